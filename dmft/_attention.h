@@ -1,0 +1,54 @@
+/* What _kernels.pyx and the compiled map share. Arrays are C-contiguous and in the
+ * order (point, step, context, feature); nothing here is checked: the doors are in Python.
+ */
+#ifndef DMFT_ATTENTION_H
+#define DMFT_ATTENTION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { QUERY, KEY, VALUE, OUTPUT, N_ROLES };
+enum { RECORD_ATTENTION, RECORD_OUTPUT, RECORD_SEMANTIC, RECORD_VALUE, RECORD_QUERY, RECORD_KEY, N_RECORDS };
+enum { LAW_CLASSES, LAW_GAUSSIAN };
+
+typedef struct {
+    /* the network, shared by all points */
+    int n_features, n_context, n_heads, n_classes, law;
+    const double *signs;     /* IN (n_classes, n_features): s_j, or the output covariance */
+    const double *couplings; /* IN (N_ROLES, n_classes, n_features): G^alpha_j */
+    const double *position;  /* IN (N_ROLES, n_context, n_features): b^alpha(phase) / epsilon */
+    /* the points */
+    ptrdiff_t n_points;
+    const double *beta, *gain, *epsilon; /* IN (n_points,); gain multiplies m^q.m^k */
+    /* the state: rows newest first, n_filled of them count; phase is that of the next step */
+    double *window;       /* INOUT (n_points, n_context, n_features) */
+    const double *preset; /* IN (n_points, 2, n_features): m^k and m^v of the oldest row, or NULL */
+    int n_filled, phase;
+    /* the run and its records */
+    ptrdiff_t n_steps;
+    ptrdiff_t every;         /* record every so many steps, or 0: where a component crosses zero */
+    int component;           /* the attention component that crosses */
+    ptrdiff_t n_rows;        /* room for rows in each record */
+    double *record[N_RECORDS]; /* OUT (n_points, n_rows, n_features) each, or NULL */
+    int64_t *n_recorded;     /* INOUT (n_points,): rows filled so far; further ones are dropped */
+    /* tangents, in a full window only */
+    int n_tangents, qr_interval;
+    double *frame;    /* INOUT (n_points, n_tangents, n_context, n_features), rows as in window */
+    double *exponent; /* INOUT (n_points, n_tangents): powers of two scaled out of the frame */
+    int64_t *n_lost;  /* INOUT (n_points, n_tangents): steps whose stretch is below rounding */
+} Job;
+
+/* One instruction set: how many points one call takes, the scratch it wants, and the call. */
+typedef struct {
+    const char *name;
+    int n_block;
+    size_t (*scratch)(const Job *job);                    /* bytes, 64-byte aligned */
+    void (*run)(const Job *job, ptrdiff_t block, void *scratch);
+} Kernels;
+
+extern const Kernels dmft_baseline, dmft_avx2, dmft_avx512;
+
+/* The sets this machine can run, best first; returns how many. */
+int dmft_supported(const Kernels *sets[3]);
+
+#endif

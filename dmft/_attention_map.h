@@ -1,0 +1,372 @@
+/* The attention map and its tangent map for one block of points; equations as in
+ * reference.py and arXiv:2406.07247. Included once per instruction set.
+ *
+ * A block is GROUPS x WIDTH points. Every quantity is an array of vectors over
+ * those points, its last axis the group: two groups are worked on side by side
+ * because one alone would wait for its own divisions and exponentials.
+ *
+ * The ring: slot s = phase holds what belongs to the token at that position, its
+ * attention A_{t-1}, m^k and m^v. A step overwrites one slot and sums over all of
+ * them in the order of the slots, so nothing is ever shifted.
+ *
+ * Functions are written for any sizes (M features, L context, H heads) and inlined
+ * with constants for the common ones (FOR_SIZE below), which lets the compiler
+ * unroll them and keep the vectors in registers.
+ */
+#include "_attention.h"
+#include "_mixture.h"
+#include "_simd.h"
+
+#define GROUPS 2
+#define EACH(g) for (int g = 0; g < GROUPS; g++)
+#define SIZES const int M, const int L, const int H
+
+typedef vec pack[GROUPS];
+
+/* The arrays of a block, with their lengths; J is the number of classes (or of features,
+   for Gaussian ones) and K the number of tangents. */
+#define ARRAYS(X)                                                                   \
+    X(att, M)              /* A of the step before, then of this one */             \
+    X(ring, L * M)         /* the attention that made the token in each slot */     \
+    X(query, M)            /* m^q of the newest token */                            \
+    X(key, L * M)          /* m^k ... */                                            \
+    X(value, L * M)        /* ... and m^v of the token in each slot */              \
+    X(weight, H * L)       /* softmax weights */                                    \
+    X(x, J)                /* mean activity of a site of each class */              \
+    X(m, M)                /* an overlap that is only recorded */                   \
+    X(frame, K * L * M)    /* tangents of the window, rows by slot */               \
+    X(slope, J * M)        /* dx_j/dA_b of the newest token */                      \
+    X(dx, J)               /* one tangent of x ... */                               \
+    X(dquery, M * M)       /* ... and of m^q (M), or dm^q_a/dA_b (M, M) */          \
+    X(dkey, L * M * M)     /* likewise for the token in each slot */                \
+    X(dvalue, L * M * M)                                                            \
+    X(dscore, L * M)       /* d(score of slot e) / dA_{e,b}, one head */            \
+    X(pull, M)             /* d A_a / d m^q_c, one row */                           \
+    X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
+    X(size, K)             /* squared norms of the propagated tangents */
+
+typedef struct {
+    const Job *job;
+    ptrdiff_t first;                       /* the block's first point */
+    pack beta, gain, semantic, positional; /* semantic = 1 - epsilon, positional = epsilon */
+#define POINTER(name, length) pack *name;
+    ARRAYS(POINTER)
+} Block;
+
+/* ---- between the caller's arrays (point first) and lanes ---- */
+
+/* The last block repeats its last point, so every point sees the same instructions. */
+INLINE void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = b->first + g * WIDTH + i;
+        to[g][i] = from[(p < b->job->n_points ? p : b->job->n_points - 1) * stride];
+    }
+}
+
+INLINE void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = b->first + g * WIDTH + i;
+        if (p < b->job->n_points) to[p * stride] = from[g][i];
+    }
+}
+
+/* ---- Eqs. (6), (7): overlaps of a token from the attention of the step before ---- */
+
+/* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with
+   g^2-average E sech^2(s z) = sum_k weight_k / sqrt(node_k^2 + s^2), the scale mixture
+   of tanh by Gaussians (Kolmogorov's distribution); slope: dx_j/dA_b. */
+INLINE void gaussian_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+{
+    EACH(g) {
+        vec variance = splat(0.0), mean = splat(0.0), fall = splat(0.0);
+        for (int j = 0; j < M; j++) {
+            vec field = splat(0.0);
+            for (int a = 0; a < M; a++) field += b->job->signs[j * M + a] * att[a][g];
+            x[j][g] = field;
+            variance += field * att[j][g];
+        }
+        variance *= b->beta[g] * b->beta[g];
+        for (int k = 0; k < N_MIXTURE; k++) {
+            vec width = MIXTURE_VARIANCE[k] + variance, root;
+            for (int i = 0; i < WIDTH; i++) root[i] = sqrt(width[i]);
+            vec term = MIXTURE_WEIGHT[k] / root;
+            mean += term;
+            fall -= term / width; /* 2 d/dvariance */
+        }
+        for (int j = 0; slope && j < M; j++)
+            for (int a = 0; a < M; a++) {
+                vec rise = att[j][g] * x[a][g] * fall * (b->beta[g] * b->beta[g]);
+                slope[j * M + a][g] = b->beta[g] * (j == a ? rise + mean : rise);
+            }
+        for (int j = 0; j < M; j++) x[j][g] = b->beta[g] * att[j][g] * mean;
+    }
+}
+
+/* Site classes: x_j = tanh(beta s_j.A); slope (J, M), if asked for: dx_j/dA_b. */
+INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+{
+    if (b->job->law == LAW_GAUSSIAN) {
+        gaussian_activations(M, b, att, x, slope);
+        return;
+    }
+    for (int j = 0; j < b->job->n_classes; j++) {
+        const double *sign = b->job->signs + (ptrdiff_t)j * M;
+        EACH(g) {
+            vec field = sign[0] * att[0][g];
+            for (int a = 1; a < M; a++) field += sign[a] * att[a][g];
+            ratio t = tanh_ratio(b->beta[g] * field);
+            vec inverse = 1.0 / t.denominator;
+            x[j][g] = t.numerator * inverse;
+            if (slope) {
+                vec rise = b->beta[g] * (t.slope * inverse * inverse);
+                for (int a = 0; a < M; a++) slope[j * M + a][g] = sign[a] * rise;
+            }
+        }
+    }
+}
+
+/* (1 - epsilon) sum_j G^role_{j,a} y_j: an overlap's semantic part, or its derivative. */
+INLINE void project(const int M, const Block *b, int role, pack *y, pack *m)
+{
+    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->job->n_classes * M;
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] = splat(0.0);
+    for (int j = 0; j < b->job->n_classes; j++)
+        for (int a = 0; a < M; a++)
+            EACH(g) m[a][g] += coupling[j * M + a] * y[j][g];
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] *= b->semantic[g];
+}
+
+INLINE void add_position(const int M, const Block *b, int role, int phase, pack *m)
+{
+    const double *position = b->job->position + ((ptrdiff_t)role * b->job->n_context + phase) * M;
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] += position[a] * b->positional[g];
+}
+
+INLINE void overlap(const int M, const Block *b, int role, int phase, pack *m)
+{
+    project(M, b, role, b->x, m);
+    add_position(M, b, role, phase, m);
+}
+
+INLINE void overlaps(const int M, const Block *b, int phase)
+{
+    overlap(M, b, QUERY, phase, b->query);
+    overlap(M, b, KEY, phase, b->key + phase * M);
+    overlap(M, b, VALUE, phase, b->value + phase * M);
+}
+
+/* ---- Eqs. (2), (3): softmax over the keys, attention from the values ---- */
+
+/* Over all slots in their order if `full`, else over the n newest. */
+#define SLOT(e) (full ? (e) : (phase - (e) + L) % L)
+
+INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
+{
+    const int width = M / H, n_keys = full ? L : n;
+    for (int h = 0; h < H; h++) {
+        pack *w = b->weight + h * L, top, sum;
+        for (int e = 0; e < n_keys; e++) {
+            const int s = SLOT(e);
+            const pack *query = b->query + h * width, *key = b->key + s * M + h * width;
+            EACH(g) {
+                vec score = query[0][g] * key[0][g];
+                for (int a = 1; a < width; a++) score += query[a][g] * key[a][g];
+                w[s][g] = score * b->gain[g];
+                top[g] = e ? select(top[g] < w[s][g], w[s][g], top[g]) : w[s][g];
+            }
+        }
+        for (int e = 0; e < n_keys; e++) {
+            const int s = SLOT(e);
+            EACH(g) {
+                w[s][g] = vexp(w[s][g] - top[g]);
+                sum[g] = e ? sum[g] + w[s][g] : w[s][g];
+            }
+        }
+        EACH(g) sum[g] = 1.0 / sum[g];
+        for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
+        for (int a = h * width; a < (h + 1) * width; a++) EACH(g) {
+            vec mean = splat(0.0);
+            for (int e = 0; e < n_keys; e++) mean += w[SLOT(e)][g] * b->value[SLOT(e) * M + a][g];
+            b->att[a][g] = mean;
+        }
+    }
+}
+
+/* ---- records ---- */
+
+/* Which lanes record step t? `before` is A_{t-1}, b->att is A_t. */
+INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GROUPS])
+{
+    const Job *job = b->job;
+    if (job->every) {
+        EACH(g) lanes[g] = splat(0.0) == 0.0;
+        return t % job->every == 0;
+    }
+    int found = 0;
+    EACH(g) {
+        lanes[g] = (before[job->component][g] < 0.0) ^ (b->att[job->component][g] < 0.0);
+        found |= any(lanes[g]);
+    }
+    return found;
+}
+
+INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
+{
+    const Job *job = b->job;
+    ivec lanes[GROUPS];
+    if (!job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
+    for (int what = 0; what < N_RECORDS; what++) {
+        if (!job->record[what]) continue;
+        if (what == RECORD_OUTPUT || what == RECORD_SEMANTIC) project(M, b, OUTPUT, b->x, b->m);
+        if (what == RECORD_OUTPUT) add_position(M, b, OUTPUT, phase, b->m);
+        const pack *row = what == RECORD_ATTENTION ? b->att
+                        : what == RECORD_QUERY ? b->query
+                        : what == RECORD_KEY ? b->key + phase * M
+                        : what == RECORD_VALUE ? b->value + phase * M : b->m;
+        EACH(g) for (int i = 0; i < WIDTH; i++) {
+            ptrdiff_t p = b->first + g * WIDTH + i;
+            if (p >= job->n_points || !lanes[g][i] || job->n_recorded[p] >= job->n_rows) continue;
+            double *to = job->record[what] + (p * job->n_rows + job->n_recorded[p]) * M;
+            for (int a = 0; a < M; a++) to[a] = row[a][g][i];
+        }
+    }
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = b->first + g * WIDTH + i;
+        if (p < job->n_points && lanes[g][i] && job->n_recorded[p] < job->n_rows) job->n_recorded[p]++;
+    }
+}
+
+/* ---- state in and out ---- */
+
+INLINE void load_block(SIZES, Block *b)
+{
+    const Job *job = b->job;
+    load(b, job->beta, 1, b->beta);
+    load(b, job->gain, 1, b->gain);
+    load(b, job->epsilon, 1, b->positional);
+    EACH(g) b->semantic[g] = 1.0 - b->positional[g];
+    for (int d = 0; d < job->n_filled; d++) {
+        const int s = (job->phase - d + L) % L;
+        for (int a = 0; a < M; a++) load(b, job->window + d * M + a, (ptrdiff_t)L * M, b->ring[s * M + a]);
+        if (d == 0) continue; /* the first step makes this row's overlaps */
+        activations(M, b, b->ring + s * M, b->x, NULL);
+        overlaps(M, b, s);
+        if (job->preset && d == job->n_filled - 1)
+            for (int a = 0; a < M; a++) {
+                load(b, job->preset + a, 2 * M, b->key[s * M + a]);
+                load(b, job->preset + M + a, 2 * M, b->value[s * M + a]);
+            }
+    }
+    for (int a = 0; a < M; a++) EACH(g) b->att[a][g] = b->ring[job->phase * M + a][g];
+}
+
+INLINE void store_window(SIZES, const Block *b, int n, int phase)
+{
+    for (int d = 0; d < n; d++) {
+        const pack *row = d ? b->ring + ((phase - d + L) % L) * M : b->att;
+        for (int a = 0; a < M; a++) store(b, b->job->window + d * M + a, (ptrdiff_t)L * M, row[a]);
+    }
+}
+
+/* ---- one run of the map ---- */
+
+INLINE void begin_step(const int M, const Block *b, int phase, pack *slope)
+{
+    for (int a = 0; a < M; a++) EACH(g) b->ring[phase * M + a][g] = b->att[a][g];
+    activations(M, b, b->att, b->x, slope);
+    overlaps(M, b, phase);
+}
+
+#define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
+
+INLINE void orbit(SIZES, Block *b)
+{
+    load_block(M, L, H, b);
+    int n = b->job->n_filled, phase = b->job->phase;
+    ptrdiff_t t = 0;
+    for (; n < L && t < b->job->n_steps; t++, n++, phase = NEXT(phase)) {
+        begin_step(M, b, phase, NULL);
+        attend(M, L, H, b, 0, n, phase);
+        record(M, b, t, phase);
+    }
+    for (; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+        begin_step(M, b, phase, NULL);
+        attend(M, L, H, b, 1, L, phase);
+        record(M, b, t, phase);
+    }
+    store_window(M, L, H, b, n, phase);
+}
+
+#include "_attention_tangent.h"
+
+/* ---- sizes ---- */
+
+#define LOCAL(name, length) pack name##_[length];
+#define BIND(name, length) b.name = name##_;
+#define CARVE(name, length) b.name = at, at += (length);
+#define LENGTH(name, length) + (length)
+
+/* A common size: constants, arrays on the stack, at most 2^(M-1) site classes. */
+#define FOR_SIZE(M_, L_)                                                            \
+    static void orbit_##M_##_##L_(const Job *job, ptrdiff_t first)                  \
+    {                                                                               \
+        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
+        Block b = {.job = job, .first = first};                                     \
+        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        orbit(M, L, H, &b);                                                         \
+    }                                                                               \
+    static void leading_##M_##_##L_(const Job *job, ptrdiff_t first)                \
+    {                                                                               \
+        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
+        Block b = {.job = job, .first = first};                                     \
+        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        leading(M, L, H, &b);                                                       \
+    }                                                                               \
+    static void spectrum_##M_##_##L_(const Job *job, ptrdiff_t first)               \
+    {                                                                               \
+        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = L * M };                \
+        Block b = {.job = job, .first = first};                                     \
+        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        spectrum(M, L, H, &b);                                                      \
+    }
+
+#define SIZES_BUILT(X) X(1, 4) X(2, 4) X(3, 4) X(3, 8) X(4, 4) X(5, 4)
+SIZES_BUILT(FOR_SIZE)
+
+static void run_any(const Job *job, ptrdiff_t first, pack *at)
+{
+    const int M = job->n_features, L = job->n_context, H = job->n_heads;
+    const ptrdiff_t J = job->n_classes, K = job->n_tangents;
+    Block b = {.job = job, .first = first};
+    ARRAYS(CARVE)
+    if (K == 0) orbit(M, L, H, &b);
+    else if (K == 1) leading(M, L, H, &b);
+    else spectrum(M, L, H, &b);
+}
+
+static size_t scratch(const Job *job)
+{
+    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes,
+                    K = job->n_tangents;
+    return sizeof(pack) * (0 ARRAYS(LENGTH));
+}
+
+static void run(const Job *job, ptrdiff_t block, void *at)
+{
+    const ptrdiff_t first = block * GROUPS * WIDTH;
+#define TRY_SIZE(M_, L_)                                                            \
+    if (job->n_features == M_ && job->n_context == L_) {                            \
+        if (job->n_tangents == 0) orbit_##M_##_##L_(job, first);                    \
+        else if (job->n_tangents == 1) leading_##M_##_##L_(job, first);             \
+        else spectrum_##M_##_##L_(job, first);                                      \
+        return;                                                                     \
+    }
+    if (job->n_heads == 1 && job->law == LAW_CLASSES && job->n_classes <= 1 << (job->n_features - 1)) {
+        SIZES_BUILT(TRY_SIZE)
+    }
+    run_any(job, first, at);
+}
+
+const Kernels KERNELS = {NAME, GROUPS * WIDTH, scratch, run};

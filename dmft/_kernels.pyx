@@ -1,0 +1,153 @@
+"""The compiled loops behind plain arrays. Nothing is checked here: the doors are in Python.
+
+The map itself is C (`_attention_map.h`), because each instruction set compiles it anew;
+this file owns the loop over blocks of points and the choice of the instruction set.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport int64_t, uintptr_t
+
+import numpy as np
+
+cdef extern from "_attention.h" nogil:
+    enum: N_RECORDS
+    ctypedef struct Job:
+        int n_features, n_context, n_heads, n_classes, law
+        const double *signs
+        const double *couplings
+        const double *position
+        Py_ssize_t n_points
+        const double *beta
+        const double *gain
+        const double *epsilon
+        double *window
+        const double *preset
+        int n_filled, phase
+        Py_ssize_t n_steps, every
+        int component
+        Py_ssize_t n_rows
+        double *record[6]
+        int64_t *n_recorded
+        int n_tangents, qr_interval
+        double *frame
+        double *exponent
+        int64_t *n_lost
+    ctypedef struct Kernels:
+        const char *name
+        int n_block
+        size_t (*scratch)(const Job *) noexcept nogil
+        void (*run)(const Job *, Py_ssize_t, void *) noexcept nogil
+    int dmft_supported(const Kernels **sets)
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #define DMFT_OPENMP 1
+    #else
+    #define DMFT_OPENMP 0
+    #endif
+    #ifdef __VERSION__
+    #define DMFT_COMPILER __VERSION__
+    #else
+    #define DMFT_COMPILER "unknown"
+    #endif
+    """
+    int DMFT_OPENMP
+    const char *DMFT_COMPILER
+
+OPENMP = bool(DMFT_OPENMP)
+COMPILER = DMFT_COMPILER.decode()
+
+cdef const Kernels *_sets[3]
+cdef int _n_sets = dmft_supported(_sets)
+cdef const Kernels *_active = _sets[0]
+
+
+def simd_paths():
+    """Return the names of the instruction sets this machine can run, best first."""
+    return [_sets[i].name.decode() for i in range(_n_sets)]
+
+
+def simd_path(name=None):
+    """Return the instruction set in use; with a name, use that one from now on."""
+    global _active
+    if name is not None:
+        _active = _sets[simd_paths().index(name)]
+    return _active.name.decode()
+
+
+def block_size():
+    """Return how many points one call of the active kernel takes."""
+    return _active.n_block
+
+
+def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features)
+            const double[:, :, ::1] couplings,    # IN    (4, n_classes, n_features): q, k, v, o
+            const double[:, :, ::1] position,     # IN    (4, n_context, n_features)
+            int n_heads,
+            bint gaussian,
+            const double[::1] beta,               # IN    (n_points,)
+            const double[::1] gain,               # IN    (n_points,)
+            const double[::1] epsilon,            # IN    (n_points,)
+            double[:, :, ::1] window,             # INOUT (n_points, n_context, n_features)
+            const double[:, :, ::1] preset,       # IN    (n_points, 2, n_features) or None
+            int n_filled,
+            int phase,
+            Py_ssize_t n_steps,
+            Py_ssize_t every,
+            int component,
+            list records,                         # OUT   6 of (n_points, n_rows, n_features) or None
+            int64_t[::1] n_recorded,              # INOUT (n_points,)
+            double[:, :, :, ::1] frame,           # INOUT (n_points, n_tangents, n_context, n_features)
+            double[:, ::1] exponent,              # INOUT (n_points, n_tangents)
+            int64_t[:, ::1] n_lost,               # INOUT (n_points, n_tangents)
+            int qr_interval,
+            int n_threads):
+    """Take every point n_steps further, in place; see Job in _attention.h."""
+    cdef Job job
+    cdef Py_ssize_t i, n_blocks
+    cdef double[:, :, ::1] record
+    cdef const Kernels *kernels = _active
+
+    job.n_features = <int> signs.shape[1]
+    job.n_context = <int> position.shape[1]
+    job.n_heads = n_heads
+    job.n_classes = <int> signs.shape[0]
+    job.law = gaussian
+    job.signs = &signs[0, 0]
+    job.couplings = &couplings[0, 0, 0]
+    job.position = &position[0, 0, 0]
+    job.n_points = beta.shape[0]
+    job.beta = &beta[0]
+    job.gain = &gain[0]
+    job.epsilon = &epsilon[0]
+    job.window = &window[0, 0, 0]
+    job.preset = NULL if preset is None else &preset[0, 0, 0]
+    job.n_filled = n_filled
+    job.phase = phase
+    job.n_steps = n_steps
+    job.every = every
+    job.component = component
+    job.n_rows = 0
+    for i in range(N_RECORDS):
+        job.record[i] = NULL
+        if records[i] is not None:
+            record = records[i]
+            job.record[i] = &record[0, 0, 0]
+            job.n_rows = record.shape[1]
+    job.n_recorded = &n_recorded[0]
+    job.n_tangents = 0 if frame is None else <int> frame.shape[1]
+    job.qr_interval = qr_interval
+    if job.n_tangents:
+        job.frame = &frame[0, 0, 0, 0]
+        job.exponent = &exponent[0, 0]
+        job.n_lost = &n_lost[0, 0]
+
+    cdef size_t n_scratch = (kernels.scratch(&job) + 127) // 64 * 64
+    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
+    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
+    n_blocks = (job.n_points + kernels.n_block - 1) // kernels.n_block
+    # One writer per point and no sum across points, so bits cannot depend on n_threads.
+    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        kernels.run(&job, i, aligned + threadid() * n_scratch)

@@ -1,0 +1,63 @@
+"""Build the compiled kernels; everything else is in pyproject.toml."""
+
+import os
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+PROBE = """
+#include <omp.h>
+int main(void) {
+    int n = 0;
+    #pragma omp parallel num_threads(2) reduction(+:n)
+    n += omp_get_num_threads();
+    return n != 4;
+}
+"""
+
+
+def openmp_works(flag="-fopenmp"):
+    """Compile, link and run a program on two threads: a header alone proves nothing."""
+    if os.environ.get("DMFT_NO_OPENMP"):
+        return False
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+    with tempfile.TemporaryDirectory() as folder:
+        source, program = Path(folder, "probe.c"), Path(folder, "probe")
+        source.write_text(PROBE)
+        try:
+            subprocess.run([*compiler, flag, source, "-o", program], check=True, capture_output=True)
+            return subprocess.run([program], check=False).returncode == 0
+        except (OSError, subprocess.CalledProcessError):
+            return False
+
+
+DEBUG = bool(os.environ.get("DMFT_DEBUG"))
+# No -ffast-math (NaN must survive) and no contraction (the same bits on every instruction set).
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+OPENMP = ["-fopenmp"] if openmp_works() else []
+
+setup(
+    ext_modules=cythonize(
+        [
+            Extension(
+                "dmft._kernels",
+                sources=["dmft/_kernels.pyx", "dmft/_isa_baseline.c", "dmft/_isa_avx2.c", "dmft/_isa_avx512.c"],
+                depends=[str(path) for path in sorted(Path("dmft").glob("_*.h"))],
+                define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
+                extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi"],
+                extra_link_args=OPENMP,
+            )
+        ],
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": DEBUG,
+            "wraparound": False,
+            "initializedcheck": DEBUG,
+            "cdivision": True,
+        },
+    )
+)
