@@ -1,0 +1,598 @@
+"""Quenched feature vectors of the four roles, and the site classes the theory needs of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+
+ROLES = ("output", "value", "query", "key")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SiteClasses:
+    r"""Sites grouped by their column of :math:`W^o`, up to a global sign.
+
+    Sites of one class have the same mean activity, so the infinite network needs one tanh
+    per class [1]_: :math:`m^\alpha = (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A) + b^\alpha`.
+
+    Attributes
+    ----------
+    signs : ndarray, shape (n_classes, n_features)
+        :math:`s_j`, entries +-1.
+    couplings : dict of str to ndarray, shape (n_classes, n_features)
+        :math:`G^\alpha_j` for each role.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247.
+    """
+
+    signs: np.ndarray
+    couplings: Mapping[str, np.ndarray]
+
+    def __len__(self):
+        return len(self.signs)
+
+
+class Features:
+    r"""Feature vectors :math:`W^o, W^v, W^q, W^k` of a self-attention network.
+
+    Parameters
+    ----------
+    output, value, query, key : array_like, shape (n_features, n_sites + n_positions)
+        Entries +-1. The last `n_positions` columns read the position, the others the token.
+    n_positions : int
+        Number of positional bits, P.
+
+    Attributes
+    ----------
+    n_features, n_sites, n_positions : int
+        M, N and P. `n_sites` is None for features known only by their classes or covariances.
+    weights : dict of str to ndarray of int8, or None
+        The four arrays, where the features are actual vectors.
+    classes : SiteClasses or None
+        None for Gaussian features.
+    covariances : dict of str to ndarray, shape (n_features, n_features), or None
+        :math:`C^{\alpha o}` of Gaussian features, else None.
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in shape, hold other values than +-1, or leave no semantic site.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (1), (5), (6).
+
+    Examples
+    --------
+    >>> w = [[1, 1, -1, 1], [1, -1, 1, 1]]
+    >>> features = Features(output=w, value=w, query=w, key=w, n_positions=1)
+    >>> features.n_features, features.n_sites, len(features.classes)
+    (2, 3, 2)
+    """
+
+    __slots__ = ("_positional", "classes", "covariances", "n_features", "n_positions", "n_sites", "weights")
+
+    def __init__(self, output, value, query, key, *, n_positions):
+        arrays = dict(zip(ROLES, (output, value, query, key), strict=True))
+        weights = {role: _signs(role, array) for role, array in arrays.items()}
+        for role, array in weights.items():
+            if array.shape != weights["output"].shape:
+                raise ValueError(
+                    f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}"
+                )
+        n_positions = _count("n_positions", n_positions, least=0)
+        n_features, n_columns = weights["output"].shape
+        if n_columns <= n_positions:
+            raise ValueError(
+                f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns"
+            )
+        n_sites = n_columns - n_positions
+        semantic = {role: array[:, :n_sites] for role, array in weights.items()}
+        # A column and its negative are one class: flip each so that its first entry is +1.
+        flip = semantic["output"][0]
+        columns, member = np.unique((semantic["output"] * flip).T, axis=0, return_inverse=True)
+        couplings = {}
+        for role in ROLES:
+            sums = np.zeros((len(columns), n_features))
+            np.add.at(sums, member.ravel(), (semantic[role] * flip).T)
+            couplings[role] = sums / n_sites
+        self._set(
+            n_sites=n_sites,
+            weights=weights,
+            classes=SiteClasses(columns.astype(float), couplings),
+            covariances=None,
+            positional={role: array[:, n_sites:].astype(float) for role, array in weights.items()},
+            rectified=False,
+        )
+
+    def _set(self, *, n_sites, weights, classes, covariances, positional, rectified):
+        """Fill in a new instance; `positional` is W restricted to the positional bits, (M, P) per role."""
+        self.n_sites = n_sites
+        self.weights = weights
+        self.classes = classes
+        self.covariances = covariances
+        self.n_features, self.n_positions = positional["output"].shape
+        self._positional = {role: _read_position(w, rectified) for role, w in positional.items()}
+        held = [*self._positional.values()]
+        held += weights.values() if weights else []
+        held += [classes.signs, *classes.couplings.values()] if classes else covariances.values()
+        for array in held:
+            array.flags.writeable = False
+        return self
+
+    @classmethod
+    def _from_parts(cls, **parts):
+        return cls.__new__(cls)._set(**parts)
+
+    def __repr__(self):
+        kind = f"{len(self.classes)} classes" if self.classes else "Gaussian"
+        return (
+            f"Features(n_features={self.n_features}, n_sites={self.n_sites}, "
+            f"n_positions={self.n_positions}, {kind})"
+        )
+
+    @property
+    def digest(self):
+        """Short hash of everything the dynamics depends on: equal digests, equal maps."""
+        laws = self.classes.couplings if self.classes else self.covariances
+        parts = [self.classes.signs] if self.classes else []
+        parts += [laws[role] for role in ROLES] + [self._positional[role] for role in ROLES]
+        sha = hashlib.sha256(b"classes" if self.classes else b"gaussian")
+        for part in parts:
+            sha.update(repr(part.shape).encode() + np.ascontiguousarray(part, dtype="<f8").tobytes())
+        return sha.hexdigest()[:16]
+
+    def position_field(self, role, n_context):
+        r"""Return what the position adds to an overlap, before the factor epsilon.
+
+        Parameters
+        ----------
+        role : {"output", "value", "query", "key"}
+        n_context : int
+            Number of positions that occur, the period of the code.
+
+        Returns
+        -------
+        ndarray, shape (n_context, n_features)
+            :math:`\frac1P \sum_i W^\alpha_{a,N+i} p_i(t)` for t = 0 .. n_context - 1; zeros
+            without positional bits.
+
+        Examples
+        --------
+        >>> Features.paper(seed=1).position_field("output", 4).shape
+        (4, 3)
+        """
+        table = self._positional[role]
+        return np.zeros((n_context, self.n_features)) if self.n_positions == 0 else table[:n_context]
+
+    # -- ways to make features ------------------------------------------------------------
+
+    @classmethod
+    def random(cls, *, n_features, n_sites, n_positions, seed):
+        """Return independent +-1 vectors for every role.
+
+        Parameters
+        ----------
+        n_features, n_sites, n_positions : int
+            M, N and P.
+        seed : int
+            Seed of ``numpy.random.default_rng``.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> Features.random(n_features=4, n_sites=50, n_positions=2, seed=0).weights["key"].shape
+        (4, 52)
+        """
+        shape = _shape(n_features, n_sites, n_positions)
+        rng = _generator(seed)
+        return cls(**{role: _draw(rng, shape) for role in ROLES}, n_positions=n_positions)
+
+    @classmethod
+    def segments(cls, *, n_features, n_segments, n_sites, n_positions, seed, tied_positions=False):
+        """Return vectors that are constant on segments of the sites.
+
+        Parameters
+        ----------
+        n_features, n_sites, n_positions : int
+            M, N and P.
+        n_segments : int
+            Number of segments, as equal as `n_sites` allows; at most `n_sites`.
+        seed : int
+            Seed of ``numpy.random.default_rng``.
+        tied_positions : bool, default=False
+            Let the positional bits repeat the feature's last semantic columns instead of
+            drawing them.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> len(Features.segments(n_features=3, n_segments=3, n_sites=99, n_positions=2, seed=1).classes) <= 3
+        True
+        """
+        shape = _shape(n_features, n_sites, n_positions)
+        n_segments = _count("n_segments", n_segments)
+        if n_segments > n_sites:
+            raise ValueError(f"n_segments must be <= n_sites = {n_sites}, got {n_segments}")
+        if tied_positions and n_positions > n_sites:
+            raise ValueError(f"tied_positions must have n_positions <= n_sites = {n_sites}, got {n_positions}")
+        rng = _generator(seed)
+        segment = np.arange(n_sites) * n_segments // n_sites
+        weights = {}
+        for role in ROLES:
+            w = _draw(rng, shape)
+            w[:, :n_sites] = _draw(rng, (n_features, n_segments))[:, segment]
+            if tied_positions and n_positions:
+                w[:, n_sites:] = w[:, n_sites - n_positions : n_sites]
+            weights[role] = w
+        return cls(**weights, n_positions=n_positions)
+
+    @classmethod
+    def paper(cls, seed=1, *, n_features=3, n_sites=99, n_positions=2, n_segments=3):
+        """Return the published weights of a seed, bit for bit.
+
+        They come from NumPy's legacy generator in a fixed order of draws: one array that is
+        thrown away, the four roles (whose last columns become the positional bits), then one
+        sign for each role, feature and segment.
+
+        Parameters
+        ----------
+        seed : int, default=1
+            Seed of ``numpy.random.RandomState``.
+        n_features, n_sites, n_positions : int
+            The paper's sizes.
+        n_segments : int or None, default=3
+            A divisor of `n_sites`; None leaves every site its own draw, and draws the positional
+            bits after them.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> Features.paper(seed=1).classes.signs.shape
+        (3, 3)
+        """
+        _shape(n_features, n_sites, n_positions)
+        if n_segments is not None and n_sites % _count("n_segments", n_segments):
+            raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
+        draws = np.random.RandomState(_seed(seed, most=2**32 - 1))  # noqa: NPY002 the published stream
+        draws.randint(2, size=(n_features, n_sites))
+        weights = {}
+        for role in ROLES:
+            semantic = 2 * draws.randint(2, size=(n_features, n_sites)) - 1
+            weights[role] = np.concatenate([semantic, semantic[:, n_sites - n_positions :]], axis=1)
+        if n_segments is None:
+            for role in ROLES:
+                weights[role][:, n_sites:] = 2 * draws.randint(2, size=(n_features, n_positions)) - 1
+            return cls(**weights, n_positions=n_positions)
+        for role in ROLES:
+            signs = np.array([[2 * draws.randint(2) - 1 for _ in range(n_segments)] for _ in range(n_features)])
+            weights[role][:, :n_sites] = np.repeat(signs, n_sites // n_segments, axis=1)
+        return cls(**weights, n_positions=n_positions)
+
+    @classmethod
+    def reordered(cls, *, n_features, n_sites, n_positions, seed, orders=None):
+        """Return one set of random vectors that the four roles read in different orders.
+
+        Parameters
+        ----------
+        n_features, n_sites, n_positions : int
+            M, N and P.
+        seed : int
+            Seed of ``numpy.random.default_rng``.
+        orders : dict of str to sequence of int, optional
+            For each role the permutation of the vectors; drawn where not given.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> f = Features.reordered(n_features=3, n_sites=9, n_positions=1, seed=0, orders={"key": [2, 0, 1]})
+        >>> sorted(map(tuple, f.weights["key"])) == sorted(map(tuple, f.weights["value"]))
+        True
+        """
+        rng = _generator(seed)
+        vectors = _draw(rng, _shape(n_features, n_sites, n_positions))
+        orders = _roles("orders", orders or {}, partial=True)
+        weights = {}
+        for role in ROLES:
+            drawn = rng.permutation(n_features)
+            weights[role] = vectors[_permutation(f"orders[{role!r}]", orders.get(role, drawn), n_features)]
+        return cls(**weights, n_positions=n_positions)
+
+    @classmethod
+    def from_classes(cls, signs, *, output, value, query, key, position=None):
+        r"""Return features given by their site classes alone.
+
+        Parameters
+        ----------
+        signs : array_like, shape (n_classes, n_features)
+            :math:`s_j`, entries +-1. Equal rows and opposite rows are merged.
+        output, value, query, key : array_like, shape (n_classes, n_features)
+            :math:`G^\alpha_j`, finite.
+        position : dict of str to array_like, shape (n_features, n_positions), optional
+            +-1 columns that read the position, for each role. None: no positional bits.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> g = [[0.5, 0.5], [0.5, -0.5]]
+        >>> Features.from_classes([[1, 1], [1, -1]], output=g, value=g, query=g, key=g)
+        Features(n_features=2, n_sites=None, n_positions=0, 2 classes)
+        """
+        signs = _signs("signs", signs).astype(float)
+        given = dict(zip(ROLES, (output, value, query, key), strict=True))
+        given = {role: _finite(role, array, signs.shape) for role, array in given.items()}
+        flip = signs[:, :1]
+        distinct, member = np.unique(signs * flip, axis=0, return_inverse=True)
+        couplings = {role: np.zeros(distinct.shape) for role in ROLES}
+        for role in ROLES:
+            np.add.at(couplings[role], member.ravel(), given[role] * flip)
+        return cls._from_parts(
+            n_sites=None,
+            weights=None,
+            classes=SiteClasses(distinct, couplings),
+            covariances=None,
+            positional=_positional(position, signs.shape[1]),
+            rectified=False,
+        )
+
+    @classmethod
+    def correlated(cls, *, output, value, query, key, four_point=None, position=None):
+        r"""Return features known only through their correlations with the output features.
+
+        They need not belong to any actual vectors. With all sign patterns :math:`s_j`,
+        :math:`G^\alpha_{j,a} = 2^{-(M-1)} \sum_b S_{j,b} C^\alpha_{b,a}`, b over the features
+        and, for M = 3, their product.
+
+        Parameters
+        ----------
+        output, value, query, key : array_like, shape (n_features, n_features)
+            :math:`C^\alpha_{b,a} = \langle W^o_b W^\alpha_a \rangle`, in [-1, 1]; M = 1, 2 or 3.
+        four_point : dict of str to array_like, shape (n_features,), optional
+            :math:`\langle W^o_1 W^o_2 W^o_3 W^\alpha_a \rangle` for each role, for M = 3 only;
+            zero where not given.
+        position : dict of str to array_like, shape (n_features, n_positions), optional
+            As for :meth:`from_classes`.
+
+        Returns
+        -------
+        Features
+
+        Notes
+        -----
+        Correlations of +-1 variables of higher order than these do not exist for M <= 3; for
+        more features the pair correlations do not determine the dynamics.
+
+        Examples
+        --------
+        >>> Features.correlated(output=[[1.0]], value=[[0.3]], query=[[1.0]], key=[[-0.2]]).n_features
+        1
+        """
+        n_features = np.shape(output)[-1] if np.ndim(output) == 2 else 0
+        if n_features not in (1, 2, 3):
+            raise ValueError(f"output must have shape (M, M) with M = 1, 2 or 3, got {np.shape(output)}")
+        four_point = _roles("four_point", four_point or {}, partial=True)
+        if four_point and n_features != 3:
+            raise ValueError(f"four_point must be None unless n_features is 3, got it for {n_features}")
+        patterns = 1.0 - 2.0 * (np.arange(2 ** (n_features - 1))[:, None] >> np.arange(n_features)[::-1] & 1)
+        products = np.prod(patterns, axis=1)
+        couplings = {}
+        for role, array in zip(ROLES, (output, value, query, key), strict=True):
+            total = patterns @ _correlation(role, array, (n_features, n_features))
+            if role in four_point:
+                name = f"four_point[{role!r}]"
+                total = total + np.outer(products, _correlation(name, four_point[role], (n_features,)))
+            couplings[role] = total / len(patterns)
+        return cls.from_classes(patterns, **couplings, position=position)
+
+    @classmethod
+    def patterns(cls, patterns, *, output, value, query, key, position=None, rectified=True):
+        r"""Return features that are hand-set orders of shared patterns.
+
+        Feature a is a copy of base pattern ``patterns[a]`` (patterns may repeat); role
+        :math:`\alpha` reads the features in its own order.
+
+        Parameters
+        ----------
+        patterns : sequence of int, length n_features
+            The base pattern of each feature, numbered from 0.
+        output, value, query, key : sequence of int, length n_features
+            Permutation of the features for each role: role feature a is feature ``order[a]``.
+        position : dict of str to array_like, shape (n_features, n_positions), optional
+            As for :meth:`from_classes`.
+        rectified : bool, default=True
+            Whether the positional part is :math:`\max(0, W p / P)`.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> same, cycle = [0, 1, 2], [2, 0, 1]
+        >>> Features.patterns([0, 1, 2], output=same, value=cycle, query=same, key=same)
+        Features(n_features=3, n_sites=None, n_positions=0, 4 classes)
+        """
+        patterns = np.asarray(patterns)
+        n_features = patterns.size
+        n_base = int(patterns.max()) + 1 if n_features and patterns.dtype.kind in "iu" else 0
+        if patterns.ndim != 1 or sorted(set(patterns.tolist())) != list(range(n_base)) or n_base == 0:
+            raise ValueError(f"patterns must number the base patterns 0, 1, ... without gaps, got {patterns}")
+        orders = dict(zip(ROLES, (output, value, query, key), strict=True))
+        orders = {role: _permutation(role, order, n_features) for role, order in orders.items()}
+        # All sign vectors of the base patterns up to a global flip, each as likely as the next.
+        signs = 1.0 - 2.0 * (np.arange(2 ** (n_base - 1))[:, None] >> np.arange(n_base)[::-1] & 1)
+        columns = signs[:, patterns]
+        features = cls.from_classes(
+            columns[:, np.argsort(orders["output"])],
+            **{role: columns[:, order] / len(signs) for role, order in orders.items()},
+        )
+        return cls._from_parts(
+            n_sites=None,
+            weights=None,
+            classes=features.classes,
+            covariances=None,
+            positional=_positional(position, n_features),
+            rectified=rectified,
+        )
+
+    @classmethod
+    def gaussian(cls, *, output, value, query, key, position=None):
+        r"""Return jointly Gaussian features, given by their covariances with the output features.
+
+        Parameters
+        ----------
+        output, value, query, key : array_like, shape (n_features, n_features)
+            :math:`C^{\alpha o}_{a,b} = \langle W^\alpha_a W^o_b \rangle`; `output` symmetric and
+            positive semi-definite.
+        position : dict of str to array_like, shape (n_features, n_positions), optional
+            As for :meth:`from_classes`.
+
+        Returns
+        -------
+        Features
+
+        References
+        ----------
+        .. [1] Stein's lemma: for Gaussian columns the mean overlaps are
+           :math:`\beta C^{\alpha o} A \, E\,\mathrm{sech}^2(\beta\sigma z)`, :math:`\sigma^2 = A C^{oo} A`.
+
+        Examples
+        --------
+        >>> c = [[1.0, 0.2], [0.2, 1.0]]
+        >>> Features.gaussian(output=c, value=c, query=c, key=c)
+        Features(n_features=2, n_sites=None, n_positions=0, Gaussian)
+        """
+        n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
+        _count("n_features", n_features)
+        shape = (n_features, n_features)
+        given = dict(zip(ROLES, (output, value, query, key), strict=True))
+        covariances = {role: _finite(role, array, shape) for role, array in given.items()}
+        own = covariances["output"]
+        if not np.allclose(own, own.T, rtol=1e-12, atol=1e-14):
+            raise ValueError(f"output must be symmetric, got a difference of {np.abs(own - own.T).max():g}")
+        least = np.linalg.eigvalsh(own).min()
+        if least < -1e-12 * max(1.0, np.abs(own).max()):
+            raise ValueError(f"output must be positive semi-definite, got an eigenvalue of {least:g}")
+        return cls._from_parts(
+            n_sites=None,
+            weights=None,
+            classes=None,
+            covariances=covariances,
+            positional=_positional(position, n_features),
+            rectified=False,
+        )
+
+
+def position_bits(n_positions):
+    """Return the +-1 code of every position, most significant bit first, shape (2**P, P)."""
+    codes = np.arange(2**n_positions)[:, None] >> np.arange(n_positions)[::-1] & 1
+    return 2.0 * codes - 1.0
+
+
+def _read_position(weights, rectified):
+    """What each position adds to the overlaps of a role, (2**P, M), from W on the positional bits, (M, P)."""
+    n_positions = weights.shape[1]
+    field = position_bits(n_positions) @ weights.T / max(n_positions, 1)
+    return np.maximum(field, 0.0) if rectified else field
+
+
+def _positional(position, n_features):
+    """Check the `position` argument; return W on the positional bits for each role, (M, P)."""
+    if position is None:
+        return {role: np.zeros((n_features, 0)) for role in ROLES}
+    arrays = {
+        role: _signs(f"position[{role!r}]", array) for role, array in _roles("position", position).items()
+    }
+    shape = (n_features, arrays["output"].shape[1])
+    for role, array in arrays.items():
+        if array.shape != shape:
+            raise ValueError(f"position[{role!r}] must have shape {shape}, got {array.shape}")
+    return {role: array.astype(float) for role, array in arrays.items()}
+
+
+def _roles(name, mapping, partial=False):
+    if not isinstance(mapping, Mapping) or not (
+        set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)
+    ):
+        keys = sorted(mapping) if isinstance(mapping, Mapping) else mapping
+        raise ValueError(f"{name} must be a dict with {'some of ' if partial else ''}the keys {ROLES}, got {keys!r}")
+    return dict(mapping)
+
+
+def _signs(name, array):
+    array = np.asarray(array)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {array.shape}")
+    if array.dtype.kind not in "iuf" or not np.all((array == 1) | (array == -1)):
+        wrong = array[(array != 1) & (array != -1)] if array.dtype.kind in "iuf" else array.ravel()
+        raise ValueError(f"{name} must hold only +1 and -1, got {wrong[:1].tolist()[0]!r}")
+    return array.astype(np.int8)
+
+
+def _finite(name, array, shape):
+    array = np.array(array, dtype=float)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]!r}")
+    return array
+
+
+def _correlation(name, array, shape):
+    array = _finite(name, array, shape)
+    if np.abs(array).max() > 1.0:
+        raise ValueError(f"{name} must be in [-1, 1], got {array.flat[np.abs(array).argmax()]!r}")
+    return array
+
+
+def _permutation(name, order, length):
+    order = np.asarray(order)
+    if order.dtype.kind not in "iu" or sorted(order.ravel().tolist()) != list(range(length)) or order.ndim != 1:
+        raise ValueError(f"{name} must be a permutation of 0 .. {length - 1}, got {order.tolist()}")
+    return order
+
+
+def _count(name, value, least=1):
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
+    return int(value)
+
+
+def _shape(n_features, n_sites, n_positions):
+    _count("n_features", n_features)
+    return n_features, _count("n_sites", n_sites) + _count("n_positions", n_positions, least=0)
+
+
+def _seed(seed, most=None):
+    seed = _count("seed", seed, least=0)
+    if most is not None and seed > most:
+        raise ValueError(f"seed must be <= {most}, got {seed}")
+    return seed
+
+
+def _generator(seed):
+    return np.random.default_rng(_seed(seed))
+
+
+def _draw(rng, shape):
+    return rng.choice(np.array([-1, 1], dtype=np.int8), size=shape)

@@ -1,0 +1,254 @@
+"""Trajectories of the infinite network: the map run over batches of parameter points."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from . import _kernels
+from ._threads import n_threads as effective_threads
+from .features import _count
+from .model import Start, State, gain
+
+# In the order of the kernel's records.
+RECORDS = ("attention", "output", "semantic", "value", "query", "key")
+_KERNEL_ROLES = ("query", "key", "value", "output")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Orbit:
+    """A trajectory of the map.
+
+    Attributes
+    ----------
+    attention : ndarray, shape (n_rows, n_features), or None
+        :math:`A_t` of the recorded steps; None if not recorded.
+    overlaps : dict of str to ndarray, shape (n_rows, n_features)
+        :math:`m^o, m^v, m^q, m^k` under "output", "value", "query", "key", and the semantic part
+        of :math:`m^o`, factor :math:`1-\\epsilon` included, under "semantic"; those recorded.
+    steps : ndarray of int, shape (n_rows,)
+        The step of each row, counted from the first one after the transient.
+    window : Start
+        Where the run ended; starting from it continues the run exactly.
+    """
+
+    attention: np.ndarray | None
+    overlaps: Mapping[str, np.ndarray]
+    steps: np.ndarray
+    window: Start
+
+
+class Batch:
+    """Many parameter points of one network, taken through the map together.
+
+    The points share features, context and heads, and differ in beta, gamma, epsilon and state.
+    This is the workhorse under `trajectory`, `lyapunov` and `sweep`; its arrays lead with the point.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        Gives what the points share.
+    beta, gamma, epsilon : array_like, shape (n_points,)
+        Inside their domains; not checked again.
+    states : sequence of State, length n_points
+        All with the same number of rows and the same phase.
+    n_threads : int or None
+        OpenMP threads over blocks of points; results do not depend on it.
+    """
+
+    def __init__(self, model, beta, gamma, epsilon, states, n_threads=None):
+        features, n_context = model.features, model.n_context
+        if features.classes is not None:
+            signs, laws = features.classes.signs, features.classes.couplings
+            couplings = [laws[role] for role in _KERNEL_ROLES]
+        else:
+            signs = features.covariances["output"]
+            couplings = [features.covariances[role].T for role in _KERNEL_ROLES]
+        self._gaussian = features.classes is None
+        self._signs = np.ascontiguousarray(signs)
+        self._couplings = np.ascontiguousarray(couplings)
+        self._position = np.array([features.position_field(role, n_context) for role in _KERNEL_ROLES])
+        self._n_heads = model.n_heads
+        self.beta, self.gamma, self.epsilon = (
+            np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon)
+        )
+        self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
+        first = states[0]
+        self.n_filled, self.phase = len(first.attention), first.phase
+        self.window = np.zeros((self.n_points, n_context, model.n_features))
+        self.window[:, : self.n_filled] = [state.attention for state in states]
+        self._preset = None
+        if first.preset is not None:
+            self._preset = np.ascontiguousarray([state.preset for state in states])
+        self._n_threads = effective_threads(n_threads)
+        self.frame = self.exponent = self.n_lost = None
+
+    @property
+    def n_points(self):
+        """Number of points."""
+        return self.beta.size
+
+    @property
+    def shape(self):
+        """The window's shape, (n_context, n_features)."""
+        return self.window.shape[1:]
+
+    @property
+    def n_until_tangents(self):
+        """Steps until the window is full of attention vectors, where tangents can begin."""
+        return self.shape[0] - self.n_filled + (self._preset is not None)
+
+    def begin_tangents(self, n_tangents):
+        """Start a frame of orthonormal tangents of the window."""
+        n_context, n_features = self.shape
+        frame = np.eye(n_tangents, n_context * n_features).reshape(n_tangents, n_context, n_features)
+        self.frame = np.repeat(frame[None], self.n_points, axis=0)
+        self.exponent = np.zeros((self.n_points, n_tangents))
+        self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
+
+    def log_growth(self):
+        """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
+        length = np.linalg.norm(self.frame.reshape(*self.exponent.shape, -1), axis=2)
+        with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
+            return self.exponent * np.log(2.0) + np.log(length)
+
+    def advance(self, n_steps, *, record=(), every=1, section=None, n_rows=None, tangents=False, qr_interval=1):
+        """Take all points n_steps further.
+
+        Returns the records by name, each (n_points, n_rows, n_features), and how many rows of
+        each point are filled. With `section`, the index of an attention component, a step is
+        recorded when that component changes its sign, up to `n_rows` times.
+        """
+        if section is None:
+            n_rows = -(-n_steps // every)
+        rows = np.zeros(self.n_points, dtype=np.int64)
+        shape = (self.n_points, n_rows or 0, self.shape[1])
+        records = [np.full(shape, np.nan) if name in record else None for name in RECORDS]
+        n_tangents = self.frame.shape[1] if tangents else 0
+        if n_steps:
+            _kernels.advance(
+                self._signs, self._couplings, self._position, self._n_heads, self._gaussian,
+                self.beta, self._gain, self.epsilon,
+                self.window, self._preset, self.n_filled, self.phase,
+                n_steps, 0 if section is not None else every, section or 0, records, rows,
+                self.frame if n_tangents else None, self.exponent, self.n_lost, qr_interval,
+                min(self._n_threads, -(-self.n_points // _kernels.block_size())),
+            )  # fmt: skip
+        n_context = self.shape[0]
+        if self._preset is not None and n_steps > n_context - self.n_filled:
+            self._preset = None  # the token of its own has left the window
+        self.n_filled = min(n_context, self.n_filled + n_steps)
+        self.phase = (self.phase + n_steps) % n_context
+        return {name: array for name, array in zip(RECORDS, records, strict=True) if array is not None}, rows
+
+    def state(self, point=0):
+        """Return the state of one point."""
+        preset = None if self._preset is None else self._preset[point].copy()
+        return State(self.window[point, : self.n_filled].copy(), self.phase, preset)
+
+    def failed(self):
+        """Return which points have left the real numbers, (n_points,) of bool."""
+        return ~np.isfinite(self.window).all(axis=(1, 2))
+
+
+def single(model, start, n_threads=None):
+    """Return a batch of the one point `model`, at its start."""
+    state = (Start.random(0) if start is None else start).state(model)
+    return Batch(model, [model.beta], [model.gamma], [model.epsilon], [state], n_threads)
+
+
+def continuation(state):
+    """Return the start that continues from a state exactly."""
+    arguments = {"attention": state.attention, "phase": state.phase}
+    return Start("window", arguments if state.preset is None else {**arguments, "preset": state.preset})
+
+
+def check_finite(batch, model):
+    """Raise if the one point of a batch has left the real numbers."""
+    if batch.failed()[0]:
+        raise FloatingPointError(
+            f"the orbit left the real numbers at beta = {model.beta}, gamma = {model.gamma}, "
+            f"epsilon = {model.epsilon}; start from a window of moderate size"
+        )
+
+
+def check_record(record):
+    """Return the names of the arrays to record, in order, or say which one is unknown."""
+    record = (record,) if isinstance(record, str) else tuple(record)
+    for name in record:
+        if name not in RECORDS:
+            raise ValueError(f"record must name some of {RECORDS}, got {name!r}")
+    return tuple(name for name in RECORDS if name in record)
+
+
+def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORDS, every=1, n_threads=None):
+    r"""Run the infinite network.
+
+    One step is, with the phase t mod L [1]_,
+
+    .. math::
+
+        m^\alpha_t = (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A_{t-1}) + b^\alpha(t),
+        \qquad
+        A_t = \sum_d \mathrm{softmax}_d\Big(\tfrac{\gamma}{\sqrt{M}} m^q_t \cdot m^k_{t-d}\Big) m^v_{t-d}.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        The network.
+    n_steps : int
+        Token steps to run after the transient, >= 1.
+    n_transient : int, default=0
+        Token steps to run first, unrecorded.
+    start : Start, optional
+        Default: ``Start.random(0)``.
+    record : sequence of str, default all
+        What to keep, of "attention", "output", "semantic", "value", "query", "key".
+    every : int, default=1
+        Keep the first of every so many steps.
+    n_threads : int or None
+        Has no effect on the numbers; one orbit runs on one thread.
+
+    Returns
+    -------
+    Orbit
+        With ``ceil(n_steps / every)`` rows.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain or the start does not fit the model.
+    FloatingPointError
+        If the orbit leaves the real numbers.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (2), (3), (6).
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, Start
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> first = trajectory(model, 6, start=Start.feature("output", 0))
+    >>> first.attention.shape
+    (6, 3)
+    >>> both = trajectory(model, 8, start=Start.feature("output", 0)).attention
+    >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
+    True
+    """
+    n_steps, every = _count("n_steps", n_steps), _count("every", every)
+    n_transient = _count("n_transient", n_transient, least=0)
+    record = check_record(record)
+    batch = single(model, start, n_threads)
+    batch.advance(n_transient)
+    records, _ = batch.advance(n_steps, record=record, every=every)
+    check_finite(batch, model)
+    arrays = {name: array[0] for name, array in records.items()}
+    return Orbit(
+        attention=arrays.pop("attention", None),
+        overlaps=arrays,
+        steps=np.arange(0, n_steps, every),
+        window=continuation(batch.state()),
+    )

@@ -1,0 +1,150 @@
+r"""The equations, one step at a time, in plain NumPy: the page to read first.
+
+The network has M features, a context of L tokens, and four sets of feature vectors
+:math:`W^o, W^v, W^q, W^k`. In the limit of many sites its overlaps follow an iterated map for the
+attention :math:`A_t`, a vector of M numbers. Equation numbers are those of arXiv:2406.07247 as
+restated here:
+
+.. math::
+
+    m^\alpha_t &= (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A_{t-1}) + \epsilon\, b^\alpha(t \bmod L)
+    \quad (6) \\
+    w_{t,d} &= \mathrm{softmax}_d\!\left(\tfrac{\gamma}{\sqrt M} m^q_t \cdot m^k_{t-d}\right),
+    \qquad d = 0 \dots L-1 \quad (2) \\
+    A_t &= \sum_d w_{t,d}\, m^v_{t-d} \quad (3)
+
+The compiled kernels compute the same, many parameter points at once, and are tested against this page.
+A window is an array (n_rows, M) of attention vectors, newest first: row d is :math:`A_{t-1-d}`.
+"""
+
+import numpy as np
+from scipy.integrate import quad
+
+
+def overlap(model, role, attention, phase, semantic=False):
+    """Return m^role of the token made by one attention vector at one position, Eqs. (6), (7)."""
+    features = model.features
+    if features.classes is not None:
+        activity = np.tanh(model.beta * features.classes.signs @ attention)
+        m = (1.0 - model.epsilon) * activity @ features.classes.couplings[role]
+    else:
+        own = features.covariances["output"]
+        spread = model.beta * np.sqrt(max(attention @ own @ attention, 0.0))
+        m = (1.0 - model.epsilon) * model.beta * mean_slope(spread) * features.covariances[role] @ attention
+    if semantic:
+        return m
+    return m + model.epsilon * features.position_field(role, model.n_context)[phase]
+
+
+def mean_slope(spread):
+    """Return E sech^2(spread z) over a standard normal z."""
+    return _normal_mean(lambda z: 1.0 / np.cosh(spread * z) ** 2, spread)
+
+
+def mean_slope_fall(spread):
+    """Return d mean_slope / d spread, divided by spread."""
+    if spread == 0.0:
+        return -2.0
+    return _normal_mean(lambda z: -2.0 * z * np.tanh(spread * z) / spread / np.cosh(spread * z) ** 2, spread)
+
+
+def _normal_mean(even, spread):
+    """Mean of an even function that lives on z < 1/spread, by adaptive quadrature."""
+    end = min(38.0, 350.0 / spread if spread else 38.0)
+    cuts = sorted(c for c in (0.5, 2.0, 8.0, 1.0 / max(spread, 1.0), 5.0 / max(spread, 1.0)) if c < end)
+    value, _ = quad(lambda z: np.exp(-0.5 * z * z) * even(z), 0.0, end, points=cuts, limit=400, epsabs=1e-15)
+    return 2.0 * value / np.sqrt(2.0 * np.pi)
+
+
+def window_overlaps(model, role, window, phase):
+    """Return m^role of every token of a window, (n_rows, M); `phase` is that of the newest."""
+    n_context = model.n_context
+    return np.array([overlap(model, role, row, (phase - d) % n_context) for d, row in enumerate(window)])
+
+
+def attend(model, query, keys, values):
+    """Return the softmax weights (n_heads, n_rows) and the attention (M,), Eqs. (2), (3)."""
+    width = model.n_features // model.n_heads
+    weights = np.empty((model.n_heads, len(keys)))
+    attention = np.empty(model.n_features)
+    for h in range(model.n_heads):
+        own = slice(h * width, (h + 1) * width)
+        scores = model.gain * keys[:, own] @ query[own]
+        weights[h] = np.exp(scores - scores.max())
+        weights[h] /= weights[h].sum()
+        attention[own] = weights[h] @ values[:, own]
+    return weights, attention
+
+
+def step(model, window, phase, preset=None):
+    """Return the attention after one step from a window.
+
+    `preset` (2, M), if given, replaces the key and value overlaps of the oldest row, which then
+    is a token of its own and not one made by an attention.
+    """
+    query = overlap(model, "query", window[0], phase)
+    keys = window_overlaps(model, "key", window, phase)
+    values = window_overlaps(model, "value", window, phase)
+    if preset is not None:
+        keys[-1], values[-1] = preset
+    return attend(model, query, keys, values)[1]
+
+
+def iterate(model, state, n_steps):
+    """Return the attention of n_steps steps from a state, (n_steps, M), and the state then."""
+    window, phase, preset = np.array(state.attention), state.phase, state.preset
+    out = np.empty((n_steps, model.n_features))
+    for t in range(n_steps):
+        out[t] = step(model, window, phase, preset)
+        if preset is not None and len(window) == model.n_context:
+            preset = None  # the token of its own leaves the window
+        window = np.concatenate([out[t][None], window])[: model.n_context]
+        phase = (phase + 1) % model.n_context
+    return out, type(state)(window, phase, preset)
+
+
+def overlap_jacobian(model, role, attention):
+    """Return dm^role_a/dA_b of one token, (M, M)."""
+    features, beta = model.features, model.beta
+    if features.classes is not None:
+        signs = features.classes.signs
+        slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
+        return (1.0 - model.epsilon) * (features.classes.couplings[role].T * slope) @ signs
+    own, cross = features.covariances["output"], features.covariances[role]
+    spread = beta * np.sqrt(max(attention @ own @ attention, 0.0))
+    rise = np.outer(cross @ attention, beta**2 * own @ attention) * mean_slope_fall(spread)
+    return (1.0 - model.epsilon) * beta * (mean_slope(spread) * cross + rise)
+
+
+def jacobian(model, window, phase):
+    """Return dA_t/dA_{t-1-d} of a full window, (L, M, M): entry [d, a, b]."""
+    n_context, n_features = window.shape
+    query = overlap(model, "query", window[0], phase)
+    keys = window_overlaps(model, "key", window, phase)
+    values = window_overlaps(model, "value", window, phase)
+    weights, attention = attend(model, query, keys, values)
+    d_query = overlap_jacobian(model, "query", window[0])
+    width = n_features // model.n_heads
+    out = np.zeros((n_context, n_features, n_features))
+    for h in range(model.n_heads):
+        own = slice(h * width, (h + 1) * width)
+        for d in range(n_context):
+            # dscore[e]: derivative of the score of key e by A_{t-1-d}
+            dscore = np.zeros((n_context, n_features))
+            dscore[d] += model.gain * query[own] @ overlap_jacobian(model, "key", window[d])[own]
+            if d == 0:
+                dscore += model.gain * keys[:, own] @ d_query[own]
+            spread = weights[h] @ dscore
+            value_part = weights[h, d] * overlap_jacobian(model, "value", window[d])[own]
+            out[d, own] = value_part + (weights[h][:, None] * values[:, own]).T @ (dscore - spread)
+    return out
+
+
+def companion(rows):
+    """Return the Jacobian of the whole window, (L*M, L*M), from its dense rows (L, M, M)."""
+    n_context, n_features, _ = rows.shape
+    size = n_context * n_features
+    out = np.zeros((size, size))
+    out[:n_features] = rows.transpose(1, 0, 2).reshape(n_features, size)
+    out[n_features:, : size - n_features] = np.eye(size - n_features)
+    return out
