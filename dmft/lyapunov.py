@@ -56,7 +56,7 @@ def generic_rank(model):
     for t in range(2 * n_context * n_features):
         rows = reference.jacobian(mild, rng.uniform(-0.5, 0.5, (n_context, n_features)), t % n_context)
         left, size, _ = np.linalg.svd(reference.companion(rows) @ frame, full_matrices=False)
-        frame = left[:, size > 1e-9 * size.max(initial=0.0)]
+        frame = left[:, size > 1e-9 * np.linalg.norm(rows)]
         if frame.shape[1] == 0:
             break
     return frame.shape[1]
