@@ -4,10 +4,12 @@ import os
 import subprocess
 import sysconfig
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 
 PROBE = """
 #include <omp.h>
@@ -35,12 +37,27 @@ def openmp_works(flag="-fopenmp"):
             return False
 
 
+class ParallelBuild(build_ext):
+    """Compile the sources of the extension side by side: most of an installation's time."""
+
+    def build_extensions(self):
+        compile_some = self.compiler.compile
+
+        def compile_all(sources, **options):
+            with ThreadPoolExecutor() as pool:
+                return sum(pool.map(lambda source: compile_some([source], **options), sources), [])
+
+        self.compiler.compile = compile_all
+        super().build_extensions()
+
+
 DEBUG = bool(os.environ.get("DMFT_DEBUG"))
 # No -ffast-math (NaN must survive) and no contraction (the same bits on every instruction set).
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 OPENMP = ["-fopenmp"] if openmp_works() else []
 
 setup(
+    cmdclass={"build_ext": ParallelBuild},
     ext_modules=cythonize(
         [
             Extension(

@@ -26,8 +26,8 @@ typedef struct {
     int n_filled, phase;
     /* the run and its records */
     ptrdiff_t n_steps;
-    ptrdiff_t every;         /* record every so many steps, or 0: where a component crosses zero */
-    int component;           /* the attention component that crosses */
+    ptrdiff_t every, clock;  /* record where (clock + step) is a multiple of every; or, */
+    int component;           /* with every = 0, where this component of A crosses zero */
     ptrdiff_t n_rows;        /* room for rows in each record */
     double *record[N_RECORDS]; /* OUT (n_points, n_rows, n_features) each, or NULL */
     int64_t *n_recorded;     /* INOUT (n_points,): rows filled so far; further ones are dropped */

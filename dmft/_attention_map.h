@@ -33,7 +33,8 @@ typedef vec pack[GROUPS];
     X(value, L * M)        /* ... and m^v of the token in each slot */              \
     X(weight, H * L)       /* softmax weights */                                    \
     X(x, J)                /* mean activity of a site of each class */              \
-    X(m, M)                /* an overlap that is only recorded */                   \
+    X(row, N_RECORDS * M)  /* a row of each record */                               \
+    X(fresh, M)            /* one tangent of the new attention */                   \
     X(frame, K * L * M)    /* tangents of the window, rows by slot */               \
     X(slope, J * M)        /* dx_j/dA_b of the newest token */                      \
     X(dx, J)               /* one tangent of x ... */                               \
@@ -56,7 +57,7 @@ typedef struct {
 /* ---- between the caller's arrays (point first) and lanes ---- */
 
 /* The last block repeats its last point, so every point sees the same instructions. */
-INLINE void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
+static __attribute__((noinline)) void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = b->first + g * WIDTH + i;
@@ -64,7 +65,7 @@ INLINE void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
     }
 }
 
-INLINE void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
+static __attribute__((noinline)) void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = b->first + g * WIDTH + i;
@@ -202,7 +203,7 @@ INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GR
     const Job *job = b->job;
     if (job->every) {
         EACH(g) lanes[g] = splat(0.0) == 0.0;
-        return t % job->every == 0;
+        return (job->clock + t) % job->every == 0;
     }
     int found = 0;
     EACH(g) {
@@ -212,30 +213,35 @@ INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GR
     return found;
 }
 
+/* One row of every record, for the chosen lanes. A call of its own, and of copies: if the block's
+   arrays had addresses the compiler could not keep them in registers. */
+static __attribute__((noinline)) void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
+                                                 const pack *row)
+{
+    const int M = job->n_features;
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p >= job->n_points || !lanes[g][i] || job->n_recorded[p] >= job->n_rows) continue;
+        ptrdiff_t at = (p * job->n_rows + job->n_recorded[p]++) * M;
+        for (int what = 0; what < N_RECORDS; what++)
+            for (int a = 0; job->record[what] && a < M; a++) job->record[what][at + a] = row[what * M + a][g][i];
+    }
+}
+
 INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
 {
-    const Job *job = b->job;
     ivec lanes[GROUPS];
-    if (!job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
-    for (int what = 0; what < N_RECORDS; what++) {
-        if (!job->record[what]) continue;
-        if (what == RECORD_OUTPUT || what == RECORD_SEMANTIC) project(M, b, OUTPUT, b->x, b->m);
-        if (what == RECORD_OUTPUT) add_position(M, b, OUTPUT, phase, b->m);
-        const pack *row = what == RECORD_ATTENTION ? b->att
-                        : what == RECORD_QUERY ? b->query
-                        : what == RECORD_KEY ? b->key + phase * M
-                        : what == RECORD_VALUE ? b->value + phase * M : b->m;
-        EACH(g) for (int i = 0; i < WIDTH; i++) {
-            ptrdiff_t p = b->first + g * WIDTH + i;
-            if (p >= job->n_points || !lanes[g][i] || job->n_recorded[p] >= job->n_rows) continue;
-            double *to = job->record[what] + (p * job->n_rows + job->n_recorded[p]) * M;
-            for (int a = 0; a < M; a++) to[a] = row[a][g][i];
-        }
+    if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
+    project(M, b, OUTPUT, b->x, b->row + RECORD_SEMANTIC * M);
+    for (int a = 0; a < M; a++) EACH(g) {
+        b->row[RECORD_ATTENTION * M + a][g] = b->att[a][g];
+        b->row[RECORD_OUTPUT * M + a][g] = b->row[RECORD_SEMANTIC * M + a][g];
+        b->row[RECORD_VALUE * M + a][g] = b->value[phase * M + a][g];
+        b->row[RECORD_QUERY * M + a][g] = b->query[a][g];
+        b->row[RECORD_KEY * M + a][g] = b->key[phase * M + a][g];
     }
-    EACH(g) for (int i = 0; i < WIDTH; i++) {
-        ptrdiff_t p = b->first + g * WIDTH + i;
-        if (p < job->n_points && lanes[g][i] && job->n_recorded[p] < job->n_rows) job->n_recorded[p]++;
-    }
+    add_position(M, b, OUTPUT, phase, b->row + RECORD_OUTPUT * M);
+    write_rows(b->job, b->first, lanes, b->row);
 }
 
 /* ---- state in and out ---- */
@@ -332,7 +338,11 @@ INLINE void orbit(SIZES, Block *b)
         spectrum(M, L, H, &b);                                                      \
     }
 
+#if defined(__x86_64__) && WIDTH == 2
+#define SIZES_BUILT(X) X(3, 4) /* hardly a machine needs this path: keep it quick to compile */
+#else
 #define SIZES_BUILT(X) X(1, 4) X(2, 4) X(3, 4) X(3, 8) X(4, 4) X(5, 4)
+#endif
 SIZES_BUILT(FOR_SIZE)
 
 static void run_any(const Job *job, ptrdiff_t first, pack *at)

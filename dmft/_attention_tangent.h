@@ -171,9 +171,9 @@ INLINE void propagate(SIZES, const Block *b, int n_tangents, int phase)
         for (int a = 0; a < M; a++) EACH(g) {
             vec sum = b->jacobian[a * L * M][g] * column[0][g];
             for (int r = 1; r < L * M; r++) sum += b->jacobian[a * L * M + r][g] * column[r][g];
-            b->m[a][g] = sum;
+            b->fresh[a][g] = sum;
         }
-        for (int a = 0; a < M; a++) EACH(g) column[NEXT(phase) * M + a][g] = b->m[a][g];
+        for (int a = 0; a < M; a++) EACH(g) column[NEXT(phase) * M + a][g] = b->fresh[a][g];
     }
 }
 

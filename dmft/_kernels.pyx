@@ -23,7 +23,7 @@ cdef extern from "_attention.h" nogil:
         double *window
         const double *preset
         int n_filled, phase
-        Py_ssize_t n_steps, every
+        Py_ssize_t n_steps, every, clock
         int component
         Py_ssize_t n_rows
         double *record[6]
@@ -55,9 +55,11 @@ cdef extern from *:
     """
     int DMFT_OPENMP
     const char *DMFT_COMPILER
+    const char *DMFT_FLAGS
 
 OPENMP = bool(DMFT_OPENMP)
 COMPILER = DMFT_COMPILER.decode()
+FLAGS = DMFT_FLAGS.decode()
 
 cdef const Kernels *_sets[3]
 cdef int _n_sets = dmft_supported(_sets)
@@ -96,8 +98,9 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             int phase,
             Py_ssize_t n_steps,
             Py_ssize_t every,
+            Py_ssize_t clock,
             int component,
-            list records,                         # OUT   6 of (n_points, n_rows, n_features) or None
+            records,                              # OUT   6 of (n_points, n_rows, n_features) or None
             int64_t[::1] n_recorded,              # INOUT (n_points,)
             double[:, :, :, ::1] frame,           # INOUT (n_points, n_tangents, n_context, n_features)
             double[:, ::1] exponent,              # INOUT (n_points, n_tangents)
@@ -128,6 +131,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     job.phase = phase
     job.n_steps = n_steps
     job.every = every
+    job.clock = clock
     job.component = component
     job.n_rows = 0
     for i in range(N_RECORDS):

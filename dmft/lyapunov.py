@@ -8,8 +8,8 @@ import numpy as np
 
 from . import reference
 from .features import _count
-from .meanfield import check_finite, continuation, single
-from .model import Start
+from .meanfield import Record, check_finite, check_record, continuation, single
+from .model import SelfAttention, Start
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -62,12 +62,147 @@ def generic_rank(model):
     return frame.shape[1]
 
 
-def settle(exponents, n_lost, rank):
-    """Return exponents sorted, with -inf for annihilated directions and NaN for lost ones."""
-    exponents = np.where(np.arange(exponents.size) >= rank, -np.inf, exponents)
-    exponents = np.where((n_lost > 0) & np.isfinite(exponents), np.nan, exponents)
-    order = np.argsort(-np.where(np.isnan(exponents), -1e300, exponents), kind="stable")
-    return exponents[order], order
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one run does: a transient, then steps that are recorded and measured.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        Gives the sizes.
+    n_steps : int
+        Token steps after the transient, >= 1.
+    n_transient : int, default=1000
+        Token steps before.
+    record : sequence of str, default=()
+        Arrays of the orbit to keep; see `dmft.trajectory`.
+    n_rows : int or None, default=None
+        How many rows of the orbit to keep, the last ones (with `section`: the first ones). None:
+        all, or 1000 with `section`.
+    every : int, default=1
+        Keep one of so many steps.
+    section : int or None, default=None
+        Keep the steps in which this attention component changes its sign.
+    n_exponents : int or None, default=0
+        How many Lyapunov exponents; None: all, L*M.
+    n_tangent_transient : int or None, default=None
+        The last steps of the transient, in which tangents turn into place. None: a tenth of the
+        transient, at most 1000.
+    n_history : int, default=0
+        How many running exponents to keep.
+    qr_interval : int, default=1
+        Steps between two orthogonalisations.
+    """
+
+    model: SelfAttention
+    n_steps: int
+    n_transient: int = 1_000
+    record: tuple = ()
+    n_rows: int | None = None
+    every: int = 1
+    section: int | None = None
+    n_exponents: int | None = 0
+    n_tangent_transient: int | None = None
+    n_history: int = 0
+    qr_interval: int = 1
+
+    def __post_init__(self):
+        def put(name, value):
+            object.__setattr__(self, name, value)
+
+        for name, least in (("n_steps", 1), ("n_transient", 0), ("every", 1), ("n_history", 0), ("qr_interval", 1)):
+            put(name, _count(name, getattr(self, name), least))
+        size = self.model.n_context * self.model.n_features
+        put("n_exponents", size if self.n_exponents is None else _count("n_exponents", self.n_exponents, 0))
+        if self.n_exponents > size:
+            raise ValueError(f"n_exponents must be <= n_context * n_features = {size}, got {self.n_exponents}")
+        if self.n_tangent_transient is None:
+            put("n_tangent_transient", min(self.n_transient // 10, 1_000))
+        put("n_tangent_transient", _count("n_tangent_transient", self.n_tangent_transient, 0))
+        if self.n_tangent_transient > self.n_transient:
+            raise ValueError(
+                f"n_tangent_transient must be <= n_transient = {self.n_transient}, got {self.n_tangent_transient}"
+            )
+        if self.n_history > self.n_steps:
+            raise ValueError(f"n_history must be <= n_steps = {self.n_steps}, got {self.n_history}")
+        put("record", check_record(self.record))
+        if self.section is not None:
+            put("section", _count("section", self.section, 0))
+            if self.section >= self.model.n_features:
+                raise ValueError(f"section must be < n_features = {self.model.n_features}, got {self.section}")
+            if self.every != 1:
+                raise ValueError(f"every must be 1 with a section, got {self.every}")
+        most = self.n_steps if self.section is not None else -(-self.n_steps // self.every)
+        if self.n_rows is None:
+            put("n_rows", min(most, 1_000) if self.section is not None else most)
+        put("n_rows", _count("n_rows", self.n_rows))
+        if self.n_rows > most:
+            raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
+
+    @property
+    def work(self):
+        """Steps of a run, transient and all."""
+        return self.n_transient + self.n_steps
+
+    def run(self, batch, tick=None):
+        """Take a batch through the plan; return arrays by name, points first."""
+        tangents = self.n_exponents > 0
+        if tangents and self.n_transient - self.n_tangent_transient < batch.n_until_tangents:
+            least = batch.n_until_tangents + self.n_tangent_transient
+            raise ValueError(f"n_transient must be >= {least} to fill the window, got {self.n_transient}")
+        how = {"tangents": tangents, "qr_interval": self.qr_interval, "tick": tick}
+        batch.advance(self.n_transient - (self.n_tangent_transient if tangents else 0), tick=tick)
+        base = None
+        if tangents:
+            batch.begin_tangents(self.n_exponents)
+            batch.advance(self.n_tangent_transient, **how)
+            base = batch.log_growth()
+            batch.n_lost[:] = 0
+        rows = Record(batch, self.record, self.n_rows, self.every, self.section)
+        last_rows = 0 if self.section is not None else self.n_steps - (self.n_rows - 1) * self.every - 1
+        history, done = [], 0
+        for end in sorted({*self.marks.tolist(), last_rows} - {0}):
+            batch.advance(end - done, record=rows if done >= last_rows else None, **how)
+            done = end
+            if tangents and end in self.marks:
+                history.append(_mean_growth(base, batch.log_growth(), end))
+        arrays = {**rows.arrays(), "window": batch.window.copy(), "status": batch.failed().astype(np.int8)}
+        if self.record:
+            arrays["n_recorded"] = rows.rows
+        if tangents:
+            arrays.update(self._spectra(batch, np.array(history)))
+        return arrays
+
+    @property
+    def marks(self):
+        """Steps after which a running exponent is taken; the last is n_steps."""
+        return np.unique(np.linspace(0, self.n_steps, max(self.n_history, 1) + 1).astype(int)[1:])
+
+    def _spectra(self, batch, history):
+        """Exponents of all points, settled, from running values (n_marks, n_points, n_exponents)."""
+        lost = batch.n_lost.copy()
+        last = history[-1]
+        suspect = (lost.any(axis=1) | np.isneginf(last).any(axis=1)) & np.isfinite(batch.window).all(axis=(1, 2))
+        # The rank depends on the features, and on beta and epsilon only at their ends.
+        ranks = {}
+        for i in np.flatnonzero(suspect):
+            case = (batch.beta[i] == 0.0, batch.epsilon[i] == 1.0, batch.epsilon[i] == 0.0)
+            if case not in ranks:
+                ranks[case] = generic_rank(self.model.replace(beta=batch.beta[i], epsilon=batch.epsilon[i]))
+            last[i, ranks[case] :] = -np.inf
+        last[(lost > 0) & np.isfinite(last)] = np.nan
+        # Descending, what is lost after what is known, what is annihilated last.
+        order = np.argsort(-np.where(np.isnan(last), -1e300, last), axis=1, kind="stable")
+        sort = np.take_along_axis
+        arrays = {"exponents": sort(last, order, axis=1), "n_lost": sort(lost, order, axis=1)}
+        if self.n_history:
+            arrays["history"] = sort(history, order[None], axis=2).transpose(1, 0, 2)
+        return arrays
+
+
+def _mean_growth(base, growth, n_steps):
+    with np.errstate(invalid="ignore"):  # -inf - -inf: annihilated before the average began
+        return np.where(np.isneginf(base), -np.inf, growth - base) / n_steps
 
 
 def lyapunov(
@@ -94,10 +229,10 @@ def lyapunov(
     n_steps : int
         Token steps to average over, >= 1.
     n_transient : int, default=1000
-        Token steps before the tangents begin; enough to fill the window.
+        Token steps before the average begins; enough to fill the window.
     n_tangent_transient : int, optional
-        Token steps in which the tangents turn into place, before the average begins. Default:
-        a tenth of `n_steps`, at most 1000.
+        The last steps of the transient, in which the tangents turn into place. Default: a tenth
+        of the transient, at most 1000.
     n_exponents : int, optional
         How many, from the largest down. Default: all, L*M.
     start : Start, optional
@@ -138,45 +273,25 @@ def lyapunov(
     >>> spectrum.exponents.round(3)
     array([-0.083, -0.083])
     """
-    n_steps, qr_interval = _count("n_steps", n_steps), _count("qr_interval", qr_interval)
-    n_history = _count("n_history", n_history, least=0)
-    n_transient = _count("n_transient", n_transient, least=0)
-    size = model.n_context * model.n_features
-    n_exponents = size if n_exponents is None else _count("n_exponents", n_exponents)
-    if n_exponents > size:
-        raise ValueError(f"n_exponents must be <= n_context * n_features = {size}, got {n_exponents}")
-    if n_tangent_transient is None:
-        n_tangent_transient = min(n_steps // 10, 1_000)
-    n_tangent_transient = _count("n_tangent_transient", n_tangent_transient, least=0)
-    if n_history > n_steps:
-        raise ValueError(f"n_history must be <= n_steps = {n_steps}, got {n_history}")
-
-    batch = single(model, start, n_threads)
-    if n_transient < batch.n_until_tangents:
-        raise ValueError(f"n_transient must be >= {batch.n_until_tangents} to fill the window, got {n_transient}")
-    batch.advance(n_transient)
-    batch.begin_tangents(n_exponents)
-    batch.advance(n_tangent_transient, tangents=True, qr_interval=qr_interval)
-    base = batch.log_growth()[0]
-    batch.n_lost[:] = 0
-    steps = np.unique(np.linspace(0, n_steps, max(n_history, 1) + 1).astype(int)[1:])
-    history = []
-    done = 0
-    for end in steps:
-        batch.advance(end - done, tangents=True, qr_interval=qr_interval)
-        done = end
-        with np.errstate(invalid="ignore"):  # -inf - -inf: annihilated before the average began
-            growth = batch.log_growth()[0] - base
-        history.append(np.where(np.isneginf(base), -np.inf, growth) / end)
-    check_finite(batch, model)
-    lost = batch.n_lost[0]
-    rank = generic_rank(model) if lost.any() or np.isneginf(history[-1]).any() else size
-    exponents, order = settle(history[-1], lost, rank)
-    return Spectrum(
-        exponents=exponents,
-        n_lost=lost[order],
+    if n_exponents is not None:
+        _count("n_exponents", n_exponents)
+    plan = Plan(
+        model=model,
         n_steps=n_steps,
-        steps=steps if n_history else steps[:0],
-        history=np.array(history)[:, order] if n_history else np.empty((0, n_exponents)),
+        n_transient=n_transient,
+        n_exponents=n_exponents,
+        n_tangent_transient=n_tangent_transient,
+        n_history=n_history,
+        qr_interval=qr_interval,
+    )
+    batch = single(model, start, n_threads)
+    arrays = plan.run(batch)
+    check_finite(batch, model)
+    return Spectrum(
+        exponents=arrays["exponents"][0],
+        n_lost=arrays["n_lost"][0],
+        n_steps=plan.n_steps,
+        steps=plan.marks if n_history else plan.marks[:0],
+        history=arrays["history"][0] if n_history else np.empty((0, plan.n_exponents)),
         window=continuation(batch.state()),
     )

@@ -15,6 +15,7 @@ from .model import Start, State, gain
 # In the order of the kernel's records.
 RECORDS = ("attention", "output", "semantic", "value", "query", "key")
 _KERNEL_ROLES = ("query", "key", "value", "output")
+_PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +39,35 @@ class Orbit:
     overlaps: Mapping[str, np.ndarray]
     steps: np.ndarray
     window: Start
+
+
+class Record:
+    """Rows of the orbits of a batch, filled as it advances.
+
+    Parameters
+    ----------
+    batch : Batch
+    names : sequence of str
+        Some of RECORDS.
+    n_rows : int
+        Room for so many rows of each point; further ones are dropped.
+    every : int, default=1
+        Fill a row in the first of every so many steps.
+    section : int, optional
+        Fill a row where this attention component changes its sign instead.
+    """
+
+    def __init__(self, batch, names, n_rows, every=1, section=None):
+        shape = (batch.n_points, n_rows, batch.shape[1])
+        self.slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
+        self.rows = np.zeros(batch.n_points, dtype=np.int64)
+        self.every = every if section is None else 0
+        self.component = section or 0
+        self.clock = 0
+
+    def arrays(self):
+        """Return the records by name, each (n_points, n_rows, n_features)."""
+        return {name: array for name, array in zip(RECORDS, self.slots, strict=True) if array is not None}
 
 
 class Batch:
@@ -114,34 +144,31 @@ class Batch:
         with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
             return self.exponent * np.log(2.0) + np.log(length)
 
-    def advance(self, n_steps, *, record=(), every=1, section=None, n_rows=None, tangents=False, qr_interval=1):
-        """Take all points n_steps further.
-
-        Returns the records by name, each (n_points, n_rows, n_features), and how many rows of
-        each point are filled. With `section`, the index of an attention component, a step is
-        recorded when that component changes its sign, up to `n_rows` times.
-        """
-        if section is None:
-            n_rows = -(-n_steps // every)
-        rows = np.zeros(self.n_points, dtype=np.int64)
-        shape = (self.n_points, n_rows or 0, self.shape[1])
-        records = [np.full(shape, np.nan) if name in record else None for name in RECORDS]
-        n_tangents = self.frame.shape[1] if tangents else 0
-        if n_steps:
+    def advance(self, n_steps, *, record=None, tangents=False, qr_interval=1, tick=None):
+        """Take all points n_steps further, filling a `Record`; `tick` hears of steps now and then."""
+        frame = self.frame if tangents else None
+        n_threads = min(self._n_threads, -(-self.n_points // _kernels.block_size()))
+        record = record or Record(self, (), 1)
+        # In pieces, so that Ctrl-C and progress get a word in.
+        cost = self.n_points * (10 if tangents else 1)
+        piece = max(1, int(_PIECE / cost) // qr_interval) * qr_interval
+        for done in range(0, n_steps, piece):
+            steps = min(piece, n_steps - done)
             _kernels.advance(
                 self._signs, self._couplings, self._position, self._n_heads, self._gaussian,
                 self.beta, self._gain, self.epsilon,
                 self.window, self._preset, self.n_filled, self.phase,
-                n_steps, 0 if section is not None else every, section or 0, records, rows,
-                self.frame if n_tangents else None, self.exponent, self.n_lost, qr_interval,
-                min(self._n_threads, -(-self.n_points // _kernels.block_size())),
+                steps, record.every, record.clock, record.component, record.slots, record.rows,
+                frame, self.exponent, self.n_lost, qr_interval, n_threads,
             )  # fmt: skip
-        n_context = self.shape[0]
-        if self._preset is not None and n_steps > n_context - self.n_filled:
-            self._preset = None  # the token of its own has left the window
-        self.n_filled = min(n_context, self.n_filled + n_steps)
-        self.phase = (self.phase + n_steps) % n_context
-        return {name: array for name, array in zip(RECORDS, records, strict=True) if array is not None}, rows
+            record.clock += steps
+            n_context = self.shape[0]
+            if self._preset is not None and steps > n_context - self.n_filled:
+                self._preset = None  # the token of its own has left the window
+            self.n_filled = min(n_context, self.n_filled + steps)
+            self.phase = (self.phase + steps) % n_context
+            if tick:
+                tick(steps)
 
     def state(self, point=0):
         """Return the state of one point."""
@@ -243,9 +270,10 @@ def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORDS, eve
     record = check_record(record)
     batch = single(model, start, n_threads)
     batch.advance(n_transient)
-    records, _ = batch.advance(n_steps, record=record, every=every)
+    rows = Record(batch, record, -(-n_steps // every), every)
+    batch.advance(n_steps, record=rows)
     check_finite(batch, model)
-    arrays = {name: array[0] for name, array in records.items()}
+    arrays = {name: array[0] for name, array in rows.arrays().items()}
     return Orbit(
         attention=arrays.pop("attention", None),
         overlaps=arrays,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dmft import Features, SelfAttention
 from dmft.features import ROLES
-from dmft.meanfield import Batch
+from dmft.meanfield import RECORDS, Batch, Record
 from dmft.model import State
 
 
@@ -56,3 +56,10 @@ def batch_of(model, states, n_threads=1, **changes):
     n = len(states)
     points = {name: np.full(n, getattr(model, name)) for name in ("beta", "gamma", "epsilon")}
     return Batch(model, **{**points, **changes}, states=states, n_threads=n_threads)
+
+
+def advance(batch, n_steps, names=RECORDS, tangents=False, **how):
+    """Advance a batch and return what it recorded, and how many rows of each point."""
+    record = Record(batch, names, how.pop("n_rows", n_steps), **how)
+    batch.advance(n_steps, record=record, tangents=tangents)
+    return record.arrays(), record.rows

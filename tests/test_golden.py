@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from golden import FINITE_FILES, MAP_FILES, TOKEN_FILES, Golden
 from numpy.testing import assert_allclose, assert_array_equal
+from strategies import advance, batch_of
 
 import dmft
 from dmft import reference
 from dmft.features import ROLES, position_bits
-from dmft.meanfield import Batch
 
 NAMES = {"output": "mo", "value": "mv", "query": "mq", "key": "mk"}
 
@@ -21,9 +21,8 @@ def one_step(golden, rows, first):
     for phase in range(n_context):
         at = steps[(steps + golden.phase) % n_context == phase]
         states = [golden.state_before(rows, t, first) for t in at]
-        same = np.ones(len(at))
-        batch = Batch(model, model.beta * same, model.gamma * same, model.epsilon * same, states)
-        records, _ = batch.advance(1, record=("attention", *ROLES, "semantic"))
+        batch = batch_of(model, states)
+        records, _ = advance(batch, 1)
         for i, t in enumerate(at):
             yield t, {name: array[i, 0] for name, array in records.items()}
 

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
-from strategies import batch_of, models, states
+from strategies import advance, batch_of, models, states
 
 import dmft
 from dmft import _kernels, reference
 from dmft.features import ROLES
-from dmft.meanfield import RECORDS
 from dmft.model import State
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -28,7 +27,7 @@ def simd_path(request):
 
 def check_one_step(model, state):
     batch = batch_of(model, [state])
-    records, rows = batch.advance(1, record=RECORDS)
+    records, rows = advance(batch, 1)
     assert rows.tolist() == [1]
     expected = reference.step(model, state.attention, state.phase)
     # Rounding of the scores, which the softmax turns into weights, sets the scale.
@@ -137,7 +136,7 @@ def test_sign_symmetry_without_position(data):
     model = data.draw(models()).replace(epsilon=0.0)
     state = data.draw(states(model))
     flipped = State(-state.attention, state.phase)
-    records, _ = batch_of(model, [state, flipped]).advance(1, record="attention")
+    records, _ = advance(batch_of(model, [state, flipped]), 1)
     assert_array_equal(records["attention"][0], -records["attention"][1])
 
 
@@ -155,7 +154,7 @@ def test_permuted_features_permute_the_orbit():
 def test_attention_stays_between_the_values(data):
     """A softmax is a mean: |A| cannot exceed the largest |m^v|."""
     model = data.draw(models())
-    records, _ = batch_of(model, [data.draw(states(model, full=True))]).advance(50, record=("attention", "value"))
+    records, _ = advance(batch_of(model, [data.draw(states(model, full=True))]), 50)
     top = np.abs(model.features.position_field("value", model.n_context)).max() * model.epsilon + (
         1 - model.epsilon
     ) * np.abs(model.features.classes.couplings["value"]).sum(axis=0).max()
@@ -180,7 +179,7 @@ def run(batch, n_tangents=0, n_steps=150):
     batch.advance(20)
     if n_tangents:
         batch.begin_tangents(n_tangents)
-    records, _ = batch.advance(n_steps, record="attention", tangents=n_tangents > 0)
+    records, _ = advance(batch, n_steps, tangents=n_tangents > 0)
     return (records["attention"], *((batch.frame, batch.exponent) if n_tangents else ()))
 
 
@@ -253,15 +252,13 @@ def test_records_every_few_steps_and_where_a_component_crosses_zero():
 
     batch = batch_of(PAPER, [dmft.Start.random(1).state(PAPER)])
     before = batch.window[0, 0].copy()
-    records, rows = batch.advance(100, record="attention", section=1, n_rows=1000)
+    records, rows = advance(batch, 100, section=1, n_rows=1000)
     path = np.concatenate([before[None], every.attention])
     crossed = (path[1:, 1] < 0) != (path[:-1, 1] < 0)
     assert 0 < crossed.sum() < 100
     assert_array_equal(records["attention"][0, : rows[0]], every.attention[crossed])
     assert np.isnan(records["attention"][0, rows[0] :]).all()
-    few, rows = batch_of(PAPER, [dmft.Start.random(1).state(PAPER)]).advance(
-        100, record="attention", section=1, n_rows=2
-    )
+    few, rows = advance(batch_of(PAPER, [dmft.Start.random(1).state(PAPER)]), 100, section=1, n_rows=2)
     assert rows.tolist() == [2]
     assert_array_equal(few["attention"][0], every.attention[crossed][:2])
 
