@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from . import reference
 from .features import _count
 from .meanfield import Record, check_finite, check_record, continuation, single
 from .model import SelfAttention, Start
@@ -46,6 +45,8 @@ def generic_rank(model):
     Fewer than L*M when the site classes span fewer dimensions than there are features: then the
     other exponents are -inf, which rounding would hide.
     """
+    from . import reference  # late: it brings scipy's quadrature along
+
     n_context, n_features = model.n_context, model.n_features
     if model.beta == 0.0 or model.epsilon == 1.0:
         return 0
@@ -139,6 +140,13 @@ class Plan:
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
 
+    def check_start(self, state):
+        """Raise unless the transient fills the window before tangents begin."""
+        n_missing = self.model.n_context - len(state.attention) + (state.preset is not None)
+        if self.n_exponents and self.n_transient - self.n_tangent_transient < n_missing:
+            least = n_missing + self.n_tangent_transient
+            raise ValueError(f"n_transient must be >= {least} to fill the window, got {self.n_transient}")
+
     @property
     def work(self):
         """Steps of a run, transient and all."""
@@ -147,9 +155,6 @@ class Plan:
     def run(self, batch, tick=None):
         """Take a batch through the plan; return arrays by name, points first."""
         tangents = self.n_exponents > 0
-        if tangents and self.n_transient - self.n_tangent_transient < batch.n_until_tangents:
-            least = batch.n_until_tangents + self.n_tangent_transient
-            raise ValueError(f"n_transient must be >= {least} to fill the window, got {self.n_transient}")
         how = {"tangents": tangents, "qr_interval": self.qr_interval, "tick": tick}
         batch.advance(self.n_transient - (self.n_tangent_transient if tangents else 0), tick=tick)
         base = None
@@ -285,6 +290,7 @@ def lyapunov(
         qr_interval=qr_interval,
     )
     batch = single(model, start, n_threads)
+    plan.check_start(batch.state())
     arrays = plan.run(batch)
     check_finite(batch, model)
     return Spectrum(

@@ -125,11 +125,6 @@ class Batch:
         """The window's shape, (n_context, n_features)."""
         return self.window.shape[1:]
 
-    @property
-    def n_until_tangents(self):
-        """Steps until the window is full of attention vectors, where tangents can begin."""
-        return self.shape[0] - self.n_filled + (self._preset is not None)
-
     def begin_tangents(self, n_tangents):
         """Start a frame of orthonormal tangents of the window."""
         n_context, n_features = self.shape

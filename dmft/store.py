@@ -13,13 +13,12 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from . import _kernels
+from ._version import VERSION
 
 SCHEMA = 1
 
@@ -71,7 +70,7 @@ def write_whole(path, data):
 def provenance():
     """Return what the numbers may depend on besides the specification, as a dict of strings."""
     return {
-        "version": version("dmft"),
+        "version": VERSION,
         "commit": _commit(),
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -117,6 +116,8 @@ def netcdf(arrays, dims, coordinates, attributes):
     -------
     bytes
     """
+    import h5py  # late: a user who stores nothing should not wait for it
+
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=("earliest", "v110")) as file:
         for name, text in attributes.items():
@@ -200,7 +201,7 @@ class Store:
         """Open a store to continue it; refuse one of another specification, listing differences."""
         store = cls.open(folder)
         ours = json.loads(json.dumps({"spec": spec, "n_points": n_points, "block": block}))
-        ours["version"] = version("dmft")
+        ours["version"] = VERSION
         theirs = {name: store.manifest[name] for name in ("spec", "n_points", "block")}
         theirs["version"] = store.manifest["provenance"]["version"]
         found = list(_differences(theirs, ours))
@@ -234,6 +235,8 @@ class Store:
 
     def load(self, name):
         """Return one variable of all finished blocks, points first."""
+        import h5py
+
         parts = []
         for block in self.done():
             with h5py.File(self.path(block)) as file:
@@ -246,6 +249,8 @@ class Store:
 
     def variables(self):
         """Return the names of the variables in the store."""
+        import h5py
+
         done = self.done()
         if not done:
             return []

@@ -1,0 +1,212 @@
+"""The command line: ``dmft run``, ``plot``, ``show``, ``merge``, ``doctor``."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+
+from . import _kernels, parallel
+from ._threads import n_threads as effective_threads
+from ._version import VERSION
+from .config import ConfigError, read
+from .meanfield import Batch
+from .store import Store, StoreError
+from .sweep import BLOCK, grid, load
+from .sweep import run as run_sweep
+
+
+class Failure(click.ClickException):
+    """An error the user can mend: one line, exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(VERSION, prog_name="dmft")
+def main():
+    """Exact large-size dynamics of self-attention networks."""
+
+
+@main.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for results [FILE's name].")
+@click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key, as model.beta=1.27.")
+@click.option("--resume", is_flag=True, help="Continue the run that the folder holds.")
+@click.option("--dry-run", is_flag=True, help="Check the file and estimate time and memory; run nothing.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def run(file, out, threads, settings, resume, dry_run, quiet):
+    """Run the sweep that FILE (TOML) describes, and draw it.
+
+    Results go to a new folder: a manifest, one netCDF4 file per block of points, a picture.
+    Under MPI: mpiexec -n 8 python -m mpi4py -m dmft run FILE
+    """
+    with _errors():
+        plan, start, axes, together = read(file, settings).build()
+        out = out or Path(file.stem)
+        threads = effective_threads(threads) if threads is not None else None
+        if dry_run:
+            click.echo(_estimate(plan, start, axes, together, threads))
+            return
+        begun = time.perf_counter()
+        result = run_sweep(plan, start, axes, together, out, resume, threads, not quiet)
+        if result is None:  # another rank than the first
+            return
+        click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
+        if "attention" in result or "exponents" in result:
+            _picture(result, out)
+        if result.n_failed:
+            raise click.ClickException(
+                f"{result.n_failed} of {np.prod(result.shape)} points left the real numbers; they are marked in status"
+            )
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--feature", type=int, default=1, show_default=True, help="Component of the orbit, from 1.")
+@click.option("--variable", default=None, help="Recorded array to draw [the first one].")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Picture [FOLDER/bifurcation.png].")
+def plot(folder, feature, variable, to):
+    """Draw the sweep in FOLDER: its orbit against the swept parameter, its exponents under it."""
+    with _errors():
+        _picture(load(folder), folder, feature, variable, to, needed=True)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def show(folder):
+    """Say what the sweep in FOLDER is, how far it got, and what made it."""
+    with _errors():
+        store = Store.open(folder)
+        done, manifest = store.done(), store.manifest
+        spec = manifest["spec"]
+        click.echo(f"{folder}: {len(done)} of {store.n_blocks} blocks, {manifest['n_points']} points")
+        for name, values in spec["axes"].items():
+            click.echo(f"  {name}: {len(values)} values, {min(values):g} to {max(values):g}")
+        model = ", ".join(f"{k} = {v:g}" for k, v in spec["model"].items() if k not in spec["axes"])
+        click.echo(f"  model: {model}; features {spec['features']['digest']}")
+        run = spec["run"]
+        click.echo(f"  run: {run['n_transient']} + {run['n_steps']} steps, {run['n_exponents']} exponents")
+        if done:
+            status = store.load("status")
+            click.echo(f"  arrays: {', '.join(store.variables())}")
+            click.echo(f"  failed points: {np.count_nonzero(status)} of {status.size}")
+        for key, value in manifest["provenance"].items():
+            click.echo(f"  {key}: {value}")
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="File [FOLDER/sweep.nc].")
+def merge(folder, to):
+    """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads."""
+    with _errors():
+        to = to or folder / "sweep.nc"
+        load(folder).to_netcdf(to)
+        click.echo(f"wrote {to}")
+
+
+@main.command()
+def doctor():
+    """Say what this installation is made of and what it can use."""
+    rows = {
+        "dmft": VERSION,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "numpy": np.__version__,
+        "compiler": _kernels.COMPILER,
+        "flags": _kernels.FLAGS,
+        "SIMD path": f"{_kernels.simd_path()} of {', '.join(_kernels.simd_paths())}",
+        "OpenMP": f"yes, {effective_threads()} threads" if _kernels.OPENMP else "no: built without it, one thread",
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
+        "MPI": parallel.mpi_library(),
+        **{name: _installed(name) for name in ("h5py", "matplotlib", "xarray", "h5netcdf")},
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:16} {value}")
+
+
+class _errors:
+    """Turn errors the user can mend into one line."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, (ConfigError, StoreError, ValueError, KeyError, parallel.TaskError, RuntimeError)):
+            raise Failure(error.args[0] if error.args else str(error)) from error
+        if isinstance(error, KeyboardInterrupt):
+            raise click.ClickException("interrupted; finished blocks are kept, continue with --resume") from error
+
+
+def _installed(name):
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _size(result):
+    names = " x ".join(f"{size} {name}" for name, size in zip(result.dims, result.shape, strict=True))
+    return f"{names} points" if len(result.dims) == 1 else f"{names} grid"
+
+
+def _estimate(plan, start, axes, together, threads):
+    """Time and memory of a sweep, from a short run of one of its own blocks."""
+    axes, dims, points = grid(plan.model, axes, together)
+    n_points = points["beta"].size
+    plan.check_start(start.state(plan.model))
+    n_block = min(n_points, _kernels.block_size())
+    some = {name: values[:n_block] for name, values in points.items()}
+    state = start.state(plan.model)
+    batch = Batch(plan.model, **some, states=[state] * n_block, n_threads=1)
+    batch.advance(plan.model.n_context)
+    seconds = {}
+    for tangents in (False, True) if plan.n_exponents else (False,):
+        if tangents:
+            batch.begin_tangents(plan.n_exponents)
+        n_steps, spent = 16, 0.0
+        while spent < 0.05:
+            n_steps *= 2
+            begun = time.perf_counter()
+            batch.advance(n_steps, tangents=tangents, qr_interval=plan.qr_interval)
+            spent = time.perf_counter() - begun
+        seconds[tangents] = spent / n_steps / n_block
+    plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
+    one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
+    n_threads = effective_threads(threads)
+    size = plan.model.n_context * plan.model.n_features
+    rows = len(plan.record) * plan.n_rows * plan.model.n_features + (2 + plan.n_history) * plan.n_exponents + size
+    memory = 2 * rows + 2 * plan.n_exponents * size  # a block is also packed for its file
+    return "\n".join(
+        [
+            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {plan.work} steps each",
+            f"about {one * n_points / n_threads:.1f} s on {n_threads} threads ({one * n_points:.1f} s of one core)",
+            f"about {memory * 8 * min(n_points, BLOCK) / 2**20 + 60:.0f} MiB of memory, "
+            f"{rows * 8 * n_points / 2**20:.1f} MiB on disk",
+        ]
+    )
+
+
+def _picture(result, folder, feature=1, variable=None, to=None, needed=False):
+    """Draw a sweep into its folder; without matplotlib, say how to."""
+    try:
+        from . import figures
+
+        figures.require()
+    except ImportError as error:
+        if needed:
+            raise Failure(str(error)) from error
+        click.echo(f"no picture: {error}")
+        return
+    to = to or Path(folder) / "bifurcation.png"
+    figure = figures.sweep(result.axes, result.dims, {name: result[name] for name in result.keys()}, feature, variable)
+    figures.save(figure, to)
+    click.echo(f"drew {to}")
