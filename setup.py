@@ -45,7 +45,8 @@ class ParallelBuild(build_ext):
 
         def compile_all(sources, **options):
             with ThreadPoolExecutor() as pool:
-                return sum(pool.map(lambda source: compile_some([source], **options), sources), [])
+                objects = pool.map(lambda source: compile_some([source], **options), sources)
+                return [name for names in objects for name in names]
 
         self.compiler.compile = compile_all
         super().build_extensions()
@@ -76,5 +77,5 @@ setup(
             "initializedcheck": DEBUG,
             "cdivision": True,
         },
-    )
+    ),
 )

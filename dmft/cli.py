@@ -207,6 +207,8 @@ def _picture(result, folder, feature=1, variable=None, to=None, needed=False):
         click.echo(f"no picture: {error}")
         return
     to = to or Path(folder) / "bifurcation.png"
-    figure = figures.sweep(result.axes, result.dims, {name: result[name] for name in result.keys()}, feature, variable)
+    figure = figures.sweep(
+        result.axes, result.dims, {name: result[name] for name in list(result.keys())}, feature, variable
+    )
     figures.save(figure, to)
     click.echo(f"drew {to}")

@@ -333,6 +333,8 @@ def _explain(message, tree):
             value = value[int(part) if isinstance(value, list) else part]
     except (KeyError, IndexError, ValueError, TypeError):
         return f"{path}: {rule}"
+    if rule.startswith("Invalid"):
+        return f"{path} has no value {value!r}; the choices are in the documentation of [{path.split('.')[0]}]"
     return f"{path} must be {rule.removeprefix('Expected ').replace('`', '').split(', got')[0]}, got {value!r}"
 
 

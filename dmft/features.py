@@ -82,15 +82,11 @@ class Features:
         weights = {role: _signs(role, array) for role, array in arrays.items()}
         for role, array in weights.items():
             if array.shape != weights["output"].shape:
-                raise ValueError(
-                    f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}"
-                )
+                raise ValueError(f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}")
         n_positions = _count("n_positions", n_positions, least=0)
         n_features, n_columns = weights["output"].shape
         if n_columns <= n_positions:
-            raise ValueError(
-                f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns"
-            )
+            raise ValueError(f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns")
         n_sites = n_columns - n_positions
         semantic = {role: array[:, :n_sites] for role, array in weights.items()}
         # A column and its negative are one class: flip each so that its first entry is +1.
@@ -131,10 +127,7 @@ class Features:
 
     def __repr__(self):
         kind = f"{len(self.classes)} classes" if self.classes else "Gaussian"
-        return (
-            f"Features(n_features={self.n_features}, n_sites={self.n_sites}, "
-            f"n_positions={self.n_positions}, {kind})"
-        )
+        return f"Features(n_features={self.n_features}, n_sites={self.n_sites}, n_positions={self.n_positions}, {kind})"
 
     @property
     def digest(self):
@@ -268,7 +261,7 @@ class Features:
         _shape(n_features, n_sites, n_positions)
         if n_segments is not None and n_sites % _count("n_segments", n_segments):
             raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
-        draws = np.random.RandomState(_seed(seed, most=2**32 - 1))  # noqa: NPY002 the published stream
+        draws = np.random.RandomState(_seed(seed, most=2**32 - 1))
         draws.randint(2, size=(n_features, n_sites))
         weights = {}
         for role in ROLES:
@@ -510,7 +503,7 @@ def position_bits(n_positions):
 
 
 def _read_position(weights, rectified):
-    """What each position adds to the overlaps of a role, (2**P, M), from W on the positional bits, (M, P)."""
+    """Return what each position adds to a role's overlaps, (2**P, M), from W on the positional bits, (M, P)."""
     n_positions = weights.shape[1]
     field = position_bits(n_positions) @ weights.T / max(n_positions, 1)
     return np.maximum(field, 0.0) if rectified else field
@@ -520,9 +513,7 @@ def _positional(position, n_features):
     """Check the `position` argument; return W on the positional bits for each role, (M, P)."""
     if position is None:
         return {role: np.zeros((n_features, 0)) for role in ROLES}
-    arrays = {
-        role: _signs(f"position[{role!r}]", array) for role, array in _roles("position", position).items()
-    }
+    arrays = {role: _signs(f"position[{role!r}]", array) for role, array in _roles("position", position).items()}
     shape = (n_features, arrays["output"].shape[1])
     for role, array in arrays.items():
         if array.shape != shape:
@@ -531,9 +522,7 @@ def _positional(position, n_features):
 
 
 def _roles(name, mapping, partial=False):
-    if not isinstance(mapping, Mapping) or not (
-        set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)
-    ):
+    if not isinstance(mapping, Mapping) or not (set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)):
         keys = sorted(mapping) if isinstance(mapping, Mapping) else mapping
         raise ValueError(f"{name} must be a dict with {'some of ' if partial else ''}the keys {ROLES}, got {keys!r}")
     return dict(mapping)

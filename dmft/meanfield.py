@@ -20,7 +20,7 @@ _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Orbit:
-    """A trajectory of the map.
+    r"""A trajectory of the map.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Orbit:
         :math:`A_t` of the recorded steps; None if not recorded.
     overlaps : dict of str to ndarray, shape (n_rows, n_features)
         :math:`m^o, m^v, m^q, m^k` under "output", "value", "query", "key", and the semantic part
-        of :math:`m^o`, factor :math:`1-\\epsilon` included, under "semantic"; those recorded.
+        of :math:`m^o`, factor :math:`1-\epsilon` included, under "semantic"; those recorded.
     steps : ndarray of int, shape (n_rows,)
         The step of each row, counted from the first one after the transient.
     window : Start
@@ -101,9 +101,7 @@ class Batch:
         self._couplings = np.ascontiguousarray(couplings)
         self._position = np.array([features.position_field(role, n_context) for role in _KERNEL_ROLES])
         self._n_heads = model.n_heads
-        self.beta, self.gamma, self.epsilon = (
-            np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon)
-        )
+        self.beta, self.gamma, self.epsilon = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon))
         self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
         first = states[0]
         self.n_filled, self.phase = len(first.attention), first.phase

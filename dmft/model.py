@@ -67,9 +67,7 @@ class SelfAttention:
         if not n_positions and self.epsilon:
             raise ValueError(f"epsilon must be 0 for features without positional bits, got {self.epsilon!r}")
         if self.features.n_features % self.n_heads:
-            raise ValueError(
-                f"n_heads must divide n_features = {self.features.n_features}, got {self.n_heads}"
-            )
+            raise ValueError(f"n_heads must divide n_features = {self.features.n_features}, got {self.n_heads}")
 
     @property
     def n_features(self):
@@ -212,9 +210,7 @@ class Start:
         """
         if role not in ROLES:
             raise ValueError(f"role must be one of {ROLES}, got {role!r}")
-        return cls(
-            "feature", {"role": role, "index": _count("index", index, least=0), "in_window": bool(in_window)}
-        )
+        return cls("feature", {"role": role, "index": _count("index", index, least=0), "in_window": bool(in_window)})
 
     @classmethod
     def window(cls, attention, phase=0):

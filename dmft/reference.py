@@ -122,7 +122,7 @@ def jacobian(model, window, phase):
     query = overlap(model, "query", window[0], phase)
     keys = window_overlaps(model, "key", window, phase)
     values = window_overlaps(model, "value", window, phase)
-    weights, attention = attend(model, query, keys, values)
+    weights, _ = attend(model, query, keys, values)
     d_query = overlap_jacobian(model, "query", window[0])
     width = n_features // model.n_heads
     out = np.zeros((n_context, n_features, n_features))

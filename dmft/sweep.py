@@ -13,7 +13,7 @@ from . import parallel
 from .features import ROLES
 from .lyapunov import Plan
 from .meanfield import Batch
-from .model import SelfAttention, Start, parameter
+from .model import Start, parameter
 from .progress import progress
 from .store import VARIABLES, Store, netcdf, write_whole
 
@@ -366,9 +366,7 @@ def _on_root(comm, make):
 def specification(plan, start, axes, dims):
     """Return all that determines a sweep's numbers, as plain values for JSON."""
     model = plan.model
-    run = {
-        field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "model"
-    }
+    run = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "model"}
     laws = model.features.classes.couplings if model.features.classes else model.features.covariances
     network = {
         "law": "classes" if model.features.classes else "gaussian",

@@ -69,7 +69,7 @@ def test_tangent_matches_reference_jacobian(data):
     batch.begin_tangents(1)
     batch.frame[:, 0] = np.eye(size).reshape(size, *batch.shape)
     batch.advance(1, tangents=True)
-    columns = batch.frame.reshape(size, size) * 2.0 ** batch.exponent
+    columns = batch.frame.reshape(size, size) * 2.0**batch.exponent
     scale = 1.0 + np.abs(expected).max()
     assert_allclose(columns.T, expected, rtol=0, atol=1e-12 * scale)
     # Several tangents: Gram-Schmidt keeps the span, and the product of stretches is |det|.
@@ -155,9 +155,10 @@ def test_attention_stays_between_the_values(data):
     """A softmax is a mean: |A| cannot exceed the largest |m^v|."""
     model = data.draw(models())
     records, _ = advance(batch_of(model, [data.draw(states(model, full=True))]), 50)
-    top = np.abs(model.features.position_field("value", model.n_context)).max() * model.epsilon + (
-        1 - model.epsilon
-    ) * np.abs(model.features.classes.couplings["value"]).sum(axis=0).max()
+    top = (
+        np.abs(model.features.position_field("value", model.n_context)).max() * model.epsilon
+        + (1 - model.epsilon) * np.abs(model.features.classes.couplings["value"]).sum(axis=0).max()
+    )
     late = np.abs(records["attention"][0, model.n_context :])
     assert np.all(late <= top * (1 + 1e-12) + 1e-15)
 

@@ -1,0 +1,58 @@
+"""The house inspector: imports only go down, heavy packages come in by one door."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import dmft
+
+HOME = Path(dmft.__file__).parent
+FLOOR = {
+    "_kernels": 0, "reference": 0, "_version": 0,
+    "features": 1, "model": 1, "_threads": 1,
+    "meanfield": 2,
+    "lyapunov": 3,
+    "store": 4, "parallel": 4, "progress": 4,
+    "sweep": 5, "figures": 5,
+    "config": 6,
+    "cli": 7, "__init__": 8, "__main__": 8,
+}  # fmt: skip
+DOORS = {"mpi4py": {"parallel"}, "matplotlib": {"figures"}, "h5py": {"store"}, "click": {"cli"}, "tqdm": {"progress"}}
+
+
+def imports(path):
+    """Yield (package, module) for every import of a file, by its syntax: nothing is executed."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module.split(".")[0], None
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            yield from (("dmft", name) for name in names)
+
+
+@pytest.mark.parametrize("path", sorted(HOME.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_only_go_down(path):
+    for package, module in imports(path):
+        if package == "dmft" and module:
+            below = FLOOR[module] < FLOOR[path.stem] or (path.stem, module) == ("model", "features")
+            assert below, f"{path.stem} must not import {module}"
+        elif package in DOORS:
+            assert path.stem in DOORS[package], f"only {DOORS[package]} may import {package}"
+
+
+def test_every_prange_names_its_threads():
+    for path in HOME.glob("*.pyx"):
+        for call in re.findall(r"prange\(.*", path.read_text()):
+            assert "num_threads=n_threads" in call
+
+
+def test_importing_the_package_brings_in_nothing_heavy():
+    code = "import sys, dmft; print([m for m in ('matplotlib', 'h5py', 'mpi4py', 'scipy') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"

@@ -1,0 +1,253 @@
+"""Sweeps: the same numbers as single runs, in memory, in a store, under a resume, on two ranks."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import dmft
+from dmft.store import Store, StoreError
+from dmft.sweep import BLOCK
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+SMALL = {"n_steps": 60, "n_transient": 40, "measure": ("orbit", "lyapunov"), "n_rows": 20, "progress": False}
+
+
+def digest(result):
+    sha = hashlib.sha256()
+    for name in sorted(result.keys()):
+        sha.update(name.encode() + np.ascontiguousarray(result[name]).tobytes())
+    return sha.hexdigest()
+
+
+@pytest.mark.parametrize("start", [None, dmft.Start.feature("output", 0)])
+def test_a_point_of_a_sweep_is_a_run_of_its_own(start):
+    beta = np.linspace(0.5, 1.5, 21)
+    result = dmft.sweep(PAPER, beta=beta, start=start, **SMALL)
+    for i in (0, 7, 20):
+        model = PAPER.replace(beta=beta[i])
+        orbit = dmft.trajectory(model, 60, n_transient=40, start=start)
+        assert_array_equal(result["attention"][i], orbit.attention[-20:])
+        spectrum = dmft.lyapunov(model, 60, n_transient=40, start=start)
+        assert_array_equal(result["exponents"][i], spectrum.exponents)
+        assert_array_equal(result["window"][i], orbit.window.arguments["attention"])
+    assert result.n_failed == 0
+
+
+@pytest.mark.parametrize(("name", "values"), [("gamma", [0.0, 50.0, 220.0]), ("epsilon", [0.0, 0.1, 1.0])])
+def test_every_axis_really_sweeps(name, values):
+    start = dmft.Start.feature("value", 1)
+    result = dmft.sweep(PAPER, start=start, **SMALL, **{name: values})
+    for value, rows in zip(values, result["attention"], strict=True):
+        orbit = dmft.trajectory(PAPER.replace(**{name: value}), 60, n_transient=40, start=start)
+        assert_array_equal(rows, orbit.attention[-20:])
+
+
+def test_products_and_axes_together():
+    beta, gamma = [0.8, 1.0, 1.2], [100.0, 220.0, 300.0]
+    product = dmft.sweep(PAPER, beta=beta, gamma=gamma, **SMALL)
+    together = dmft.sweep(PAPER, beta=beta, gamma=gamma, together=True, **SMALL)
+    assert product["exponents"].shape == (3, 3, 12)
+    assert together["exponents"].shape == (3, 12)
+    assert_array_equal(product["exponents"][range(3), range(3)], together["exponents"])
+    assert product.dims == ("beta", "gamma")
+    assert together.dims == ("beta",)
+
+
+def test_rows_every_few_steps_and_sections():
+    orbit = dmft.trajectory(PAPER, 60, n_transient=40)
+    every = dmft.sweep(PAPER, beta=[1.27], **{**SMALL, "every": 7, "n_rows": 3})
+    assert_array_equal(every["attention"][0], orbit.attention[[45, 52, 59]])
+    section = dmft.sweep(PAPER, beta=[1.27], **{**SMALL, "section": 0, "n_rows": None})
+    path = dmft.trajectory(PAPER, 61, n_transient=39).attention
+    crossed = (path[1:, 0] < 0) != (path[:-1, 0] < 0)
+    assert section["n_recorded"].tolist() == [crossed.sum()]
+    assert_array_equal(section["attention"][0, : crossed.sum()], path[1:][crossed])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "a sweep needs values for at least one of"),
+        ({"delta": [1]}, "cannot sweep 'delta'"),
+        ({"beta": []}, "beta must be a one-dimensional array with entries"),
+        ({"beta": [0.1, np.nan]}, "beta must be finite and >= 0, got .*nan"),
+        ({"beta": ["x"]}, "beta must be an array of numbers"),
+        ({"epsilon": [0.5, 2]}, "epsilon must be in .* got .*2.0"),
+        ({"beta": [1, 2], "gamma": [1], "together": True}, "axes swept together must have equal lengths"),
+        ({"beta": [1], "measure": "orbits"}, "measure must name some of .* got 'orbits'"),
+        ({"beta": [1], "measure": []}, "measure must name some of .* got none"),
+        ({"beta": [1], "n_rows": 61}, "n_rows must be <= 60"),
+        ({"beta": [1], "section": 3}, "section must be < n_features = 3, got 3"),
+        ({"beta": [1], "section": 0, "every": 2}, "every must be 1 with a section, got 2"),
+    ],
+)
+def test_bad_input(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        dmft.sweep(PAPER, **{**SMALL, **arguments})
+
+
+# -- on disk --------------------------------------------------------------------------------
+
+
+def test_a_store_holds_what_memory_would(tmp_path):
+    beta = np.linspace(0.5, 1.5, BLOCK + 30)
+    memory = dmft.sweep(PAPER, beta=beta, **SMALL)
+    stored = dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", **SMALL)
+    assert digest(stored) == digest(memory) == digest(dmft.load(tmp_path / "s"))
+    assert sorted(p.name for p in (tmp_path / "s" / "shards").iterdir()) == ["000000.h5", "000001.h5"]
+    manifest = json.loads((tmp_path / "s" / "manifest.json").read_text())
+    assert manifest["spec"]["model"]["gamma"] == 220.0
+    assert manifest["provenance"]["version"] == dmft.__version__
+
+
+def test_files_are_read_by_h5py_and_xarray(tmp_path):
+    xarray = pytest.importorskip("xarray")
+    result = dmft.sweep(PAPER, beta=[0.8, 1.0], gamma=[100.0, 200.0, 220.0], store=tmp_path / "s", **SMALL)
+    with h5py.File(tmp_path / "s" / "shards" / "000000.h5") as file:
+        assert_array_equal(file["exponents"][...], result["exponents"].reshape(6, 12))
+        assert file["exponents"].attrs["units"] == "nat / token step"
+    with xarray.open_dataset(tmp_path / "s" / "shards" / "000000.h5", engine="h5netcdf") as shard:
+        assert shard["attention"].dims == ("point", "row", "feature")
+    result.to_netcdf(tmp_path / "one.nc")
+    ours = result.to_xarray()
+    with xarray.open_dataset(tmp_path / "one.nc") as merged:
+        assert merged["exponents"].dims == ("beta", "gamma", "exponent")
+        assert_array_equal(merged["exponents"].sel(beta=1.0, gamma=220.0), result["exponents"][1, 2])
+        for name in ours.variables:
+            assert_array_equal(merged[name], ours[name])
+            assert merged[name].dims == ours[name].dims
+        assert json.loads(merged.attrs["dmft_manifest"])["n_points"] == 6
+
+
+def test_a_folder_with_anything_in_it_is_left_alone(tmp_path):
+    dmft.sweep(PAPER, beta=[1.0], store=tmp_path / "s", **SMALL)
+    before = {p: p.read_bytes() for p in (tmp_path / "s").rglob("*") if p.is_file()}
+    with pytest.raises(StoreError, match="already holds a sweep"):
+        dmft.sweep(PAPER, beta=[1.0], store=tmp_path / "s", **SMALL)
+    with pytest.raises(StoreError, match=r"holds another sweep(.|\n)*model.gamma: there 220.0, here 100.0"):
+        dmft.sweep(PAPER.replace(gamma=100.0), beta=[1.0], store=tmp_path / "s", resume=True, **SMALL)
+    assert before == {p: p.read_bytes() for p in (tmp_path / "s").rglob("*") if p.is_file()}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(StoreError, match="is not an empty folder"):
+        dmft.sweep(PAPER, beta=[1.0], store=tmp_path / "mine", **SMALL)
+    with pytest.raises(StoreError, match="holds no sweep"):
+        dmft.load(tmp_path / "nothing")
+
+
+def test_resume_computes_what_is_missing_and_no_more(tmp_path):
+    beta = np.linspace(0.5, 1.5, 2 * BLOCK + 5)
+    whole = digest(dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", **SMALL))
+    shards = [Store.open(tmp_path / "s").path(i) for i in range(3)]
+    shards[1].unlink()
+    kept = shards[0].stat().st_mtime_ns
+    with pytest.raises(KeyError, match="not complete"):
+        dmft.load(tmp_path / "s")["exponents"]
+    again = dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", resume=True, **SMALL)
+    assert digest(again) == whole
+    assert shards[0].stat().st_mtime_ns == kept
+
+
+def python(code, **how):
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **how)
+
+
+FULL_DISK = """
+import resource, sys
+import numpy as np, dmft
+from dmft.store import StoreError
+model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+try:
+    dmft.sweep(model, beta=np.linspace(1, 2, 100), n_steps=100, store=sys.argv[1], progress=False)
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_nothing_half_written(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "s")], capture_output=True, text=True, check=True
+    )
+    assert "cannot write" in done.stdout
+    assert "finished blocks are kept" in done.stdout
+    assert [p.name for p in (tmp_path / "s").rglob("*") if p.is_file()] == ["manifest.json"]
+
+
+def test_a_point_that_fails_is_data(tmp_path):
+    """Gaussian features at an absurd beta overflow; the others finish."""
+    one = np.eye(2)
+    features = dmft.Features.gaussian(output=one, value=one, query=one, key=one)
+    model = dmft.SelfAttention(features, n_context=2, beta=1.0, gamma=1.0)
+    with pytest.raises(FloatingPointError, match=r"left the real numbers at beta = 1e\+200"):
+        dmft.trajectory(model.replace(beta=1e200), 10)
+    result = dmft.sweep(model, beta=[1.0, 1e200, 2.0], **SMALL)
+    assert result["status"].tolist() == [0, 1, 0]
+    assert result.n_failed == 1
+    assert np.isfinite(result["exponents"][[0, 2], 0]).all()
+
+
+# -- several processes ------------------------------------------------------------------------
+
+JOB = """
+import sys
+import numpy as np, dmft
+model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+dmft.sweep(model, beta=np.linspace(0.5, 1.5, {n}), n_steps={steps}, n_transient=40, n_rows=20,
+           measure=("orbit", "lyapunov"), store=sys.argv[1], resume="resume" in sys.argv, progress=False)
+"""
+
+
+def mpi(n_ranks, *arguments, code):
+    path = Path(sys.executable).with_name("mpiexec")
+    script = Path(arguments[0]).parent / "job.py"
+    script.write_text(code)
+    command = [str(path), "-n", str(n_ranks), sys.executable, "-m", "mpi4py", str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.mpi
+@pytest.mark.parametrize("n_ranks", [2, 3])
+def test_same_bits_on_several_ranks(tmp_path, n_ranks):
+    n = 2 * BLOCK + 5
+    serial = dmft.sweep(PAPER, beta=np.linspace(0.5, 1.5, n), **SMALL)
+    done = mpi(n_ranks, tmp_path / "s", code=JOB.format(n=n, steps=60))
+    assert done.returncode == 0, done.stderr
+    assert digest(dmft.load(tmp_path / "s")) == digest(serial)
+
+
+@pytest.mark.mpi
+def test_an_error_on_rank_zero_ends_all_ranks(tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "notes.txt").write_text("keep")
+    done = mpi(2, tmp_path / "s", code=JOB.format(n=5, steps=60))
+    assert done.returncode != 0
+    assert "is not an empty folder" in done.stderr
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    n, steps = 4 * BLOCK, 4_000
+    code = JOB.format(n=n, steps=steps)
+    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "s")])
+    shards = tmp_path / "s" / "shards"
+    deadline = time.monotonic() + 60
+    while not (shards.exists() and any(shards.glob("*.h5"))) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait()
+    done = len(list(shards.glob("*.h5")))
+    assert 1 <= done < 4
+    assert python("pass").returncode == 0
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s"), "resume"], check=True)
+    serial = dmft.sweep(PAPER, beta=np.linspace(0.5, 1.5, n), **{**SMALL, "n_steps": steps})
+    assert digest(dmft.load(tmp_path / "s")) == digest(serial)
