@@ -43,14 +43,14 @@ def mean_slope(spread):
 
 def mean_slope_fall(spread):
     """Return d mean_slope / d spread, divided by spread."""
-    if spread == 0.0:
+    if spread < 1e-100:
         return -2.0
     return _normal_mean(lambda z: -2.0 * z * np.tanh(spread * z) / spread / np.cosh(spread * z) ** 2, spread)
 
 
 def _normal_mean(even, spread):
     """Mean of an even function that lives on z < 1/spread, by adaptive quadrature."""
-    end = min(38.0, 350.0 / spread if spread else 38.0)
+    end = min(38.0, 350.0 / max(spread, 1.0))
     cuts = sorted(c for c in (0.5, 2.0, 8.0, 1.0 / max(spread, 1.0), 5.0 / max(spread, 1.0)) if c < end)
     value, _ = quad(lambda z: np.exp(-0.5 * z * z) * even(z), 0.0, end, points=cuts, limit=400, epsabs=1e-15)
     return 2.0 * value / np.sqrt(2.0 * np.pi)
