@@ -1,0 +1,585 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+import dmft
+from dmft import figures
+
+matplotlib.use("agg")
+from matplotlib import pyplot
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+HOME = Path(dmft.__file__).parents[1]
+
+
+@pytest.fixture
+def ax():
+    return Figure(figsize=(3.4, 2.3), dpi=100).add_subplot()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def pixels(ax, dpi=100):
+    """The inside of the axes as drawn, (height, width) of brightness 0..1, the top row first."""
+    figure = ax.figure
+    figure.dpi = dpi
+    ax.set_axis_off()
+    figure.set_facecolor("white")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = np.asarray(canvas.buffer_rgba())[..., :3].mean(axis=2) / 255
+    left, bottom, right, top = np.floor(ax.bbox.extents + 0.5).astype(int)
+    return image[len(image) - top : len(image) - bottom, left:right]
+
+
+def run_python(code):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=HOME, capture_output=True, text=True
+    )
+
+
+class TestImport:
+    def test_matplotlib_comes_late_and_pyplot_only_for_a_new_figure(self):
+        code = """
+import sys
+import dmft.figures as figures
+assert "matplotlib" not in sys.modules
+figure, axes = figures.diagram([0.0, 1.0], [[0.1, 0.2], [0.3, 0.4]], [[0.1], [0.2]])
+figures.trajectory([[0.1], [0.2]], ax=figure.add_subplot())
+assert "matplotlib.pyplot" not in sys.modules
+figures.trajectory([[0.1], [0.2]])
+assert len(sys.modules["matplotlib.pyplot"].get_fignums()) == 1
+"""
+        done = run_python(code)
+        assert done.returncode == 0, done.stderr
+
+    def test_missing_matplotlib_is_one_clear_line(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "matplotlib", None)
+        with pytest.raises(ImportError) as caught:
+            figures.trajectory([[0.1], [0.2]])
+        assert str(caught.value) == 'figures need matplotlib; pip install "dmft[plot]"'
+        assert caught.value.__suppress_context__
+
+
+class TestBifurcation:
+    def test_shares_are_counts_of_each_column(self, ax, rng):
+        values = rng.uniform(-1, 1, (7, 500))
+        values[2, 100:] = np.nan
+        values[5] = np.nan
+        image = figures.bifurcation(np.arange(7), values, ax=ax, bins=11)
+        assert image in ax.images
+        share = image.get_array()
+        assert share.shape == (11, 7)
+        assert_array_equal(image.y_edges[[0, -1]], [np.nanmin(values), np.nanmax(values)])
+        for i, row in enumerate(values):
+            row = row[~np.isnan(row)]
+            count = np.histogram(row, image.y_edges)[0]
+            assert_allclose(share[:, i].filled(0) * len(row), count, atol=1e-9)
+        assert_array_equal(share.mask, share.filled(0) == 0)
+        # Each column by itself: it adds to one however many rows it has.
+        assert_allclose(share.filled(0).sum(axis=0), [1, 1, 1, 1, 1, 0, 1])
+
+    def test_a_fixed_point_is_darkest_beside_chaos(self, ax, rng):
+        image = figures.bifurcation([0, 1], [np.full(1000, 0.3), rng.uniform(0, 1, 1000)], ax=ax, bins=50)
+        colour = image.norm(image.get_array())
+        assert colour[:, 0].max() == 1
+        assert 0.3 < colour[:, 1].max() < 0.7
+
+    def test_y_increases_upwards(self, ax):
+        # All of the left column at the bottom, all of the right one at the top.
+        image = figures.bifurcation([0.0, 1.0], [[-1.0, -1.0], [1.0, 1.0]], ax=ax, bins=2)
+        assert_array_equal(image.get_array().filled(0), [[1, 0], [0, 1]])
+        assert ax.get_ylim()[0] < -1 < 1 < ax.get_ylim()[1]
+        dark = pixels(ax) < 0.5
+        height, width = dark.shape
+        assert dark[5 : height // 2 - 2, width // 2 + 2 : -2].all()
+        assert not dark[5 : height // 2 - 2, 2 : width // 2 - 2].any()
+        assert dark[height // 2 + 2 : -5, 2 : width // 2 - 2].all()
+
+    @pytest.mark.parametrize("invert", [False, True])
+    def test_drawn_where_the_axes_say(self, ax, invert):
+        figures.bifurcation([0, 1, 2, 3], [[0.0], [1.0], [0.25], [0.0]], ax=ax, bins=100)
+        if invert:
+            ax.invert_yaxis()
+        dark = pixels(ax) < 0.5
+        for x, y in [(0.0, 0.0), (1.0, 1.0), (2.0, 0.25), (3.0, 0.0)]:
+            column, row = np.subtract(ax.transData.transform((x, y)), ax.bbox.extents[:2])
+            rows = np.flatnonzero(dark[::-1, int(column)])
+            assert rows.size
+            assert np.abs(rows - row).max() <= 3
+
+    def test_edges_lie_half_way_on_an_irregular_grid_in_any_order(self, ax):
+        image = figures.bifurcation([4.0, 1.0, 2.0, 2.5], [[4.0], [1.0], [2.0], [2.5]], ax=ax, bins=30)
+        assert_allclose(image.x_edges, [0.5, 1.5, 2.25, 3.25, 4.75])
+        assert_allclose(ax.get_xlim(), (0.5, 4.75))
+        lit = np.argmax(image.get_array().filled(0), axis=0)
+        assert_allclose(lit, [0, 10, 15, 29])
+
+    @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20, unique=True))
+    def test_edges_hold_their_centres(self, centres):
+        centres = np.unique(np.round(centres, 3))
+        edges = figures._edges(centres)
+        assert len(edges) == len(centres) + 1
+        assert np.all(edges[:-1] < centres)
+        assert np.all(centres < edges[1:])
+
+    @given(st.integers(0, 2**32), st.integers(1, 30), st.integers(1, 30))
+    def test_a_pixel_shows_the_largest_cell_it_touches(self, seed, n_cells, n_pixels):
+        rng = np.random.default_rng(seed)
+        edges = np.sort(rng.choice(1000, n_cells + 1, replace=False)).astype(float)
+        ends = np.sort(rng.choice(np.arange(-200, 1200), n_pixels + 1, replace=False)).astype(float)
+        if seed % 2:
+            ends = ends[::-1]  # an inverted axis
+        cells = rng.uniform(0, 1, (n_cells, 3))
+        for pooled, pair in zip(
+            figures._pooled(cells, edges, ends), np.sort(np.stack([ends[1:], ends[:-1]], axis=1)), strict=True
+        ):
+            touched = (edges[:-1] < pair[1]) & (edges[1:] > pair[0])
+            assert_array_equal(pooled, cells[touched].max(axis=0, initial=0))
+
+    @pytest.mark.parametrize("n_points", [50, 701, 4001])
+    @pytest.mark.parametrize("dpi", [40, 100, 233, 300])
+    def test_a_fixed_point_is_an_unbroken_line_at_any_resolution(self, n_points, dpi, ax):
+        beta = np.linspace(0, 3, n_points)
+        figures.bifurcation(
+            beta, np.repeat(0.2 * np.sin(beta)[:, None], 3, axis=1), ax=ax, value_range=(-1, 1)
+        )
+        dark = pixels(ax, dpi) < 0.2
+        assert dark.any(axis=0).all()
+        assert dark.mean() < 0.15
+
+    @pytest.mark.parametrize("dpi", [60, 100, 300])
+    def test_one_fixed_point_among_4000_chaotic_columns_is_seen(self, dpi, ax, rng):
+        values = rng.uniform(0, 1, (4001, 400))
+        values[1234] = 0.4
+        figures.bifurcation(np.arange(4001), values, ax=ax, value_range=(0, 1))
+        image = pixels(ax, dpi)
+        column, row = np.subtract(ax.transData.transform((1234, 0.4)), ax.bbox.extents[:2])
+        assert image[::-1][int(row) - 1 : int(row) + 2, int(column) - 1 : int(column) + 2].min() < 0.05
+        assert (image < 0.05).sum() <= 9
+
+    def test_rows_out_of_range_still_count(self, ax):
+        image = figures.bifurcation([0.0], [[0.1, 0.9, 5.0, -5.0]], ax=ax, bins=2, value_range=(0, 1))
+        assert_array_equal(image.get_array().filled(0), [[0.25], [0.25]])
+        assert_allclose(image.y_edges, [0, 0.5, 1])
+
+    @pytest.mark.parametrize("value", [0.0, -2.5, 1e-30, 1e300])
+    def test_a_constant_is_drawn(self, value, ax):
+        image = figures.bifurcation([0.0, 1.0], np.full((2, 3), value), ax=ax, bins=5)
+        assert image.y_edges[0] < value < image.y_edges[-1]
+        assert_array_equal(image.get_array().filled(0).sum(axis=0), [1, 1])
+
+    def test_points(self, ax):
+        values = [[0.1, np.nan], [0.2, 0.3]]
+        dots = figures.bifurcation([2.0, 1.0], values, ax=ax, style="points")
+        assert_array_equal(dots.get_xdata(), [1, 1, 2, 2])
+        assert_array_equal(dots.get_ydata(), [0.2, 0.3, 0.1, np.nan])
+        assert dots.get_rasterized()
+        assert not ax.images
+
+    def test_masked_and_single_precision_and_read_only_input(self, ax):
+        values = np.array([[0.5, 0.25], [0.75, 1.0]], dtype=np.float32)
+        values.flags.writeable = False
+        image = figures.bifurcation(np.arange(2), values, ax=ax, bins=3)
+        assert_allclose(image.get_array().filled(0).sum(axis=0), [1, 1])
+        masked = np.ma.masked_greater(values, 0.8)
+        image = figures.bifurcation(np.arange(2), masked, ax=ax, bins=2)
+        assert_array_equal(image.get_array().filled(0), [[0.5, 0], [0.5, 1]])
+
+    def test_a_colormap_object_is_used_as_it_is(self, ax):
+        cmap = matplotlib.colormaps["cividis"]
+        assert figures.bifurcation([0.0], [[0.1, 0.2]], ax=ax, cmap=cmap).get_cmap() == cmap
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            ({"parameter": [1.0, 1.0]}, r"parameter must be distinct, got 1.0 twice"),
+            ({"parameter": [1.0, np.nan]}, r"parameter must be finite, got nan"),
+            (
+                {"parameter": [1.0]},
+                r"values must have shape \(1, n_rows\) and not be empty, got shape \(2, 2\)",
+            ),
+            (
+                {"parameter": []},
+                r"parameter must have shape \(n_points,\) and not be empty, got shape \(0,\)",
+            ),
+            ({"parameter": ["a", "b"]}, r"parameter must be an array of real numbers, got dtype <U1"),
+            ({"values": [[1.0, 2.0], [1.0]]}, r"values must be an array of real numbers, got dtype object"),
+            ({"values": [[1.0], [2j]]}, r"values must be an array of real numbers, got dtype complex128"),
+            ({"values": [0.1, 0.2]}, r"values must have shape \(2, n_rows\)"),
+            ({"values": [[0.1], [np.inf]]}, r"values must be finite or nan, got inf"),
+            ({"values": [[np.nan], [np.nan]]}, r"values must hold a number, got NaN only"),
+            ({"bins": 0}, r"bins must be a whole number in 1..100000, got 0"),
+            ({"bins": 2.5}, r"bins must be a whole number in 1..100000, got 2.5"),
+            ({"style": "vector"}, r"style must be 'density' or 'points', got 'vector'"),
+            ({"value_range": (1, 0)}, r"value_range must be \(low, high\) with low < high, got \(1, 0\)"),
+            ({"ax": "here"}, r"ax must be None or matplotlib Axes, got 'here'"),
+        ],
+    )
+    def test_errors(self, change, message):
+        arguments = {"parameter": [1.0, 2.0], "values": [[0.1, 0.2], [0.3, 0.4]], "bins": 4} | change
+        with pytest.raises(ValueError, match=message):
+            figures.bifurcation(**arguments)
+        assert not pyplot.get_fignums()
+
+
+class TestExponents:
+    def test_lines_hold_what_is_finite_in_order_of_the_parameter(self, ax):
+        exponents = np.array([[0.3, -np.inf], [0.1, -0.2], [np.nan, -0.1]])
+        lines, bands = figures.lyapunov_spectrum([3, 1, 2], exponents, ax=ax)
+        assert_array_equal(lines[0].get_xdata(), [1, 2, 3])
+        assert_array_equal(lines[0].get_ydata(), [0.1, np.nan, 0.3])
+        assert_array_equal(lines[1].get_ydata(), [-0.2, -0.1, np.nan])
+        assert bands == ()
+        assert lines[0].get_linewidth() > lines[1].get_linewidth()
+        assert lines[0].get_zorder() > lines[1].get_zorder()
+        # A point with no neighbour has no line to be on, so it gets a mark.
+        assert lines[0].get_markevery() == [0, 2]
+        assert lines[1].get_markevery() == []
+        assert [text.get_text() for text in ax.get_legend().texts] == [r"$\lambda_{1}$", r"$\lambda_{2}$"]
+
+    def test_zero_is_always_inside_and_the_trailing_ones_do_not_set_the_limits(self, ax):
+        figures.lyapunov_spectrum([0, 1], [[-0.1, -0.3, -50], [-0.2, -0.3, -60]], ax=ax)
+        low, high = ax.get_ylim()
+        assert -0.5 < low < -0.3
+        assert 0 < high < 0.1
+        assert any(np.all(np.asarray(line.get_ydata()) == 0) for line in ax.lines)
+        assert len(ax.get_legend().texts) == 2  # the third is out of sight
+
+    def test_a_few_dives_do_not_flatten_the_rest(self, ax):
+        exponents = np.linspace(-0.5, 0.2, 200)[:, None].copy()
+        exponents[50] = -30
+        figures.lyapunov_spectrum(np.arange(200), exponents, ax=ax)
+        assert -2 < ax.get_ylim()[0] < -0.5
+
+    def test_nothing_finite_is_still_a_figure(self, ax):
+        (line,), _ = figures.lyapunov_spectrum([0, 1], [[-np.inf], [np.nan]], ax=ax)
+        assert np.isnan(line.get_ydata()).all()
+        pixels(ax)
+
+    def test_bands(self, ax):
+        _, bands = figures.lyapunov_spectrum(
+            [1, 0, 2], [[0.2], [0.1], [-np.inf]], stderr=[[0.02], [0.01], [np.nan]], ax=ax
+        )
+        (band,) = bands
+        corners = np.unique(np.round(band.get_paths()[0].vertices, 12), axis=0)
+        assert_allclose(corners, [[0, 0.09], [0, 0.11], [1, 0.18], [1, 0.22]])
+
+    def test_a_second_branch_keeps_the_first_in_sight(self, ax):
+        figures.lyapunov_spectrum([0, 1], [[-1.0], [-0.9]], ax=ax)
+        figures.lyapunov_spectrum([2, 3], [[0.5], [0.4]], ax=ax)
+        assert ax.get_ylim()[0] < -1
+        assert ax.get_ylim()[1] > 0.5
+        assert_allclose(ax.get_xlim(), (0, 3))
+
+    def test_running_means(self, ax):
+        running = np.array([[0.5, -1.0], [0.1, -0.2], [0.09, -0.21]])
+        lines = figures.running_exponents([1, 10, 100], running, ax=ax, n_shown=1)
+        assert len(lines) == 1
+        assert_array_equal(lines[0].get_xdata(), [1, 10, 100])
+        assert_array_equal(lines[0].get_ydata(), running[:, 0])
+        assert ax.get_xscale() == "log"
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (
+                lambda: figures.lyapunov_spectrum([0], [[np.inf]]),
+                r"exponents must be finite or nan or -inf, got inf",
+            ),
+            (
+                lambda: figures.lyapunov_spectrum([0], [[0.1]], n_shown=2),
+                r"n_shown must be a whole number in 1..1",
+            ),
+            (
+                lambda: figures.lyapunov_spectrum([0], [[0.1]], stderr=[[-1.0]]),
+                r"stderr must be >= 0, got -1.0",
+            ),
+            (
+                lambda: figures.lyapunov_spectrum([0], [[0.1]], stderr=[0.1]),
+                r"stderr must have shape \(1, 1\)",
+            ),
+            (lambda: figures.running_exponents([0, 1], [[0.1]] * 2), r"n_steps must increase from 1 or more"),
+            (lambda: figures.running_exponents([2, 2], [[0.1]] * 2), r"n_steps must increase from 1 or more"),
+            (lambda: figures.running_exponents([1, 2], [[0.1]]), r"running must have shape \(2, k\)"),
+        ],
+    )
+    def test_errors(self, call, message):
+        with pytest.raises(ValueError, match=message):
+            call()
+        assert not pyplot.get_fignums()
+
+
+class TestDiagram:
+    @pytest.mark.parametrize(("width", "inches"), [("column", 3.4), ("page", 7.0)])
+    def test_one_axis_for_both(self, width, inches, rng):
+        beta = np.linspace(0, 3, 31)
+        exponents = rng.normal(size=(31, 3))
+        figure, (top, bottom) = figures.diagram(beta, rng.uniform(-1, 1, (31, 50)), exponents, width=width)
+        assert figure.get_figwidth() == inches
+        assert top.get_xlim() == bottom.get_xlim() == tuple(top.images[0].x_edges[[0, -1]])
+        assert bottom.get_xlabel() == r"$\beta$"
+        assert top.get_xlabel() == ""
+        figure.draw_without_rendering()
+        assert_allclose(top.get_position().intervalx, bottom.get_position().intervalx)
+        assert top.get_position().y0 > bottom.get_position().y1
+
+    def test_alone_and_in_a_given_figure(self):
+        given = Figure(figsize=(5, 4))
+        figure, axes = figures.diagram([0, 1], [[0.1], [0.2]], figure=given, bins=7, value_label="$m$")
+        assert figure is given
+        assert len(axes) == 1
+        assert axes[0].images[0].get_array().shape == (7, 2)
+        assert axes[0].get_ylabel() == "$m$"
+
+    def test_errors(self):
+        with pytest.raises(ValueError, match=r"width must be one of 'column', 'page', got 3"):
+            figures.diagram([0], [[0.1]], width=3)
+        with pytest.raises(ValueError, match=r"figure must be None or a matplotlib Figure, got 'mine'"):
+            figures.diagram([0], [[0.1]], figure="mine")
+
+
+class TestOrbits:
+    def test_trajectory(self, ax, rng):
+        values = rng.uniform(-1, 1, (500, 3))
+        values[7, 1] = np.nan
+        lines = figures.trajectory(values, ax=ax, first=1000, labels="m^o")
+        assert_array_equal(np.stack([line.get_ydata() for line in lines], axis=1), values)
+        assert_array_equal(lines[2].get_xdata(), np.arange(1000, 1500))
+        assert ax.get_ylabel() == "$m^o$"
+        assert [text.get_text() for text in ax.get_legend().texts] == ["$m^o_{1}$", "$m^o_{2}$", "$m^o_{3}$"]
+        assert len({line.get_color() for line in lines}) == 3
+        pixels(ax)  # mathtext is read when drawn
+
+    def test_one_series_and_own_names(self, ax):
+        (line,) = figures.trajectory([0.1, 0.2, 0.3], ax=ax, labels=["magnetisation"])
+        assert line.get_label() == ax.get_ylabel() == "magnetisation"
+        assert ax.get_legend() is None
+
+    def test_many_features_stay_apart(self, ax, rng):
+        lines = figures.trajectory(rng.uniform(size=(4, 20)), ax=ax)
+        assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+        assert ax.get_legend() is None
+
+    def test_phase_plane(self, ax, rng):
+        values = rng.uniform(-1, 1, (50, 4))
+        values[3, 2] = values[4, 0] = np.nan
+        dots = figures.phase_plane(values, components=(3, 2), ax=ax)
+        seen = ~np.isnan(values[:, 2])
+        assert_array_equal(dots.get_data(), values[seen][:, [3, 2]].T)
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("$A_{4}$", "$A_{3}$")
+        assert dots.get_rasterized()
+        assert dots.get_linestyle() == "None"
+
+    def test_phase_space(self, rng):
+        values = rng.uniform(-1, 1, (50, 4))
+        ax = Figure().add_subplot(projection="3d")
+        dots = figures.phase_plane(values, components=(0, 3, 1), ax=ax)
+        assert_array_equal(np.stack(dots.get_data_3d()), values[:, [0, 3, 1]].T)
+        assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_zlabel()) == ("$A_{1}$", "$A_{4}$", "$A_{2}$")
+        assert figures.phase_plane(values, components=(0, 1, 2)).axes.name == "3d"
+        pyplot.close("all")
+
+    def test_a_cycle_has_larger_dots_than_a_cloud(self, ax, rng):
+        cycle = figures.phase_plane(np.tile(rng.uniform(size=(4, 2)), (1000, 1)), ax=ax)
+        cloud = figures.phase_plane(rng.uniform(size=(4000, 2)), ax=ax)
+        assert cycle.get_markersize() == 3
+        assert cloud.get_markersize() < 1
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda v: figures.trajectory(v, first=0.5), r"first must be a whole number in 0..\d+, got 0.5"),
+            (
+                lambda v: figures.trajectory(v, labels=["a"]),
+                r"labels must be a symbol or 3 strings, got \['a'\]",
+            ),
+            (lambda v: figures.trajectory(v, labels=None), r"labels must be a symbol or 3 strings, got None"),
+            (lambda v: figures.trajectory(np.inf * v), r"values must be finite or nan, got inf"),
+            (lambda v: figures.trajectory(v[None]), r"values must have shape \(n_steps, n_features\)"),
+            (lambda v: figures.phase_plane(v, components=(0, 3)), r"each of components .* 0..2, got 3"),
+            (lambda v: figures.phase_plane(v, components=(0, -1)), r"each of components .* 0..2, got -1"),
+            (lambda v: figures.phase_plane(v, components=1), r"components must be 2 or 3 columns, got 1"),
+            (
+                lambda v: figures.phase_plane(v, components=(0, 1, 2), ax=Figure().add_subplot()),
+                r"ax must be None or matplotlib Axes with projection='3d', got <Axes",
+            ),
+            (lambda v: figures.power_spectrum(v[:3]), r"values must have at least 4 steps, got 3"),
+            (
+                lambda v: figures.power_spectrum(v, n_segment=7),
+                r"n_segment must be a whole number in 4..6, got 7",
+            ),
+            (lambda v: figures.power_spectrum(v * np.nan), r"values must be finite, got nan"),
+            (
+                lambda v: figures.autocorrelation(v[:1], max_lag=1),
+                r"values must have at least 2 steps, got 1",
+            ),
+            (
+                lambda v: figures.autocorrelation(v, max_lag=6),
+                r"max_lag must be a whole number in 1..5, got 6",
+            ),
+        ],
+    )
+    def test_errors(self, call, message):
+        with pytest.raises(ValueError, match=message):
+            call(np.arange(1.0, 19.0).reshape(6, 3))
+        assert not pyplot.get_fignums()
+
+
+class TestPowerSpectrum:
+    @pytest.mark.parametrize("n_segment", [None, 256])
+    def test_peak_of_a_cosine(self, n_segment, ax):
+        t = np.arange(4096)
+        values = np.stack(
+            [3 + 0.8 * np.cos(2 * np.pi * t * 37 / 256), 0.1 * np.sin(2 * np.pi * t / 4)], axis=1
+        )
+        lines = figures.power_spectrum(values, ax=ax, n_segment=n_segment)
+        for line, frequency, amplitude in zip(lines, (37 / 256, 0.25), (0.8, 0.1), strict=True):
+            peak = np.argmax(line.get_ydata())
+            assert line.get_xdata()[peak] == frequency
+            assert_allclose(line.get_ydata()[peak], amplitude**2 / 2, rtol=1e-9)
+        assert ax.get_yscale() == "log"
+        assert ax.get_xlim() == (0, 0.5)
+
+    def test_power_adds_to_the_variance(self, ax, rng):
+        x = rng.normal(size=1001) + 7
+        (line,) = figures.power_spectrum(x, ax=ax, window="boxcar")
+        assert_allclose(line.get_ydata().sum(), x.var(), rtol=1e-12)
+        assert line.get_xdata()[0] == 1 / 1001
+
+    @pytest.mark.parametrize("value", [0.0, 0.1, -1e5])
+    def test_a_constant_has_no_power(self, value, ax):
+        (line,) = figures.power_spectrum(np.full(100, value), ax=ax)
+        assert np.isnan(line.get_ydata()).all()
+        pixels(ax)
+
+    def test_rounding_is_out_of_sight(self, ax):
+        figures.power_spectrum(np.tile([0.3, -0.7, 0.2, 0.5], 256), ax=ax)
+        assert ax.get_ylim()[0] > 1e-16
+
+
+class TestAutocorrelation:
+    def test_equals_the_sums(self, ax, rng):
+        values = rng.normal(size=(60, 2)) + 5
+        lines = figures.autocorrelation(values, max_lag=59, ax=ax)
+        for line, x in zip(lines, (values - values.mean(axis=0)).T, strict=True):
+            expected = np.correlate(x, x, "full")[59:]
+            assert_allclose(line.get_ydata(), expected / expected[0], atol=1e-13)
+            assert line.get_ydata()[0] == 1
+            assert_array_equal(line.get_xdata(), np.arange(60))
+
+    def test_a_cosine(self, ax):
+        n, lag = 5000, np.arange(41)
+        (line,) = figures.autocorrelation(np.cos(2 * np.pi * np.arange(n) / 20), max_lag=40, ax=ax)
+        assert_allclose(line.get_ydata(), np.cos(2 * np.pi * lag / 20) * (1 - lag / n), atol=2e-3)
+
+    def test_an_autoregressive_series(self, ax, rng):
+        n, rate = 40_000, 0.8
+        x = rng.normal(size=n)
+        for t in range(1, n):
+            x[t] += rate * x[t - 1]
+        (line,) = figures.autocorrelation(x, max_lag=20, ax=ax)
+        # Bartlett: the variance of each coefficient is below (1 + rate^2) / (1 - rate^2) / n; 5 sigma.
+        sigma = np.sqrt((1 + rate**2) / (1 - rate**2) / n)
+        assert_allclose(line.get_ydata(), rate ** np.arange(21), atol=5 * sigma)
+
+    @pytest.mark.parametrize("value", [0.0, 0.1, -1e5])
+    def test_a_constant_is_one_at_every_lag(self, value, ax):
+        (line,) = figures.autocorrelation(np.full(100, value), max_lag=9, ax=ax)
+        assert_array_equal(line.get_ydata(), np.ones(10))
+
+
+CALLS = {
+    "bifurcation": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax),
+    "points": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax, style="points"),
+    "lyapunov_spectrum": lambda ax: figures.lyapunov_spectrum([0, 1], [[0.1, 0], [0.2, 0]], ax=ax),
+    "trajectory": lambda ax: figures.trajectory(np.eye(5), ax=ax),
+    "phase_plane": lambda ax: figures.phase_plane(np.eye(5), ax=ax),
+    "power_spectrum": lambda ax: figures.power_spectrum(np.eye(5), ax=ax),
+    "autocorrelation": lambda ax: figures.autocorrelation(np.eye(5), max_lag=3, ax=ax),
+    "running_exponents": lambda ax: figures.running_exponents([1, 2], [[0.1, 0], [0.2, 0]], ax=ax),
+}
+
+
+class TestStyle:
+    @pytest.mark.parametrize("name", CALLS)
+    def test_global_settings_stay(self, name, ax):
+        before = dict(matplotlib.rcParams)
+        CALLS[name](ax)
+        assert dict(matplotlib.rcParams) == before
+        with pytest.raises(ValueError, match="ax must be"):
+            CALLS[name]("no axes")
+        assert dict(matplotlib.rcParams) == before
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_letters_are_8_to_9_points_and_axes_are_named(self, name, ax):
+        CALLS[name](ax)
+        ax.figure.draw_without_rendering()
+        assert ax.get_xlabel()
+        assert ax.get_ylabel()
+        texts = [ax.xaxis.label, ax.yaxis.label, *ax.get_xticklabels(), *ax.get_yticklabels()]
+        texts += ax.get_legend().texts if ax.get_legend() else []
+        assert {text.get_fontsize() for text in texts} <= {8.0, 9.0}
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_without_axes_a_new_figure(self, name):
+        drawn = CALLS[name](None)
+        while isinstance(drawn, tuple):
+            drawn = drawn[0]
+        assert drawn.figure.number in pyplot.get_fignums()
+        assert drawn.figure.get_figwidth() == 3.4
+        pyplot.close("all")
+
+
+class Broken(Figure):
+    def savefig(self, file, **kwargs):
+        file.write(b"half of a pic")
+        raise OSError("no space left on device")
+
+
+class TestSave:
+    @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+    def test_same_drawing_same_bytes(self, kind, tmp_path, rng):
+        values, exponents = rng.uniform(size=(20, 30)), rng.normal(size=(20, 3))
+        for name in ("one", "two"):
+            figure, _ = figures.diagram(np.arange(20), values, exponents)
+            assert figures.save(figure, tmp_path / f"{name}.{kind}") == tmp_path / f"{name}.{kind}"
+        one, two = ((tmp_path / f"{name}.{kind}").read_bytes() for name in ("one", "two"))
+        assert one == two
+        assert b"Date" not in one
+        assert b"/Type3" not in one
+        assert sorted(os.listdir(tmp_path)) == [f"one.{kind}", f"two.{kind}"]
+
+    def test_a_diagram_of_4001_columns_stays_small_on_paper(self, tmp_path, rng):
+        figure, _ = figures.diagram(np.arange(4001), rng.uniform(size=(4001, 100)))
+        assert figures.save(figure, tmp_path / "diagram.pdf").stat().st_size < 3_000_000
+
+    @pytest.mark.parametrize("before", [None, b"what was there"])
+    def test_whole_or_not_at_all(self, before, tmp_path):
+        path = tmp_path / "figure.png"
+        if before:
+            path.write_bytes(before)
+        with pytest.raises(OSError, match="no space left"):
+            figures.save(Broken(), path)
+        assert os.listdir(tmp_path) == (["figure.png"] if before else [])
+        assert not before or path.read_bytes() == before
+        figures.save(Figure(), str(path))
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+    def test_errors(self, tmp_path):
+        with pytest.raises(ValueError, match=r"path must end in .png, .pdf or .svg, got '.*figure.jpg'"):
+            figures.save(Figure(), tmp_path / "figure.jpg")
+        with pytest.raises(FileNotFoundError):
+            figures.save(Figure(), tmp_path / "nowhere" / "figure.png")
