@@ -44,6 +44,7 @@ typedef vec pack[GROUPS];
     X(dscore, L * M)       /* d(score of slot e) / dA_{e,b}, one head */            \
     X(pull, M)             /* d A_a / d m^q_c, one row */                           \
     X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
+    X(power, K)            /* powers of two taken out of the tangents */            \
     X(size, K)             /* squared norms of the propagated tangents */
 
 typedef struct {
@@ -341,7 +342,7 @@ INLINE void orbit(SIZES, Block *b)
 #if defined(__x86_64__) && WIDTH == 2
 #define SIZES_BUILT(X) X(3, 4) /* hardly a machine needs this path: keep it quick to compile */
 #else
-#define SIZES_BUILT(X) X(1, 4) X(2, 4) X(3, 4) X(3, 8) X(4, 4) X(5, 4)
+#define SIZES_BUILT(X) X(1, 4) X(2, 4) X(3, 4) X(3, 8) X(5, 4)
 #endif
 SIZES_BUILT(FOR_SIZE)
 

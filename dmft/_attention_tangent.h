@@ -35,6 +35,7 @@ INLINE void load_frame(SIZES, const Block *b, int n_tangents)
             for (int a = 0; a < M; a++)
                 load(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
                      b->frame[((ptrdiff_t)i * L + (b->job->phase - d + L) % L) * M + a]);
+    for (int i = 0; i < n_tangents; i++) load(b, b->job->exponent + i, n_tangents, b->power[i]);
 }
 
 INLINE void store_frame(SIZES, const Block *b, int n_tangents, int phase)
@@ -44,15 +45,7 @@ INLINE void store_frame(SIZES, const Block *b, int n_tangents, int phase)
             for (int a = 0; a < M; a++)
                 store(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
                       b->frame[((ptrdiff_t)i * L + (phase - d + L) % L) * M + a]);
-}
-
-/* Note that 2^shift was taken out of tangent i. */
-INLINE void add_exponent(const Block *b, int i, int g, ivec shift)
-{
-    for (int lane = 0; lane < WIDTH; lane++) {
-        ptrdiff_t p = b->first + g * WIDTH + lane;
-        if (p < b->job->n_points) b->job->exponent[p * b->job->n_tangents + i] += (double)shift[lane];
-    }
+    for (int i = 0; i < n_tangents; i++) store(b, b->job->exponent + i, n_tangents, b->power[i]);
 }
 
 /* The k with |x| / 2^k in [1, 2), from the squared norm; no matter how small the norm is. A norm
@@ -103,7 +96,7 @@ INLINE void rescale(SIZES, const Block *b)
             b->dkey[r][g] *= factor;
             b->dvalue[r][g] *= factor;
         }
-        add_exponent(b, 0, g, order);
+        b->power[0][g] += __builtin_convertvector(order, vec);
     }
 }
 
@@ -180,31 +173,46 @@ INLINE void propagate(SIZES, const Block *b, int n_tangents, int phase)
 /* A stretch below this part of the largest one is rounding: (2^9 epsilon)^2. */
 #define LOST 0x1p-86
 
+INLINE vec squared(const ptrdiff_t rows, int g, const pack *column)
+{
+    vec sum = column[0][g] * column[0][g];
+    for (ptrdiff_t r = 1; r < rows; r++) sum += column[r][g] * column[r][g];
+    return sum;
+}
+
+/* Take the part along `column` out of n others. Several at a time share its loads, and do not
+   wait for one another's sums. */
+#define ABREAST 4
+INLINE void remove_part(const ptrdiff_t rows, int g, const pack *column, vec inverse, const int n, pack *others)
+{
+    vec dot[ABREAST];
+    for (int c = 0; c < n; c++) dot[c] = splat(0.0);
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (int c = 0; c < n; c++) dot[c] += column[r][g] * others[c * rows + r][g];
+    for (int c = 0; c < n; c++) dot[c] *= inverse;
+    for (ptrdiff_t r = 0; r < rows; r++)
+        for (int c = 0; c < n; c++) others[c * rows + r][g] -= dot[c] * column[r][g];
+}
+
 /* Modified Gram-Schmidt without roots or logarithms: columns keep their length up to a
-   power of two, which goes to `exponent`. */
+   power of two, which goes to `power`. */
 INLINE void orthogonalise(SIZES, const Block *b, int n_tangents)
 {
     const ptrdiff_t rows = L * M;
     EACH(g) {
         vec largest = splat(0.0);
         for (int i = 0; i < n_tangents; i++) {
+            vec size = squared(rows, g, b->frame + i * rows);
+            largest = select(largest < size, size, largest);
+        }
+        for (int i = 0; i < n_tangents; i++) {
             pack *column = b->frame + i * rows;
-            vec size = splat(0.0);
-            for (int r = 0; r < rows; r++) size += column[r][g] * column[r][g];
-            if (i == 0) largest = size;
+            vec size = squared(rows, g, column);
             vec inverse = select(size > 0.0, 1.0 / size, splat(0.0));
-            for (int j = i + 1; j < n_tangents; j++) {
-                pack *other = b->frame + j * rows;
-                vec dot = splat(0.0);
-                for (int r = 0; r < rows; r++) dot += column[r][g] * other[r][g];
-                if (i == 0) {
-                    vec before = splat(0.0);
-                    for (int r = 0; r < rows; r++) before += other[r][g] * other[r][g];
-                    largest = select(largest < before, before, largest);
-                }
-                dot *= inverse;
-                for (int r = 0; r < rows; r++) other[r][g] -= dot * column[r][g];
-            }
+            int j = i + 1;
+            for (; j + ABREAST <= n_tangents; j += ABREAST)
+                remove_part(rows, g, column, inverse, ABREAST, b->frame + j * rows);
+            for (; j < n_tangents; j++) remove_part(rows, g, column, inverse, 1, b->frame + j * rows);
             b->size[i][g] = size;
         }
         for (int i = 0; i < n_tangents; i++) {
@@ -212,7 +220,7 @@ INLINE void orthogonalise(SIZES, const Block *b, int n_tangents)
             ivec order = binary_order(b->size[i][g]);
             vec factor = inverse_power(order);
             for (int r = 0; r < rows; r++) column[r][g] *= factor;
-            add_exponent(b, i, g, order);
+            b->power[i][g] += __builtin_convertvector(order, vec);
             ivec lost = (b->size[i][g] <= largest * LOST) & (b->size[i][g] > 0.0);
             for (int lane = 0; any(lost) && lane < WIDTH; lane++) {
                 ptrdiff_t p = b->first + g * WIDTH + lane;

@@ -59,8 +59,11 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
-        if "attention" in result or "exponents" in result:
-            _picture(result, out)
+        if len(result.dims) == 1 and len(result.axes[result.dims[0]]) > 1 and plan.record:
+            try:
+                _picture(result, out)
+            except ImportError as error:
+                click.echo(f"no picture: {error}")
         if result.n_failed:
             raise click.ClickException(
                 f"{result.n_failed} of {np.prod(result.shape)} points left the real numbers; they are marked in status"
@@ -75,7 +78,7 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
 def plot(folder, feature, variable, to):
     """Draw the sweep in FOLDER: its orbit against the swept parameter, its exponents under it."""
     with _errors():
-        _picture(load(folder), folder, feature, variable, to, needed=True)
+        _picture(load(folder), folder, feature, variable, to)
 
 
 @main.command()
@@ -138,7 +141,7 @@ class _errors:
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, (ConfigError, StoreError, ValueError, KeyError, parallel.TaskError, RuntimeError)):
+        if isinstance(error, (ConfigError, StoreError, ValueError, KeyError, ImportError, RuntimeError)):
             raise Failure(error.args[0] if error.args else str(error)) from error
         if isinstance(error, KeyboardInterrupt):
             raise click.ClickException("interrupted; finished blocks are kept, continue with --resume") from error
@@ -195,20 +198,37 @@ def _estimate(plan, start, axes, together, threads):
     )
 
 
-def _picture(result, folder, feature=1, variable=None, to=None, needed=False):
-    """Draw a sweep into its folder; without matplotlib, say how to."""
-    try:
-        from . import figures
+# How an array is written beside an axis.
+_SYMBOLS = {"attention": "A", "output": "m^o", "semantic": "m^o", "value": "m^v", "query": "m^q", "key": "m^k"}
+_PARAMETERS = {"beta": r"$\beta$", "gamma": r"$\gamma$", "epsilon": r"$\epsilon$"}
 
-        figures.require()
-    except ImportError as error:
-        if needed:
-            raise Failure(str(error)) from error
-        click.echo(f"no picture: {error}")
-        return
-    to = to or Path(folder) / "bifurcation.png"
-    figure = figures.sweep(
-        result.axes, result.dims, {name: result[name] for name in list(result.keys())}, feature, variable
+
+def _picture(result, folder, feature=1, variable=None, to=None):
+    """Draw a sweep over one axis: the orbit, and the exponents under it."""
+    from . import figures
+
+    if len(result.dims) != 1:
+        raise Failure(f"only sweeps over one axis are drawn, this one has {', '.join(result.dims)}")
+    recorded = [name for name in _SYMBOLS if name in result]
+    if variable is None and recorded:
+        variable = recorded[0]
+    if variable not in recorded:
+        raise Failure(f"--variable must be one of {', '.join(recorded) or '(no orbit was recorded)'}, got {variable}")
+    n_features = result[variable].shape[-1]
+    if not 1 <= feature <= n_features:
+        raise Failure(f"--feature must be in 1..{n_features}, got {feature}")
+    dim = result.dims[0]
+    exponents = None
+    if "exponents" in result:
+        exponents = result["exponents"]
+    figure, _ = figures.diagram(
+        result.axes[dim],
+        result[variable][..., feature - 1],
+        exponents,
+        width="page",
+        parameter_label=_PARAMETERS[dim],
+        value_label=f"${_SYMBOLS[variable]}_{{{feature}}}$",
     )
+    to = to or Path(folder) / "bifurcation.png"
     figures.save(figure, to)
     click.echo(f"drew {to}")

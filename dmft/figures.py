@@ -321,9 +321,7 @@ def bifurcation(
 
 
 @_styled
-def lyapunov_spectrum(
-    parameter, exponents, *, stderr=None, n_shown=None, ax=None, parameter_label=r"$\beta$"
-):
+def lyapunov_spectrum(parameter, exponents, *, stderr=None, n_shown=None, ax=None, parameter_label=r"$\beta$"):
     r"""Draw the leading Lyapunov exponents against a parameter.
 
     The limits hold zero and the two leading exponents; the deepest of many may leave at the bottom.

@@ -119,9 +119,9 @@ def parameter(name, value):
         raise ValueError(f"{name} must be a number, got {value!r}") from None
     if name == "epsilon":
         if not 0.0 <= number <= 1.0:
-            raise ValueError(f"epsilon must be in [0, 1], got {value!r}")
+            raise ValueError(f"epsilon must be in [0, 1], got {number!r}")
     elif not (math.isfinite(number) and number >= 0.0):
-        raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
+        raise ValueError(f"{name} must be finite and >= 0, got {number!r}")
     return number
 
 

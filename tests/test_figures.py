@@ -45,9 +45,7 @@ def pixels(ax, dpi=100):
 
 
 def run_python(code):
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=HOME, capture_output=True, text=True
-    )
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=HOME, capture_output=True, text=True)
 
 
 class TestImport:
@@ -153,9 +151,7 @@ class TestBifurcation:
     @pytest.mark.parametrize("dpi", [40, 100, 233, 300])
     def test_a_fixed_point_is_an_unbroken_line_at_any_resolution(self, n_points, dpi, ax):
         beta = np.linspace(0, 3, n_points)
-        figures.bifurcation(
-            beta, np.repeat(0.2 * np.sin(beta)[:, None], 3, axis=1), ax=ax, value_range=(-1, 1)
-        )
+        figures.bifurcation(beta, np.repeat(0.2 * np.sin(beta)[:, None], 3, axis=1), ax=ax, value_range=(-1, 1))
         dark = pixels(ax, dpi) < 0.2
         assert dark.any(axis=0).all()
         assert dark.mean() < 0.15
@@ -442,9 +438,7 @@ class TestPowerSpectrum:
     @pytest.mark.parametrize("n_segment", [None, 256])
     def test_peak_of_a_cosine(self, n_segment, ax):
         t = np.arange(4096)
-        values = np.stack(
-            [3 + 0.8 * np.cos(2 * np.pi * t * 37 / 256), 0.1 * np.sin(2 * np.pi * t / 4)], axis=1
-        )
+        values = np.stack([3 + 0.8 * np.cos(2 * np.pi * t * 37 / 256), 0.1 * np.sin(2 * np.pi * t / 4)], axis=1)
         lines = figures.power_spectrum(values, ax=ax, n_segment=n_segment)
         for line, frequency, amplitude in zip(lines, (37 / 256, 0.25), (0.8, 0.1), strict=True):
             peak = np.argmax(line.get_ydata())

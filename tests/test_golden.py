@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from golden import FINITE_FILES, MAP_FILES, TOKEN_FILES, Golden
+from golden import FINITE_FILES, FOLDER, MAP_FILES, TOKEN_FILES, Golden
 from numpy.testing import assert_allclose, assert_array_equal
 from strategies import advance, batch_of
 
 import dmft
 from dmft import reference
 from dmft.features import ROLES, position_bits
+from dmft.lyapunov import Plan
+from dmft.model import State
 
 NAMES = {"output": "mo", "value": "mv", "query": "mq", "key": "mk"}
 
@@ -104,3 +106,41 @@ def test_classes_agree_with_the_authors_correlations(name):
     for role in ROLES:  # the same set of classes, in another order and up to a sign
         for ours in classes.couplings[role]:
             assert min(np.abs(np.abs(row) - np.abs(ours)).max() for row in filled[role]) < 1e-12
+
+
+def test_authors_attractors_near_1_2738_are_among_ours():
+    """Several attractors coexist there; a run from elsewhere may land on another one.
+
+    The authors' stored exponents are averages over 75 000 steps after 100 000. Where their run settled
+    on a cycle or torus, some of ours must have the same two leading exponents. Where theirs are positive,
+    only n_unique of the 75 000 rows are distinct: a chaotic transient that ended on a cycle during
+    the average. There ours must contain the cycle and the chaos whose mixture theirs is.
+    """
+    with np.load(FOLDER / "authors_zoom2_even.npz") as file:
+        stored = {name: file[name] for name in file.files}
+    n_betas, n_starts, n_steps = len(stored["beta"]), 32, 75_000
+    model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+    rng = np.random.default_rng(0)
+    kicks = 10.0 ** rng.uniform(-9, -0.5, (n_betas, n_starts, 1, 1)) * rng.normal(size=(n_betas, n_starts, 4, 3))
+    kicks[:, 0] = 0.0
+    windows = (stored["att_window"] + kicks).reshape(-1, 4, 3)
+    plan = Plan(model=model, n_steps=n_steps, n_transient=100_000, n_exponents=2)
+    batch = batch_of(model, [State(window, 3) for window in windows], 2, beta=np.repeat(stored["beta"], n_starts))
+    ours = plan.run(batch)["exponents"].reshape(n_betas, n_starts, 2)
+    settled, chaos = 0, ours[..., 0].max()  # of a run that was chaotic throughout
+    for theirs, n_unique, found in zip(stored["S"], stored["n_unique"], ours, strict=True):
+        leading = np.sort(theirs)[::-1][:2]
+        if leading[0] < 1e-3:
+            assert np.abs(found - leading).max(axis=1).min() < 1e-3
+            settled += 1
+            continue
+        cycle = found[:, 0].min()
+        assert cycle < 0
+        # Rows go on being distinct to six decimals until the cycle has drawn the orbit in by 1e-5.
+        drawn_in = np.log(1e5) / -cycle
+        most, least = n_unique / n_steps, max(0.0, n_unique - drawn_in) / n_steps
+        # The leading exponent of 10 000 chaotic steps has a standard deviation of 0.005 here.
+        error = 3 * 0.005 * np.sqrt(most * 10_000 / n_steps)
+        assert least * chaos + (1 - least) * cycle - error < leading[0]
+        assert leading[0] < most * chaos + (1 - most) * cycle + error
+    assert settled == 15

@@ -1,0 +1,209 @@
+"""The command line and the run file, as a user meets them."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import dmft
+from dmft import progress
+from dmft.cli import main
+from dmft.config import ConfigError, read
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+QUICK = """
+[model]
+n_context = 4
+gamma = 220.0
+epsilon = 0.02
+[start]
+kind = "random"
+[run]
+n_transient = 50
+n_steps = 40
+measure = ["orbit", "lyapunov"]
+n_rows = 20
+[sweep]
+beta = { start = 0.5, stop = 1.5, num = 9 }
+"""
+
+
+@pytest.fixture
+def quick(tmp_path):
+    path = tmp_path / "quick.toml"
+    path.write_text(QUICK)
+    return path
+
+
+def dmft_(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_run_show_plot_merge(quick, tmp_path):
+    out = tmp_path / "out"
+    done = dmft_("run", quick, "--out", out)
+    assert done.exit_code == 0, done.output
+    assert re.search(r"9 beta points in .*out after", done.output)
+    assert (out / "bifurcation.png").read_bytes()[:4] == b"\x89PNG"
+    model = dmft.SelfAttention(dmft.Features.paper(), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    same = dmft.lyapunov(model, 40, n_transient=50).exponents
+    np.testing.assert_array_equal(dmft.load(out)["exponents"][4], same)
+
+    shown = dmft_("show", out)
+    assert shown.exit_code == 0
+    assert "1 of 1 blocks, 9 points" in shown.output
+    assert "failed points: 0 of 9" in shown.output
+
+    drawn = dmft_("plot", out, "--feature", 3, "--to", tmp_path / "third.pdf")
+    assert drawn.exit_code == 0
+    assert (tmp_path / "third.pdf").read_bytes()[:4] == b"%PDF"
+
+    assert dmft_("merge", out).exit_code == 0
+    assert (out / "sweep.nc").exists()
+
+    again = dmft_("run", quick, "--out", out)
+    assert again.exit_code == 2
+    assert "already holds a sweep" in again.output
+    resumed = dmft_("run", quick, "--out", out, "--resume")
+    assert resumed.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("model.betta=3", "model.betta is not a known key"),
+        ("modle.beta=3", "modle is not a known key"),
+        ('model.gamma="x"', "model.gamma must be float, got 'x'"),
+        ("model.gamma=-3", "gamma must be finite and >= 0, got -3.0"),
+        ("model.n_context=9", "n_context must be <= 2**n_positions = 4, got 9"),
+        ('features.kind="bla"', "features.kind has no value 'bla'"),
+        ('run.measure=["x"]', "run.measure[0] has no value 'x'"),
+        ("run.n_steps=0", "n_steps must be a whole number >= 1, got 0"),
+        ("run.n_rows=41", "n_rows must be <= 40"),
+        ("sweep.beta=[1, 2, true]", "sweep.beta[2] must be float, got True"),
+        ("sweep.beta.num=0", "sweep.beta.num must be >= 1, got 0"),
+        ("sweep.beta=[1, nan]", "beta must be finite and >= 0, got nan"),
+        ("nonsense", "--set must have the form section.key=value"),
+        ("start.rolle=1", "start.rolle is not a known key"),
+    ],
+)
+def test_a_bad_key_is_one_clear_line(quick, tmp_path, setting, message):
+    done = dmft_("run", quick, "--out", tmp_path / "out", "--set", setting)
+    assert done.exit_code == 2
+    assert message in done.output
+    assert len(done.output.strip().splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_keys_and_files(tmp_path):
+    path = tmp_path / "x.toml"
+    path.write_text("[model]\nn_context = 4\n[run]\nn_steps = 5\n")
+    assert "model.gamma is missing" in dmft_("run", path).output
+    path.write_text("[model\n")
+    assert "is not TOML" in dmft_("run", path).output
+    assert "cannot be read" in dmft_("run", tmp_path / "none.toml").output
+    assert "holds no sweep" in dmft_("show", tmp_path).output
+    assert dmft_("plot", tmp_path).exit_code == 2
+
+
+def test_dry_run_estimates_and_writes_nothing(quick, tmp_path):
+    done = dmft_("run", quick, "--dry-run", "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "9 points (9 beta), 90 steps each" in done.output
+    assert re.search(r"about [\d.]+ s on \d+ threads", done.output)
+    assert re.search(r"about \d+ MiB of memory, [\d.]+ MiB on disk", done.output)
+    assert not (tmp_path / "out").exists()
+
+
+def test_failed_points_set_the_exit_code(tmp_path):
+    path = tmp_path / "gauss.toml"
+    one = "[[1.0, 0.0], [0.0, 1.0]]"
+    path.write_text(
+        f"[features]\nkind='gaussian'\noutput={one}\nvalue={one}\nquery={one}\nkey={one}\n"
+        "[model]\nn_context=2\ngamma=1.0\n[run]\nn_steps=20\n[sweep]\nbeta=[1.0, 1e200]\n"
+    )
+    done = dmft_("run", path, "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "1 of 2 points left the real numbers" in done.output
+    assert dmft.load(tmp_path / "out")["status"].tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
+def test_examples_are_valid(name):
+    plan, start, axes, _ = read(EXAMPLES / name).build()
+    plan.check_start(start.state(plan.model))
+    assert axes
+
+
+FEATURES = {
+    "paper": "seed = 3",
+    "random": "n_features = 2\nn_sites = 30\nn_positions = 2\nseed = 1",
+    "segments": "n_features = 2\nn_sites = 30\nn_positions = 2\nseed = 1\nn_segments = 3",
+    "reordered": "n_features = 2\nn_sites = 30\nn_positions = 2\nseed = 1\norders = { key = [1, 0] }",
+    "correlated": "output = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
+    "gaussian": "output = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
+    "from_classes": "signs = [[1]]\noutput = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
+    "patterns": "patterns = [0, 1]\noutput = [0, 1]\nvalue = [1, 0]\nquery = [0, 1]\nkey = [0, 1]",
+}
+
+
+@pytest.mark.parametrize("kind", FEATURES)
+def test_every_kind_of_features(tmp_path, kind):
+    path = tmp_path / "x.toml"
+    path.write_text(
+        f"[features]\nkind = '{kind}'\n{FEATURES[kind]}\n[model]\nn_context = 3\ngamma = 2.0\n[run]\nn_steps = 5\n"
+    )
+    plan, start, _, _ = read(path).build()
+    assert start.state(plan.model).attention.shape == (3, plan.model.n_features)
+
+
+def test_features_and_start_from_files(tmp_path):
+    paper = dmft.Features.paper(seed=1)
+    np.savez(tmp_path / "w.npz", **paper.weights)
+    np.savez(tmp_path / "s.npz", attention=np.zeros((4, 3)), phase=2)
+    path = tmp_path / "x.toml"
+    path.write_text(
+        f"[features]\nkind='file'\npath='{tmp_path}/w.npz'\nn_positions=2\n"
+        f"[start]\nkind='file'\npath='{tmp_path}/s.npz'\n[model]\nn_context=4\ngamma=220.0\n[run]\nn_steps=5\n"
+    )
+    plan, start, _, _ = read(path).build()
+    assert plan.model.features.digest == paper.digest
+    assert start.state(plan.model).phase == 2
+    with pytest.raises(ConfigError, match=r"start.path must be a \.npz file with arrays attention, phase"):
+        read(path, [f"start.path='{tmp_path}/w.npz'"]).build()
+
+
+def test_doctor_says_what_is_there():
+    done = dmft_("doctor")
+    assert done.exit_code == 0
+    for word in ("compiler", "SIMD path", "OpenMP", "MPI", dmft.__version__):
+        assert word in done.output
+
+
+def test_help_texts_read_well():
+    for command in ([], ["run"], ["plot"], ["show"], ["merge"], ["doctor"]):
+        done = dmft_(*command, "--help")
+        assert done.exit_code == 0
+        assert len(done.output.splitlines()) > 4
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
+    with progress.progress(10, "steps") as tick:
+        for _ in range(10):
+            tick(1)
+    assert capsys.readouterr().err == "10 of 10 steps (100%), in 0.0 s\n"
+    with progress.progress(10, "steps", shown=False) as tick:
+        tick(10)
+    assert capsys.readouterr().err == ""
+
+
+def test_manifest_is_enough_to_make_the_sweep_again(quick, tmp_path):
+    dmft_("run", quick, "--out", tmp_path / "out")
+    spec = json.loads((tmp_path / "out" / "manifest.json").read_text())["spec"]
+    laws = {role: spec["features"][role] for role in dmft.features.ROLES}
+    features = dmft.Features.from_classes(spec["features"]["signs"], **laws)
+    for role, coupling in features.classes.couplings.items():
+        np.testing.assert_array_equal(coupling, dmft.Features.paper().classes.couplings[role])
