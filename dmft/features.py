@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-ROLES = ("output", "value", "query", "key")
+from ._checks import ROLES, correlation, count, finite_array, permutation, roles, seed_of, shape_of, sign_array
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +79,11 @@ class Features:
 
     def __init__(self, output, value, query, key, *, n_positions):
         arrays = dict(zip(ROLES, (output, value, query, key), strict=True))
-        weights = {role: _signs(role, array) for role, array in arrays.items()}
+        weights = {role: sign_array(role, array) for role, array in arrays.items()}
         for role, array in weights.items():
             if array.shape != weights["output"].shape:
                 raise ValueError(f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}")
-        n_positions = _count("n_positions", n_positions, least=0)
+        n_positions = count("n_positions", n_positions, least=0)
         n_features, n_columns = weights["output"].shape
         if n_columns <= n_positions:
             raise ValueError(f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns")
@@ -185,7 +185,7 @@ class Features:
         >>> Features.random(n_features=4, n_sites=50, n_positions=2, seed=0).weights["key"].shape
         (4, 52)
         """
-        shape = _shape(n_features, n_sites, n_positions)
+        shape = shape_of(n_features, n_sites, n_positions)
         rng = _generator(seed)
         return cls(**{role: _draw(rng, shape) for role in ROLES}, n_positions=n_positions)
 
@@ -214,8 +214,8 @@ class Features:
         >>> len(Features.segments(n_features=3, n_segments=3, n_sites=99, n_positions=2, seed=1).classes) <= 3
         True
         """
-        shape = _shape(n_features, n_sites, n_positions)
-        n_segments = _count("n_segments", n_segments)
+        shape = shape_of(n_features, n_sites, n_positions)
+        n_segments = count("n_segments", n_segments)
         if n_segments > n_sites:
             raise ValueError(f"n_segments must be <= n_sites = {n_sites}, got {n_segments}")
         if tied_positions and n_positions > n_sites:
@@ -258,10 +258,10 @@ class Features:
         >>> Features.paper(seed=1).classes.signs.shape
         (3, 3)
         """
-        _shape(n_features, n_sites, n_positions)
-        if n_segments is not None and n_sites % _count("n_segments", n_segments):
+        shape_of(n_features, n_sites, n_positions)
+        if n_segments is not None and n_sites % count("n_segments", n_segments):
             raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
-        draws = np.random.RandomState(_seed(seed, most=2**32 - 1))
+        draws = np.random.RandomState(seed_of(seed, most=2**32 - 1))
         draws.randint(2, size=(n_features, n_sites))
         weights = {}
         for role in ROLES:
@@ -300,12 +300,12 @@ class Features:
         True
         """
         rng = _generator(seed)
-        vectors = _draw(rng, _shape(n_features, n_sites, n_positions))
-        orders = _roles("orders", orders or {}, partial=True)
+        vectors = _draw(rng, shape_of(n_features, n_sites, n_positions))
+        orders = roles("orders", orders or {}, partial=True)
         weights = {}
         for role in ROLES:
             drawn = rng.permutation(n_features)
-            weights[role] = vectors[_permutation(f"orders[{role!r}]", orders.get(role, drawn), n_features)]
+            weights[role] = vectors[permutation(f"orders[{role!r}]", orders.get(role, drawn), n_features)]
         return cls(**weights, n_positions=n_positions)
 
     @classmethod
@@ -331,9 +331,9 @@ class Features:
         >>> Features.from_classes([[1, 1], [1, -1]], output=g, value=g, query=g, key=g)
         Features(n_features=2, n_sites=None, n_positions=0, 2 classes)
         """
-        signs = _signs("signs", signs).astype(float)
+        signs = sign_array("signs", signs).astype(float)
         given = dict(zip(ROLES, (output, value, query, key), strict=True))
-        given = {role: _finite(role, array, signs.shape) for role, array in given.items()}
+        given = {role: finite_array(role, array, signs.shape) for role, array in given.items()}
         flip = signs[:, :1]
         distinct, member = np.unique(signs * flip, axis=0, return_inverse=True)
         couplings = {role: np.zeros(distinct.shape) for role in ROLES}
@@ -383,17 +383,17 @@ class Features:
         n_features = np.shape(output)[-1] if np.ndim(output) == 2 else 0
         if n_features not in (1, 2, 3):
             raise ValueError(f"output must have shape (M, M) with M = 1, 2 or 3, got {np.shape(output)}")
-        four_point = _roles("four_point", four_point or {}, partial=True)
+        four_point = roles("four_point", four_point or {}, partial=True)
         if four_point and n_features != 3:
             raise ValueError(f"four_point must be None unless n_features is 3, got it for {n_features}")
         patterns = 1.0 - 2.0 * (np.arange(2 ** (n_features - 1))[:, None] >> np.arange(n_features)[::-1] & 1)
         products = np.prod(patterns, axis=1)
         couplings = {}
         for role, array in zip(ROLES, (output, value, query, key), strict=True):
-            total = patterns @ _correlation(role, array, (n_features, n_features))
+            total = patterns @ correlation(role, array, (n_features, n_features))
             if role in four_point:
                 name = f"four_point[{role!r}]"
-                total = total + np.outer(products, _correlation(name, four_point[role], (n_features,)))
+                total = total + np.outer(products, correlation(name, four_point[role], (n_features,)))
             couplings[role] = total / len(patterns)
         return cls.from_classes(patterns, **couplings, position=position)
 
@@ -431,7 +431,7 @@ class Features:
         if patterns.ndim != 1 or sorted(set(patterns.tolist())) != list(range(n_base)) or n_base == 0:
             raise ValueError(f"patterns must number the base patterns 0, 1, ... without gaps, got {patterns}")
         orders = dict(zip(ROLES, (output, value, query, key), strict=True))
-        orders = {role: _permutation(role, order, n_features) for role, order in orders.items()}
+        orders = {role: permutation(role, order, n_features) for role, order in orders.items()}
         # All sign vectors of the base patterns up to a global flip, each as likely as the next.
         signs = 1.0 - 2.0 * (np.arange(2 ** (n_base - 1))[:, None] >> np.arange(n_base)[::-1] & 1)
         columns = signs[:, patterns]
@@ -476,10 +476,10 @@ class Features:
         Features(n_features=2, n_sites=None, n_positions=0, Gaussian)
         """
         n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
-        _count("n_features", n_features)
+        count("n_features", n_features)
         shape = (n_features, n_features)
         given = dict(zip(ROLES, (output, value, query, key), strict=True))
-        covariances = {role: _finite(role, array, shape) for role, array in given.items()}
+        covariances = {role: finite_array(role, array, shape) for role, array in given.items()}
         own = covariances["output"]
         if not np.allclose(own, own.T, rtol=1e-12, atol=1e-14):
             raise ValueError(f"output must be symmetric, got a difference of {np.abs(own - own.T).max():g}")
@@ -513,7 +513,7 @@ def _positional(position, n_features):
     """Check the `position` argument; return W on the positional bits for each role, (M, P)."""
     if position is None:
         return {role: np.zeros((n_features, 0)) for role in ROLES}
-    arrays = {role: _signs(f"position[{role!r}]", array) for role, array in _roles("position", position).items()}
+    arrays = {role: sign_array(f"position[{role!r}]", array) for role, array in roles("position", position).items()}
     shape = (n_features, arrays["output"].shape[1])
     for role, array in arrays.items():
         if array.shape != shape:
@@ -521,66 +521,8 @@ def _positional(position, n_features):
     return {role: array.astype(float) for role, array in arrays.items()}
 
 
-def _roles(name, mapping, partial=False):
-    if not isinstance(mapping, Mapping) or not (set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)):
-        keys = sorted(mapping) if isinstance(mapping, Mapping) else mapping
-        raise ValueError(f"{name} must be a dict with {'some of ' if partial else ''}the keys {ROLES}, got {keys!r}")
-    return dict(mapping)
-
-
-def _signs(name, array):
-    array = np.asarray(array)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {array.shape}")
-    if array.dtype.kind not in "iuf" or not np.all((array == 1) | (array == -1)):
-        wrong = array[(array != 1) & (array != -1)] if array.dtype.kind in "iuf" else array.ravel()
-        raise ValueError(f"{name} must hold only +1 and -1, got {wrong[:1].tolist()[0]!r}")
-    return array.astype(np.int8)
-
-
-def _finite(name, array, shape):
-    array = np.array(array, dtype=float)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0]!r}")
-    return array
-
-
-def _correlation(name, array, shape):
-    array = _finite(name, array, shape)
-    if np.abs(array).max() > 1.0:
-        raise ValueError(f"{name} must be in [-1, 1], got {array.flat[np.abs(array).argmax()]!r}")
-    return array
-
-
-def _permutation(name, order, length):
-    order = np.asarray(order)
-    if order.dtype.kind not in "iu" or sorted(order.ravel().tolist()) != list(range(length)) or order.ndim != 1:
-        raise ValueError(f"{name} must be a permutation of 0 .. {length - 1}, got {order.tolist()}")
-    return order
-
-
-def _count(name, value, least=1):
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
-    return int(value)
-
-
-def _shape(n_features, n_sites, n_positions):
-    _count("n_features", n_features)
-    return n_features, _count("n_sites", n_sites) + _count("n_positions", n_positions, least=0)
-
-
-def _seed(seed, most=None):
-    seed = _count("seed", seed, least=0)
-    if most is not None and seed > most:
-        raise ValueError(f"seed must be <= {most}, got {seed}")
-    return seed
-
-
 def _generator(seed):
-    return np.random.default_rng(_seed(seed))
+    return np.random.default_rng(seed_of(seed))
 
 
 def _draw(rng, shape):

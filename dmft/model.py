@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from .features import ROLES, Features, _count, _finite, _seed, position_bits
+from ._checks import ROLES, count, finite_array, seed_of
+from .features import Features, position_bits
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class SelfAttention:
     def __post_init__(self):
         if not isinstance(self.features, Features):
             raise ValueError(f"features must be a dmft.Features, got {self.features!r}")
-        object.__setattr__(self, "n_context", _count("n_context", self.n_context))
-        object.__setattr__(self, "n_heads", _count("n_heads", self.n_heads))
+        object.__setattr__(self, "n_context", count("n_context", self.n_context))
+        object.__setattr__(self, "n_heads", count("n_heads", self.n_heads))
         for name in ("beta", "gamma", "epsilon"):
             object.__setattr__(self, name, parameter(name, getattr(self, name)))
         n_positions = self.features.n_positions
@@ -210,7 +211,7 @@ class Start:
         """
         if role not in ROLES:
             raise ValueError(f"role must be one of {ROLES}, got {role!r}")
-        return cls("feature", {"role": role, "index": _count("index", index, least=0), "in_window": bool(in_window)})
+        return cls("feature", {"role": role, "index": count("index", index, least=0), "in_window": bool(in_window)})
 
     @classmethod
     def window(cls, attention, phase=0):
@@ -241,9 +242,9 @@ class Start:
         attention = np.array(attention, dtype=float)
         if attention.ndim != 2 or 0 in attention.shape:
             raise ValueError(f"attention must have shape (n_rows, n_features), got {attention.shape}")
-        _finite("attention", attention, attention.shape)
+        finite_array("attention", attention, attention.shape)
         attention.flags.writeable = False
-        return cls("window", {"attention": attention, "phase": _count("phase", phase, least=0)})
+        return cls("window", {"attention": attention, "phase": count("phase", phase, least=0)})
 
     @classmethod
     def random(cls, seed):
@@ -268,7 +269,7 @@ class Start:
         >>> Start.random(seed=5)
         Start.random(seed=5)
         """
-        return cls("random", {"seed": _seed(seed)})
+        return cls("random", {"seed": seed_of(seed)})
 
     def state(self, model):
         """Return the state that this start means for a model.

@@ -1,0 +1,22 @@
+"""Draw arrays on matplotlib axes: bifurcation diagrams, exponents, orbits and their statistics.
+
+The only module that imports matplotlib, and only when something is drawn. Every function takes
+plain arrays and ``ax`` (None makes a new figure), and returns the artists it drew, so that all else
+(titles, colour bars, limits) stays with the caller. matplotlib's global settings are left as they were.
+"""
+
+from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
+from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
+from ._save import save
+
+__all__ = [
+    "autocorrelation",
+    "bifurcation",
+    "diagram",
+    "lyapunov_spectrum",
+    "phase_plane",
+    "power_spectrum",
+    "running_exponents",
+    "save",
+    "trajectory",
+]
