@@ -32,7 +32,7 @@ def progress(total, unit, shown=True, stream=None):
     if not shown:
         yield lambda work: None
     elif stream.isatty():
-        layout = "{l_bar}{bar}| {n:.0f}/{total:.0f} {unit} [{elapsed}<{remaining}, {rate_fmt}]"
+        layout = "{l_bar}{bar}| {n:.0f}/{total:.0f}{unit} [{elapsed}<{remaining}, {rate_fmt}]"
         with tqdm(total=total, unit=f" {unit}", file=stream, bar_format=layout, dynamic_ncols=True) as bar:
             yield bar.update
     else:
