@@ -1,0 +1,1 @@
+"""Asymmetric kinetic Ising systems: simulation, mean-field theories, inference, entropy production."""
