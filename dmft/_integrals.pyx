@@ -52,6 +52,11 @@ def simd_path(name=None):
     return _active.name.decode()
 
 
+cdef inline int _team(int n_threads, Py_ssize_t n_parts) noexcept:
+    """Never wake more threads than there are parts: a waiting one costs more than a small call."""
+    return <int> max(1, min(<Py_ssize_t> n_threads, n_parts))
+
+
 cdef inline double *_at(double[::1] array, Py_ssize_t i) noexcept:
     return NULL if array is None else &array[i]
 
@@ -73,6 +78,7 @@ def averages(const double[::1] g,      # IN  (n,)
     cdef double *c = _at(bend, 0)
     cdef double *d = _at(log2cosh, 0)
     # Chunks are whole vectors, so no element sees another's company change with n_threads.
+    n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * CHUNK
         active.averages(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first],
@@ -88,6 +94,7 @@ def mean(const double[::1] g,          # IN  (n,)
     """Average tanh over Gaussians."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g.shape[0], i, first, n_chunks = (n + CHUNK - 1) // CHUNK
+    n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * CHUNK
         active.mean(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first], log_eps, &out[first])
@@ -104,6 +111,7 @@ def pair(const double[::1] g1,         # IN  (n,), as the others
     """Average products of two tanh over bivariate Gaussians."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g1.shape[0], i, first, n_chunks = (n + PAIR_CHUNK - 1) // PAIR_CHUNK
+    n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="dynamic", num_threads=n_threads):
         first = i * PAIR_CHUNK
         active.pair(min(<Py_ssize_t> PAIR_CHUNK, n - first), &g1[first], &g2[first], &v1[first],
@@ -117,6 +125,7 @@ def fixed(const double[::1] a,         # IN  (n,)
     """Solve m = tanh(a - v m); return how many did not settle."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = a.shape[0], i, first, n_bad = 0, n_chunks = (n + CHUNK - 1) // CHUNK
+    n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * CHUNK
         n_bad += active.fixed(min(<Py_ssize_t> CHUNK, n - first), &a[first], &v[first], &out[first])
@@ -131,6 +140,7 @@ def hermite(const double[::1] g,           # IN  (n,)
     """Expand tanh of a Gaussian in Hermite polynomials."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g.shape[0], i, first, n_chunks = (n + PAIR_CHUNK - 1) // PAIR_CHUNK
+    n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * PAIR_CHUNK
         active.hermite(first, min(<Py_ssize_t> PAIR_CHUNK, n - first), n, &g[first], &v[first],
@@ -146,6 +156,7 @@ def mehler(const double[:, ::1] coefficient,    # IN  (HERMITE, n)
     """Sum Mehler's series of every pair; NaN where it falls short."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = rho.shape[0], i
+    n_threads = _team(n_threads, n // 64)
     for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
         active.mehler(i, n, &coefficient[0, 0], &rest[0], &rho[i, 0], tol, &out[i, 0])
 
@@ -157,6 +168,7 @@ def signs(const double[:, ::1] A,      # IN  (n_rows, n)
     """Average s_a tanh(s.A) over all signs s, for every row of A."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t i, n = A.shape[1], n_work = (34 * n + 7) // 8 * 8
+    n_threads = _team(n_threads, A.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
     for i in prange(A.shape[0], nogil=True, schedule="dynamic", num_threads=n_threads):
@@ -174,6 +186,7 @@ def product(const double[::1] H,       # IN  (n_rows,)
     """Average tanh(H + a.s) over independent signs of mean m, for every row."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t i, n = a.shape[1], n_work = (42 * n + 7) // 8 * 8
+    n_threads = _team(n_threads, H.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
     cdef double *k = NULL if secant is None else &secant[0, 0]
