@@ -45,6 +45,7 @@ INLINE void store(double *to, ptrdiff_t first, ptrdiff_t n, vec x)
     else for (int i = 0; i < WIDTH && first + i < n; i++) to[first + i] = x[i];
 }
 
+#define STAGE(stage) (8 << (stage)) /* terms of Mehler's series after which to look */
 #define EACH_VECTOR(p, n) for (ptrdiff_t p = 0; p < (n); p += WIDTH)
 
 /* exp(u^2/2) erfc(u / sqrt 2) for u >= 0; times exp(-u^2/2) it is right to 2e-17. Interpolated at
@@ -269,26 +270,34 @@ static void hermite(ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_all, const double 
                 h = next;
             }
         }
-        for (int k = 0; k < N_HERMITE; k++) {
+        for (int k = 0, stage = 0; k < N_HERMITE; k++) {
             store(coefficient + k * n_all + first, p, n, sum[k]);
             square -= sum[k] * sum[k];
+            if (k + 1 == STAGE(stage)) /* 1e-15: rounding of the sum */
+                store(rest + stage++ * n_all + first, p, n, vsqrt(larger(square, splat(0.0)) + 1e-15));
         }
-        store(rest, p, n, vsqrt(larger(square, splat(0.0)) + 1e-15)); /* rounding of the sum */
     }
 }
 
-/* By Schwarz, what the series leaves out is at most |rho|^N_HERMITE rest_i rest_k. */
+/* By Schwarz, what n terms leave out is at most |rho|^n rest_i rest_k: a lane takes 8, 16 or 32. */
 static void mehler(ptrdiff_t i, ptrdiff_t n_all, const double *coefficient, const double *rest,
                    const double *rho, double tol, double *out)
 {
     double mine[N_HERMITE];
     for (int k = 0; k < N_HERMITE; k++) mine[k] = coefficient[k * n_all + i];
     EACH_VECTOR(p, n_all) {
-        vec r = load(rho, p, n_all), sum = splat(0.0), power = r * r;
-        for (int k = N_HERMITE - 1; k > 0; k--)
-            sum = (sum + mine[k] * load(coefficient + k * n_all, p, n_all)) * r;
-        for (int k = 2; k < N_HERMITE; k *= 2) power *= power;
-        vec missed = power * (rest[i] * load(rest, p, n_all));
-        store(out, p, n_all, select(missed <= tol, sum, splat(NAN)));
+        vec r = load(rho, p, n_all), sum = splat(0.0), power = r, found = splat(NAN);
+        ivec busy = r == r;
+        for (int stage = 0, k = 1; stage < N_STAGES && any(busy); stage++) {
+            for (; k < STAGE(stage); k++) {
+                sum += power * (mine[k] * load(coefficient + k * n_all, p, n_all));
+                power *= r;
+            }
+            const double *left = rest + stage * n_all;
+            ivec done = busy & (vabs(power) * (left[i] * load(left, p, n_all)) <= tol);
+            found = select(done, sum, found);
+            busy &= ~done;
+        }
+        store(out, p, n_all, found);
     }
 }

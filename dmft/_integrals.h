@@ -7,7 +7,8 @@
 
 #include <stddef.h>
 
-enum { N_HERMITE = 32 }; /* terms of Mehler's series, A_0 .. A_31 */
+/* Mehler's series: terms A_0 .. A_31; its remainder is known after 8, 16 and 32 of them. */
+enum { N_HERMITE = 32, N_STAGES = 3 };
 
 /* log_eps = log(1 / accuracy) in what takes it. */
 typedef struct {
@@ -23,7 +24,8 @@ typedef struct {
     /* m = tanh(a - v m); returns how many did not settle (they are NaN) */
     ptrdiff_t (*fixed)(ptrdiff_t n, const double *a, const double *v, double *out);
     /* A_k = E tanh(g + sqrt(v) x) h_k(x), h_k the orthonormal Hermite polynomials; element
-       `first` on of n_all, in coefficient (N_HERMITE, n_all); rest = sqrt(E tanh^2 - sum A_k^2) */
+       `first` on of n_all, in coefficient (N_HERMITE, n_all); rest (N_STAGES, n_all) is
+       sqrt(E tanh^2 - sum A_k^2) */
     void (*hermite)(ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_all, const double *g, const double *v,
                     double *coefficient, double *rest);
     /* cov(tanh, tanh) of row i with all columns by Mehler's series, NaN where the rest of the
@@ -38,6 +40,10 @@ typedef struct {
        doubles, aligned to 64 bytes */
     void (*product)(ptrdiff_t n, double H, const double *a, const double *m, double log_eps,
                     double *mean, double *slope, double *secant, double *work);
+    /* one row of a theory's means and covariances given one other spin: see _fixed.h */
+    void (*given)(ptrdiff_t n, double g, const double *v, int v_stride, const double *rise,
+                  const double *linear, const double *square, const double *mu, double log_eps,
+                  double *mean, double *cov);
 } Integrals;
 
 /* The sets this machine can run, best first; returns how many. */

@@ -25,10 +25,13 @@ cdef extern from "_integrals.h" nogil:
         void (*signs)(Py_ssize_t, const double *, double, double *, double *) noexcept nogil
         void (*product)(Py_ssize_t, double, const double *, const double *, double, double *,
                         double *, double *, double *) noexcept nogil
+        void (*given)(Py_ssize_t, double, const double *, int, const double *, const double *,
+                      const double *, const double *, double, double *, double *) noexcept nogil
     enum: N_HERMITE
+    enum: N_STAGES
     int dmft_integrals(const Integrals **sets)
 
-HERMITE = N_HERMITE
+HERMITE, STAGES = N_HERMITE, N_STAGES
 cdef const Integrals *_sets[3]
 cdef int _n_sets = dmft_integrals(_sets)
 cdef const Integrals *_active = _sets[0]
@@ -135,7 +138,7 @@ def fixed(const double[::1] a,         # IN  (n,)
 def hermite(const double[::1] g,           # IN  (n,)
             const double[::1] v,           # IN  (n,)
             double[:, ::1] coefficient,    # OUT (HERMITE, n)
-            double[::1] rest,              # OUT (n,)
+            double[:, ::1] rest,           # OUT (STAGES, n)
             int n_threads):
     """Expand tanh of a Gaussian in Hermite polynomials."""
     cdef const Integrals *active = _active
@@ -144,11 +147,11 @@ def hermite(const double[::1] g,           # IN  (n,)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * PAIR_CHUNK
         active.hermite(first, min(<Py_ssize_t> PAIR_CHUNK, n - first), n, &g[first], &v[first],
-                       &coefficient[0, 0], &rest[first])
+                       &coefficient[0, 0], &rest[0, 0])
 
 
 def mehler(const double[:, ::1] coefficient,    # IN  (HERMITE, n)
-           const double[::1] rest,              # IN  (n,)
+           const double[:, ::1] rest,           # IN  (STAGES, n)
            const double[:, ::1] rho,            # IN  (n, n)
            double tol,
            double[:, ::1] out,                  # OUT (n, n)
@@ -158,7 +161,7 @@ def mehler(const double[:, ::1] coefficient,    # IN  (HERMITE, n)
     cdef Py_ssize_t n = rho.shape[0], i
     n_threads = _team(n_threads, n // 64)
     for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
-        active.mehler(i, n, &coefficient[0, 0], &rest[0], &rho[i, 0], tol, &out[i, 0])
+        active.mehler(i, n, &coefficient[0, 0], &rest[0, 0], &rho[i, 0], tol, &out[i, 0])
 
 
 def signs(const double[:, ::1] A,      # IN  (n_rows, n)
@@ -193,3 +196,25 @@ def product(const double[::1] H,       # IN  (n_rows,)
     for i in prange(H.shape[0], nogil=True, schedule="dynamic", num_threads=n_threads):
         active.product(n, H[i], &a[i, 0], &m[i, 0], log_eps, &mean[i], &slope[i],
                        k + i * n if k else NULL, aligned + threadid() * n_work)
+
+
+def given(const double[::1] g,             # IN  (n,)
+          const double[:, ::1] v,          # IN  (n, n), or (n, 1): one for a row
+          const double[:, ::1] rise,       # IN  (n, n)
+          const double[:, ::1] linear,     # IN  (n, n) or None, as square
+          const double[:, ::1] square,
+          const double[::1] mu,            # IN  (n,)
+          double log_eps,
+          double[:, ::1] mean,             # OUT (n, n)
+          double[:, ::1] cov,              # OUT (n, n)
+          int n_threads):
+    """Average tanh of every spin given one other, and take its covariance with that one."""
+    cdef const Integrals *active = _active
+    cdef Py_ssize_t i, n = rise.shape[0]
+    cdef int v_stride = v.shape[1] > 1
+    cdef const double *a = NULL if linear is None else &linear[0, 0]
+    cdef const double *b = NULL if square is None else &square[0, 0]
+    n_threads = _team(n_threads, n // 16)
+    for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+        active.given(n, g[i], &v[i, 0], v_stride, &rise[i, 0], a + i * n if a else NULL,
+                     b + i * n if b else NULL, &mu[0], log_eps, &mean[i, 0], &cov[i, 0])

@@ -9,5 +9,5 @@
 
 extern const Integrals ISA(dmft_integrals);
 const Integrals ISA(dmft_integrals) = {
-    ISA_NAME, averages, mean, pair, fixed, hermite, mehler, signs, product,
+    ISA_NAME, averages, mean, pair, fixed, hermite, mehler, signs, product, given,
 };

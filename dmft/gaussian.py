@@ -192,7 +192,7 @@ def tanh_gauss_covariance(g, variance, rho, *, tol=1e-12, n_threads=None):
     v = within("variance", finite("variance", variance, g.shape), 0, MAX_PAIR_VARIANCE)
     rho = within("rho", finite("rho", rho, (g.size, g.size)), -1, 1)
     log_eps, n_threads = _log_eps(tol), threads(n_threads)
-    coefficient, rest = np.empty((_integrals.HERMITE, g.size)), np.empty(g.size)
+    coefficient, rest = (np.empty((n, g.size)) for n in (_integrals.HERMITE, _integrals.STAGES))
     _integrals.hermite(g, v, coefficient, rest, n_threads)
     out = np.empty(rho.shape)
     _integrals.mehler(coefficient, rest, rho, tol, out, n_threads)

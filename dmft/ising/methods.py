@@ -11,6 +11,8 @@ import dataclasses
 
 import numpy as np
 
+from .. import _integrals
+from .._threads import n_threads as threads
 from ..gaussian import tanh_fixed, tanh_gauss, tanh_gauss_covariance, tanh_product_mean
 
 # A variance below zero by more than rounding says that C is no covariance any more.
@@ -35,19 +37,45 @@ class Network:
         """Return the mean fields."""
         return self.H + self.J @ m
 
-    def onsager(self, a, v):
-        """Solve m = tanh(a - v m), or say at which site v is negative."""
-        if not np.isfinite(v).all() or v.min(initial=0) < -ROUNDING * max(1.0, abs(v).max()):
-            where = tuple(int(i) for i in np.argwhere(~(v >= -ROUNDING))[0])
+    def variance(self, v):
+        """Return v with rounding below zero cut off, or say at which site it is negative."""
+        lowest = v.min()
+        if lowest >= 0:
+            return v
+        if not lowest >= -ROUNDING * max(1.0, abs(v).max()):
+            where = np.unravel_index(np.argmin(v), v.shape)
             raise FloatingPointError(
                 f"the variance of the field of site {where[0]} is {v[where]:.6g}: C is no covariance "
                 "any more, the theory has run away; lower beta or use another method"
             )
-        return tanh_fixed(np.broadcast_to(a, v.shape), np.maximum(v, 0), n_threads=self.n_threads)
+        return np.maximum(v, 0)
 
-    def tanh_mean(self, g, v, n=0):
-        """Average tanh over a Gaussian field; rounding may have left v below zero."""
-        return tanh_gauss(g, np.maximum(v, 0), n, tol=self.tol, n_threads=self.n_threads)
+    def onsager(self, a, v):
+        """Solve m = tanh(a - v m)."""
+        return tanh_fixed(a, self.variance(v), n_threads=self.n_threads)
+
+    def given(self, g, v, rise, mu, linear=None, square=None):
+        """Return means given s_l = 1 or -1, averaged over s_l, and covariances with it, both (site, l).
+
+        The field of site i is g_i + rise_il (s_l - mu_l). Without `linear` the means solve the
+        Onsager equation with v, else they are Gaussian, of variance
+        v_i - linear_il (s_l - mu_l) - square_il (s_l - mu_l)^2.
+        """
+        mean, cov = np.empty_like(rise), np.empty_like(rise)
+        log_eps = 4 - np.log(self.tol)
+        _integrals.given(
+            g,
+            np.ascontiguousarray(v),
+            np.ascontiguousarray(rise),
+            linear,
+            square,
+            mu,
+            log_eps,
+            mean,
+            cov,
+            threads(self.n_threads),
+        )
+        return mean, cov
 
 
 def with_diagonal(C, m):
@@ -108,36 +136,33 @@ def gaussian(net, m, C, D):
     K = half @ half.T
     v, g = K.diagonal().copy(), net.field(m)
     width = np.sqrt(np.where(v > 0, v, 1.0))
-    rho = np.clip(K / np.outer(width, width), -1, 1)
+    rho = K / width
+    rho /= width[:, None]
+    np.clip(rho, -1, 1, out=rho)
+    np.fill_diagonal(rho, 0)  # known otherwise
     C_now = tanh_gauss_covariance(g, v, rho, tol=max(net.tol, 1e-13), n_threads=net.n_threads)
     if net.exact_field:
         now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=net.n_threads)
         return now, with_diagonal(C_now, now), secant @ C
-    now = net.tanh_mean(g, v)
-    return now, with_diagonal(C_now, now), net.tanh_mean(g, v, 1)[:, None] * (net.J @ C)
-
-
-def halves(plus, minus, mu):
-    """Return mean and covariance with s of mean mu, of what is `plus` at s = 1 and `minus` at -1."""
-    mean = (plus * (1 + mu) + minus * (1 - mu)) / 2
-    return mean, (1 - mu**2) / 2 * (plus - minus)
+    now = tanh_gauss(g, v, tol=net.tol, n_threads=net.n_threads)
+    return now, with_diagonal(C_now, now), tanh_gauss(g, v, 1)[:, None] * (net.J @ C)
 
 
 def pairwise(net, m, C, D):
     """Return Plefka2[t], second order: pairs s_i(t), s_l(t-1) are kept [AMS]."""
-    J, g, JC, JD = net.J, net.field(m), net.J @ C, net.J @ D
-    K, W = JC @ J.T, JD @ J.T
-    K = (K + K.T) / 2
+    J, g, JC = net.J, net.field(m), net.J @ C
+    K, pull = JC @ J.T, (J @ D) @ J.T
     # Spin l is given, so it is taken out of the variance, and its past reaches the others.
-    v = K.diagonal()[:, None] - 2 * J * JC + net.J2 * C.diagonal()
-    pull = J + W - J * (J * D).sum(1)
-    plus, minus = (net.onsager(g[:, None] + pull * (s - m), v) for s in (1, -1))
-    means, D = halves(plus, minus, m)
+    pull += J * (1 - (J * D).sum(1))
+    v = J * C.diagonal()
+    v -= 2 * JC
+    v *= J
+    v += K.diagonal()[:, None]
+    means, D = net.given(g, net.variance(v), pull, m)
     now = means.mean(1)
-    mu = now if net.c_conditioning == "current" else m
-    v = np.broadcast_to(K.diagonal()[:, None], K.shape)
-    plus, minus = (net.onsager(g[:, None] + K * (s - mu), v) for s in (1, -1))
-    C = halves(plus, minus, mu)[1]
+    K = (K + K.T) / 2
+    v = net.variance(K.diagonal()[:, None].copy())
+    C = net.given(g, v, K, now if net.c_conditioning == "current" else m)[1]
     return now, with_diagonal((C + C.T) / 2, now), D
 
 
@@ -145,53 +170,57 @@ def conditional(net, m, C, D):
     """Return Gaussian fields of the spins given one of them, before or now [CMS]."""
     if (abs(m) == 1).all():
         return gaussian(net, m, C, D)  # nothing to condition on
-    plus, minus = given_one(net, m, C, m)
-    means, D = halves(plus, minus, m)
+    means, D = given_one(net, m, C, m)
     now = means.mean(1)
-    plus, minus = given_one(net, m, D.T, now)
-    C = halves(plus, minus, now)[1]
+    C = given_one(net, m, D.T, now)[1]
     return now, with_diagonal((C + C.T) / 2, now), D
 
 
 def given_one(net, m, cov, mu):
-    """Return the means of tanh given s_l = 1 and given s_l = -1, both (site, l).
+    """Return what `Network.given` does, if spins at t-1 have covariances `cov` (j, l) with s_l.
 
-    `cov` (j, l) is the covariance of spin j at t-1 with s_l, whose mean is mu_l. The means
-    m_j given s_l are linear in s_l, so that fields and variances need three matrix products
-    for both signs; columns where a mean is cut at -1 or 1 are done again without.
+    The means m_j given s_l are linear in s_l, so that fields and variances need three matrix
+    products for both signs; columns where a mean is cut at -1 or 1 are done again without.
     """
     b = 1 - mu**2
     slope = cov / np.where(b > 0, b, np.inf)
-    cut = (abs(m)[:, None] + abs(slope) > 1) & (
-        (abs(m[:, None] + slope * (1 - mu)) > 1 + 1e-12) | (abs(m[:, None] - slope * (1 + mu)) > 1 + 1e-12)
-    )
-    columns = np.flatnonzero(cut.any(0))
+    most = abs(slope)
+    most *= 1 + abs(mu)
+    most += abs(m)[:, None]
+    # A mean given itself goes to -1 or 1 and no further: the bound is too wide there.
+    own = m + slope.diagonal() * np.array([1 - mu, -1 - mu])
+    np.fill_diagonal(most, abs(own).max(0))
+    columns = np.flatnonzero(most.max(0) > 1 + 1e-12)
     if net.exact_field:
-        return [exact_given_one(net, m, slope, s - mu) for s in (1, -1)]
-    g, v = net.field(m)[:, None], (net.J2 @ (1 - m**2))[:, None]
-    rise = net.J @ slope
-    linear, square = 2 * ((net.J2 * m) @ slope), net.J2 @ slope**2
-    out = []
-    for s in (1, -1):
-        x = s - mu
-        field, variance = g + rise * x, v - (linear + square * x) * x
-        if columns.size:
-            given = np.clip(m[:, None] + slope[:, columns] * x[columns], -1, 1)
-            field[:, columns] = net.H[:, None] + net.J @ given
-            variance[:, columns] = net.J2 @ (1 - given**2)
-        out.append(net.tanh_mean(field, variance))
+        return apart(net, m, slope, mu, np.arange(len(m)))
+    g, v = net.field(m), (net.J2 @ (1 - m**2))[:, None]
+    out = net.given(g, v, net.J @ slope, mu, 2 * ((net.J2 * m) @ slope), net.J2 @ slope**2)
+    if columns.size:
+        for whole, part in zip(out, apart(net, m, slope, mu, columns), strict=True):
+            whole[:, columns] = part
     return out
 
 
-def exact_given_one(net, m, slope, x):
-    """Return the same for one sign, with exact sums of independent signs as fields."""
-    out = np.empty(slope.shape)
-    for k in range(len(m)):
-        given = np.clip(m + slope[:, k] * x[k], -1, 1)
-        out[:, k] = tanh_product_mean(
-            net.H, net.J, given, secant=False, tol=net.tol, n_threads=net.n_threads
-        )[0]
-    return out
+def apart(net, m, slope, mu, columns):
+    """Return these columns of it, from the means given either sign, cut at -1 and 1."""
+    plus, minus = (
+        tanh_given(net, np.clip(m[:, None] + slope[:, columns] * (s - mu[columns]), -1, 1)) for s in (1, -1)
+    )
+    mu = mu[columns]
+    return (plus * (1 + mu) + minus * (1 - mu)) / 2, (1 - mu**2) / 2 * (plus - minus)
+
+
+def tanh_given(net, given):
+    """Return the means of tanh for columns of means of independent spins before."""
+    if not net.exact_field:
+        g = net.H[:, None] + net.J @ given
+        v = np.maximum(net.J2 @ (1 - given**2), 0)
+        return tanh_gauss(g, v, tol=net.tol, n_threads=net.n_threads)
+    means = (
+        tanh_product_mean(net.H, net.J, x, secant=False, tol=net.tol, n_threads=net.n_threads)[0]
+        for x in given.T
+    )
+    return np.stack(list(means), axis=1)
 
 
 METHODS = {f.__name__: f for f in (naive, tap, plefka_t1, plefka_t2, gaussian, pairwise, conditional)}
