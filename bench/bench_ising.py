@@ -20,8 +20,6 @@ from dmft.ising import AsymmetricSK, KineticIsing, MeanField, Moments
 from dmft.ising.methods import METHODS
 
 PRODUCTS = {"tap": 1, "plefka_t2": 2, "pairwise": 4, "conditional": 6, "gaussian": 2}
-NODES = np.linspace(-4, 4, 20)
-WEIGHTS = np.exp(-(NODES**2) / 2) * (NODES[1] - NODES[0]) / np.sqrt(2 * np.pi)
 
 
 def best(call, n=5):
@@ -42,23 +40,38 @@ def network(n, seed=0):
     return model, MeanField(model, "plefka_t2").run(10)
 
 
+def average_1d(f):
+    """Average f over a Gaussian by the published rule: 20 equispaced nodes on [-4, 4]."""
+    x, dx = np.linspace(-4, 4, 20, retstep=True)
+    return np.sum(f(x) * np.exp(-(x**2) / 2)) * dx / np.sqrt(2 * np.pi)
+
+
+def average_2d(f, rho):
+    """Average f over a bivariate Gaussian by the product of that rule with itself, along its axes."""
+    x, dx = np.linspace(-4, 4, 20, retstep=True)
+    u, w = np.meshgrid(x, x)
+    p, q = np.sqrt((1 + rho) / 2), np.sqrt((1 - rho) / 2)
+    return np.sum(f(p * u + q * w, p * u - q * w) * np.exp(-(u**2 + w**2) / 2)) * dx**2 / (2 * np.pi)
+
+
 def gaussian_in_loops(model, moments):
     """One update of the Gaussian-field theory, one integral at a time: the style of published programs."""
     J, m, n = model.J, moments.m, model.n_sites
     g, v = model.H + J @ m, J**2 @ (1 - m**2)
-    now, slope = np.empty(n), np.empty(n)
+    now, C, D = np.empty(n), np.empty((n, n)), np.empty((n, n))
     for i in range(n):
-        t = np.tanh(g[i] + np.sqrt(v[i]) * NODES)
-        now[i], slope[i] = WEIGHTS @ t, WEIGHTS @ (1 - t**2)
-    C = np.diag(1 - now**2)
+        now[i] = average_1d(lambda x, i=i: np.tanh(g[i] + np.sqrt(v[i]) * x))
+        D[i] = average_1d(lambda x, i=i: 1 - np.tanh(g[i] + np.sqrt(v[i]) * x) ** 2) * (J[i] @ moments.C)
     for i in range(n):
+        C[i, i] = 1 - now[i] ** 2
         for k in range(i + 1, n):
-            rho = (J[i] * J[k] * (1 - m**2)).sum() / np.sqrt(v[i] * v[k])
-            plus = np.sqrt((1 + rho) / 2) * NODES[:, None] + np.sqrt((1 - rho) / 2) * NODES
-            minus = np.sqrt((1 + rho) / 2) * NODES[:, None] - np.sqrt((1 - rho) / 2) * NODES
-            both = np.tanh(g[i] + np.sqrt(v[i]) * plus) * np.tanh(g[k] + np.sqrt(v[k]) * minus)
-            C[i, k] = C[k, i] = WEIGHTS @ both @ WEIGHTS - now[i] * now[k]
-    return now, C, slope[:, None] * (J @ moments.C)
+            rho = np.sum(J[i] * J[k] * (1 - m**2)) / np.sqrt(v[i] * v[k])
+            both = average_2d(
+                lambda x, y, i=i, k=k: np.tanh(g[i] + np.sqrt(v[i]) * x) * np.tanh(g[k] + np.sqrt(v[k]) * y),
+                rho,
+            )
+            C[i, k] = C[k, i] = both - now[i] * now[k]
+    return now, C, D
 
 
 def updates(n):
@@ -74,7 +87,7 @@ def updates(n):
 
 
 def gaussian_field(n):
-    """The Gaussian-field theory against loops of NumPy, with the error of either."""
+    """The Gaussian-field theory against loops of NumPy, and the error of these."""
     model, moments = network(n)
     theory = MeanField(model, "gaussian", n_threads=1)
     fast, slow = best(lambda: theory.step(moments), 10), best(lambda: gaussian_in_loops(model, moments), 1)

@@ -7,34 +7,45 @@
 #define CLOSE 2e-6
 #define MAX_NEWTON 100 /* 4 to 7 are usual, v = 1e12 takes under 30 */
 
-/* NaN where it does not settle, or for a NaN argument. */
-INLINE vec fixed_of(vec a, vec v)
+/* Two vectors side by side, because one alone would wait for its own divisions. NaN where it
+   does not settle, or for a NaN argument. */
+INLINE void fixed_of(const vec a[2], const vec v[2], vec m[2])
 {
-    vec size = vabs(a), theta = larger(size / (1.0 + v), size - v), m = splat(NAN);
-    ivec busy = theta == theta;
-    for (int i = 0; i < MAX_NEWTON; i++) {
-        ratio r = tanh_ratio(theta);
-        vec inverse = 1.0 / r.denominator, t = r.numerator * inverse;
-        vec s = r.slope * (inverse * inverse);
-        vec rise = 1.0 / (1.0 + v * s);
-        vec d = ((size - theta) - v * t) * rise;
-        ivec close = d < CLOSE;
-        vec last = d * (1.0 + v * s * t * rise * d);
-        m = select(busy & close, t + s * last * (1.0 - last * t), m);
-        busy &= ~close;
-        if (!any(busy)) break;
-        theta = select(busy, theta + d, theta);
+    vec size[2], theta[2];
+    ivec busy[2];
+    for (int g = 0; g < 2; g++) {
+        size[g] = vabs(a[g]);
+        theta[g] = larger(size[g] / (1.0 + v[g]), size[g] - v[g]);
+        busy[g] = theta[g] == theta[g];
+        m[g] = splat(NAN);
     }
-    return with_sign(m, a);
+    for (int i = 0; i < MAX_NEWTON && any(busy[0] | busy[1]); i++)
+        for (int g = 0; g < 2; g++) {
+            ratio r = tanh_ratio(theta[g]);
+            vec inverse = 1.0 / r.denominator, t = r.numerator * inverse;
+            vec s = r.slope * (inverse * inverse);
+            vec rise = 1.0 / (1.0 + v[g] * s);
+            vec d = ((size[g] - theta[g]) - v[g] * t) * rise;
+            ivec close = d < CLOSE;
+            vec last = d * (1.0 + v[g] * s * t * rise * d);
+            m[g] = select(busy[g] & close, t + s * last * (1.0 - last * t), m[g]);
+            busy[g] &= ~close;
+            theta[g] = select(busy[g], theta[g] + d, theta[g]);
+        }
+    for (int g = 0; g < 2; g++) m[g] = with_sign(m[g], a[g]);
 }
 
 static ptrdiff_t fixed(ptrdiff_t n, const double *a, const double *v, double *out)
 {
     ptrdiff_t n_bad = 0;
-    EACH_VECTOR(p, n) {
-        vec m = fixed_of(load(a, p, n), load(v, p, n));
-        store(out, p, n, m);
-        for (int i = 0; i < WIDTH && p + i < n; i++) n_bad += !(m[i] == m[i]);
+    for (ptrdiff_t p = 0; p < n; p += 2 * WIDTH) {
+        vec ap[2] = {load(a, p, n), load(a, p + WIDTH, n)}, vp[2] = {load(v, p, n), load(v, p + WIDTH, n)}, m[2];
+        fixed_of(ap, vp, m);
+        for (int g = 0; g < 2; g++) {
+            ptrdiff_t q = p + g * WIDTH;
+            store(out, q, n, m[g]);
+            for (int i = 0; i < WIDTH && q + i < n; i++) n_bad += !(m[g][i] == m[g][i]);
+        }
     }
     return n_bad;
 }
@@ -49,16 +60,15 @@ static void given(ptrdiff_t n, double g, const double *v, int v_stride, const do
 {
     EACH_VECTOR(p, n) {
         vec vp = v_stride ? load(v, p, n) : splat(*v), r = load(rise, p, n), m = load(mu, p, n);
-        vec t[2];
+        vec x[2] = {1.0 - m, -1.0 - m}, field[2], left[2], t[2];
         for (int side = 0; side < 2; side++) {
-            vec x = (side ? -1.0 : 1.0) - m;
-            if (linear) {
-                vec spent = (load(linear, p, n) + load(square, p, n) * x) * x;
-                t[side] = mean_of(g + r * x, larger(vp - spent, splat(0.0)), log_eps);
-            } else {
-                t[side] = fixed_of(g + r * x, larger(vp, splat(0.0)));
-            }
+            field[side] = g + r * x[side];
+            left[side] = vp;
+            if (linear) left[side] -= (load(linear, p, n) + load(square, p, n) * x[side]) * x[side];
+            left[side] = larger(left[side], splat(0.0));
         }
+        if (linear) for (int side = 0; side < 2; side++) t[side] = mean_of(field[side], left[side], log_eps);
+        else fixed_of(field, left, t);
         store(mean, p, n, 0.5 * (t[0] * (1.0 + m) + t[1] * (1.0 - m)));
         store(cov, p, n, 0.5 * ((1.0 - m) * (1.0 + m)) * (t[0] - t[1]));
     }

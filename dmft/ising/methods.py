@@ -144,8 +144,9 @@ def gaussian(net, m, C, D):
     if net.exact_field:
         now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=net.n_threads)
         return now, with_diagonal(C_now, now), secant @ C
-    now = tanh_gauss(g, v, tol=net.tol, n_threads=net.n_threads)
-    return now, with_diagonal(C_now, now), tanh_gauss(g, v, 1)[:, None] * (net.J @ C)
+    now, slope = np.empty_like(g), np.empty_like(g)
+    _integrals.averages(g, v, now, slope, None, None, threads(net.n_threads))
+    return now, with_diagonal(C_now, now), slope[:, None] * (net.J @ C)
 
 
 def pairwise(net, m, C, D):
