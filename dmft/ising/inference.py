@@ -294,7 +294,7 @@ def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
     b, n = 1 - target.m**2, len(target.m)
     x = np.c_[J, np.arctanh(target.m) - J @ target.m_before]
     history, steps, points = [], [], []
-    size = 1.0
+    size, best, patience = 1.0, np.inf, 0
     for _ in range(max_iter):
         try:
             dm, dD = target.miss(net, method, x[:, :-1], x[:, -1])
@@ -310,6 +310,9 @@ def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
         off = max(abs(dm).max(), abs(dD).max())
         if off < tol:
             return x[:, :-1], x[:, -1], history
+        best, patience = (off, 0) if off < best else (best, patience + 1)
+        if patience == 500:
+            break  # it wanders
         dJ = (dD @ inverse) / b[:, None]
         step = np.c_[dJ, dm / b - dJ @ target.m_before]
         steps, points = [*steps[-5:], step], [*points[-5:], x]
@@ -323,7 +326,7 @@ def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
     dm, dD = abs(dm), abs(dD).max(1)
     i = int(np.argmax(np.maximum(dm, dD)))
     raise FloatingPointError(
-        f"{method} found no couplings in {max_iter} iterations: site {i} of {n} is still off by "
+        f"{method} found no couplings in {len(history)} iterations: site {i} of {n} is still off by "
         f"{max(dm[i], dD[i]):.3g}; use more data, ridge > 0 or another method"
     )
 
