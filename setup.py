@@ -57,18 +57,29 @@ DEBUG = bool(os.environ.get("DMFT_DEBUG"))
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 OPENMP = ["-fopenmp"] if openmp_works() else []
 
+
+def extension(name, units, headers):
+    """Build dmft/`name`.pyx with `units`_{baseline,avx2,avx512}.c, one file per instruction set."""
+    return Extension(
+        f"dmft.{name}",
+        sources=[f"dmft/{name}.pyx", *(f"dmft/{units}_{isa}.c" for isa in ("baseline", "avx2", "avx512"))],
+        depends=[f"dmft/_{header}.h" for header in ("isa", "isa_end", "simd", "mixture", *headers)],
+        define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
+        extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi"],
+        extra_link_args=OPENMP,
+    )
+
+
 setup(
     cmdclass={"build_ext": ParallelBuild},
     ext_modules=cythonize(
         [
-            Extension(
-                "dmft._kernels",
-                sources=["dmft/_kernels.pyx", "dmft/_isa_baseline.c", "dmft/_isa_avx2.c", "dmft/_isa_avx512.c"],
-                depends=[str(path) for path in sorted(Path("dmft").glob("_*.h"))],
-                define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
-                extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi"],
-                extra_link_args=OPENMP,
-            )
+            extension("_kernels", "_isa", ["attention", "attention_map", "attention_tangent"]),
+            extension(
+                "_integrals",
+                "_integrals",
+                ["integrals", "integrals_map", "gauss", "fixed", "characteristic"],
+            ),
         ],
         compiler_directives={
             "language_level": 3,

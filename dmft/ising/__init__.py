@@ -1,0 +1,33 @@
+"""Asymmetric kinetic Ising systems: simulation, mean-field theories, inference, entropy production."""
+
+from .entropy import entropy_production, ep_bound
+from .exact import Exact
+from .inference import InferenceResult, infer
+from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
+from .meanfield import MeanField
+from .model import KineticIsing
+from .moments import Moments
+from .sampling import sample, trajectory
+from .sk import AsymmetricSK
+from .spikes import bin_events, spike_moments, spike_train
+
+__all__ = [
+    "AsymmetricSK",
+    "Exact",
+    "Fit",
+    "InferenceResult",
+    "KineticIsing",
+    "MeanField",
+    "Moments",
+    "bin_events",
+    "entropy_production",
+    "ep_bound",
+    "goodness_of_fit",
+    "infer",
+    "log_likelihood",
+    "max_likelihood",
+    "sample",
+    "spike_moments",
+    "spike_train",
+    "trajectory",
+]

@@ -1,0 +1,171 @@
+"""Small kinetic Ising systems by enumeration of their states."""
+
+import numpy as np
+from scipy.special import expit, log_expit
+
+from .._arrays import finite, number, whole, within
+from .model import Step, moments_of_sums
+from .moments import Moments, stack
+
+MAX_SITES = 14
+MAX_CHUNK = 1 << 22  # elements of the transition matrix held at once
+
+
+class Exact:
+    """Evolve the distribution over all states of a small system.
+
+    Parameters
+    ----------
+    model : KineticIsing
+        With at most 14 sites; memory stays below 100 MB, time grows like ``4**n_sites``.
+
+    Raises
+    ------
+    ValueError
+        If there are more sites, before anything is allocated.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing
+    >>> exact = KineticIsing([[0.0, 1.0], [-1.0, 0.0]]).exact()
+    >>> exact.evolve([1, 1], 1).m[-1].round(6)
+    array([ 0.761594, -0.761594])
+    """
+
+    def __init__(self, model):
+        if model.n_sites > MAX_SITES:
+            raise ValueError(
+                f"n_sites must be <= {MAX_SITES} for enumeration, got {model.n_sites}: "
+                f"2^{model.n_sites} states; use sample or MeanField"
+            )
+        self.model, self._step = model, Step(model)
+        n = model.n_sites
+        # Site 0 is the slowest bit: the order of successive Kronecker products.
+        self.states = 1.0 - 2 * ((np.arange(1 << n)[:, None] >> np.arange(n)[::-1]) & 1)
+        self._fields = self.states @ self._step.J.T + self._step.H
+        self._matrix = self._rows(slice(None)) if 4**n <= MAX_CHUNK else None
+
+    def _rows(self, rows):
+        """Return P(s'|s) of some s, shape (n_rows, 2^n)."""
+        mean = self._step.conditional_mean(self.states[rows])
+        if self.model.update == "async":
+            return self._async_rows(rows)
+        out = np.ones((len(mean), 1))
+        for i in range(self.model.n_sites):
+            up = (1 + mean[:, i : i + 1]) / 2
+            out = np.stack([out * up, out * (1 - up)], axis=2).reshape(len(mean), -1)
+        return out
+
+    def _async_rows(self, rows):
+        n, which = self.model.n_sites, np.arange(len(self.states))[rows]
+        flip = self._flips()[rows] / n
+        out = np.zeros((which.size, len(self.states)))
+        out[np.arange(which.size), which] = 1 - flip.sum(1)
+        for i in range(n):
+            out[np.arange(which.size), which ^ (1 << (n - 1 - i))] += flip[:, i]
+        return out
+
+    def _flips(self):
+        """Return the probability that an update of site i flips it, shape (2^n, n)."""
+        return expit(-2 * self.states * self._fields)
+
+    def advance(self, p):
+        """Return the distribution one step later."""
+        if self._matrix is not None:
+            return p @ self._matrix
+        if self.model.update == "async":
+            n, flow = self.model.n_sites, self._flips() * p[:, None] / self.model.n_sites
+            here = np.arange(len(p))
+            gain = sum(flow[here ^ (1 << (n - 1 - i)), i] for i in range(n))
+            return p - flow.sum(1) + gain
+        n_rows = max(1, MAX_CHUNK // len(p))
+        parts = (slice(k, k + n_rows) for k in range(0, len(p), n_rows))
+        return sum(p[rows] @ self._rows(rows) for rows in parts)
+
+    def _start(self, start):
+        n_states, n = self.states.shape
+        start = finite("start", start, (None,))
+        if start.size == n_states and n_states != n:
+            p = within("start", start, 0, 1)
+            if abs(p.sum() - 1) > 1e-9:
+                raise ValueError(f"start must sum to 1 as a distribution over states, got {p.sum()!r}")
+            return p
+        if start.size != n or not (abs(start) == 1).all():
+            raise ValueError(
+                f"start must be {n} spins of -1 or 1, or a distribution over {n_states} states, "
+                f"got {start.size} numbers such as {start[:3]}"
+            )
+        return (self.states == start).all(1).astype(float)
+
+    def moments(self, p):
+        """Return the moments one step after the distribution `p`."""
+        return moments_of_sums(self._step.sums(self.states, p), 1.0)
+
+    def evolve(self, start, n_steps):
+        """Return the moments at times 0 to `n_steps`.
+
+        Parameters
+        ----------
+        start : array_like
+            A state of spins -1 and 1, or a distribution over the states (in the order of `states`).
+        n_steps : int
+
+        Returns
+        -------
+        Moments
+            Time first; D of time 0 is 0.
+        """
+        p = self._start(start)
+        m = p @ self.states
+        C = (self.states.T * p) @ self.states - np.outer(m, m)
+        times = [Moments.trusted(m=m, C=C, D=np.zeros_like(C))]
+        for _ in range(whole("n_steps", n_steps)):
+            times.append(self.moments(p))
+            p = self.advance(p)
+        return stack(times)
+
+    def stationary_distribution(self, tol=1e-14, max_steps=1_000_000):
+        """Iterate the uniform distribution until a step changes it by less than `tol`.
+
+        Raises
+        ------
+        FloatingPointError
+            If that does not happen within `max_steps`.
+        """
+        p = np.full(len(self.states), 1 / len(self.states))
+        tol = number("tol", tol, 1e-15)
+        for _ in range(whole("max_steps", max_steps, 1)):
+            new = self.advance(p)
+            change = abs(new - p).sum()
+            p = new / new.sum()
+            if change < tol:
+                return p
+        raise FloatingPointError(
+            f"the stationary state was not reached in {max_steps} steps: the last changed p by "
+            f"{change:.3g}; raise max_steps or tol, or beta is so large that states are trapped"
+        )
+
+    def stationary(self, **options):
+        """Return the moments of the stationary state; options as in `stationary_distribution`."""
+        return self.moments(self.stationary_distribution(**options))
+
+    def entropy_production(self, **options):
+        r"""Return the stationary entropy production per step, in nats.
+
+        :math:`\sum_{ss'} p(s) P(s'|s) \log [P(s'|s) / P(s|s')]`; for parallel and asynchronous
+        updates written as one average over states.
+        """
+        p = self.stationary_distribution(**options)
+        if self.model.update == "parallel":
+            now = self.moments(p)
+            return float(((self._step.J - self._step.J.T) * now.D).sum())
+        if self.model.update == "async":
+            n, here = self.model.n_sites, np.arange(len(p))
+            there = np.stack([here ^ (1 << (n - 1 - i)) for i in range(n)], axis=1)
+            forth = log_expit(-2 * self.states * self._fields)
+            back = np.take_along_axis(forth, there, axis=0)
+            return float((p[:, None] * np.exp(forth) * (forth - back)).sum() / n)
+        if self._matrix is None:
+            raise ValueError(f"n_sites must be <= 11 for lazy entropy production, got {self.model.n_sites}")
+        W = self._matrix
+        return float((p[:, None] * W * (np.log(W) - np.log(W.T))).sum())

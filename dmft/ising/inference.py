@@ -1,0 +1,340 @@
+r"""Couplings and fields from moments or spike trains, by inverting a mean-field theory.
+
+A theory predicts m(t) and D(t) from the moments of t - 1, the couplings and the fields; the
+inverse problem is to find the couplings and fields with which it predicts those of the data.
+"""
+
+import dataclasses
+
+import numpy as np
+from scipy.optimize import brentq
+
+from .._arrays import number, one_of, whole
+from ..gaussian import tanh_gauss
+from .methods import METHODS, Network
+from .model import KineticIsing
+from .moments import Moments
+from .spikes import spike_moments
+
+DIRECT = ("naive", "tap", "plefka_t1", "gaussian")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InferenceResult:
+    """What was inferred, with beta in it.
+
+    Attributes
+    ----------
+    couplings : ndarray, shape (n_kept, n_kept)
+    fields : ndarray, shape (n_kept,)
+    sites : ndarray, shape (n_kept,)
+        The neurons kept; all, unless silent ones were dropped.
+    stderr : ndarray, shape (n_kept, n_kept), or None
+        Standard errors of the couplings, if the number of samples is known.
+    n_steps : int
+        Iterations of the solver; 0 if there were none.
+    residual : float
+        Largest difference of m and D predicted from those of the data.
+    history : ndarray, shape (n_steps, 2)
+        Mean squares of these differences, of m and of D, by iteration.
+    """
+
+    couplings: np.ndarray
+    fields: np.ndarray
+    sites: np.ndarray
+    stderr: np.ndarray | None = None
+    n_steps: int = 0
+    residual: float = 0.0
+    history: np.ndarray | None = None
+
+    def model(self, **options):
+        """Return the system inferred; options as of KineticIsing."""
+        return KineticIsing(self.couplings, self.fields, **options)
+
+
+def infer(
+    data,
+    method="gaussian",
+    *,
+    solver="direct",
+    rate=1.0,
+    ridge=0.0,
+    silent="raise",
+    eta_H=0.1,
+    eta_J=None,
+    tol=None,
+    max_iter=10_000,
+    n_threads=None,
+):
+    r"""Infer couplings and fields.
+
+    ``solver="direct"`` solves methods "naive", "tap", "plefka_t1" (also known as nMF) and
+    "gaussian" in closed form, up to scalar roots, and the others by a quasi-Newton iteration
+    whose Jacobian is that of "plefka_t1". ``solver="gradient"`` follows
+    :math:`H \mathrel{+}= \eta_H (m - m_{MF})`, :math:`J \mathrel{+}= \eta_J (D - D_{MF})` from 0, slowly.
+
+    Parameters
+    ----------
+    data : Moments, or array_like of shape (n_sites, n_bins)
+        Moments of one time, or a spike train of 0 and 1, or of -1 and 1.
+    method : str, default="gaussian"
+        As in :class:`MeanField`.
+    solver : {"direct", "gradient"}, default="direct"
+    rate : float, default=1.0
+        Probability of an update of a spin in a step, in (0, 1]: below 1 for lazy dynamics,
+        ``1 / n_sites`` for asynchronous ones.
+    ridge : float, default=0.0
+        Added to the variances of the past spins (>= 0): shrinks the couplings of short data.
+        Direct solver, methods with C only.
+    silent : {"raise", "drop"}, default="raise"
+        What to do about neurons that are silent, or always fire: they have no finite field.
+    eta_H, eta_J : float
+        Steps of the gradient; `eta_J` is ``n_sites**-0.5`` by default.
+    tol : float or None, default=None
+        Largest residual (direct, default 1e-11), or mean square of it (gradient, default 1e-12).
+    max_iter : int, default=10_000
+        Of iterations. A gradient that needs more returns what it has; its residual tells.
+    n_threads : int or None, default=None
+        Threads of the integrals. Their bits do not depend on it.
+
+    Returns
+    -------
+    InferenceResult
+
+    Raises
+    ------
+    ValueError
+        If a neuron never changes and is not to be dropped, or an argument does not fit.
+    FloatingPointError
+        If the theory has no solution for these data: says for which site.
+
+    Notes
+    -----
+    The standard errors are those of the most likely couplings in a Gaussian field, from the Fisher
+    information :math:`n\, E\,\mathrm{sech}^2(h_i)\, C`: what noise leaves, without the bias of the theory.
+
+    Examples
+    --------
+    >>> model = KineticIsing([[0.1, 0.3], [-0.2, 0.2]], [0.1, -0.2])
+    >>> infer(model.exact().stationary(), "conditional").couplings.round(2)
+    array([[ 0.1,  0.3],
+           [-0.2,  0.2]])
+    """
+    one_of("method", method, tuple(METHODS))
+    one_of("solver", solver, ("direct", "gradient"))
+    rate = number("rate", rate, 0, 1)
+    if rate == 0:
+        raise ValueError("rate must be in (0, 1], got 0.0")
+    ridge = number("ridge", ridge, 0)
+    whole("max_iter", max_iter, 1)
+    moments = data if isinstance(data, Moments) else spike_moments(data)
+    if moments.m.ndim != 1:
+        raise ValueError(f"data must be moments of one time, got m of shape {moments.m.shape}")
+    moments, sites = drop_silent(moments, silent)
+    target = Target.of(moments, rate)
+    net = Network(J=np.zeros_like(target.C), H=np.zeros_like(target.m), n_threads=n_threads)
+    if solver == "gradient":
+        eta_J = len(sites) ** -0.5 if eta_J is None else number("eta_J", eta_J, 0)
+        tol = 1e-12 if tol is None else number("tol", tol, 0)
+        J, H, history = _gradient(net, method, target, number("eta_H", eta_H, 0), eta_J, tol, max_iter)
+    else:
+        tol = 1e-11 if tol is None else number("tol", tol, 0)
+        J, H, history = _direct(net, method, target, ridge, tol, max_iter)
+    dm, dD = target.miss(net, method, J, H)
+    return InferenceResult(
+        couplings=J,
+        fields=H,
+        sites=sites,
+        stderr=_stderr(J, H, target, moments.n_samples * rate),
+        n_steps=len(history),
+        residual=float(max(abs(dm).max(), abs(dD).max())),
+        history=np.array(history).reshape(-1, 2),
+    )
+
+
+def drop_silent(moments, silent):
+    """Return moments without the spins that never change, and the sites left."""
+    one_of("silent", silent, ("raise", "drop"))
+    past_m, past_C = moments.past
+    stuck = (abs(moments.m) >= 1 - 1e-12) | (abs(past_m) >= 1 - 1e-12)
+    if stuck.any() and silent == "raise":
+        names = ", ".join(
+            f"{i} ({'always fires' if moments.m[i] > 0 else 'is silent'})" for i in np.flatnonzero(stuck)[:5]
+        )
+        raise ValueError(
+            f"data must have every neuron change, got {stuck.sum()} that do not: {names}; "
+            "drop them with silent='drop'"
+        )
+    sites = np.flatnonzero(~stuck)
+    if not sites.size:
+        raise ValueError("data must have a neuron that changes, got none")
+    square = np.ix_(sites, sites)
+    return Moments.trusted(
+        m=moments.m[sites],
+        C=moments.C[square],
+        D=moments.D[square],
+        m_before=past_m[sites],
+        C_before=past_C[square],
+        n_samples=moments.n_samples,
+    ), sites
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Moments of a full update that a theory shall predict, and those it predicts from."""
+
+    m: np.ndarray
+    D: np.ndarray
+    m_before: np.ndarray
+    C: np.ndarray
+    D_before: np.ndarray
+
+    @classmethod
+    def of(cls, moments, rate):
+        """Undo the mixing of lazy updates: m = rate m1 + (1 - rate) m(t-1), and so on."""
+        m0, C0 = moments.past
+        m1 = (moments.m - (1 - rate) * m0) / rate
+        if abs(m1).max() >= 1:
+            i = int(np.argmax(abs(m1)))
+            raise ValueError(
+                f"rate must be such that |m| < 1 after a full update, got {m1[i]:.6g} at site {i}"
+            )
+        D1 = (moments.D - (1 - rate) * C0) / rate
+        return cls(m=m1, D=D1, m_before=m0, C=C0, D_before=moments.D)
+
+    def miss(self, net, method, J, H):
+        """Return what a theory with J and H leaves of m and D."""
+        net = dataclasses.replace(net, J=J, H=H)
+        m, _, D = METHODS[method](net, self.m_before, self.C, self.D_before)
+        return self.m - m, self.D - D
+
+
+def _gradient(net, method, target, eta_H, eta_J, tol, max_iter):
+    J, H, history = net.J, net.H, []
+    for _ in range(max_iter):
+        dm, dD = target.miss(net, method, J, H)
+        history.append(((dm**2).mean(), (dD**2).mean()))
+        if max(history[-1]) < tol:
+            break
+        H, J = H + eta_H * dm, J + eta_J * dD
+        if method == "tap":
+            H = np.clip(H, -5, 5)  # its field equation may run away; the published guard
+    return J, H, history
+
+
+def _direct(net, method, target, ridge, tol, max_iter):
+    m, m0, a, b = target.m, target.m_before, 1 - target.m_before**2, 1 - target.m**2
+    past = target.C + ridge * np.eye(len(m))
+    try:
+        B = np.linalg.solve(past, target.D.T).T
+        if not np.isfinite(B).all():
+            raise np.linalg.LinAlgError
+    except np.linalg.LinAlgError:
+        raise ValueError("data must have an invertible C of the past, or ridge be > 0") from None
+    if method == "naive":
+        J = target.D / np.outer(b, a)
+    elif method == "tap":
+        J = _tap(target, a, b)
+    elif method == "plefka_t1":
+        J = B / b[:, None]
+    elif method == "gaussian":
+        return *_gaussian(B, m, m0, a), []
+    else:
+        return _quasi_newton(net, method, target, B / b[:, None], np.linalg.inv(past), tol, max_iter)
+    H = np.arctanh(m) - J @ m0
+    if method == "tap":
+        H += m * (J**2 @ a)
+    return J, H, []
+
+
+def _tap(target, a, b):
+    """Solve D_il = b_i a_l J (1 + 2 m_i m_l J), the root that goes to 0 with D."""
+    x = target.D / np.outer(b, a)
+    under = 1 + 8 * np.outer(target.m, target.m_before) * x
+    if under.min() < 0:
+        i, k = np.unravel_index(under.argmin(), under.shape)
+        raise FloatingPointError(
+            f"tap has no real couplings for {(under < 0).sum()} pairs, the worst to site {i} from site {k}: "
+            "it takes correlations for couplings; use another method"
+        )
+    return 2 * x / (1 + np.sqrt(under))
+
+
+def _gaussian(B, m, m0, a):
+    """Find the variance v of each field: the length of a row of J is sqrt(v), its direction B's."""
+    J, H = np.empty_like(B), np.empty_like(m)
+    length = np.sqrt((B**2) @ a)
+
+    def field(v, i):
+        # E tanh(g + sqrt(v) x) = m: at v -> inf g / sqrt(v) is a probit, below 1.26 artanh(m).
+        reach = 1.3 * abs(np.arctanh(m[i])) * np.sqrt(1 + v) + 1
+        return brentq(lambda g: tanh_gauss(g, v) - m[i], -reach, reach, xtol=1e-15, rtol=1e-15)
+
+    for i in range(len(m)):
+
+        def excess(root_v, i=i):
+            return root_v * tanh_gauss(field(root_v**2, i), root_v**2, 1) - length[i]
+
+        high = max(2 * length[i], 1e-3)
+        while excess(high) < 0:
+            high *= 2
+            if high > 1e4:
+                raise FloatingPointError(
+                    f"gaussian has no couplings for site {i}: its D is more than any field explains; "
+                    "use more data or ridge > 0"
+                )
+        root_v = brentq(excess, 0, high, xtol=1e-16, rtol=1e-15) if length[i] else 0.0
+        J[i] = B[i] * (root_v / length[i] if length[i] else 0.0)
+        H[i] = field(root_v**2, i) - J[i] @ m0
+    return J, H
+
+
+def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
+    """Correct J and H by Anderson's mixing of steps with the Jacobian of plefka_t1."""
+    b, n = 1 - target.m**2, len(target.m)
+    x = np.c_[J, np.arctanh(target.m) - J @ target.m_before]
+    history, steps, points = [], [], []
+    size, best, patience = 1.0, np.inf, 0
+    for _ in range(max_iter):
+        try:
+            dm, dD = target.miss(net, method, x[:, :-1], x[:, -1])
+        except FloatingPointError:
+            # Too far: half the way back to where it was fine.
+            if not points or size < 1e-6:
+                raise
+            size /= 2
+            steps, points = steps[-1:], points[-1:]
+            x = points[0] + size * steps[0]
+            continue
+        history.append(((dm**2).mean(), (dD**2).mean()))
+        off = max(abs(dm).max(), abs(dD).max())
+        if off < tol:
+            return x[:, :-1], x[:, -1], history
+        best, patience = (off, 0) if off < best else (best, patience + 1)
+        if patience == 500:
+            break  # it wanders
+        dJ = (dD @ inverse) / b[:, None]
+        step = np.c_[dJ, dm / b - dJ @ target.m_before]
+        steps, points = [*steps[-5:], step], [*points[-5:], x]
+        move = x + size * step
+        if len(steps) > 1:
+            past = np.diff([s.ravel() for s in steps], axis=0).T
+            went = np.diff([p.ravel() for p in points], axis=0).T
+            weights = np.linalg.lstsq(past, step.ravel(), rcond=1e-12)[0]
+            move = move - ((went + size * past) @ weights).reshape(x.shape)
+        x, size = move, min(1.0, 2 * size)
+    dm, dD = abs(dm), abs(dD).max(1)
+    i = int(np.argmax(np.maximum(dm, dD)))
+    raise FloatingPointError(
+        f"{method} found no couplings in {len(history)} iterations: site {i} of {n} is still off by "
+        f"{max(dm[i], dD[i]):.3g}; use more data, ridge > 0 or another method"
+    )
+
+
+def _stderr(J, H, target, n_samples):
+    if not n_samples:
+        return None
+    variance = np.maximum(np.einsum("ij,jk,ik->i", J, target.C, J), 0)
+    gain = tanh_gauss(H + J @ target.m_before, variance, 1)
+    spread = np.linalg.pinv(target.C, hermitian=True).diagonal()
+    return np.sqrt(np.maximum(spread, 0) / (n_samples * np.maximum(gain, 1e-300)[:, None]))

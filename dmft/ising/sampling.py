@@ -1,0 +1,147 @@
+"""Monte Carlo of kinetic Ising systems."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from .._arrays import one_of, whole
+from .._threads import n_threads as threads
+from .model import Step, moments_of_sums
+from .moments import Moments, spin_state, stack
+
+BLOCK = 512  # trajectories of one random stream: a matrix product's worth, whatever the threads
+
+
+def _streams(seed, block):
+    # By index, so that a stream belongs to its trajectories and not to who simulates them.
+    return np.random.default_rng(np.random.SeedSequence(whole("seed", seed), spawn_key=(block,)))
+
+
+def _move(step, spins, rng):
+    """Take every trajectory one step further, in place."""
+    model = step.model
+    if model.update == "async":
+        rows, site = np.arange(len(spins)), rng.integers(model.n_sites, size=len(spins))
+        field = np.einsum("rj,rj->r", step.J[site], spins) + step.H[site]
+        spins[rows, site] = np.where(2 * rng.random(len(spins)) - 1 < np.tanh(field), 1.0, -1.0)
+        return
+    new = np.where(2 * rng.random(spins.shape) - 1 < np.tanh(spins @ step.J.T + step.H), 1.0, -1.0)
+    if model.update == "lazy":
+        new = np.where(rng.random(spins.shape) < model.rate, new, spins)
+    spins[:] = new
+
+
+def _block(step, start, n_steps, n_here, all_times, rng):
+    """Return the sums of the last step of a block of trajectories, or of every step."""
+    spins = np.tile(start, (n_here, 1))
+    kept = []
+    for t in range(n_steps):
+        if all_times or t == n_steps - 1:
+            kept.append(step.sums(spins))
+        _move(step, spins, rng)
+    return kept
+
+
+def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last", n_threads=None, comm=None):
+    """Estimate moments from independent trajectories.
+
+    The moments of a step are averages of conditional means given the state before (Rao and
+    Blackwell), not of the spins drawn. Trajectories come in blocks with a random stream
+    each, summed in their order: bits depend neither on threads nor on ranks.
+
+    Parameters
+    ----------
+    model : KineticIsing
+    n_trajectories, n_steps : int
+        At least 1.
+    start : array_like of -1 and 1, shape (n_sites,), or None, default=None
+        State at time 0. None: all ones.
+    seed : int, default=0
+    record : {"last", "all"}, default="last"
+        Moments of the last time, or of all times 0, 1, ... with time first.
+    n_threads : int or None, default=None
+        Threads over blocks. They multiply those of the linear algebra, which should be one then.
+    comm : MPI communicator or None, default=None
+        Deal the blocks to its ranks; every rank gets the result.
+
+    Returns
+    -------
+    Moments
+        With ``n_samples = n_trajectories``. Errors are of order ``n_trajectories**-0.5``.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing
+    >>> x = KineticIsing([[0.0, 1.0], [-1.0, 0.0]]).sample(1000, 2, seed=1)
+    >>> x.m.round(2)
+    array([-0.61, -0.58])
+    """
+    n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
+    one_of("record", record, ("last", "all"))
+    state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
+    step, all_times = Step(model), record == "all"
+    n_blocks = -(-n_trajectories // BLOCK)
+    whole("seed", seed)
+
+    def block(i):
+        n_here = min(BLOCK, n_trajectories - i * BLOCK)
+        return _block(step, state, n_steps, n_here, all_times, _streams(seed, i))
+
+    total = None
+    n_threads = min(threads(n_threads), n_blocks)
+    rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
+    with ThreadPoolExecutor(n_threads) as pool:
+        # A wave at a time: only as many sums wait as there are workers.
+        for first in range(0, n_blocks, n_threads * size):
+            wave = range(first, min(first + n_threads * size, n_blocks))
+            mine = list(pool.map(block, wave[rank::size]))
+            if comm is not None:
+                dealt = comm.allgather(mine)
+                mine = [dealt[k % size][k // size] for k in range(len(wave))]
+            for sums in mine:
+                if total is None:
+                    total = sums
+                else:
+                    for kept, new in zip(total, sums, strict=True):
+                        for a, b in zip(kept, new, strict=True):
+                            a += b
+    times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]
+    return stack([Moments.of_state(state), *times]) if all_times else times[-1]
+
+
+def trajectory(model, n_steps, start=None, *, n_transient=0, seed=0):
+    """Simulate one trajectory.
+
+    Parameters
+    ----------
+    model : KineticIsing
+    n_steps : int
+        Steps to keep, at least 1.
+    start : array_like of -1 and 1, shape (n_sites,), or None, default=None
+        None: drawn at random.
+    n_transient : int, default=0
+        Steps to take first.
+    seed : int, default=0
+
+    Returns
+    -------
+    ndarray of -1 and 1, shape (n_sites, n_steps), int8
+        One row a spin, as spike trains come.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing
+    >>> KineticIsing([[9.0]]).trajectory(4, [1])
+    array([[1, 1, 1, 1]], dtype=int8)
+    """
+    n_steps, n_transient = whole("n_steps", n_steps, 1), whole("n_transient", n_transient)
+    step, rng = Step(model), _streams(seed, 0)
+    if start is None:
+        start = 2.0 * rng.integers(2, size=model.n_sites) - 1
+    spins = spin_state("start", start, model.n_sites)[None].copy()
+    out = np.empty((model.n_sites, n_steps), np.int8)
+    for t in range(-n_transient, n_steps):
+        _move(step, spins, rng)
+        if t >= 0:
+            out[:, t] = spins[0]
+    return out

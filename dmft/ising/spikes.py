@@ -1,0 +1,115 @@
+"""Spike trains: arrays of spins or event times, and their moments."""
+
+import numpy as np
+
+from .._arrays import finite, number, whole
+from .moments import Moments
+
+
+def spike_train(spikes):
+    """Return a spike train as spins -1 and 1.
+
+    Parameters
+    ----------
+    spikes : array_like, shape (n_sites, n_bins)
+        0 and 1, or -1 and 1.
+
+    Returns
+    -------
+    ndarray of -1 and 1, shape (n_sites, n_bins), int8
+
+    Raises
+    ------
+    ValueError
+        If there are other values, or fewer than two bins.
+
+    Examples
+    --------
+    >>> spike_train([[0, 1, 1]])
+    array([[-1,  1,  1]], dtype=int8)
+    """
+    array = finite("spikes", spikes, (None, None))
+    if array.shape[0] < 1 or array.shape[1] < 2:
+        raise ValueError(f"spikes must have shape (n_sites >= 1, n_bins >= 2), got shape {array.shape}")
+    low = -1 if (array == -1).any() else 0
+    ok = (array == low) | (array == 1)
+    if not ok.all():
+        i, t = (int(x) for x in np.argwhere(~ok)[0])
+        raise ValueError(f"spikes must be 0 and 1, or -1 and 1, got {array[i, t]:g} at [{i}, {t}]")
+    return np.where(array == 1, 1, -1).astype(np.int8)
+
+
+def bin_events(events, bin_width, *, duration=None):
+    """Bin event times into a spike train: 1 where a bin holds at least one event.
+
+    Parameters
+    ----------
+    events : sequence of array_like
+        The event times of each neuron, >= 0, in any order; may be empty.
+    bin_width : float
+        In the unit of the times, > 0.
+    duration : float or None, default=None
+        Length of the recording. None: up to the last event.
+
+    Returns
+    -------
+    ndarray of -1 and 1, shape (n_sites, n_bins), int8
+
+    Examples
+    --------
+    >>> bin_events([[0.1, 2.5], []], 1.0)
+    array([[ 1, -1,  1],
+           [-1, -1, -1]], dtype=int8)
+    """
+    width = number("bin_width", bin_width, 0)
+    if width == 0:
+        raise ValueError("bin_width must be > 0, got 0.0")
+    times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(events)]
+    if not times:
+        raise ValueError("events must hold one array of times a neuron, got none")
+    last = max((t.max() for t in times if t.size), default=0.0)
+    end = np.nextafter(last, np.inf) if duration is None else number("duration", duration, 0)
+    for i, t in enumerate(times):
+        if t.size and (t.min() < 0 or t.max() >= end):
+            raise ValueError(f"events[{i}] must be in [0, {end:g}), got {t.min():g} to {t.max():g}")
+    out = np.full((len(times), max(2, int(np.ceil(end / width)))), -1, np.int8)
+    for row, t in zip(out, times, strict=True):
+        row[np.minimum((t / width).astype(int), len(row) - 1)] = 1
+    return out
+
+
+def spike_moments(spikes, *, n_lag=1):
+    """Return the moments of a spike train, over its pairs of successive bins.
+
+    Parameters
+    ----------
+    spikes : array_like, shape (n_sites, n_bins)
+        As in :func:`spike_train`.
+    n_lag : int, default=1
+        Bins from one time to the next.
+
+    Returns
+    -------
+    Moments
+        With ``n_samples`` pairs of times, and those of the time before.
+
+    Examples
+    --------
+    >>> spike_moments([[0, 1, 1, 0]]).m
+    array([0.33333333])
+    """
+    spins = spike_train(spikes).astype(float)
+    lag = whole("n_lag", n_lag, 1)
+    n = spins.shape[1] - lag
+    if n < 1:
+        raise ValueError(f"n_lag must be < {spins.shape[1]} bins, got {lag}")
+    before, now = spins[:, :n], spins[:, lag:]
+    m0, m = before.mean(1), now.mean(1)
+    return Moments.trusted(
+        m=m,
+        C=now @ now.T / n - np.outer(m, m),
+        D=now @ before.T / n - np.outer(m, m0),
+        m_before=m0,
+        C_before=before @ before.T / n - np.outer(m0, m0),
+        n_samples=n,
+    )
