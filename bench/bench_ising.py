@@ -92,9 +92,7 @@ def gaussian_field(n):
     theory = MeanField(model, "gaussian", n_threads=1)
     fast, slow = best(lambda: theory.step(moments), 10), best(lambda: gaussian_in_loops(model, moments), 1)
     off = abs(theory.step(moments).C - gaussian_in_loops(model, moments)[1]).max()
-    print(
-        f"\nGaussian field, N = {n}: {1e3 * fast:.2f} ms; NumPy loops {1e3 * slow:.0f} ms: x{slow / fast:.0f}"
-    )
+    print(f"\nGaussian field, N = {n}: {1e3 * fast:.2f} ms; NumPy loops {1e3 * slow:.0f} ms: x{slow / fast:.0f}")
     print(f"  the loops' 20-point rule is off by {off:.1e}")
 
 

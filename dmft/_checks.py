@@ -1,4 +1,4 @@
-"""The door: each check returns the argument in its final form, or says what is wrong with it."""
+"""The door: each check returns its argument in the final form, or says the name, the rule and the value."""
 
 from collections.abc import Mapping
 
@@ -26,24 +26,6 @@ def sign_array(name, array):
     return array.astype(np.int8)
 
 
-def finite_array(name, array, shape):
-    """Return a copy as an array of finite numbers of this shape."""
-    array = np.array(array, dtype=float)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
-    if not np.all(np.isfinite(array)):
-        raise ValueError(f"{name} must be finite, got {array[~np.isfinite(array)][0].item()!r}")
-    return array
-
-
-def correlation(name, array, shape):
-    """Return an array of numbers in [-1, 1]."""
-    array = finite_array(name, array, shape)
-    if np.abs(array).max() > 1.0:
-        raise ValueError(f"{name} must be in [-1, 1], got {array.flat[np.abs(array).argmax()].item()!r}")
-    return array
-
-
 def permutation(name, order, length):
     """Return a permutation of 0 .. length - 1."""
     order = np.asarray(order)
@@ -52,22 +34,69 @@ def permutation(name, order, length):
     return order
 
 
-def count(name, value, least=1):
-    """Return a whole number that is at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
-    return int(value)
-
-
 def shape_of(n_features, n_sites, n_positions):
     """Return the shape of weights, (n_features, n_sites + n_positions)."""
-    count("n_features", n_features)
-    return n_features, count("n_sites", n_sites) + count("n_positions", n_positions, least=0)
+    whole("n_features", n_features, 1)
+    return n_features, whole("n_sites", n_sites, 1) + whole("n_positions", n_positions, 0)
 
 
 def seed_of(seed, most=None):
     """Return a seed, a whole number >= 0 and at most `most`."""
-    seed = count("seed", seed, least=0)
+    seed = whole("seed", seed, 0)
     if most is not None and seed > most:
         raise ValueError(f"seed must be <= {most}, got {seed}")
     return seed
+
+
+def first_bad(ok, values):
+    """Say the first value that is not ok and where it stands."""
+    where = tuple(int(i) for i in np.argwhere(~ok)[0])
+    return f"{values[where].item()!r}" + (f" at {list(where)}" if where else "")
+
+
+def finite(name, value, shape=None):
+    """Return `value` as a C-contiguous array of finite doubles, of `shape` where that is not None."""
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind not in "biuf":
+            raise TypeError
+        array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be real numbers, got {value!r}") from None
+    if shape is not None and (
+        array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True))
+    ):
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
+    ok = np.isfinite(array)
+    if not ok.all():
+        raise ValueError(f"{name} must be finite, got {first_bad(ok, array)}")
+    return array
+
+
+def within(name, array, low, high):
+    """Return `array` if all its values are in [low, high]."""
+    ok = (array >= low) & (array <= high)
+    if not ok.all():
+        rule = f">= {low:g}" if high == np.inf else f"in [{low:g}, {high:g}]"
+        raise ValueError(f"{name} must be {rule}, got {first_bad(ok, array)}")
+    return array
+
+
+def number(name, value, low=-np.inf, high=np.inf):
+    """Return `value` as a finite float in [low, high]."""
+    return float(within(name, finite(name, value, ()), low, high))
+
+
+def whole(name, value, low=0):
+    """Return `value` as an int of at least `low`."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
+        raise ValueError(f"{name} must be a whole number >= {low}, got {value!r}")
+    return int(value)
+
+
+def one_of(name, value, choices):
+    """Return `value` if it is one of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+    return value

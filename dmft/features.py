@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ._checks import ROLES, correlation, count, finite_array, permutation, roles, seed_of, shape_of, sign_array
+from ._checks import ROLES, finite, permutation, roles, seed_of, shape_of, sign_array, whole, within
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +83,7 @@ class Features:
         for role, array in weights.items():
             if array.shape != weights["output"].shape:
                 raise ValueError(f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}")
-        n_positions = count("n_positions", n_positions, least=0)
+        n_positions = whole("n_positions", n_positions, 0)
         n_features, n_columns = weights["output"].shape
         if n_columns <= n_positions:
             raise ValueError(f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns")
@@ -215,7 +215,7 @@ class Features:
         True
         """
         shape = shape_of(n_features, n_sites, n_positions)
-        n_segments = count("n_segments", n_segments)
+        n_segments = whole("n_segments", n_segments, 1)
         if n_segments > n_sites:
             raise ValueError(f"n_segments must be <= n_sites = {n_sites}, got {n_segments}")
         if tied_positions and n_positions > n_sites:
@@ -259,7 +259,7 @@ class Features:
         (3, 3)
         """
         shape_of(n_features, n_sites, n_positions)
-        if n_segments is not None and n_sites % count("n_segments", n_segments):
+        if n_segments is not None and n_sites % whole("n_segments", n_segments, 1):
             raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
         draws = np.random.RandomState(seed_of(seed, most=2**32 - 1))
         draws.randint(2, size=(n_features, n_sites))
@@ -333,7 +333,7 @@ class Features:
         """
         signs = sign_array("signs", signs).astype(float)
         given = dict(zip(ROLES, (output, value, query, key), strict=True))
-        given = {role: finite_array(role, array, signs.shape) for role, array in given.items()}
+        given = {role: finite(role, array, signs.shape) for role, array in given.items()}
         flip = signs[:, :1]
         distinct, member = np.unique(signs * flip, axis=0, return_inverse=True)
         couplings = {role: np.zeros(distinct.shape) for role in ROLES}
@@ -390,10 +390,12 @@ class Features:
         products = np.prod(patterns, axis=1)
         couplings = {}
         for role, array in zip(ROLES, (output, value, query, key), strict=True):
-            total = patterns @ correlation(role, array, (n_features, n_features))
+            total = patterns @ within(role, finite(role, array, (n_features, n_features)), -1.0, 1.0)
             if role in four_point:
                 name = f"four_point[{role!r}]"
-                total = total + np.outer(products, correlation(name, four_point[role], (n_features,)))
+                total = total + np.outer(
+                    products, within(name, finite(name, four_point[role], (n_features,)), -1.0, 1.0)
+                )
             couplings[role] = total / len(patterns)
         return cls.from_classes(patterns, **couplings, position=position)
 
@@ -476,10 +478,10 @@ class Features:
         Features(n_features=2, n_sites=None, n_positions=0, Gaussian)
         """
         n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
-        count("n_features", n_features)
+        whole("n_features", n_features, 1)
         shape = (n_features, n_features)
         given = dict(zip(ROLES, (output, value, query, key), strict=True))
-        covariances = {role: finite_array(role, array, shape) for role, array in given.items()}
+        covariances = {role: finite(role, array, shape).copy() for role, array in given.items()}
         own = covariances["output"]
         if not np.allclose(own, own.T, rtol=1e-12, atol=1e-14):
             raise ValueError(f"output must be symmetric, got a difference of {np.abs(own - own.T).max():g}")

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from . import _integrals
-from ._arrays import finite, number, within
+from ._checks import finite, number, within
 from ._threads import n_threads as threads
 
 __all__ = [

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ._checks import count
+from ._checks import whole
 from .meanfield import Record, check_finite, check_record, continuation, single
 from .model import SelfAttention, Start
 
@@ -112,14 +112,14 @@ class Plan:
             object.__setattr__(self, name, value)
 
         for name, least in (("n_steps", 1), ("n_transient", 0), ("every", 1), ("n_history", 0), ("qr_interval", 1)):
-            put(name, count(name, getattr(self, name), least))
+            put(name, whole(name, getattr(self, name), least))
         size = self.model.n_context * self.model.n_features
-        put("n_exponents", size if self.n_exponents is None else count("n_exponents", self.n_exponents, 0))
+        put("n_exponents", size if self.n_exponents is None else whole("n_exponents", self.n_exponents, 0))
         if self.n_exponents > size:
             raise ValueError(f"n_exponents must be <= n_context * n_features = {size}, got {self.n_exponents}")
         if self.n_tangent_transient is None:
             put("n_tangent_transient", min(self.n_transient // 10, 1_000))
-        put("n_tangent_transient", count("n_tangent_transient", self.n_tangent_transient, 0))
+        put("n_tangent_transient", whole("n_tangent_transient", self.n_tangent_transient, 0))
         if self.n_tangent_transient > self.n_transient:
             raise ValueError(
                 f"n_tangent_transient must be <= n_transient = {self.n_transient}, got {self.n_tangent_transient}"
@@ -128,7 +128,7 @@ class Plan:
             raise ValueError(f"n_history must be <= n_steps = {self.n_steps}, got {self.n_history}")
         put("record", check_record(self.record))
         if self.section is not None:
-            put("section", count("section", self.section, 0))
+            put("section", whole("section", self.section, 0))
             if self.section >= self.model.n_features:
                 raise ValueError(f"section must be < n_features = {self.model.n_features}, got {self.section}")
             if self.every != 1:
@@ -136,7 +136,7 @@ class Plan:
         most = self.n_steps if self.section is not None else -(-self.n_steps // self.every)
         if self.n_rows is None:
             put("n_rows", min(most, 1_000) if self.section is not None else most)
-        put("n_rows", count("n_rows", self.n_rows))
+        put("n_rows", whole("n_rows", self.n_rows, 1))
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
 
@@ -279,7 +279,7 @@ def lyapunov(
     array([-0.083, -0.083])
     """
     if n_exponents is not None:
-        count("n_exponents", n_exponents)
+        whole("n_exponents", n_exponents, 1)
     plan = Plan(
         model=model,
         n_steps=n_steps,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from . import _kernels
-from ._checks import count
+from ._checks import whole
 from ._threads import n_threads as effective_threads
 from .model import Start, State, gain
 
@@ -258,8 +258,8 @@ def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORDS, eve
     >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
     True
     """
-    n_steps, every = count("n_steps", n_steps), count("every", every)
-    n_transient = count("n_transient", n_transient, least=0)
+    n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
+    n_transient = whole("n_transient", n_transient, 0)
     record = check_record(record)
     batch = single(model, start, n_threads)
     batch.advance(n_transient)

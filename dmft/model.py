@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from ._checks import ROLES, count, finite_array, seed_of
+from ._checks import ROLES, finite, number, seed_of, whole
 from .features import Features, position_bits
 
 
@@ -58,8 +58,8 @@ class SelfAttention:
     def __post_init__(self):
         if not isinstance(self.features, Features):
             raise ValueError(f"features must be a dmft.Features, got {self.features!r}")
-        object.__setattr__(self, "n_context", count("n_context", self.n_context))
-        object.__setattr__(self, "n_heads", count("n_heads", self.n_heads))
+        object.__setattr__(self, "n_context", whole("n_context", self.n_context, 1))
+        object.__setattr__(self, "n_heads", whole("n_heads", self.n_heads, 1))
         for name in ("beta", "gamma", "epsilon"):
             object.__setattr__(self, name, parameter(name, getattr(self, name)))
         n_positions = self.features.n_positions
@@ -113,17 +113,8 @@ def gain(gamma, n_features, n_heads):
 
 
 def parameter(name, value):
-    """Return a scalar parameter as a float, or say why it cannot be one."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be a number, got {value!r}") from None
-    if name == "epsilon":
-        if not 0.0 <= number <= 1.0:
-            raise ValueError(f"epsilon must be in [0, 1], got {number!r}")
-    elif not (math.isfinite(number) and number >= 0.0):
-        raise ValueError(f"{name} must be finite and >= 0, got {number!r}")
-    return number
+    """Return a swept parameter as a float in its domain."""
+    return number(name, value, 0.0, 1.0 if name == "epsilon" else np.inf)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -211,7 +202,7 @@ class Start:
         """
         if role not in ROLES:
             raise ValueError(f"role must be one of {ROLES}, got {role!r}")
-        return cls("feature", {"role": role, "index": count("index", index, least=0), "in_window": bool(in_window)})
+        return cls("feature", {"role": role, "index": whole("index", index, 0), "in_window": bool(in_window)})
 
     @classmethod
     def window(cls, attention, phase=0):
@@ -242,9 +233,9 @@ class Start:
         attention = np.array(attention, dtype=float)
         if attention.ndim != 2 or 0 in attention.shape:
             raise ValueError(f"attention must have shape (n_rows, n_features), got {attention.shape}")
-        finite_array("attention", attention, attention.shape)
+        finite("attention", attention, attention.shape)
         attention.flags.writeable = False
-        return cls("window", {"attention": attention, "phase": count("phase", phase, least=0)})
+        return cls("window", {"attention": attention, "phase": whole("phase", phase, 0)})
 
     @classmethod
     def random(cls, seed):

@@ -24,9 +24,7 @@ METHODS = ("naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "co
 
 def main():
     """Run, print a table, draw."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=int, default=64)
     parser.add_argument("--trajectories", type=int, default=20_000)
     parser.add_argument("--steps", type=int, default=64)

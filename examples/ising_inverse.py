@@ -33,9 +33,7 @@ def fit(spikes, method):
 
 def main():
     """Run, print a table, draw."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", default="ising_inverse.png")

@@ -21,9 +21,7 @@ from dmft.ising import AsymmetricSK
 
 def main():
     """Compute and draw."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=40)
     parser.add_argument("--field", type=float, default=0.0)
     parser.add_argument("--out", default="ising_sk.png")

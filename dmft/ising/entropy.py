@@ -6,7 +6,7 @@ gives one, Aguilera, Ito & Kolchinsky, arXiv:2505.10444 [1]_.
 
 import numpy as np
 
-from .._arrays import finite, one_of, within
+from .._checks import finite, one_of, within
 
 ESTIMATORS = ("maxent", "newton", "mtur")
 
@@ -38,9 +38,7 @@ def entropy_production(model, moments):
     True
     """
     if model.update == "lazy":
-        raise ValueError(
-            "update must be 'parallel' or 'async' for entropy production from moments, got 'lazy'"
-        )
+        raise ValueError("update must be 'parallel' or 'async' for entropy production from moments, got 'lazy'")
     if moments.n_sites != model.n_sites:
         raise ValueError(f"moments must be of {model.n_sites} sites, got {moments.n_sites}")
     J = model.J
@@ -84,9 +82,7 @@ def ep_bound(before, after, weights=None, *, estimator="maxent"):
     """
     before, after = (finite(name, x, (None, None)) for name, x in (("before", before), ("after", after)))
     if before.shape != after.shape or not before.size:
-        raise ValueError(
-            f"before and after must have one shape, not empty, got {before.shape} and {after.shape}"
-        )
+        raise ValueError(f"before and after must have one shape, not empty, got {before.shape} and {after.shape}")
     for name, x in (("before", before), ("after", after)):
         if not (abs(x) == 1).all():
             raise ValueError(f"{name} must be -1 or 1 each, got {x[abs(x) != 1][0]!r}")

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from scipy.optimize import brentq
 
-from .._arrays import number, one_of, whole
+from .._checks import number, one_of, whole
 from ..gaussian import tanh_gauss
 from .methods import METHODS, Network
 from .model import KineticIsing
@@ -162,8 +162,7 @@ def drop_silent(moments, silent):
             f"{i} ({'always fires' if moments.m[i] > 0 else 'is silent'})" for i in np.flatnonzero(stuck)[:5]
         )
         raise ValueError(
-            f"data must have every neuron change, got {stuck.sum()} that do not: {names}; "
-            "drop them with silent='drop'"
+            f"data must have every neuron change, got {stuck.sum()} that do not: {names}; drop them with silent='drop'"
         )
     sites = np.flatnonzero(~stuck)
     if not sites.size:
@@ -196,9 +195,7 @@ class Target:
         m1 = (moments.m - (1 - rate) * m0) / rate
         if abs(m1).max() >= 1:
             i = int(np.argmax(abs(m1)))
-            raise ValueError(
-                f"rate must be such that |m| < 1 after a full update, got {m1[i]:.6g} at site {i}"
-            )
+            raise ValueError(f"rate must be such that |m| < 1 after a full update, got {m1[i]:.6g} at site {i}")
         D1 = (moments.D - (1 - rate) * C0) / rate
         return cls(m=m1, D=D1, m_before=m0, C=C0, D_before=moments.D)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._arrays import number, one_of, whole
+from .._checks import number, one_of, whole
 from .._threads import n_threads as threads
 from .methods import METHODS, Network
 from .moments import Moments, spin_state, stack
@@ -64,9 +64,7 @@ class MeanField:
     array([-0.204382, -0.204382])
     """
 
-    def __init__(
-        self, model, method, *, field="gaussian", c_conditioning="current", tol=1e-12, n_threads=None
-    ):
+    def __init__(self, model, method, *, field="gaussian", c_conditioning="current", tol=1e-12, n_threads=None):
         self.method = one_of("method", method, tuple(METHODS))
         self.field = one_of("field", field, ("gaussian", "exact"))
         if field == "exact" and method not in ("gaussian", "conditional"):
@@ -125,9 +123,7 @@ class MeanField:
 
     def _check(self, moments):
         if moments.m.shape != (self.model.n_sites,):
-            raise ValueError(
-                f"moments must be of {self.model.n_sites} sites at one time, got m of {moments.m.shape}"
-            )
+            raise ValueError(f"moments must be of {self.model.n_sites} sites at one time, got m of {moments.m.shape}")
         return moments.m
 
     def _watch(self, C):

@@ -204,9 +204,7 @@ def given_one(net, m, cov, mu):
 
 def apart(net, m, slope, mu, columns):
     """Return these columns of it, from the means given either sign, cut at -1 and 1."""
-    plus, minus = (
-        tanh_given(net, np.clip(m[:, None] + slope[:, columns] * (s - mu[columns]), -1, 1)) for s in (1, -1)
-    )
+    plus, minus = (tanh_given(net, np.clip(m[:, None] + slope[:, columns] * (s - mu[columns]), -1, 1)) for s in (1, -1))
     mu = mu[columns]
     return (plus * (1 + mu) + minus * (1 - mu)) / 2, (1 - mu**2) / 2 * (plus - minus)
 
@@ -217,10 +215,7 @@ def tanh_given(net, given):
         g = net.H[:, None] + net.J @ given
         v = np.maximum(net.J2 @ (1 - given**2), 0)
         return tanh_gauss(g, v, tol=net.tol, n_threads=net.n_threads)
-    means = (
-        tanh_product_mean(net.H, net.J, x, secant=False, tol=net.tol, n_threads=net.n_threads)[0]
-        for x in given.T
-    )
+    means = (tanh_product_mean(net.H, net.J, x, secant=False, tol=net.tol, n_threads=net.n_threads)[0] for x in given.T)
     return np.stack(list(means), axis=1)
 
 

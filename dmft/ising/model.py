@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._arrays import finite, number, one_of
+from .._checks import finite, number, one_of
 
 UPDATES = ("parallel", "lazy", "async")
 

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .._arrays import one_of, whole
+from .._checks import one_of, whole
 from .._threads import n_threads as threads
 from .model import Step, moments_of_sums
 from .moments import Moments, spin_state, stack

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from .._arrays import finite, number, whole, within
+from .._checks import finite, number, whole, within
 from ..gaussian import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
 
@@ -232,9 +232,7 @@ class AsymmetricSK:
         dict of ndarray, shape (n_betas, n_dJs)
             ``m, q, k, entropy_rate, entropy_production``.
         """
-        betas, dJs = (
-            within(n, finite(n, x, (None,)), 0, np.inf) for n, x in (("betas", betas), ("dJs", dJs))
-        )
+        betas, dJs = (within(n, finite(n, x, (None,)), 0, np.inf) for n, x in (("betas", betas), ("dJs", dJs)))
         states = [[dataclasses.replace(self, dJ=d).steady(b) for d in dJs] for b in betas]
         names = [field.name for field in dataclasses.fields(SteadyState)]
         return {name: np.array([[getattr(x, name) for x in row] for row in states]) for name in names}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._arrays import finite, number, whole
+from .._checks import finite, number, whole
 from .moments import Moments
 
 

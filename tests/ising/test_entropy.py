@@ -26,9 +26,7 @@ def test_stored_bounds(i):
     before, after, weights = exact_transitions(model)
     exact, *bounds = g[f"ep_maxent_newton_mtur_{i}"]
     assert_allclose(model.exact().entropy_production(), exact, rtol=0, atol=1e-12)
-    got = [
-        weights.sum() * ep_bound(before, after, weights, estimator=k) for k in ("maxent", "newton", "mtur")
-    ]
+    got = [weights.sum() * ep_bound(before, after, weights, estimator=k) for k in ("maxent", "newton", "mtur")]
     assert_allclose(got, bounds, rtol=0, atol=1e-10)
     assert exact >= got[0] >= got[1] >= got[2] > 0
 

@@ -178,9 +178,7 @@ def test_errors_at_criticality_against_monte_carlo():
     error = {}
     for method in ("tap", "gaussian", "pairwise", "conditional"):
         got = MeanField(model, method).run(64)
-        error[method] = [
-            np.mean([(getattr(got, x) - getattr(h, x)) for h in halves], 0).mean() ** 2 for x in "mC"
-        ]
+        error[method] = [np.mean([(getattr(got, x) - getattr(h, x)) for h in halves], 0).mean() ** 2 for x in "mC"]
     for other in ("tap", "gaussian", "conditional"):
         assert error["pairwise"][0] < error[other][0] / 3
     for other in ("tap", "gaussian"):

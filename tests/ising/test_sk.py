@@ -96,9 +96,7 @@ def test_phase_diagram_is_a_grid_of_states():
 
 
 # Entropy production per spin and step of N = 64 from 4e5 draws of the couplings (published).
-@pytest.mark.parametrize(
-    ("dJ", "beta", "published"), [(0.5, 0.8, 0.13379), (0.5, 1.2, 0.23966), (1.0, 1.0, 0.57824)]
-)
+@pytest.mark.parametrize(("dJ", "beta", "published"), [(0.5, 0.8, 0.13379), (0.5, 1.2, 0.23966), (1.0, 1.0, 0.57824)])
 def test_finite_networks(dJ, beta, published):
     n, n_draws, n_steps = 64, 300, 40
     values = []
