@@ -9,12 +9,12 @@
 
 enum { QUERY, KEY, VALUE, OUTPUT, N_ROLES };
 enum { RECORD_ATTENTION, RECORD_OUTPUT, RECORD_SEMANTIC, RECORD_VALUE, RECORD_QUERY, RECORD_KEY, N_RECORDS };
-enum { LAW_CLASSES, LAW_GAUSSIAN };
+enum { LAW_CLASSES, LAW_GAUSSIAN, LAW_INDEPENDENT };
 
 typedef struct {
     /* the network, shared by all points */
     int n_features, n_context, n_heads, n_classes, law;
-    const double *signs;     /* IN (n_classes, n_features): s_j, or the output covariance */
+    const double *signs;     /* IN (n_classes, n_features): s_j; Gaussian: the output covariance */
     const double *couplings; /* IN (N_ROLES, n_classes, n_features): G^alpha_j */
     const double *position;  /* IN (N_ROLES, n_context, n_features): b^alpha(phase) / epsilon */
     /* the points */

@@ -32,6 +32,7 @@ typedef vec pack[GROUPS];
     X(key, L * M)          /* m^k ... */                                            \
     X(value, L * M)        /* ... and m^v of the token in each slot */              \
     X(weight, H * L)       /* softmax weights */                                    \
+    X(work, 5 * M)         /* scratch of the law of independent features */        \
     X(x, J)                /* mean activity of a site of each class */              \
     X(row, N_RECORDS * M)  /* a row of each record */                               \
     X(fresh, M)            /* one tangent of the new attention */                   \
@@ -49,6 +50,7 @@ typedef vec pack[GROUPS];
 
 typedef struct {
     const Job *job;
+    int law;                               /* a constant where sizes are */
     ptrdiff_t first;                       /* the block's first point */
     pack beta, gain, semantic, positional; /* semantic = 1 - epsilon, positional = epsilon */
 #define POINTER(name, length) pack *name;
@@ -74,60 +76,7 @@ static __attribute__((noinline)) void store(const Block *b, double *to, ptrdiff_
     }
 }
 
-/* ---- Eqs. (6), (7): overlaps of a token from the attention of the step before ---- */
-
-/* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with
-   g^2-average E sech^2(s z) = sum_k weight_k / sqrt(node_k^2 + s^2), the scale mixture
-   of tanh by Gaussians (Kolmogorov's distribution); slope: dx_j/dA_b. */
-INLINE void gaussian_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
-{
-    EACH(g) {
-        vec variance = splat(0.0), mean = splat(0.0), fall = splat(0.0);
-        for (int j = 0; j < M; j++) {
-            vec field = splat(0.0);
-            for (int a = 0; a < M; a++) field += b->job->signs[j * M + a] * att[a][g];
-            x[j][g] = field;
-            variance += field * att[j][g];
-        }
-        variance *= b->beta[g] * b->beta[g];
-        for (int k = 0; k < N_MIXTURE; k++) {
-            vec width = MIXTURE_VARIANCE[k] + variance, root;
-            for (int i = 0; i < WIDTH; i++) root[i] = sqrt(width[i]);
-            vec term = MIXTURE_WEIGHT[k] / root;
-            mean += term;
-            fall -= term / width; /* 2 d/dvariance */
-        }
-        for (int j = 0; slope && j < M; j++)
-            for (int a = 0; a < M; a++) {
-                vec rise = att[j][g] * x[a][g] * fall * (b->beta[g] * b->beta[g]);
-                slope[j * M + a][g] = b->beta[g] * (j == a ? rise + mean : rise);
-            }
-        for (int j = 0; j < M; j++) x[j][g] = b->beta[g] * att[j][g] * mean;
-    }
-}
-
-/* Site classes: x_j = tanh(beta s_j.A); slope (J, M), if asked for: dx_j/dA_b. */
-INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
-{
-    if (b->job->law == LAW_GAUSSIAN) {
-        gaussian_activations(M, b, att, x, slope);
-        return;
-    }
-    for (int j = 0; j < b->job->n_classes; j++) {
-        const double *sign = b->job->signs + (ptrdiff_t)j * M;
-        EACH(g) {
-            vec field = sign[0] * att[0][g];
-            for (int a = 1; a < M; a++) field += sign[a] * att[a][g];
-            ratio t = tanh_ratio(b->beta[g] * field);
-            vec inverse = 1.0 / t.denominator;
-            x[j][g] = t.numerator * inverse;
-            if (slope) {
-                vec rise = b->beta[g] * (t.slope * inverse * inverse);
-                for (int a = 0; a < M; a++) slope[j * M + a][g] = sign[a] * rise;
-            }
-        }
-    }
-}
+#include "_attention_laws.h"
 
 /* (1 - epsilon) sum_j G^role_{j,a} y_j: an overlap's semantic part, or its derivative. */
 INLINE void project(const int M, const Block *b, int role, pack *y, pack *m)
@@ -320,21 +269,21 @@ INLINE void orbit(SIZES, Block *b)
     static void orbit_##M_##_##L_(const Job *job, ptrdiff_t first)                  \
     {                                                                               \
         enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
-        Block b = {.job = job, .first = first};                                     \
+        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
         orbit(M, L, H, &b);                                                         \
     }                                                                               \
     static void leading_##M_##_##L_(const Job *job, ptrdiff_t first)                \
     {                                                                               \
         enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
-        Block b = {.job = job, .first = first};                                     \
+        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
         leading(M, L, H, &b);                                                       \
     }                                                                               \
     static void spectrum_##M_##_##L_(const Job *job, ptrdiff_t first)               \
     {                                                                               \
         enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = L * M };                \
-        Block b = {.job = job, .first = first};                                     \
+        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
         spectrum(M, L, H, &b);                                                      \
     }
@@ -350,7 +299,7 @@ static void run_any(const Job *job, ptrdiff_t first, pack *at)
 {
     const int M = job->n_features, L = job->n_context, H = job->n_heads;
     const ptrdiff_t J = job->n_classes, K = job->n_tangents;
-    Block b = {.job = job, .first = first};
+    Block b = {.job = job, .law = job->law, .first = first};
     ARRAYS(CARVE)
     if (K == 0) orbit(M, L, H, &b);
     else if (K == 1) leading(M, L, H, &b);

@@ -88,7 +88,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             const double[:, :, ::1] couplings,    # IN    (4, n_classes, n_features): q, k, v, o
             const double[:, :, ::1] position,     # IN    (4, n_context, n_features)
             int n_heads,
-            bint gaussian,
+            int law,                              # 0: site classes, 1: Gaussian, 2: independent
             const double[::1] beta,               # IN    (n_points,)
             const double[::1] gain,               # IN    (n_points,)
             const double[::1] epsilon,            # IN    (n_points,)
@@ -117,7 +117,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     job.n_context = <int> position.shape[1]
     job.n_heads = n_heads
     job.n_classes = <int> signs.shape[0]
-    job.law = gaussian
+    job.law = law
     job.signs = &signs[0, 0]
     job.couplings = &couplings[0, 0, 0]
     job.position = &position[0, 0, 0]

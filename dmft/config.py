@@ -97,6 +97,18 @@ class Gaussian(FeaturesSection, tag="gaussian"):
     position: dict[Role, Matrix] | None = None
 
 
+class Independent(FeaturesSection, tag="independent"):
+    """Independent signs over infinitely many sites."""
+
+    n_features: int
+    output: list[int] | None = None
+    value: list[int] | None = None
+    query: list[int] | None = None
+    key: list[int] | None = None
+    seed: int | None = None
+    position: dict[Role, Matrix] | None = None
+
+
 class Classes(FeaturesSection, tag="from_classes"):
     """Site classes."""
 
@@ -247,9 +259,9 @@ class RunFile(Section):
 
     model: ModelSection
     run: RunSection
-    features: Paper | Random | Segments | Reordered | Correlated | Gaussian | Classes | Patterns | FeaturesFile = (
-        msgspec.field(default_factory=Paper)
-    )
+    features: (
+        Paper | Random | Segments | Reordered | Correlated | Gaussian | Independent | Classes | Patterns | FeaturesFile
+    ) = msgspec.field(default_factory=Paper)
     start: StartFeature | StartToken | StartWindow | StartRandom | StartFile = msgspec.field(
         default_factory=StartRandom
     )

@@ -54,9 +54,11 @@ class Features:
     weights : dict of str to ndarray of int8, or None
         The four arrays, where the features are actual vectors.
     classes : SiteClasses or None
-        None for Gaussian features.
+        None for Gaussian and for independent features.
     covariances : dict of str to ndarray, shape (n_features, n_features), or None
-        :math:`C^{\alpha o}` of Gaussian features, else None.
+        :math:`C^{\alpha o}` of Gaussian and of independent features, else None.
+    law : {"classes", "gaussian", "independent"}
+        Which of the three the mean overlaps are computed by.
 
     Raises
     ------
@@ -75,7 +77,7 @@ class Features:
     (2, 3, 2)
     """
 
-    __slots__ = ("_positional", "classes", "covariances", "n_features", "n_positions", "n_sites", "weights")
+    __slots__ = ("_positional", "classes", "covariances", "law", "n_features", "n_positions", "n_sites", "weights")
 
     def __init__(self, output, value, query, key, *, n_positions):
         arrays = dict(zip(ROLES, (output, value, query, key), strict=True))
@@ -102,16 +104,18 @@ class Features:
             weights=weights,
             classes=SiteClasses(columns.astype(float), couplings),
             covariances=None,
+            law="classes",
             positional={role: array[:, n_sites:].astype(float) for role, array in weights.items()},
             rectified=False,
         )
 
-    def _set(self, *, n_sites, weights, classes, covariances, positional, rectified):
+    def _set(self, *, n_sites, weights, classes, covariances, law, positional, rectified):
         """Fill in a new instance; `positional` is W restricted to the positional bits, (M, P) per role."""
         self.n_sites = n_sites
         self.weights = weights
         self.classes = classes
         self.covariances = covariances
+        self.law = law
         self.n_features, self.n_positions = positional["output"].shape
         self._positional = {role: _read_position(w, rectified) for role, w in positional.items()}
         held = [*self._positional.values()]
@@ -126,7 +130,7 @@ class Features:
         return cls.__new__(cls)._set(**parts)
 
     def __repr__(self):
-        kind = f"{len(self.classes)} classes" if self.classes else "Gaussian"
+        kind = f"{len(self.classes)} classes" if self.classes else self.law
         return f"Features(n_features={self.n_features}, n_sites={self.n_sites}, n_positions={self.n_positions}, {kind})"
 
     @property
@@ -135,7 +139,7 @@ class Features:
         laws = self.classes.couplings if self.classes else self.covariances
         parts = [self.classes.signs] if self.classes else []
         parts += [laws[role] for role in ROLES] + [self._positional[role] for role in ROLES]
-        sha = hashlib.sha256(b"classes" if self.classes else b"gaussian")
+        sha = hashlib.sha256(self.law.encode())
         for part in parts:
             sha.update(repr(part.shape).encode() + np.ascontiguousarray(part, dtype="<f8").tobytes())
         return sha.hexdigest()[:16]
@@ -344,6 +348,7 @@ class Features:
             weights=None,
             classes=SiteClasses(distinct, couplings),
             covariances=None,
+            law="classes",
             positional=_positional(position, signs.shape[1]),
             rectified=False,
         )
@@ -446,6 +451,7 @@ class Features:
             weights=None,
             classes=features.classes,
             covariances=None,
+            law="classes",
             positional=_positional(position, n_features),
             rectified=rectified,
         )
@@ -475,7 +481,7 @@ class Features:
         --------
         >>> c = [[1.0, 0.2], [0.2, 1.0]]
         >>> Features.gaussian(output=c, value=c, query=c, key=c)
-        Features(n_features=2, n_sites=None, n_positions=0, Gaussian)
+        Features(n_features=2, n_sites=None, n_positions=0, gaussian)
         """
         n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
         whole("n_features", n_features, 1)
@@ -493,6 +499,58 @@ class Features:
             weights=None,
             classes=None,
             covariances=covariances,
+            law="gaussian",
+            positional=_positional(position, n_features),
+            rectified=False,
+        )
+
+    @classmethod
+    def independent(cls, n_features, *, output=None, value=None, query=None, key=None, seed=None, position=None):
+        r"""Return independent +-1 vectors over infinitely many sites, which the roles read in their own orders.
+
+        The averages run over all 2**n_features sign columns, exactly, at a cost that grows like
+        n_features: hundreds of features are no trouble.
+
+        Parameters
+        ----------
+        n_features : int
+            Number of features, M.
+        output, value, query, key : sequence of int, length n_features, optional
+            Permutation of the vectors for each role: role feature a is vector ``order[a]``.
+        seed : int, optional
+            Seed of ``numpy.random.default_rng``, to draw the orders that are not given. None: they
+            are the identity.
+        position : dict of str to array_like, shape (n_features, n_positions), optional
+            As for :meth:`from_classes`.
+
+        Returns
+        -------
+        Features
+
+        Notes
+        -----
+        With :math:`\sigma` uniform in :math:`\{-1, 1\}^M`,
+        :math:`E\,\sigma_a \tanh(\beta \sigma \cdot A) = \int_0^\infty \sin(k A_a)
+        \prod_{c \ne a} \cos(k A_c) / (\beta \sinh(\pi k / 2\beta))\, dk`.
+
+        Examples
+        --------
+        >>> Features.independent(n_features=400, seed=0)
+        Features(n_features=400, n_sites=None, n_positions=0, independent)
+        """
+        n_features = whole("n_features", n_features, 1)
+        rng = None if seed is None else _generator(seed)
+        orders = {}
+        for role, order in zip(ROLES, (output, value, query, key), strict=True):
+            drawn = np.arange(n_features) if rng is None else rng.permutation(n_features)
+            orders[role] = permutation(role, drawn if order is None else order, n_features)
+        same = {role: np.equal.outer(order, orders["output"]).astype(float) for role, order in orders.items()}
+        return cls._from_parts(
+            n_sites=None,
+            weights=None,
+            classes=None,
+            covariances=same,
+            law="independent",
             positional=_positional(position, n_features),
             rectified=False,
         )

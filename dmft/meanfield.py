@@ -14,6 +14,7 @@ from .model import Start, State, gain
 
 # In the order of the kernel's records.
 RECORDS = ("attention", "output", "semantic", "value", "query", "key")
+LAWS = ("classes", "gaussian", "independent")
 _KERNEL_ROLES = ("query", "key", "value", "output")
 _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
 
@@ -96,7 +97,7 @@ class Batch:
         else:
             signs = features.covariances["output"]
             couplings = [features.covariances[role].T for role in _KERNEL_ROLES]
-        self._gaussian = features.classes is None
+        self._law = LAWS.index(features.law)
         self._signs = np.ascontiguousarray(signs)
         self._couplings = np.ascontiguousarray(couplings)
         self._position = np.array([features.position_field(role, n_context) for role in _KERNEL_ROLES])
@@ -148,7 +149,7 @@ class Batch:
         for done in range(0, n_steps, piece):
             steps = min(piece, n_steps - done)
             _kernels.advance(
-                self._signs, self._couplings, self._position, self._n_heads, self._gaussian,
+                self._signs, self._couplings, self._position, self._n_heads, self._law,
                 self.beta, self._gain, self.epsilon,
                 self.window, self._preset, self.n_filled, self.phase,
                 steps, record.every, record.clock, record.component, record.slots, record.rows,

@@ -317,11 +317,13 @@ class Start:
             of, index = self.arguments["role"], self.arguments["index"]
             if index >= model.n_features:
                 raise ValueError(f"index must be < n_features = {model.n_features}, got {index}")
-            if weights is None and (of != "output" or features.classes is None or features.n_positions):
+            if weights is None and (of != "output" or features.law == "gaussian" or features.n_positions):
                 raise ValueError(
                     "start must be a window or random: features known only by their statistics have no such token"
                 )
-            if weights is None:  # <W^o_index W^role_a>, from the classes
+            if features.law == "independent":  # <W^o_index W^role_a>
+                return features.covariances[role][:, index]
+            if weights is None:
                 return features.classes.signs[:, index] @ features.classes.couplings[role]
             token = weights[of][index]
         else:

@@ -27,6 +27,10 @@ def overlap(model, role, attention, phase, semantic=False):
     if features.classes is not None:
         activity = np.tanh(model.beta * features.classes.signs @ attention)
         m = (1.0 - model.epsilon) * activity @ features.classes.couplings[role]
+    elif features.law == "independent":
+        signs = sign_vectors(model.n_features)
+        activity = np.tanh(model.beta * signs @ attention) @ signs / len(signs)
+        m = (1.0 - model.epsilon) * features.covariances[role] @ activity
     else:
         own = features.covariances["output"]
         spread = model.beta * np.sqrt(max(attention @ own @ attention, 0.0))
@@ -34,6 +38,11 @@ def overlap(model, role, attention, phase, semantic=False):
     if semantic:
         return m
     return m + model.epsilon * features.position_field(role, model.n_context)[phase]
+
+
+def sign_vectors(n_features):
+    """Return all vectors of +-1, (2**M, M)."""
+    return 1.0 - 2.0 * (np.arange(2**n_features)[:, None] >> np.arange(n_features) & 1)
 
 
 def mean_slope(spread):
@@ -111,6 +120,10 @@ def overlap_jacobian(model, role, attention):
         slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
         return (1.0 - model.epsilon) * (features.classes.couplings[role].T * slope) @ signs
     own, cross = features.covariances["output"], features.covariances[role]
+    if features.law == "independent":
+        signs = sign_vectors(model.n_features)
+        slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
+        return (1.0 - model.epsilon) * cross @ (signs.T * slope @ signs / len(signs))
     spread = beta * np.sqrt(max(attention @ own @ attention, 0.0))
     rise = np.outer(cross @ attention, beta**2 * own @ attention) * mean_slope_fall(spread)
     return (1.0 - model.epsilon) * beta * (mean_slope(spread) * cross + rise)

@@ -369,7 +369,7 @@ def specification(plan, start, axes, dims):
     run = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "model"}
     laws = model.features.classes.couplings if model.features.classes else model.features.covariances
     network = {
-        "law": "classes" if model.features.classes else "gaussian",
+        "law": model.features.law,
         "digest": model.features.digest,
         **{role: laws[role].tolist() for role in ROLES},
         "position": {role: model.features.position_field(role, model.n_context).tolist() for role in ROLES},

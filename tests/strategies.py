@@ -10,10 +10,12 @@ from dmft.model import State
 
 
 @st.composite
-def features(draw, n_features, n_positions, gaussian=False):
+def features(draw, n_features, n_positions, law="classes"):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     position = {role: rng.choice([-1, 1], (n_features, n_positions)) for role in ROLES} if n_positions else None
-    if gaussian:
+    if law == "independent":
+        return Features.independent(n_features, seed=draw(st.integers(0, 2**32 - 1)), position=position)
+    if law == "gaussian":
         mix = rng.normal(size=(4, n_features, n_features)) / np.sqrt(n_features)
         cross = {role: m @ mix[0].T for role, m in zip(ROLES, mix, strict=True)}
         return Features.gaussian(**cross, position=position)
@@ -24,13 +26,13 @@ def features(draw, n_features, n_positions, gaussian=False):
 
 
 @st.composite
-def models(draw, max_features=8, max_context=16, gaussian=False, gamma=500.0, beta=50.0):
+def models(draw, max_features=8, max_context=16, law="classes", gamma=500.0, beta=50.0):
     n_features = draw(st.integers(1, max_features))
     n_context = draw(st.integers(1, max_context))
     n_positions = max(1, (n_context - 1).bit_length()) if draw(st.booleans()) else 0
     divisors = [h for h in range(1, n_features + 1) if n_features % h == 0]
     return SelfAttention(
-        draw(features(n_features, n_positions, gaussian)),
+        draw(features(n_features, n_positions, law)),
         n_context=n_context,
         beta=draw(st.floats(0, beta)),
         gamma=draw(st.floats(0, gamma)),

@@ -145,6 +145,7 @@ FEATURES = {
     "reordered": "n_features = 2\nn_sites = 30\nn_positions = 2\nseed = 1\norders = { key = [1, 0] }",
     "correlated": "output = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
     "gaussian": "output = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
+    "independent": "n_features = 2\nseed = 1",
     "from_classes": "signs = [[1]]\noutput = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
     "patterns": "patterns = [0, 1]\noutput = [0, 1]\nvalue = [1, 0]\nquery = [0, 1]\nkey = [0, 1]",
 }

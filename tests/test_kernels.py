@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import advance, batch_of, models, states
 
 import dmft
-from dmft import _kernels, reference
+from dmft import _kernels, gaussian, reference
 from dmft.features import ROLES
+from dmft.meanfield import LAWS
 from dmft.model import State
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -52,14 +53,44 @@ def test_one_step_matches_reference(data):
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_one_step_of_gaussian_features(data):
-    model = data.draw(models(max_features=5, max_context=6, gaussian=True, beta=8.0, gamma=50.0))
+    model = data.draw(models(max_features=5, max_context=6, law="gaussian", beta=8.0, gamma=50.0))
     check_one_step(model, data.draw(states(model)))
+
+
+@settings(deadline=None, max_examples=40)
+@given(data=st.data())
+def test_one_step_of_independent_features(data):
+    model = data.draw(models(max_features=8, max_context=5, law="independent", beta=8.0, gamma=50.0))
+    check_one_step(model, data.draw(states(model)))
+
+
+def test_hundreds_of_independent_features():
+    """Against the sign-measure mean of dmft.gaussian, made on its own; company must not change a bit."""
+    features = dmft.Features.independent(n_features=300, seed=1)
+    model = dmft.SelfAttention(features, n_context=2, beta=1.0, gamma=5.0)
+    rng = np.random.default_rng(0)
+    points = [State(rng.normal(size=(2, 300)) * 0.1, 0) for _ in range(9)]
+    beta = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0, 20.0])
+    records, _ = advance(batch_of(model, points, beta=beta), 1, ("output", "key"))
+    for i, state in enumerate(points):
+        mean = np.zeros(300) if beta[i] == 0 else gaussian.tanh_signed_sum(state.attention[0], beta[i])
+        assert_allclose(records["output"][i, 0], mean, rtol=0, atol=1e-12)
+        assert_allclose(records["key"][i, 0], features.covariances["key"] @ mean, rtol=0, atol=1e-12)
+        alone, _ = advance(batch_of(model, [state], beta=beta[i : i + 1]), 1, ("output",))
+        assert_array_equal(alone["output"][0], records["output"][i])
+
+
+def test_independent_features_beyond_reason_are_marked_not_looped_over():
+    model = dmft.SelfAttention(dmft.Features.independent(n_features=2), n_context=1, beta=1e9, gamma=1.0)
+    batch = batch_of(model, [State(np.ones((1, 2)), 0)])
+    batch.advance(1)
+    assert batch.failed().tolist() == [True]
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_tangent_matches_reference_jacobian(data):
-    model = data.draw(models(max_features=5, max_context=6, gamma=30.0, beta=4.0, gaussian=data.draw(st.booleans())))
+    model = data.draw(models(max_features=5, max_context=6, gamma=30.0, beta=4.0, law=data.draw(st.sampled_from(LAWS))))
     state = data.draw(states(model, full=True))
     rows = reference.jacobian(model, state.attention, state.phase)
     expected = reference.companion(rows)

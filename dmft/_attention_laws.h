@@ -1,0 +1,133 @@
+/* Eqs. (6), (7): the mean activity x_j of the sites of a token from the attention of the step
+ * before, for the three kinds of features; if asked for, its slope dx_j/dA_b (J, M) too.
+ * Included by _attention_map.h.
+ */
+
+/* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with g(s) =
+   E sech^2(s z) = sum_k weight_k / sqrt(node_k^2 + s^2), the scale mixture
+   of tanh by Gaussians (Kolmogorov's distribution); slope: dx_j/dA_b. */
+INLINE void gaussian_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+{
+    EACH(g) {
+        vec variance = splat(0.0), mean = splat(0.0), fall = splat(0.0);
+        for (int j = 0; j < M; j++) {
+            vec field = splat(0.0);
+            for (int a = 0; a < M; a++) field += b->job->signs[j * M + a] * att[a][g];
+            x[j][g] = field;
+            variance += field * att[j][g];
+        }
+        variance *= b->beta[g] * b->beta[g];
+        for (int k = 0; k < N_MIXTURE; k++) {
+            vec width = MIXTURE_VARIANCE[k] + variance, root;
+            for (int i = 0; i < WIDTH; i++) root[i] = sqrt(width[i]);
+            vec term = MIXTURE_WEIGHT[k] / root;
+            mean += term;
+            fall -= term / width; /* 2 d/dvariance */
+        }
+        for (int j = 0; slope && j < M; j++)
+            for (int a = 0; a < M; a++) {
+                vec rise = att[j][g] * x[a][g] * fall * (b->beta[g] * b->beta[g]);
+                slope[j * M + a][g] = b->beta[g] * (j == a ? rise + mean : rise);
+            }
+        for (int j = 0; j < M; j++) x[j][g] = b->beta[g] * att[j][g] * mean;
+    }
+}
+
+/* Independent features: x_a = E[sigma_a tanh(beta sigma.A)] over all 2^M sign vectors, with
+   tanh(y) = int sin(k y / beta) / (beta sinh(pi k / 2 beta)) dk, so that the average is a product:
+
+       x_a = int_0^inf sin(k A_a) prod_{c != a} cos(k A_c) / (beta sinh(pi k / 2 beta)) dk.
+
+   The trapezoid rule converges geometrically: alias error and cut both at exp(-DIGITS). Products
+   without one factor come from those before and those after it, never by division. */
+#define DIGITS 34.0
+#define MOST_NODES (1 << 20)
+#define FLAT 1e-100 /* below this beta, tanh(beta y) is beta y */
+#define PI 0x1.921fb54442d18p+1
+
+INLINE void independent_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+{
+    pack *cosine = b->work, *sine = cosine + M, *turn = sine + M, *tilt = turn + M, *before = tilt + M;
+    EACH(g) {
+        const vec beta = b->beta[g];
+        vec extent = splat(0.0);
+        for (int a = 0; a < M; a++) extent += (vec)((ivec)att[a][g] & INT64_MAX);
+        const vec dk = PI / (extent + DIGITS / (2.0 * beta));
+        const vec last = select(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
+        for (int a = 0; a < M; a++) {
+            for (int i = 0; i < WIDTH; i++) { /* angles in [-pi, pi], once a step */
+                turn[a][g][i] = cos(dk[i] * att[a][g][i]);
+                tilt[a][g][i] = sin(dk[i] * att[a][g][i]);
+            }
+            cosine[a][g] = splat(1.0);
+            sine[a][g] = splat(0.0);
+            x[a][g] = att[a][g] / PI; /* half the node k = 0 */
+            for (int c = 0; slope && c < M; c++) slope[a * M + c][g] = splat(a == c ? 1.0 / PI : 0.0);
+        }
+        vec k = dk;
+        int n = 1;
+        for (; n < MOST_NODES && any(k <= last); n++, k = (double)n * dk) {
+            const vec fall = vexp(-PI / 2.0 * k / beta);
+            /* A lane whose nodes are done adds zeros: its bits do not depend on its company. */
+            const vec weight = select(k <= last, 2.0 * fall / (beta * (1.0 - fall * fall)), splat(0.0));
+            vec product = splat(1.0);
+            for (int a = 0; a < M; a++) {
+                vec c = cosine[a][g] * turn[a][g] - sine[a][g] * tilt[a][g];
+                sine[a][g] = sine[a][g] * turn[a][g] + cosine[a][g] * tilt[a][g];
+                cosine[a][g] = c;
+                before[a][g] = product;
+                product *= c;
+            }
+            vec after = weight;
+            for (int a = M - 1; a >= 0; a--) {
+                x[a][g] += sine[a][g] * before[a][g] * after;
+                if (slope) {
+                    slope[a * M + a][g] += k * (cosine[a][g] * before[a][g] * after);
+                    vec between = k * (sine[a][g] * after);
+                    for (int c = a - 1; c >= 0; c--) {
+                        slope[a * M + c][g] -= between * sine[c][g] * before[c][g];
+                        between *= cosine[c][g];
+                    }
+                }
+                after *= cosine[a][g];
+            }
+        }
+        const ivec lost = (ivec)(k <= last) & -(int64_t)(n == MOST_NODES); /* beta |A| beyond reason */
+        for (int a = 0; a < M; a++) {
+            x[a][g] = select(beta > FLAT, dk * x[a][g], beta * att[a][g]);
+            x[a][g] = select(lost, splat(NAN), x[a][g]);
+        }
+        for (int a = 0; slope && a < M; a++)
+            for (int c = 0; c <= a; c++) {
+                vec rise = select(beta > FLAT, dk * slope[a * M + c][g], a == c ? beta : splat(0.0));
+                slope[a * M + c][g] = slope[c * M + a][g] = rise;
+            }
+    }
+}
+
+/* Site classes: x_j = tanh(beta s_j.A); slope (J, M), if asked for: dx_j/dA_b. */
+INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+{
+    if (b->law == LAW_GAUSSIAN) {
+        gaussian_activations(M, b, att, x, slope);
+        return;
+    }
+    if (b->law == LAW_INDEPENDENT) {
+        independent_activations(M, b, att, x, slope);
+        return;
+    }
+    for (int j = 0; j < b->job->n_classes; j++) {
+        const double *sign = b->job->signs + (ptrdiff_t)j * M;
+        EACH(g) {
+            vec field = sign[0] * att[0][g];
+            for (int a = 1; a < M; a++) field += sign[a] * att[a][g];
+            ratio t = tanh_ratio(b->beta[g] * field);
+            vec inverse = 1.0 / t.denominator;
+            x[j][g] = t.numerator * inverse;
+            if (slope) {
+                vec rise = b->beta[g] * (t.slope * inverse * inverse);
+                for (int a = 0; a < M; a++) slope[j * M + a][g] = sign[a] * rise;
+            }
+        }
+    }
+}
