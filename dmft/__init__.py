@@ -1,5 +1,7 @@
 """Exact large-size dynamics of self-attention networks with 1-bit tokens."""
 
+import importlib
+
 from ._version import VERSION as __version__
 from .features import Features
 from .lyapunov import Spectrum, lyapunov
@@ -20,3 +22,15 @@ __all__ = [
     "sweep",
     "trajectory",
 ]
+
+_LATER = ("figures", "gaussian", "ising")  # loaded when first asked for
+
+
+def __getattr__(name):
+    if name in _LATER:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return [*__all__, *_LATER]
