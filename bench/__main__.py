@@ -16,15 +16,13 @@ if CORE is not None:
     os.sched_setaffinity(0, {CORE})
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[name] = "1"
-os.environ.setdefault(
-    "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-)
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
 
-import numpy as np
+import numpy as np  # noqa: E402
 
-from bench import peers, roofline
-from bench.peers import common
-from dmft import _kernels
+from bench import peers, roofline  # noqa: E402
+from bench.peers import common  # noqa: E402
+from dmft import _kernels  # noqa: E402
 
 SCALAR_POINTS = 64  # peers that take one point after the other are timed on this many at most
 LEAST_STEPS = 8
@@ -45,7 +43,9 @@ def parse():
     parser.add_argument("--path", choices=_kernels.simd_paths(), help="SIMD path of ours")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.1, help="length of one run")
-    parser.add_argument("--limit", type=float, default=20.0, help="skip whoever needs longer for 8 steps")
+    parser.add_argument(
+        "--limit", type=float, default=20.0, help="skip whoever needs longer than this for 8 steps"
+    )
     parser.add_argument("--quick", action="store_true", help="3x4 and 64 points only, 3 short repeats")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     args = parser.parse_args()
@@ -60,7 +60,9 @@ def machine():
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next((line.split(": ")[1] for line in lines if "model name" in line), processor)
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     return {
         "processor": processor,
         "core": CORE,
@@ -85,20 +87,19 @@ class Runner:
 
     def __init__(self, peer, work, problem, seconds, limit):
         self.name, self.function = peer.name, peer.function(work)
-        self.problem = problem if peer.batched else problem.head(SCALAR_POINTS)
+        self.problem = problem if peer.batched else problem.spread(SCALAR_POINTS)
         self.samples = []
         self.skipped = None
         n_steps = LEAST_STEPS
         while True:
-            wall = time.perf_counter()
             self.function(self.problem, n_steps)  # compiles
-            if time.perf_counter() - wall > limit and cpu_seconds(self.function, problem, n_steps) > limit:
-                self.skipped = f"over {limit:g} s for {n_steps} steps"
-                return
             taken = cpu_seconds(self.function, self.problem, n_steps)
+            if taken > limit:
+                self.skipped = f"{taken:.0f} s for {n_steps} steps"
+                return
             if taken > 0.5 * seconds:
                 break
-            n_steps = min(8 * n_steps, max(n_steps + 1, int(n_steps * seconds / max(taken, 1e-6))))
+            n_steps = min(64 * n_steps, max(n_steps + 1, int(n_steps * seconds / max(taken, 1e-6))))
         self.n_steps = n_steps
 
     def sample(self):
@@ -166,11 +167,11 @@ def main():
         for work in args.works:
             competitors = [peers.OURS]
             for peer in peers.PEERS:
-                if work not in peer.works or args.only not in peer.name:
+                if not peer.takes(work, *size) or args.only not in peer.name:
                     continue
                 if peer.missing:
                     print(f"  {peer.name:27}  {peer.missing}")
-                elif size[0] * 2 ** (size[0] - 1) <= peer.largest:
+                else:
                     competitors.append(peer)
             for peer in competitors:
                 peers.check(peer, work, *size)

@@ -24,12 +24,17 @@ class Peer:
     works: tuple = common.WORKS
     options: dict = dataclasses.field(default_factory=dict)
     batched: bool = False  # does the time of a point depend on the number of points?
-    largest: float = float("inf")  # the largest M J it is meant for
+    largest: float = float("inf")  # the largest L M J it is meant for
 
     @property
     def missing(self):
         """Why it cannot run, or None."""
         return None if importlib.util.find_spec(self.needs) else f"{self.needs} is not installed"
+
+    def takes(self, work, n_features, n_context):
+        """Return whether it is meant for this work at this size."""
+        sizes = common.problem(n_features, n_context, 1).sizes
+        return work in self.works and np.prod(sizes) <= self.largest
 
     def function(self, work):
         module = importlib.import_module(self.module)
@@ -51,6 +56,7 @@ PEERS = (
     Peer("numba, good", here("numba_good"), "numba"),
     Peer("numba, good, fastmath", here("numba_good"), "numba", options={"fastmath": True}),
     Peer("JAX, arrays", here("jax_peer"), "jax", ("orbit", "leading"), batched=True),
+    Peer("JAX, scalars", here("jax_scalars"), "jax", ("orbit", "leading"), batched=True, largest=100),
     Peer("JAX, linalg.qr", here("jax_peer"), "jax", ("spectrum",), batched=True),
     Peer("JAX, hand QR", here("jax_peer"), "jax", ("spectrum",), {"qr": "hand"}, batched=True),
     Peer("NumPy batch", here("numpy_batch"), batched=True),

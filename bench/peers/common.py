@@ -46,9 +46,10 @@ class Problem:
     def n_points(self):
         return len(self.beta)
 
-    def head(self, n_points):
-        """Return the same problem with the first `n_points` points only."""
-        cut = {name: getattr(self, name)[:n_points] for name in ("beta", "gain", "epsilon", "window")}
+    def spread(self, n_points):
+        """Return the same problem with at most `n_points` of its points, evenly spread."""
+        chosen = np.linspace(0, self.n_points - 1, min(n_points, self.n_points)).astype(int)
+        cut = {name: getattr(self, name)[chosen] for name in ("beta", "gain", "epsilon", "window")}
         return dataclasses.replace(self, **cut)
 
 

@@ -2,5 +2,10 @@
 
 import importlib.util
 
-LIBRARY = {"numba_plain.py": "numba", "numba_good.py": "numba", "jax_peer.py": "jax"}
+LIBRARY = {
+    "numba_plain.py": "numba",
+    "numba_good.py": "numba",
+    "jax_peer.py": "jax",
+    "jax_scalars.py": "jax",
+}
 collect_ignore = [name for name, library in LIBRARY.items() if importlib.util.find_spec(library) is None]

@@ -1,8 +1,7 @@
-"""JAX on one CPU core: the step of one point, `scan` over laps of the context, `vmap` over points.
+"""JAX on one CPU core: the step of one point, `scan` over steps, `vmap` over points.
 
-A lap is L steps, so that slots and positions are constants in the compiled loop. Derivatives are
-automatic: `jvp` carries one tangent beside the state, `jacfwd` makes the M dense rows of the
-Jacobian of the window map, whose other rows are a shift (none at all, by slot).
+Derivatives are automatic: `jvp` carries one tangent beside the state, `jacfwd` makes the M dense
+rows of the Jacobian of the window map, whose other rows are a shift.
 """
 
 import functools
@@ -29,16 +28,9 @@ def attend(point, query, keys, values):
     return jax.nn.softmax(point[1] * (keys @ query)) @ values
 
 
-def window_attention(net, point, ring, slot):
-    """Return A_t from the whole window: what `jacfwd` differentiates."""
-    m = [overlaps(net, point, ring[s], s) for s in range(len(ring))]
-    keys, values = jnp.stack([one[KEY] for one in m]), jnp.stack([one[VALUE] for one in m])
-    return attend(point, m[slot][QUERY], keys, values)
-
-
 def begin(net, point, ring):
-    """Return the state (ring, keys, values)."""
-    m = jnp.stack([overlaps(net, point, ring[s], s) for s in range(len(ring))])
+    """Return the state (ring, keys, values), rows by slot."""
+    m = jax.vmap(functools.partial(overlaps, net, point))(ring, jnp.arange(len(ring)))
     return ring, m[:, KEY], m[:, VALUE]
 
 
@@ -51,39 +43,27 @@ def step(net, point, state, slot):
     return ring.at[(slot + 1) % len(ring)].set(att), keys, values
 
 
-def laps(one, carry, L, phase, n_steps):
+def scan(one, carry, L, phase, n_steps):
     """Apply `one(carry, slot)` n_steps times."""
-
-    def lap(carry, _):
-        for t in range(L):
-            carry = one(carry, (phase + t) % L)
-        return carry, None
-
-    carry, _ = lax.scan(lap, carry, length=n_steps // L)
-    for t in range(n_steps % L):
-        carry = one(carry, (phase + t) % L)
-    return carry
+    slots = (phase + jnp.arange(n_steps)) % L
+    return lax.scan(lambda carry, slot: (one(carry, slot), None), carry, slots)[0]
 
 
 def orbit_point(net, point, ring, phase, n_steps):
     state = begin(net, point, ring)
-    return laps(lambda state, slot: step(net, point, state, slot), state, len(ring), phase, n_steps)[0]
+    return scan(lambda state, slot: step(net, point, state, slot), state, len(ring), phase, n_steps)[0]
 
 
 def leading_point(net, point, ring, phase, n_steps):
-    L = len(ring)
     start = functools.partial(begin, net, point)
     state, tangent = jax.jvp(start, (ring,), (jnp.zeros_like(ring).at[phase, 0].set(1.0),))
 
     def one(carry, slot):
         state, tangent, logs = carry
         state, tangent = jax.jvp(lambda s: step(net, point, s, slot), (state,), (tangent,))
-        if slot == L - 1:
-            tangent, logs = rescaled(tangent, logs)
-        return state, tangent, logs
+        return state, *rescaled(tangent, logs)
 
-    _, tangent, logs = laps(one, (state, tangent, 0.0), L, phase, n_steps)
-    return rescaled(tangent, logs)[1] / n_steps
+    return scan(one, (state, tangent, 0.0), len(ring), phase, n_steps)[2] / n_steps
 
 
 def rescaled(tangent, logs):
@@ -123,27 +103,32 @@ def householder(frame):
     return q, jnp.log(jnp.abs(jnp.diagonal(r)))
 
 
+def window_attention(net, point, window, slot):
+    """Return A_t from the whole window, newest first: what `jacfwd` differentiates."""
+    positions = (slot - jnp.arange(len(window))) % len(window)
+    m = jax.vmap(functools.partial(overlaps, net, point))(window, positions)
+    return attend(point, m[0, QUERY], m[:, KEY], m[:, VALUE])
+
+
 def spectrum_point(net, point, ring, phase, n_steps, qr):
     L, M = ring.shape
     n = L * M
-    rows = ((phase - jnp.arange(L)) % L)[:, None] * M + jnp.arange(M)
-    frame = jnp.zeros((n, n)).at[rows.ravel(), jnp.arange(n)].set(1.0)
     orthogonalise = householder if qr == "lapack" else gram_schmidt if n <= 20 else gram_schmidt_loop
 
     def one(carry, slot):
-        ring, frame, logs = carry
+        window, frame, logs = carry
 
-        def twice(ring):
-            att = window_attention(net, point, ring, slot)
+        def twice(window):
+            att = window_attention(net, point, window, slot)
             return att, att
 
-        jacobian, att = jax.jacfwd(twice, has_aux=True)(ring)
-        after = (slot + 1) % L
-        frame = frame.at[after * M : (after + 1) * M].set(jacobian.reshape(M, n) @ frame)
+        jacobian, att = jax.jacfwd(twice, has_aux=True)(window)
+        frame = jnp.concatenate([jacobian.reshape(M, n) @ frame, frame[:-M]])
         frame, log_norms = orthogonalise(frame)
-        return ring.at[after].set(att), frame, logs + log_norms
+        return jnp.concatenate([att[None], window[:-1]]), frame, logs + log_norms
 
-    return laps(one, (ring, frame, jnp.zeros(n)), L, phase, n_steps)[2] / n_steps
+    window = ring[(phase - jnp.arange(L)) % L]
+    return scan(one, (window, jnp.eye(n), jnp.zeros(n)), L, phase, n_steps)[2] / n_steps
 
 
 @functools.cache

@@ -158,7 +158,8 @@ def build(M, L, J, fastmath):
                     pull += weight[e] * (values[e, a] - att[a]) * keys[e, c]
                 pull *= gain
                 for b in range(M):
-                    jacobian[a, slot * M + b] = pull * dquery[c, b] + (jacobian[a, slot * M + b] if c else 0.0)
+                    before = jacobian[a, slot * M + b] if c else 0.0
+                    jacobian[a, slot * M + b] = pull * dquery[c, b] + before
         for e in range(L):
             for c in range(M):
                 dscore = 0.0
