@@ -54,34 +54,46 @@ def library(path, fused):
         return ctypes.CDLL(str(compiled))
 
 
-def seconds(function, repeats=15, turns=100_000):
-    """Return the best time of a turn: a bound is what the core reaches when nobody disturbs it."""
+def seconds(function, turns):
+    """Return the CPU time of a turn."""
     function.argtypes, function.restype = [ctypes.c_long], ctypes.c_double
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function(turns)
-        best = min(best, time.perf_counter() - start)
-    return best / turns
+    start = time.process_time()
+    function(turns)
+    return (time.process_time() - start) / turns
 
 
-def measure(path):
-    """Return the rates of one SIMD path; raises where the machine has it not."""
+def sample(path):
+    """Return the rates of one SIMD path at this moment, within some 20 ms."""
     lanes, _, with_fma = PATHS[path]
     plain = library(path, False)
 
-    def ns(loaded, name):
-        return 1e9 * seconds(getattr(loaded, name)) / (CHAINS * lanes)
+    def ns(loaded, name, turns):
+        return 1e9 * seconds(getattr(loaded, name), turns) / (CHAINS * lanes)
 
     return Rates(
         lanes=lanes,
-        mul_add=ns(plain, "mul_add") / 2,
-        fma=ns(library(path, True), "mul_add") if with_fma else None,
-        division=ns(plain, "division"),
-        exp=ns(plain, "exponential"),
-        tanh=ns(plain, "tangent"),
-        clock=1e-9 * 3 * CHAINS / seconds(plain.cycles),
+        mul_add=ns(plain, "mul_add", 500_000) / 2,
+        fma=ns(library(path, True), "mul_add", 1_000_000) if with_fma else None,
+        division=ns(plain, "division", 50_000),
+        exp=ns(plain, "exponential", 20_000),
+        tanh=ns(plain, "tangent", 20_000),
+        clock=1e-9 * 3 * CHAINS / seconds(plain.cycles, 200_000),
     )
+
+
+def summary(samples, choose):
+    """Return the rates chosen (least, median) from several samples, and the clock at its best."""
+    names = [field.name for field in dataclasses.fields(Rates) if field.name != "clock"]
+    chosen = {
+        name: None if samples[0].fma is None and name == "fma" else choose([vars(s)[name] for s in samples])
+        for name in names
+    }
+    return Rates(**chosen, clock=max(s.clock for s in samples))
+
+
+def measure(path, n=20):
+    """Return the best rates: what the core reaches when nobody disturbs it."""
+    return summary([sample(path) for _ in range(n)], min)
 
 
 @dataclasses.dataclass(frozen=True)
