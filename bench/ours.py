@@ -1,0 +1,45 @@
+"""The package's kernels behind the peers' three functions."""
+
+import numpy as np
+
+from dmft import _kernels
+
+
+def advance(problem, n_steps, n_tangents=0, qr_interval=1):
+    """Return (window, frame, exponent) after n_steps on one thread."""
+    n_features, n_context, _ = problem.sizes
+    n_points = problem.n_points
+    window = problem.window.copy()
+    frame = exponent = n_lost = None
+    if n_tangents:
+        n = n_context * n_features
+        frame = np.zeros((n_points, n_tangents, n))
+        frame[:] = np.eye(n_tangents, n)
+        frame = frame.reshape(n_points, n_tangents, n_context, n_features)
+        exponent = np.zeros((n_points, n_tangents))
+        n_lost = np.zeros((n_points, n_tangents), np.int64)
+    _kernels.advance(
+        problem.signs, problem.couplings, problem.position, 1, False,
+        problem.beta, problem.gain, problem.epsilon, window, None, n_context, problem.phase,
+        n_steps, n_steps, 0, [None] * 6, np.zeros(n_points, np.int64),
+        frame, exponent, n_lost, qr_interval, 1,
+    )  # fmt: skip
+    return window, frame, exponent
+
+
+def orbit(problem, n_steps):
+    return advance(problem, n_steps)[0]
+
+
+def tangents(problem, n_steps, n_tangents):
+    _, frame, exponent = advance(problem, n_steps, n_tangents)
+    norms = np.sqrt(np.sum(frame**2, axis=(2, 3)))
+    return (exponent * np.log(2) + np.log(norms)) / n_steps
+
+
+def leading(problem, n_steps):
+    return tangents(problem, n_steps, 1)[:, 0]
+
+
+def spectrum(problem, n_steps):
+    return tangents(problem, n_steps, problem.window[0].size)
