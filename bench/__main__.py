@@ -43,9 +43,7 @@ def parse():
     parser.add_argument("--path", choices=_kernels.simd_paths(), help="SIMD path of ours")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.1, help="length of one run")
-    parser.add_argument(
-        "--limit", type=float, default=20.0, help="skip whoever needs longer than this for 8 steps"
-    )
+    parser.add_argument("--limit", type=float, default=20.0, help="skip whoever needs longer than this for 8 steps")
     parser.add_argument("--quick", action="store_true", help="3x4 and 64 points only, 3 short repeats")
     parser.add_argument("--json", type=Path, help="where to write the numbers")
     args = parser.parse_args()
@@ -60,9 +58,7 @@ def machine():
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         processor = next((line.split(": ")[1] for line in lines if "model name" in line), processor)
-    revision = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-    )
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     return {
         "processor": processor,
         "core": CORE,
@@ -197,9 +193,7 @@ def main():
                     }
                 )  # fmt: skip
     if args.json:
-        args.json.write_text(
-            json.dumps({"machine": facts, "best_rates": vars(best), "tables": tables}, indent=1)
-        )
+        args.json.write_text(json.dumps({"machine": facts, "best_rates": vars(best), "tables": tables}, indent=1))
         print(f"\nwritten to {args.json}")
 
 

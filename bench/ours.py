@@ -19,9 +19,9 @@ def advance(problem, n_steps, n_tangents=0, qr_interval=1):
         exponent = np.zeros((n_points, n_tangents))
         n_lost = np.zeros((n_points, n_tangents), np.int64)
     _kernels.advance(
-        problem.signs, problem.couplings, problem.position, 1, False,
+        problem.signs, problem.couplings, problem.position, 1, 0,
         problem.beta, problem.gain, problem.epsilon, window, None, n_context, problem.phase,
-        n_steps, n_steps, 0, [None] * 6, np.zeros(n_points, np.int64),
+        n_steps, n_steps, 0, 0, [None] * 6, np.zeros(n_points, np.int64),
         frame, exponent, n_lost, qr_interval, 1,
     )  # fmt: skip
     return window, frame, exponent

@@ -135,9 +135,7 @@ def spectrum_point(net, point, ring, phase, n_steps, qr):
 def build(point_function, *static):
     @functools.partial(jax.jit, static_argnums=(3, 4))
     def run(net, points, rings, phase, n_steps):
-        return jax.vmap(lambda point, ring: point_function(net, point, ring, phase, n_steps, *static))(
-            points, rings
-        )
+        return jax.vmap(lambda point, ring: point_function(net, point, ring, phase, n_steps, *static))(points, rings)
 
     return run
 

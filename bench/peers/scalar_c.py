@@ -25,9 +25,7 @@ def build(M, L, J, flags):
     sizes = [f"-DM={M}", f"-DL={L}", f"-DJ={J}"]
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder, "scalar.so")
-        subprocess.run(
-            [*COMPILER, *flags, *sizes, "-shared", "-fPIC", SOURCE, "-o", target, "-lm"], check=True
-        )
+        subprocess.run([*COMPILER, *flags, *sizes, "-shared", "-fPIC", SOURCE, "-o", target, "-lm"], check=True)
         return ctypes.CDLL(str(target))  # stays loaded when the file is gone
 
 
