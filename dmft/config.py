@@ -76,25 +76,30 @@ class Reordered(Drawn, tag="reordered"):
     orders: dict[Role, list[int]] | None = None
 
 
-class Correlated(FeaturesSection, tag="correlated"):
+class Statistics(FeaturesSection):
+    """What all features known by their statistics need."""
+
+    output: Matrix
+    value: Matrix
+    query: Matrix
+    key: Matrix
+    position: dict[Role, Matrix] | None = None
+
+
+class Correlated(Statistics, tag="correlated"):
     """Correlations with the output features."""
 
-    output: Matrix
-    value: Matrix
-    query: Matrix
-    key: Matrix
     four_point: dict[Role, list[float]] | None = None
-    position: dict[Role, Matrix] | None = None
 
 
-class Gaussian(FeaturesSection, tag="gaussian"):
+class Gaussian(Statistics, tag="gaussian"):
     """Covariances with the output features."""
 
-    output: Matrix
-    value: Matrix
-    query: Matrix
-    key: Matrix
-    position: dict[Role, Matrix] | None = None
+
+class Classes(Statistics, tag="from_classes"):
+    """Site classes."""
+
+    signs: Matrix
 
 
 class Independent(FeaturesSection, tag="independent"):
@@ -106,17 +111,6 @@ class Independent(FeaturesSection, tag="independent"):
     query: list[int] | None = None
     key: list[int] | None = None
     seed: int | None = None
-    position: dict[Role, Matrix] | None = None
-
-
-class Classes(FeaturesSection, tag="from_classes"):
-    """Site classes."""
-
-    signs: Matrix
-    output: Matrix
-    value: Matrix
-    query: Matrix
-    key: Matrix
     position: dict[Role, Matrix] | None = None
 
 
