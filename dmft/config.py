@@ -86,7 +86,7 @@ class Statistics(FeaturesSection):
     position: dict[Role, Matrix] | None = None
 
 
-class Correlated(Statistics, tag="correlated"):
+class Correlated(Statistics, tag="correlated", kw_only=True):
     """Correlations with the output features."""
 
     four_point: dict[Role, list[float]] | None = None
@@ -96,7 +96,7 @@ class Gaussian(Statistics, tag="gaussian"):
     """Covariances with the output features."""
 
 
-class Classes(Statistics, tag="from_classes"):
+class Classes(Statistics, tag="from_classes", kw_only=True):
     """Site classes."""
 
     signs: Matrix
