@@ -237,20 +237,15 @@ INLINE void begin_step(const int M, const Block *b, int phase, pack *slope)
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
 
-INLINE void orbit(SIZES, Block *b)
+INLINE void orbit(SIZES, Block *b, const int full)
 {
     load_block(M, L, H, b);
-    int n = b->job->n_filled, phase = b->job->phase;
-    ptrdiff_t t = 0;
-    for (; n < L && t < b->job->n_steps; t++, n++, phase = NEXT(phase)) {
+    int n = full ? L : b->job->n_filled, phase = b->job->phase;
+    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
         begin_step(M, b, phase, NULL);
-        attend(M, L, H, b, 0, n, phase);
+        attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
-    }
-    for (; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, b, phase, NULL);
-        attend(M, L, H, b, 1, L, phase);
-        record(M, b, t, phase);
+        if (!full && n < L) n++;
     }
     store_window(M, L, H, b, n, phase);
 }
@@ -271,7 +266,7 @@ INLINE void orbit(SIZES, Block *b)
         enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
         Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
-        orbit(M, L, H, &b);                                                         \
+        orbit(M, L, H, &b, 1);                                                      \
     }                                                                               \
     static void leading_##M_##_##L_(const Job *job, ptrdiff_t first)                \
     {                                                                               \
@@ -301,7 +296,8 @@ static void run_any(const Job *job, ptrdiff_t first, pack *at)
     const ptrdiff_t J = job->n_classes, K = job->n_tangents;
     Block b = {.job = job, .law = job->law, .first = first};
     ARRAYS(CARVE)
-    if (K == 0) orbit(M, L, H, &b);
+    if (K == 0 && job->n_filled == L) orbit(M, L, H, &b, 1);
+    else if (K == 0) orbit(M, L, H, &b, 0);
     else if (K == 1) leading(M, L, H, &b);
     else spectrum(M, L, H, &b);
 }
@@ -313,9 +309,22 @@ static size_t scratch(const Job *job)
     return sizeof(pack) * (0 ARRAYS(LENGTH));
 }
 
-static void run(const Job *job, ptrdiff_t block, void *at)
+static void run(const Job *whole, ptrdiff_t block, void *at)
 {
     const ptrdiff_t first = block * GROUPS * WIDTH;
+    Job rest = *whole, *job = &rest;
+    if (whole->n_filled < whole->n_context) {
+        /* The context grows in a run's first steps only: not worth a code of its own for each size. */
+        Job growing = *whole;
+        const int n = whole->n_context - whole->n_filled;
+        growing.n_steps = n < whole->n_steps ? n : whole->n_steps;
+        run_any(&growing, first, at);
+        rest.n_steps -= growing.n_steps;
+        rest.n_filled += (int)growing.n_steps;
+        rest.phase = (int)((rest.phase + growing.n_steps) % rest.n_context);
+        rest.clock += growing.n_steps;
+        if (rest.n_steps == 0) return;
+    }
 #define TRY_SIZE(M_, L_)                                                            \
     if (job->n_features == M_ && job->n_context == L_) {                            \
         if (job->n_tangents == 0) orbit_##M_##_##L_(job, first);                    \
