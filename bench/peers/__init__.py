@@ -56,7 +56,7 @@ PEERS = (
     Peer("numba, good", here("numba_good"), "numba"),
     Peer("numba, good, fastmath", here("numba_good"), "numba", options={"fastmath": True}),
     Peer("JAX, arrays", here("jax_peer"), "jax", ("orbit", "leading"), batched=True),
-    Peer("JAX, scalars", here("jax_scalars"), "jax", ("orbit", "leading"), batched=True, largest=100),
+    Peer("JAX, scalars", here("jax_scalars"), "jax", ("orbit", "leading"), batched=True, largest=60),
     Peer("JAX, linalg.qr", here("jax_peer"), "jax", ("spectrum",), batched=True),
     Peer("JAX, hand QR", here("jax_peer"), "jax", ("spectrum",), {"qr": "hand"}, batched=True),
     Peer("NumPy batch", here("numpy_batch"), batched=True),
