@@ -34,7 +34,7 @@ def one_step_errors(theories, n_before=2, start=None):
     --------
     >>> from dmft.ising import KineticIsing, MeanField
     >>> model = KineticIsing([[0.2, 0.5], [-0.5, 0.1]])
-    >>> one_step_errors({"conditional": MeanField(model, "conditional")})["conditional"].max() < 1e-4
+    >>> bool(one_step_errors({"conditional": MeanField(model, "conditional")})["conditional"].max() < 1e-4)
     True
     """
     model = _model_of(theories)

@@ -142,8 +142,8 @@ def successive_moments(model, n_trajectories, n_steps, start=None, *, seed=0, n_
     Examples
     --------
     >>> from dmft.ising import KineticIsing
-    >>> [float(x.m[0].round(2)) for x in successive_moments(KineticIsing([[0.5]]), 1000, 3)]
-    [1.0, 0.46, 0.22, 0.09]
+    >>> [round(float(x.m[0]), 2) for x in successive_moments(KineticIsing([[0.5]]), 1000, 3)]
+    [1.0, 0.46, 0.23, 0.11]
     """
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
