@@ -1,6 +1,7 @@
 """The seven theories: against stored numbers, enumeration, and the ways they may fail."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -204,6 +205,18 @@ def test_bits_do_not_depend_on_threads(method):
     one, many = (MeanField(model, method, n_threads=n).run(3) for n in (1, 4))
     for x in "mCD":
         assert_array_equal(getattr(one, x), getattr(many, x))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_at_once_share_no_memory(method):
+    rng = np.random.default_rng(5)
+    theories = [MeanField(KineticIsing(rng.normal(size=(n, n)) / 30), method) for n in (40, 40, 41, 40)]
+    alone = [theory.run(6, record="all") for theory in theories]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda theory: [theory.run(k) for k in range(1, 7)], theories))
+    for one, steps in zip(alone, together, strict=True):
+        for x in "mCD":
+            assert_array_equal(getattr(one, x)[1:], [getattr(step, x) for step in steps])
 
 
 def test_a_certain_spin_among_uncertain_ones():
