@@ -15,20 +15,21 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy.integrate import quad
 
-from dmft.gaussian import tanh_fixed, tanh_gauss, tanh_gauss_pair, tanh_signed_sum
+from dmft import _integrals
+from dmft.gaussian import tanh_fixed, tanh_gauss, tanh_gauss_covariance, tanh_gauss_pair, tanh_signed_sum
 from dmft.ising import AsymmetricSK, KineticIsing, MeanField, Moments
 from dmft.ising.methods import METHODS
 
 PRODUCTS = {"tap": 1, "plefka_t2": 2, "pairwise": 4, "conditional": 6, "gaussian": 2}
 
 
-def best(call, n=5):
+def best(call, n=5, clock=time.perf_counter):
     """Seconds of the fastest of n calls."""
     times = []
     for _ in range(n):
-        start = time.perf_counter()
+        start = clock()
         call()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times)
 
 
@@ -74,16 +75,20 @@ def gaussian_in_loops(model, moments):
     return now, C, D
 
 
-def updates(n):
-    """Time of an update in units of the matrix products that it cannot do without."""
+def updates(n, n_rounds=10):
+    """Time of an update in units of the matrix products that it cannot do without, minima of rounds of all."""
     model, moments = network(n)
-    product = best(lambda: model.J @ moments.C, 20)
-    print(f"\nN = {n}: one matrix product {1e3 * product:.2f} ms")
-    print(f"{'method':12s} {'ms':>8s} {'products':>9s} {'ms / (products ms)':>19s}")
-    for method, count in PRODUCTS.items():
+    J, C, out = model.J, moments.C, np.empty((n, n))
+    calls = {"product": lambda: np.matmul(J, C, out=out)}
+    for method in PRODUCTS:
         theory = MeanField(model, method, n_threads=1)
-        seconds = best(lambda theory=theory: theory.step(moments), 7)
-        print(f"{method:12s} {1e3 * seconds:8.2f} {count:9d} {seconds / (count * product):19.2f}")
+        calls[method] = lambda theory=theory: theory.step(moments)
+    # Time of this thread: that of others who share the core does not count.
+    seconds = np.min([[best(call, 3, time.thread_time) for call in calls.values()] for _ in range(n_rounds)], axis=0)
+    print(f"\nN = {n}: one matrix product {1e3 * seconds[0]:.2f} ms")
+    print(f"{'method':12s} {'ms':>8s} {'products':>9s} {'ms / (products ms)':>19s}")
+    for (method, count), s in zip(PRODUCTS.items(), seconds[1:], strict=True):
+        print(f"{method:12s} {1e3 * s:8.2f} {count:9d} {s / (count * seconds[0]):19.2f}")
 
 
 def gaussian_field(n):
@@ -145,11 +150,26 @@ def integrals():
 
 
 def threads():
-    """What a second thread gives to the element loops."""
+    """What a second thread gives to the loops over elements and over rows; both are timed in turn."""
     rng = np.random.default_rng(3)
-    g = rng.normal(size=1 << 20)
-    one, two = (best(lambda k=k: tanh_gauss(g, 1.0, n_threads=k)) for k in (1, 2))
-    print(f"\n2^20 averages: 1 thread {1e3 * one:.1f} ms, 2 threads {1e3 * two:.1f} ms: x{one / two:.2f}")
+    g, n = rng.normal(size=1 << 20), 512
+    J, m, A = rng.normal(size=(n, n)) / 99, rng.uniform(-0.5, 0.5, n), rng.normal(size=(4096, 20)) / 5
+    v, out, rho = np.full((n, 1), 0.1), np.empty((n, n)), np.full((n, n), 0.3)
+
+    def given(linear, k):
+        _integrals.given(m, v, J, linear, linear, m, 32.0, None, out, k)
+
+    loops = {
+        "2^20 averages": lambda k: tanh_gauss(g, 1.0, n_threads=k),
+        "512 rows, Onsager": lambda k: given(None, k),
+        "512 rows, Gaussian": lambda k: given(J, k),
+        "512 rows, covariances": lambda k: tanh_gauss_covariance(m, v[:, 0], rho, n_threads=k),
+        "4096 rows, sign measure": lambda k: tanh_signed_sum(A, n_threads=k),
+    }
+    print(f"\n{'ms':24s} {'1 thread':>9s} {'2 threads':>10s}   load {os.getloadavg()[0]:.1f} of {os.cpu_count()} cores")
+    for name, loop in loops.items():
+        one, two = np.min([[best(lambda k=k, loop=loop: loop(k), 2) for k in (1, 2)] for _ in range(8)], axis=0)
+        print(f"{name:24s} {1e3 * one:9.2f} {1e3 * two:10.2f}   x{one / two:.2f}")
 
 
 def main():

@@ -53,7 +53,8 @@ static ptrdiff_t fixed(ptrdiff_t n, const double *a, const double *v, double *ou
 /* The means t of one spin given s_l = 1 and -1 of spins l of mean mu_l, its field g + rise_l x
    with x = s_l - mu_l: mean_l averages them over s_l, cov_l is the covariance with s_l. Its
    variance v_l stays and t is the fixed point, or (linear) it is v_l - (linear_l + square_l x) x
-   and t the Gaussian mean; v_stride 0: one v for all. Below 0 it counts as 0. */
+   and t the Gaussian mean; v_stride 0: one v for all. Below 0 it counts as 0. mean and cov may
+   be rows of the input, mean may be NULL. */
 static void given(ptrdiff_t n, double g, const double *v, int v_stride, const double *rise,
                   const double *linear, const double *square, const double *mu, double log_eps,
                   double *mean, double *cov)
@@ -69,7 +70,7 @@ static void given(ptrdiff_t n, double g, const double *v, int v_stride, const do
         }
         if (linear) for (int side = 0; side < 2; side++) t[side] = mean_of(field[side], left[side], log_eps);
         else fixed_of(field, left, t);
-        store(mean, p, n, 0.5 * (t[0] * (1.0 + m) + t[1] * (1.0 - m)));
+        if (mean) store(mean, p, n, 0.5 * (t[0] * (1.0 + m) + t[1] * (1.0 - m)));
         store(cov, p, n, 0.5 * ((1.0 - m) * (1.0 + m)) * (t[0] - t[1]));
     }
 }

@@ -205,8 +205,8 @@ def given(const double[::1] g,             # IN  (n,)
           const double[:, ::1] square,
           const double[::1] mu,            # IN  (n,)
           double log_eps,
-          double[:, ::1] mean,             # OUT (n, n)
-          double[:, ::1] cov,              # OUT (n, n)
+          double[:, ::1] mean,             # OUT (n, n) or None; may be linear or square
+          double[:, ::1] cov,              # OUT (n, n); may be rise
           int n_threads):
     """Average tanh of every spin given one other, and take its covariance with that one."""
     cdef const Integrals *active = _active
@@ -214,7 +214,8 @@ def given(const double[::1] g,             # IN  (n,)
     cdef int v_stride = v.shape[1] > 1
     cdef const double *a = NULL if linear is None else &linear[0, 0]
     cdef const double *b = NULL if square is None else &square[0, 0]
+    cdef double *c = NULL if mean is None else &mean[0, 0]
     n_threads = _team(n_threads, n // 16)
     for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
         active.given(n, g[i], &v[i, 0], v_stride, &rise[i, 0], a + i * n if a else NULL,
-                     b + i * n if b else NULL, &mu[0], log_eps, &mean[i, 0], &cov[i, 0])
+                     b + i * n if b else NULL, &mu[0], log_eps, c + i * n if c else NULL, &cov[i, 0])

@@ -191,15 +191,18 @@ def tanh_gauss_covariance(g, variance, rho, *, tol=1e-12, n_threads=None):
     g = finite("g", g, (None,))
     v = within("variance", finite("variance", variance, g.shape), 0, MAX_PAIR_VARIANCE)
     rho = within("rho", finite("rho", rho, (g.size, g.size)), -1, 1)
-    log_eps, n_threads = _log_eps(tol), threads(n_threads)
+    return covariance(g, v, rho, np.empty(rho.shape), tol, threads(n_threads))
+
+
+def covariance(g, v, rho, out, tol, n_threads):
+    """Do what :func:`tanh_gauss_covariance` does, unchecked, into `out`."""
     coefficient, rest = (np.empty((n, g.size)) for n in (_integrals.HERMITE, _integrals.STAGES))
     _integrals.hermite(g, v, coefficient, rest, n_threads)
-    out = np.empty(rho.shape)
     _integrals.mehler(coefficient, rest, rho, tol, out, n_threads)
-    i, k = np.nonzero(np.isnan(out))
-    if i.size:
+    if out.size and np.isnan(out.min()):
+        i, k = np.nonzero(np.isnan(out))
         both = np.empty(i.size)
-        _integrals.pair(g[i], g[k], v[i], v[k], rho[i, k], log_eps, both, n_threads)
+        _integrals.pair(g[i], g[k], v[i], v[k], rho[i, k], _log_eps(tol), both, n_threads)
         out[i, k] = both - coefficient[0, i] * coefficient[0, k]
     return out
 

@@ -1,5 +1,6 @@
 """Asymmetric kinetic Ising systems: simulation, mean-field theories, inference, entropy production."""
 
+from .accuracy import forward_errors, one_step_errors
 from .entropy import entropy_production, ep_bound
 from .exact import Exact
 from .inference import InferenceResult, infer
@@ -7,7 +8,7 @@ from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
-from .sampling import sample, trajectory
+from .sampling import sample, successive_moments, trajectory
 from .sk import AsymmetricSK
 from .spikes import bin_events, spike_moments, spike_train
 
@@ -22,12 +23,15 @@ __all__ = [
     "bin_events",
     "entropy_production",
     "ep_bound",
+    "forward_errors",
     "goodness_of_fit",
     "infer",
     "log_likelihood",
     "max_likelihood",
+    "one_step_errors",
     "sample",
     "spike_moments",
     "spike_train",
+    "successive_moments",
     "trajectory",
 ]

@@ -127,7 +127,7 @@ class MeanField:
         return moments.m
 
     def _watch(self, C):
-        if not abs(C).max() <= RUNAWAY:
+        if not (C.max() <= RUNAWAY and C.min() >= -RUNAWAY):
             i, k = np.unravel_index(np.argmax(np.where(np.isnan(C), np.inf, abs(C))), C.shape)
             raise FloatingPointError(
                 f"the covariance of sites {i} and {k} is {C[i, k]:.6g}: {self.method} has run away; "

@@ -8,15 +8,27 @@ and C's diagonal is b.
 """
 
 import dataclasses
+import threading
 
 import numpy as np
 
 from .. import _integrals
 from .._threads import n_threads as threads
-from ..gaussian import tanh_fixed, tanh_gauss, tanh_gauss_covariance, tanh_product_mean
+from ..gaussian import covariance, tanh_fixed, tanh_gauss, tanh_product_mean
 
 # A variance below zero by more than rounding says that C is no covariance any more.
 ROUNDING = 1e-10
+
+_kept = threading.local()
+
+
+def scratch(n, count):
+    """Return n x n arrays for one step; the same for the next, since new memory costs as much as arithmetic."""
+    if getattr(_kept, "n", None) != n:
+        _kept.n, _kept.arrays = n, []
+    while len(_kept.arrays) < count:
+        _kept.arrays.append(np.empty((n, n)))
+    return _kept.arrays[:count]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,28 +66,15 @@ class Network:
         """Solve m = tanh(a - v m)."""
         return tanh_fixed(a, self.variance(v), n_threads=self.n_threads)
 
-    def given(self, g, v, rise, mu, linear=None, square=None):
-        """Return means given s_l = 1 or -1, averaged over s_l, and covariances with it, both (site, l).
+    def given(self, g, v, rise, mu, linear=None, square=None, mean=None):
+        """Put covariances with s_l = 1 or -1 into `rise`, and the average means given it into `mean`, both (site, l).
 
         The field of site i is g_i + rise_il (s_l - mu_l). Without `linear` the means solve the
         Onsager equation with v, else they are Gaussian, of variance
         v_i - linear_il (s_l - mu_l) - square_il (s_l - mu_l)^2.
         """
-        mean, cov = np.empty_like(rise), np.empty_like(rise)
         log_eps = 4 - np.log(self.tol)
-        _integrals.given(
-            g,
-            np.ascontiguousarray(v),
-            np.ascontiguousarray(rise),
-            linear,
-            square,
-            mu,
-            log_eps,
-            mean,
-            cov,
-            threads(self.n_threads),
-        )
-        return mean, cov
+        _integrals.given(g, v, rise, linear, square, mu, log_eps, mean, rise, threads(self.n_threads))
 
 
 def with_diagonal(C, m):
@@ -84,9 +83,27 @@ def with_diagonal(C, m):
     return C
 
 
-def scale(rows, matrix, columns):
+def half_sum(X, out=None):
+    """Return (X + X^T) / 2."""
+    out = np.add(X, X.T, out=out)
+    out *= 0.5
+    return out
+
+
+def scale(rows, matrix, columns, out=None):
     """Return rows_i matrix_ik columns_k."""
-    return rows[:, None] * matrix * columns
+    out = np.multiply(matrix, columns, out=out)
+    out *= rows[:, None]
+    return out
+
+
+def third_cumulant(net, m, before, D, work):
+    """Multiply D by 1 + 2 m_i J_il m_l(t-1), in place."""
+    # The factor 2 is the third cumulant of s_l; programs before 2024 have 1.
+    scale(2 * m, net.J, before, out=work)
+    work += 1
+    D *= work
+    return D
 
 
 def naive(net, m, C, D):
@@ -98,31 +115,33 @@ def naive(net, m, C, D):
 
 def tap(net, m, C, D):
     """Return Plefka[t-1, t], second order: Thouless, Anderson and Palmer."""
-    a, before = 1 - m**2, m
-    half = net.J * np.sqrt(a)
+    a, before, work = 1 - m**2, m, scratch(len(m), 1)[0]
+    half = np.multiply(net.J, np.sqrt(a), out=work)
     K = half @ half.T
     m = net.onsager(net.field(m), K.diagonal())
     b = 1 - m**2
-    # The factor 2 is the third cumulant of s_l; programs before 2024 have 1.
-    D = scale(b, net.J, a) * (1 + 2 * scale(m, net.J, before))
-    return m, with_diagonal(scale(b, K, b), m), D
+    D = third_cumulant(net, m, before, scale(b, net.J, a), work)
+    return m, with_diagonal(scale(b, K, b, out=K), m), D
 
 
 def plefka_t1(net, m, C, D):
     """Return Plefka[t], first order."""
     m = np.tanh(net.field(m))
     b = 1 - m**2
-    return m, np.diag(b), b[:, None] * (net.J @ C)
+    D = net.J @ C
+    D *= b[:, None]
+    return m, np.diag(b), D
 
 
 def plefka_t2(net, m, C, D):
     """Return Plefka[t], second order: C feeds back linearly and may run away."""
     before, JC = m, net.J @ C
-    K = JC @ net.J.T
+    K = np.matmul(JC, net.J.T, out=(work := scratch(len(m), 1)[0]))
     m = net.onsager(net.field(m), K.diagonal())
     b = 1 - m**2
-    D = b[:, None] * JC * (1 + 2 * scale(m, net.J, before))
-    return m, with_diagonal(scale(b, (K + K.T) / 2, b), m), D
+    C = half_sum(K)
+    JC *= b[:, None]
+    return m, with_diagonal(scale(b, C, b, out=C), m), third_cumulant(net, m, before, JC, work)
 
 
 def gaussian(net, m, C, D):
@@ -132,74 +151,94 @@ def gaussian(net, m, C, D):
     its Gaussian covariance.
     """
     a = 1 - m**2
-    half = net.J * np.sqrt(a)
-    K = half @ half.T
-    v, g = K.diagonal().copy(), net.field(m)
-    width = np.sqrt(np.where(v > 0, v, 1.0))
-    rho = K / width
-    rho /= width[:, None]
+    v, g = net.J2 @ a, net.field(m)
+    half, rho = scratch(len(m), 2)
+    scale(1 / np.sqrt(np.where(v > 0, v, 1.0)), net.J, np.sqrt(a), out=half)
+    np.matmul(half, half.T, out=rho)
     np.clip(rho, -1, 1, out=rho)
     np.fill_diagonal(rho, 0)  # known otherwise
-    C_now = tanh_gauss_covariance(g, v, rho, tol=max(net.tol, 1e-13), n_threads=net.n_threads)
+    n_threads = threads(net.n_threads)
+    C_now = covariance(g, v, rho, np.empty_like(rho), max(net.tol, 1e-13), n_threads)
     if net.exact_field:
-        now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=net.n_threads)
+        now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=n_threads)
         return now, with_diagonal(C_now, now), secant @ C
     now, slope = np.empty_like(g), np.empty_like(g)
-    _integrals.averages(g, v, now, slope, None, None, threads(net.n_threads))
-    return now, with_diagonal(C_now, now), slope[:, None] * (net.J @ C)
+    _integrals.averages(g, v, now, slope, None, None, n_threads)
+    D = net.J @ C
+    D *= slope[:, None]
+    return now, with_diagonal(C_now, now), D
 
 
 def pairwise(net, m, C, D):
     """Return Plefka2[t], second order: pairs s_i(t), s_l(t-1) are kept [AMS]."""
-    J, g, JC = net.J, net.field(m), net.J @ C
-    K, pull = JC @ J.T, (J @ D) @ J.T
+    J, g, (JC, K, v) = net.J, net.field(m), scratch(len(m), 3)
+    np.matmul(J, C, out=JC)
+    np.matmul(JC, J.T, out=K)
+    pull = np.matmul(J, D, out=v) @ J.T
     # Spin l is given, so it is taken out of the variance, and its past reaches the others.
-    pull += J * (1 - (J * D).sum(1))
-    v = J * C.diagonal()
-    v -= 2 * JC
+    pull += np.multiply(J, 1 - np.einsum("ln,ln->l", J, D), out=v)
+    np.multiply(J, C.diagonal(), out=v)
+    v -= JC
+    v -= JC
     v *= J
     v += K.diagonal()[:, None]
-    means, D = net.given(g, net.variance(v), pull, m)
-    now = means.mean(1)
-    K = (K + K.T) / 2
-    v = net.variance(K.diagonal()[:, None].copy())
-    C = net.given(g, v, K, now if net.c_conditioning == "current" else m)[1]
-    return now, with_diagonal((C + C.T) / 2, now), D
+    net.given(g, net.variance(v), pull, m, mean=JC)
+    now = JC.mean(1)
+    K = half_sum(K, out=v)
+    v = np.ascontiguousarray(net.variance(K.diagonal())[:, None])
+    net.given(g, v, K, now if net.c_conditioning == "current" else m)
+    return now, with_diagonal(half_sum(K), now), pull
 
 
 def conditional(net, m, C, D):
     """Return Gaussian fields of the spins given one of them, before or now [CMS]."""
     if (abs(m) == 1).all():
         return gaussian(net, m, C, D)  # nothing to condition on
-    means, D = given_one(net, m, C, m)
-    now = means.mean(1)
-    C = given_one(net, m, D.T, now)[1]
-    return now, with_diagonal((C + C.T) / 2, now), D
+    D, (K, weights) = np.empty_like(C), scratch(len(m), 6)[4:]
+    fields = net.field(m), (net.J2 @ (1 - m**2))[:, None], np.multiply(net.J2, 2 * m, out=weights)
+    now = given_one(net, m, C, m, fields, D).mean(1)
+    given_one(net, m, D, now, fields, K, mean=False)
+    return now, with_diagonal(half_sum(K), now), D
 
 
-def given_one(net, m, cov, mu):
-    """Return what `Network.given` does, if spins at t-1 have covariances `cov` (j, l) with s_l.
+def given_one(net, m, cov, mu, fields, out, mean=True):
+    """Return what `Network.given` does, the covariances in `out`, if spins j at t-1 have `cov` (l, j) with s_l.
 
-    The means m_j given s_l are linear in s_l, so that fields and variances need three matrix
-    products for both signs; columns where a mean is cut at -1 or 1 are done again without.
+    `fields` are their mean, their variance and 2 J^2 m, nothing given. The means m_j given s_l
+    are linear in s_l, so that fields and variances need three matrix products for both signs;
+    columns where a mean is cut at -1 or 1 are done again without.
     """
+    slope, square, linear, work = scratch(len(m), 4)
     b = 1 - mu**2
-    slope = cov / np.where(b > 0, b, np.inf)
-    most = abs(slope)
-    most *= 1 + abs(mu)
-    most += abs(m)[:, None]
-    # A mean given itself goes to -1 or 1 and no further: the bound is too wide there.
-    own = m + slope.diagonal() * np.array([1 - mu, -1 - mu])
-    np.fill_diagonal(most, abs(own).max(0))
-    columns = np.flatnonzero(most.max(0) > 1 + 1e-12)
+    np.divide(cov, np.where(b > 0, b, np.inf)[:, None], out=slope)
+    columns = cut(slope, m, mu)
     if net.exact_field:
-        return apart(net, m, slope, mu, np.arange(len(m)))
-    g, v = net.field(m), (net.J2 @ (1 - m**2))[:, None]
-    out = net.given(g, v, net.J @ slope, mu, 2 * ((net.J2 * m) @ slope), net.J2 @ slope**2)
+        means, out[:] = apart(net, m, slope.T, mu, np.arange(len(m)))
+        return means
+    np.matmul(net.J, slope.T, out=out)
+    g, v, weights = fields
+    np.matmul(weights, slope.T, out=linear)
+    np.matmul(net.J2, np.multiply(slope, slope, out=work).T, out=square)
+    means = linear if mean else None
+    net.given(g, v, out, mu, linear, square, means)
     if columns.size:
-        for whole, part in zip(out, apart(net, m, slope, mu, columns), strict=True):
-            whole[:, columns] = part
-    return out
+        part = apart(net, m, slope.T, mu, columns)
+        out[:, columns] = part[1]
+        if mean:
+            means[:, columns] = part[0]
+    return means
+
+
+def cut(slope, m, mu):
+    """Return the spins l given which a mean m_j + slope_lj (s_l - mu_l) may leave [-1, 1]."""
+    reach, own = 1 + abs(mu), slope.diagonal().copy()
+    np.fill_diagonal(slope, 0)
+    lines = np.flatnonzero(np.maximum(slope.max(1), -slope.min(1)) * reach + abs(m).max() > 1 + 1e-12)
+    lines = lines[(abs(slope[lines]) * reach[lines, None] + abs(m)).max(1) > 1 + 1e-12]
+    np.fill_diagonal(slope, own)
+    # A mean given itself goes to -1 or 1 and no further: the bound is too wide there.
+    own = abs(m + own * np.array([1 - mu, -1 - mu])).max(0) > 1 + 1e-12
+    return np.union1d(lines, np.flatnonzero(own))
 
 
 def apart(net, m, slope, mu, columns):

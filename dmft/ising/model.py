@@ -120,16 +120,22 @@ class Step:
     def __init__(self, model):
         self.model, self.J, self.H = model, model.J, model.H
 
-    def conditional_mean(self, spins):
-        """Return E[s_i(t) | s(t-1)] of states, shape (n_states, n_sites)."""
-        t = np.tanh(spins @ self.J.T + self.H)
+    def response(self, spins):
+        """Return tanh(h_i) of states, shape (n_states, n_sites): the mean of a spin that is updated."""
+        h = spins @ self.J.T
+        h += self.H
+        return np.tanh(h, out=h)
+
+    def conditional_mean(self, spins, t=None):
+        """Return E[s_i(t) | s(t-1)] of states, shape (n_states, n_sites), `t` being their response."""
+        t = self.response(spins) if t is None else t
         if self.model.update == "lazy":
             return spins + self.model.rate * (t - spins)
         return spins + (t - spins) / self.model.n_sites if self.model.update == "async" else t
 
-    def sums(self, spins, weights=None):
+    def sums(self, spins, weights=None, t=None):
         """Return the weighted sums (s_l, mu_i, second moments, mu_i s_l) of states before the step."""
-        mu = self.conditional_mean(spins)
+        mu = self.conditional_mean(spins, t)
         left = lambda x: x.T if weights is None else x.T * weights  # noqa: E731
         delayed = left(mu) @ spins
         if self.model.update == "async":

@@ -17,18 +17,27 @@ def _streams(seed, block):
     return np.random.default_rng(np.random.SeedSequence(whole("seed", seed), spawn_key=(block,)))
 
 
-def _move(step, spins, rng):
-    """Take every trajectory one step further, in place."""
+def _move(step, spins, rng, t=None):
+    """Take every trajectory one step further, in place; `t` is their response, if it is known."""
     model = step.model
     if model.update == "async":
         rows, site = np.arange(len(spins)), rng.integers(model.n_sites, size=len(spins))
         field = np.einsum("rj,rj->r", step.J[site], spins) + step.H[site]
         spins[rows, site] = np.where(2 * rng.random(len(spins)) - 1 < np.tanh(field), 1.0, -1.0)
         return
-    new = np.where(2 * rng.random(spins.shape) - 1 < np.tanh(spins @ step.J.T + step.H), 1.0, -1.0)
+    t = step.response(spins) if t is None else t
+    new = np.where(2 * rng.random(spins.shape) - 1 < t, 1.0, -1.0)
     if model.update == "lazy":
         new = np.where(rng.random(spins.shape) < model.rate, new, spins)
     spins[:] = new
+
+
+def _sums_and_move(step, spins, rng):
+    """Return the sums of a step of a block of trajectories, and take it."""
+    t = step.response(spins)
+    sums = step.sums(spins, t=t)
+    _move(step, spins, rng, t)
+    return sums
 
 
 def _block(step, start, n_steps, n_here, all_times, rng):
@@ -37,9 +46,19 @@ def _block(step, start, n_steps, n_here, all_times, rng):
     kept = []
     for t in range(n_steps):
         if all_times or t == n_steps - 1:
-            kept.append(step.sums(spins))
-        _move(step, spins, rng)
+            kept.append(_sums_and_move(step, spins, rng))
+        else:
+            _move(step, spins, rng)
     return kept
+
+
+def _add(total, new):
+    """Add sums to a total, in place; None: there is none yet."""
+    if total is None:
+        return new
+    for a, b in zip(total, new, strict=True):
+        a += b
+    return total
 
 
 def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last", n_threads=None, comm=None):
@@ -99,14 +118,56 @@ def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last",
                 dealt = comm.allgather(mine)
                 mine = [dealt[k % size][k // size] for k in range(len(wave))]
             for sums in mine:
-                if total is None:
-                    total = sums
-                else:
-                    for kept, new in zip(total, sums, strict=True):
-                        for a, b in zip(kept, new, strict=True):
-                            a += b
+                total = sums if total is None else [_add(*both) for both in zip(total, sums, strict=True)]
     times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]
     return stack([Moments.of_state(state), *times]) if all_times else times[-1]
+
+
+def successive_moments(model, n_trajectories, n_steps, start=None, *, seed=0, n_threads=None):
+    """Yield the moments of time 0, 1, ..., `n_steps`, as :func:`sample` records them, bit by bit.
+
+    All trajectories are kept, a byte a spin, and the moments of one time: for networks whose
+    moments of all times would not fit into memory.
+
+    Parameters
+    ----------
+    model, n_trajectories, n_steps, start, seed, n_threads
+        As for :func:`sample`.
+
+    Yields
+    ------
+    Moments
+        Of one time, with ``n_samples = n_trajectories`` from time 1 on.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing
+    >>> [round(float(x.m[0]), 2) for x in successive_moments(KineticIsing([[0.5]]), 1000, 3)]
+    [1.0, 0.46, 0.23, 0.11]
+    """
+    n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
+    state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
+    step, seed = Step(model), whole("seed", seed)
+    firsts = range(0, n_trajectories, BLOCK)
+    kept = np.tile(state.astype(np.int8), (n_trajectories, 1))
+    streams = [_streams(seed, i) for i in range(len(firsts))]
+
+    def advance(i):
+        here = kept[firsts[i] : firsts[i] + BLOCK]
+        spins = here.astype(float)
+        sums = _sums_and_move(step, spins, streams[i])
+        here[:] = spins
+        return sums
+
+    yield Moments.of_state(state)
+    n_threads = min(threads(n_threads), len(firsts))
+    with ThreadPoolExecutor(n_threads) as pool:
+        for _ in range(n_steps):
+            total = None
+            for first in range(0, len(firsts), n_threads):
+                for sums in pool.map(advance, range(first, min(first + n_threads, len(firsts)))):
+                    total = _add(total, sums)
+            yield moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
 
 
 def trajectory(model, n_steps, start=None, *, n_transient=0, seed=0):

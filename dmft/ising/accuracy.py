@@ -1,0 +1,103 @@
+"""Mean-square errors of theories, against enumeration or against Monte Carlo."""
+
+import numpy as np
+
+from .._checks import whole
+from .sampling import successive_moments
+
+
+def _model_of(theories):
+    models = [theory.model for theory in theories.values()]
+    if not models or any(model is not models[0] for model in models):
+        raise ValueError(f"theories must be at least one, of one and the same model, got {sorted(theories)}")
+    return models[0]
+
+
+def one_step_errors(theories, n_before=2, start=None):
+    """Return the errors of one step from exact moments.
+
+    Parameters
+    ----------
+    theories : dict of str to MeanField
+        Theories of one small model (at most 14 sites).
+    n_before : int, default=2
+        How many steps from `start` the exact moments are taken.
+    start : array_like of -1 and 1, or None, default=None
+        None: all ones.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (3,)
+        Mean-square errors of m, of C off its diagonal and of D; NaN for a theory that runs away.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing, MeanField
+    >>> model = KineticIsing([[0.2, 0.5], [-0.5, 0.1]])
+    >>> bool(one_step_errors({"conditional": MeanField(model, "conditional")})["conditional"].max() < 1e-4)
+    True
+    """
+    model = _model_of(theories)
+    start = np.ones(model.n_sites) if start is None else start
+    times = model.exact().evolve(start, whole("n_before", n_before) + 1)
+    before, truth = times[-2], times[-1]
+    off = ~np.eye(model.n_sites, dtype=bool)
+    errors = {}
+    for name, theory in theories.items():
+        try:
+            got = theory.step(before)
+        except FloatingPointError:
+            errors[name] = np.full(3, np.nan)
+            continue
+        m, C, D = ((getattr(got, x) - getattr(truth, x)) ** 2 for x in "mCD")
+        errors[name] = np.array([m.mean(), C[off].mean(), D.mean()])
+    return errors
+
+
+def forward_errors(theories, n_steps, n_trajectories, *, seed=0, n_threads=None):
+    r"""Return the errors of a run from all ones, averaged over the times 0 to `n_steps`.
+
+    The truth is two independent simulations :math:`X_1, X_2` and the square of an error
+    :math:`(A - X_1)(A - X_2)`, which their noise does not bias.
+
+    Parameters
+    ----------
+    theories : dict of str to MeanField
+        Theories of one model.
+    n_steps, n_trajectories : int
+        Trajectories are those of both simulations.
+    seed : int, default=0
+    n_threads : int or None, default=None
+        Threads of the simulations.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (3,)
+        Mean-square errors of m, C and D over all their elements; NaN for a theory that runs away.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing, MeanField
+    >>> model = KineticIsing([[0.2, 0.5], [-0.5, 0.1]])
+    >>> bool(forward_errors({"conditional": MeanField(model, "conditional")}, 4, 2000)["conditional"].max() < 1e-2)
+    True
+    """
+    model, half = _model_of(theories), whole("n_trajectories", n_trajectories, 2) // 2
+    halves = zip(
+        *(successive_moments(model, half, n_steps, seed=2 * seed + k, n_threads=n_threads) for k in (0, 1)),
+        strict=True,
+    )
+    now = dict.fromkeys(theories, next(halves)[0])  # all agree at time 0
+    total = {name: np.zeros(3) for name in theories}
+    for one, two in halves:
+        for name in list(now):
+            try:
+                now[name] = got = theories[name].step(now[name])
+            except FloatingPointError:
+                del now[name]
+                total[name][:] = np.nan
+                continue
+            for k, x in enumerate("mCD"):
+                off = [getattr(got, x) - getattr(truth, x) for truth in (one, two)]
+                total[name][k] += np.vdot(*off) / off[0].size
+    return {name: sums / (n_steps + 1) for name, sums in total.items()}
