@@ -5,7 +5,7 @@ from .features import Features
 from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
-from .sweep import SweepResult, load, sweep
+from .sweep import SweepResult, load, scan, sweep
 
 __all__ = [
     "Features",
@@ -17,6 +17,7 @@ __all__ = [
     "__version__",
     "load",
     "lyapunov",
+    "scan",
     "sweep",
     "trajectory",
 ]

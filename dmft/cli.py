@@ -15,9 +15,8 @@ from . import _kernels, parallel
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
-from .meanfield import Batch
 from .store import Store, StoreError
-from .sweep import BLOCK, grid, load
+from .sweep import grid, load
 from .sweep import run as run_sweep
 
 
@@ -48,25 +47,25 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
     Under MPI: mpiexec -n 8 python -m mpi4py -m dmft run FILE
     """
     with _errors():
-        plan, start, axes, together = read(file, settings).build()
+        job, axes, together = read(file, settings).job()
         out = out or Path(file.stem)
         threads = effective_threads(threads) if threads is not None else None
         if dry_run:
-            click.echo(_estimate(plan, start, axes, together, threads))
+            click.echo(_estimate(job, axes, together, threads))
             return
         begun = time.perf_counter()
-        result = run_sweep(plan, start, axes, together, out, resume, threads, not quiet)
+        result = run_sweep(job, axes, together, out, resume, threads, not quiet)
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
-        if len(result.dims) == 1 and len(result.axes[result.dims[0]]) > 1 and plan.record:
+        if _drawable(result):
             try:
                 _picture(result, out)
             except ImportError as error:
                 click.echo(f"no picture: {error}")
         if result.n_failed:
             raise click.ClickException(
-                f"{result.n_failed} of {np.prod(result.shape)} points left the real numbers; they are marked in status"
+                f"{result.n_failed} of {np.prod(result.shape)} points {_failure(result)}; they are marked in status"
             )
 
 
@@ -161,38 +160,25 @@ def _size(result):
     return f"{names} points" if len(result.dims) == 1 else f"{names} grid"
 
 
-def _estimate(plan, start, axes, together, threads):
+def _drawable(result):
+    return len(result.dims) == 1 and result.shape[0] > 1 and any(name in result for name in _SYMBOLS)
+
+
+def _failure(result):
+    return "left the real numbers"
+
+
+def _estimate(job, axes, together, threads):
     """Time and memory of a sweep, from a short run of one of its own blocks."""
-    axes, dims, points = grid(plan.model, axes, together)
-    n_points = points["beta"].size
-    plan.check_start(start.state(plan.model))
-    n_block = min(n_points, _kernels.block_size())
-    some = {name: values[:n_block] for name, values in points.items()}
-    state = start.state(plan.model)
-    batch = Batch(plan.model, **some, states=[state] * n_block, n_threads=1)
-    batch.advance(plan.model.n_context)
-    seconds = {}
-    for tangents in (False, True) if plan.n_exponents else (False,):
-        if tangents:
-            batch.begin_tangents(plan.n_exponents)
-        n_steps, spent = 16, 0.0
-        while spent < 0.05:
-            n_steps *= 2
-            begun = time.perf_counter()
-            batch.advance(n_steps, tangents=tangents, qr_interval=plan.qr_interval)
-            spent = time.perf_counter() - begun
-        seconds[tangents] = spent / n_steps / n_block
-    plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
-    one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
+    axes, dims, points = grid(job, axes, together)
+    n_points = len(points[dims[0]])
+    each, one, rows, memory = job.estimate(points)
     n_threads = effective_threads(threads)
-    size = plan.model.n_context * plan.model.n_features
-    rows = len(plan.record) * plan.n_rows * plan.model.n_features + (2 + plan.n_history) * plan.n_exponents + size
-    memory = 2 * rows + 2 * plan.n_exponents * size  # a block is also packed for its file
     return "\n".join(
         [
-            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {plan.work} steps each",
+            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {each}",
             f"about {one * n_points / n_threads:.1f} s on {n_threads} threads ({one * n_points:.1f} s of one core)",
-            f"about {memory * 8 * min(n_points, BLOCK) / 2**20 + 60:.0f} MiB of memory, "
+            f"about {memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
             f"{rows * 8 * n_points / 2**20:.1f} MiB on disk",
         ]
     )

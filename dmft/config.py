@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from .features import ROLES, Features
+from .jobs import AttentionSweep
 from .lyapunov import Plan
 from .model import SelfAttention, Start
 
@@ -266,6 +267,11 @@ class RunFile(Section):
             run.update(n_exponents=0, n_history=0)
         axes = self.sweep.axes() or {"beta": np.array([model.beta])}
         return Plan(model=model, **run), self.start.build(), axes, self.sweep.together
+
+    def job(self):
+        """Return the job, the axes, and whether they are swept together."""
+        plan, start, axes, together = self.build()
+        return AttentionSweep(plan, start), axes, together
 
 
 def read(path, settings=()):
