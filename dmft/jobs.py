@@ -5,6 +5,7 @@ A sweep cuts its points into blocks and hands each to a job, which is any object
 - ``names``: the parameters that can be swept;
 - ``point``: their values where they are not;
 - ``block``: how many points make a task;
+- ``max_threads``: how many threads a block can use, None for any number;
 - ``unit``, ``work``: what progress counts, and how much of it a point is;
 - ``variables``: of each array it may return the dimensions after the point, the unit, the meaning;
 - ``labels``: the names along such a dimension, where it has any;
@@ -43,6 +44,7 @@ class AttentionSweep:
 
     names = ("beta", "gamma", "epsilon")
     block = BLOCK
+    max_threads = None
     unit = "million steps"
     labels = {}  # noqa: RUF012
     variables = {  # noqa: RUF012

@@ -338,7 +338,7 @@ def scan(job, *, together=False, store=None, resume=False, n_threads=None, progr
     >>> result = scan(PhaseDiagram(AsymmetricSK(dJ=0.5)), beta=[0.5, 1.5], dJ=[0.1, 0.5, 0.9], progress=False)
     >>> result["m"].round(3)
     array([[0.   , 0.   , 0.   ],
-           [0.855, 0.75 , 0.   ]])
+           [0.85 , 0.437, 0.   ]])
     """
     return run(job, axes, together, store, resume, n_threads, progress)
 

@@ -7,7 +7,9 @@ from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
+from .networks import network
 from .sampling import sample, trajectory
+from .scan import ForwardScan, PhaseDiagram
 from .sk import AsymmetricSK
 from .spikes import bin_events, spike_moments, spike_train
 
@@ -15,10 +17,12 @@ __all__ = [
     "AsymmetricSK",
     "Exact",
     "Fit",
+    "ForwardScan",
     "InferenceResult",
     "KineticIsing",
     "MeanField",
     "Moments",
+    "PhaseDiagram",
     "bin_events",
     "entropy_production",
     "ep_bound",
@@ -26,6 +30,7 @@ __all__ = [
     "infer",
     "log_likelihood",
     "max_likelihood",
+    "network",
     "sample",
     "spike_moments",
     "spike_train",
