@@ -249,13 +249,17 @@ def _panels(figures, result, kind, variable):
     names = names if variable is None else [variable]
     labels = {name: _PANELS[name] for name in names}
     if kind == "phases" and "entropy_production" in labels:
-        labels["entropy_production"] = r"$\sigma/N$ (nats/step)"
-    panels = {labels[name]: result[name] for name in names}
+        per = result.variables["entropy_production"][1].split()[-1]
+        labels["entropy_production"] = rf"$\sigma/N$ (nats/{per})"
     axes = [(result.axes[dim], _PARAMETERS[dim]) for dim in result.dims]
+    if len(axes) == 2 and 1 in result.shape:  # a map of one row is a curve
+        axes = axes[result.shape[0] == 1 :][:1]
+    panels = {labels[name]: result[name] for name in names}
     if len(axes) == 2:
         (x, x_label), (y, y_label) = axes
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
     methods = result.labels.get("theory", np.array([""])).tolist()
+    panels = {label: np.reshape(values, (-1, len(methods))) for label, values in panels.items()}
     return figures.curves(axes[0][0], panels, methods, dots=SAMPLING, parameter_label=axes[0][1])[0]
 
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from numpy.testing import assert_array_equal
 
 import dmft
+from dmft import figures
 from dmft.cli import main
 from dmft.ising import AsymmetricSK, ForwardScan, KineticIsing, MeanField, PhaseDiagram, network
 from dmft.store import Store, StoreError
@@ -94,6 +95,7 @@ def test_a_diagram_is_a_grid_of_stationary_states(update):
             state = model.steady(beta) if update == "parallel" else model.asynchronous(beta)
             for name in ("m", "q", "k", "entropy_rate", "entropy_production"):
                 assert result[name][i, k] == getattr(state, name)
+    assert result.variables["entropy_production"][1] == ("nat / step" if update == "parallel" else "nat / time")
 
 
 def test_any_axes_and_axes_together():
@@ -378,3 +380,43 @@ def test_dry_run_estimates_and_writes_nothing(files, name):
     assert first[name] in done.output
     assert re.search(r"about [\d.]+ s on \d+ threads", done.output)
     assert not (files / "out").exists()
+
+
+# -- figures ----------------------------------------------------------------------------------
+
+
+def test_a_curve_ends_in_a_cross_where_its_theory_ran_away():
+    values = np.array([[0.1, 0.1], [0.2, 9.0], [0.3, np.nan]])
+    _, (ax,) = figures.curves([1.0, 2.0, 3.0], {"C": values}, ["naive", "tap"])
+    assert [line.get_label() for line in ax.lines[:2]] == ["naive", "tap"]
+    assert ax.get_ylim()[1] < 0.5  # what comes before the end does not set the scale
+    cross = ax.lines[2]
+    assert cross.get_marker() == "x"
+    assert cross.get_xdata().tolist() == [2.0]
+    assert cross.get_ydata().tolist() == [ax.get_ylim()[1]]
+    nothing, _ = figures.curves([1.0, 2.0], {"C": [np.nan, np.nan]})
+    nothing.draw_without_rendering()
+
+
+def test_maps_put_values_where_they_belong():
+    values = np.array([[1.0, 2.0, np.nan], [4.0, 5.0, 6.0]])
+    _, axes = figures.maps([2.0, 1.0], [0.0, 0.1, 0.3], {"a": values, "b": values})
+    mesh = axes[0].collections[0]
+    np.testing.assert_array_equal(mesh.get_array().filled(np.nan), values[::-1].T)
+    assert len(axes) == 2
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: figures.curves([1.0], {}), "panels must hold at least one array"),
+        (lambda: figures.curves([1.0], {"m": [1.0, 2.0]}), "panels must have shape"),
+        (lambda: figures.curves([np.nan], {"m": [1.0]}), "parameter must be finite"),
+        (lambda: figures.curves([1.0], {"m": [1.0]}, figure=3), "figure must be None or a matplotlib Figure"),
+        (lambda: figures.maps([1.0, 1.0], [2.0], {"m": [[1.0], [1.0]]}), "x must be distinct"),
+        (lambda: figures.maps([1.0], [2.0], {"m": [[1.0], [1.0]]}), "panels must have shape"),
+    ],
+)
+def test_figures_name_bad_input(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

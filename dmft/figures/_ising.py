@@ -31,7 +31,7 @@ def _panels(figure, names, height, **options):
 def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None, parameter_label=r"$\beta$"):
     r"""Draw quantities of several methods against a parameter, a panel for each quantity.
 
-    Where a method came to no end its curve ends in a cross.
+    Where a method came to no end its curve ends in a cross, on the frame if it ends outside.
 
     Parameters
     ----------
@@ -66,29 +66,39 @@ def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None,
         values = np.asarray(values)[:, None] if np.ndim(values) == 1 else values
         columns[label] = checked("panels", values, (len(parameter), len(names)), may_hold=("nan", "inf", "-inf"))[order]
     x = parameter[order]
-    figure, axes = _panels(figure, columns, 2.1, sharex=True)
+    rows_of_names = -(-len(names) // (4 if len(columns) > 1 else 2)) if len(names) > 1 else 0
+    figure, axes = _panels(figure, columns, 2.1 if len(columns) > 1 else 2.1 + 0.15 * rows_of_names, sharex=True)
     for ax, (label, values) in zip(axes, columns.items(), strict=True):
         drawing_axes(ax)
         ax.set(ylabel=label, xlabel=parameter_label)
         values = np.where(np.isfinite(values), values, np.nan).astype(float)
         if mark is not None:
             ax.axvline(mark, color="0.75", linewidth=0.8, zorder=1)
-        lines, ends = [], []
+        lines, ends = [], []  # crosses come after all lines
         for i, (name, y) in enumerate(zip(names, values.T, strict=True)):
             if name == dots:
                 look = {"color": "black", "linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 3.5}
                 lines += ax.plot(x, y, **look, markeredgewidth=0.7, zorder=4, label=name)
                 continue
-            # The first lines are the widest: they still show where later ones lie on top.
-            look = {**look_of(i), "linewidth": 0.9 + 0.3 * (len(names) - 1 - i), "zorder": 2.5 + 0.01 * i}
-            lines += ax.plot(x, y, **look, label=name)
+            # The first lines are the widest, others dashed: each shows where later ones lie on top.
+            look = {"color": look_of(i)["color"], "linestyle": ("-", "-", "--", ":")[i % 4]}
+            lines += ax.plot(x, y, **look, linewidth=0.9 + 0.12 * (len(names) - 1 - i), label=name)
             seen = np.pad(np.isfinite(y), 1, constant_values=True)
             stops = np.flatnonzero(seen[1:-1] & ~(seen[:-2] & seen[2:]))
-            ends.append((x[stops], y[stops], look_of(i)["color"]))
-        # After all curves, so that the first lines of the axes are they.
-        for stop_x, stop_y, color in ends:
-            if stop_x.size:
-                ax.plot(stop_x, stop_y, color=color, linestyle="none", marker="x", markersize=4, zorder=3)
+            ends.append((stops, i))
+        # Before it runs away a theory may be far from all others: then it leaves the axes.
+        inside = values.copy()
+        for stops, i in ends:
+            inside[stops, i] = np.nan
+        inside = inside[np.isfinite(inside)] if np.isfinite(inside).any() else values[np.isfinite(values)]
+        if inside.size:
+            pad = 0.05 * np.ptp(inside) or 0.05 * abs(inside[0]) or 0.1
+            low, high = inside.min() - pad, inside.max() + pad
+            ax.set_ylim(low, high)
+            for stops, i in ends:
+                if stops.size:
+                    look = {"color": look_of(i)["color"], "linestyle": "none", "marker": "x", "markersize": 4}
+                    ax.plot(x[stops], np.clip(values[stops, i], low, high), **look, zorder=3, clip_on=False)
         ax.margins(x=0.02)
     for ax in axes[: -2 if len(axes) > 3 else 0]:
         ax.set_xlabel("")

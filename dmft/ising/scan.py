@@ -231,23 +231,28 @@ class PhaseDiagram:
     unit = "points"
     work = 1.0
     labels = {}  # noqa: RUF012
-    variables = {  # noqa: RUF012
-        "beta": ((), "1", "inverse temperature"),
-        "dJ": ((), "1", "width of the couplings, times the root of N"),
-        "J0": ((), "1", "mean coupling, times N"),
-        "H0": ((), "1", "half-width of the fields"),
-        "m": ((), "1", "magnetisation"),
-        "q": ((), "1", "correlation of a spin with itself at distant times"),
-        "k": ((), "1", "mean susceptibility of a spin to its field"),
-        "entropy_rate": ((), "nat / step", "entropy rate per spin, of parallel updates"),
-        "entropy_production": ((), "nat / step", "entropy production per spin"),
-        "status": ((), "1", STATUS),
-        "reason": ((), "1", "why a point came to no end"),
-    }
 
     def __post_init__(self):
         object.__setattr__(self, "beta", number("beta", self.beta, 0))
         one_of("update", self.update, ("parallel", "async"))
+
+    @property
+    def variables(self):
+        """What is kept; entropy is produced per step, or per time in which a spin is updated once."""
+        rate = "nat / step" if self.update == "parallel" else "nat / time"
+        return {
+            "beta": ((), "1", "inverse temperature"),
+            "dJ": ((), "1", "width of the couplings, times the root of N"),
+            "J0": ((), "1", "mean coupling, times N"),
+            "H0": ((), "1", "half-width of the fields"),
+            "m": ((), "1", "magnetisation"),
+            "q": ((), "1", "correlation of a spin with itself at distant times"),
+            "k": ((), "1", "mean susceptibility of a spin to its field"),
+            "entropy_rate": ((), "nat / step", "entropy rate per spin, of parallel updates"),
+            "entropy_production": ((), rate, "entropy production per spin"),
+            "status": ((), "1", STATUS),
+            "reason": ((), "1", "why a point came to no end"),
+        }
 
     @property
     def point(self):
