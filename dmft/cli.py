@@ -15,7 +15,6 @@ from . import _kernels, parallel
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
-from .ising.scan import SAMPLING
 from .store import Store, StoreError
 from .sweep import grid, load
 from .sweep import run as run_sweep
@@ -243,6 +242,8 @@ def _picture(result, folder, feature=1, variable=None, to=None):
 
 def _panels(figures, result, kind, variable):
     """Draw curves over one axis, maps over two: all quantities, or one."""
+    from .ising.scan import SAMPLING  # late: it brings scipy along
+
     names = [name for name in _PANELS if name in result]
     if variable is not None and variable not in names:
         raise Failure(f"--variable must be one of {', '.join(names)}, got {variable}")

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
 
 from .features import ROLES, Features
-from .ising.methods import METHODS
-from .ising.model import KineticIsing
-from .ising.networks import ENSEMBLES, network
-from .ising.scan import ForwardScan, PhaseDiagram
-from .ising.sk import AsymmetricSK
 from .jobs import AttentionSweep
 from .lyapunov import Plan
 from .model import SelfAttention, Start
@@ -306,6 +301,8 @@ class NetworkSection(Section, tag_field="kind"):
 
     def build(self):
         """Return the network, and how it was made."""
+        from .ising.networks import ENSEMBLES, network  # late, all of them: they bring scipy along
+
         kind = type(self).__struct_config__.tag
         given = {name: value for name, value in self.arguments().items() if value is not None}
         recipe = {"kind": kind, **(ENSEMBLES[kind] | given)}
@@ -313,6 +310,9 @@ class NetworkSection(Section, tag_field="kind"):
 
     def beta_c(self):
         """Return the critical inverse temperature at infinite size."""
+        from .ising import AsymmetricSK
+        from .ising.networks import ENSEMBLES
+
         law = ENSEMBLES[type(self).__struct_config__.tag]
         beta_c = AsymmetricSK(
             **{k: v if getattr(self, k) is None else getattr(self, k) for k, v in law.items()}
@@ -354,6 +354,8 @@ class NetworkFile(Section, tag_field="kind", tag="file"):
 
     def build(self):
         """Return the network, and how it was made."""
+        from .ising import KineticIsing
+
         arrays = _arrays("ising.path", self.path, ("couplings", "fields"))
         return KineticIsing(**arrays, beta=self.beta, update=self.update, rate=self.rate), {"kind": "file"}
 
@@ -366,7 +368,7 @@ class ForwardSection(Section):
     """``[run]`` of a network: theories and simulations."""
 
     n_steps: int
-    methods: list[Method] = msgspec.field(default_factory=lambda: list(METHODS))
+    methods: list[Method] = msgspec.field(default_factory=lambda: list(get_args(Method)))
     n_trajectories: int = 0
     seed: int = 0
 
@@ -387,6 +389,8 @@ class IsingFile(Section):
 
     def job(self):
         """Return the job, the axes, and whether they are swept together."""
+        from .ising import ForwardScan
+
         model, recipe = self.ising.build()
         beta, relative = self.sweep.beta, self.sweep.beta_over_beta_c
         if beta is not None and relative is not None:
@@ -425,6 +429,8 @@ class SKFile(Section):
 
     def job(self):
         """Return the job, the axes, and whether they are swept together."""
+        from .ising import AsymmetricSK, PhaseDiagram
+
         sk, axes = self.sk, self.sweep.axes() or {"beta": [self.sk.beta]}
         if sk.dJ is None and "dJ" not in axes:
             raise ConfigError("sk.dJ is missing, and not swept")

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import h5py
 import numpy as np
@@ -15,7 +16,9 @@ from numpy.testing import assert_array_equal
 import dmft
 from dmft import figures
 from dmft.cli import main
+from dmft.config import Method
 from dmft.ising import AsymmetricSK, ForwardScan, KineticIsing, MeanField, PhaseDiagram, network
+from dmft.ising.methods import METHODS as METHODS_OF_MEAN_FIELD
 from dmft.store import Store, StoreError
 
 NETWORK = network("sk", 12, seed=3)
@@ -352,6 +355,10 @@ def test_a_bad_key_is_one_clear_line(files, file, setting, message):
     assert message in done.output
     assert len(done.output.strip().splitlines()) == 1
     assert not (files / "out").exists()
+
+
+def test_the_run_file_knows_all_methods():
+    assert get_args(Method) == tuple(METHODS_OF_MEAN_FIELD)
 
 
 def test_missing_keys(files):
