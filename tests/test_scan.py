@@ -79,6 +79,16 @@ def test_a_method_that_runs_away_is_data():
     assert np.isfinite(result["mean_C"][[0, 1, 0], [0, 0, 1]]).all()
 
 
+def test_absurd_points_are_data_too():
+    result = scan(ForwardScan(model=NETWORK, n_steps=3), beta=[1.0, 1e200])
+    assert not result["status"][0].any()
+    assert result.n_failed == 1
+    diagram = scan(PhaseDiagram(SK), beta=[1.0, 1e8, 1e200])
+    assert diagram["status"].tolist() == [0, 1, 1]
+    assert diagram["reason"][1].startswith("v1 must be in")
+    assert np.isnan(diagram["m"]).tolist() == [False, True, True]
+
+
 @pytest.mark.parametrize("update", ["lazy", "async"])
 def test_other_updates(update):
     model = NETWORK.replace(update=update, rate=0.5 if update == "lazy" else 1.0)

@@ -145,7 +145,8 @@ class ForwardScan:
         models = [self.model.replace(beta=beta) for beta in points["beta"].tolist()]
 
         def theory(i, k):
-            return MeanField(models[i], names[k], n_threads=1).run(self.n_steps)
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+                return MeanField(models[i], names[k], n_threads=1).run(self.n_steps)
 
         def simulation(i, k):
             seed = self.seed_of(first + i)
@@ -163,7 +164,9 @@ class ForwardScan:
             ):
                 try:
                     moments = get()
-                except (ArithmeticError, np.linalg.LinAlgError) as error:
+                    if not np.isfinite(moments.m).all():
+                        raise FloatingPointError(f"the means are no numbers: beta = {points['beta'][i]:g} is too high")
+                except (ArithmeticError, ValueError) as error:  # ValueError: beyond the domain of an integral
                     status[i, k], reason[i, k] = 1, str(error)
                 else:
                     for x in "mCD":
