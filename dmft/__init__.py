@@ -7,7 +7,7 @@ from .features import Features
 from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
-from .sweep import SweepResult, load, sweep
+from .sweep import SweepResult, load, scan, sweep
 
 __all__ = [
     "Features",
@@ -19,6 +19,7 @@ __all__ = [
     "__version__",
     "load",
     "lyapunov",
+    "scan",
     "sweep",
     "trajectory",
 ]

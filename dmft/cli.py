@@ -15,9 +15,8 @@ from . import _kernels, parallel
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
-from .meanfield import Batch
 from .store import Store, StoreError
-from .sweep import BLOCK, grid, load
+from .sweep import grid, load
 from .sweep import run as run_sweep
 
 
@@ -48,35 +47,33 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
     Under MPI: mpiexec -n 8 python -m mpi4py -m dmft run FILE
     """
     with _errors():
-        plan, start, axes, together = read(file, settings).build()
+        job, axes, together = read(file, settings).job()
         out = out or Path(file.stem)
         threads = effective_threads(threads) if threads is not None else None
         if dry_run:
-            click.echo(_estimate(plan, start, axes, together, threads))
+            click.echo(_estimate(job, axes, together, threads))
             return
         begun = time.perf_counter()
-        result = run_sweep(plan, start, axes, together, out, resume, threads, not quiet)
+        result = run_sweep(job, axes, together, out, resume, threads, not quiet)
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
-        if len(result.dims) == 1 and len(result.axes[result.dims[0]]) > 1 and plan.record:
+        if max(result.shape) > 1 and _kind(result) is not None:
             try:
                 _picture(result, out)
             except ImportError as error:
                 click.echo(f"no picture: {error}")
         if result.n_failed:
-            raise click.ClickException(
-                f"{result.n_failed} of {np.prod(result.shape)} points left the real numbers; they are marked in status"
-            )
+            raise click.ClickException(_failures(result))
 
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--feature", type=int, default=1, show_default=True, help="Component of the orbit, from 1.")
-@click.option("--variable", default=None, help="Recorded array to draw [the first one].")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Picture [FOLDER/bifurcation.png].")
+@click.option("--variable", default=None, help="Recorded array to draw [the first one, or a panel for each].")
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Picture [in FOLDER, named by its kind].")
 def plot(folder, feature, variable, to):
-    """Draw the sweep in FOLDER: its orbit against the swept parameter, its exponents under it."""
+    """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters."""
     with _errors():
         _picture(load(folder), folder, feature, variable, to)
 
@@ -92,14 +89,21 @@ def show(folder):
         click.echo(f"{folder}: {len(done)} of {store.n_blocks} blocks, {manifest['n_points']} points")
         for name, values in spec["axes"].items():
             click.echo(f"  {name}: {len(values)} values, {min(values):g} to {max(values):g}")
-        model = ", ".join(f"{k} = {v:g}" for k, v in spec["model"].items() if k not in spec["axes"])
-        click.echo(f"  model: {model}; features {spec['features']['digest']}")
+        model = ", ".join(f"{k} = {_plain(v)}" for k, v in spec["model"].items() if k not in spec["axes"])
         run = spec["run"]
-        click.echo(f"  run: {run['n_transient']} + {run['n_steps']} steps, {run['n_exponents']} exponents")
+        if "features" in spec:
+            click.echo(f"  model: {model}; features {spec['features']['digest']}")
+            click.echo(f"  run: {run['n_transient']} + {run['n_steps']} steps, {run['n_exponents']} exponents")
+        else:
+            click.echo(f"  {spec['job']}: {model}")
+            for name in ("network", "run"):
+                if name in spec:
+                    click.echo(f"  {name}: " + ", ".join(f"{k} = {_plain(v)}" for k, v in spec[name].items()))
         if done:
             status = store.load("status")
             click.echo(f"  arrays: {', '.join(store.variables())}")
-            click.echo(f"  failed points: {np.count_nonzero(status)} of {status.size}")
+            failed = status.reshape(len(status), -1).any(axis=1)
+            click.echo(f"  failed points: {np.count_nonzero(failed)} of {failed.size}")
         for key, value in manifest["provenance"].items():
             click.echo(f"  {key}: {value}")
 
@@ -156,43 +160,37 @@ def _installed(name):
         return "not installed"
 
 
+def _plain(value):
+    return f"{value:g}" if isinstance(value, int | float) else ", ".join(value) if isinstance(value, list) else value
+
+
+def _failures(result):
+    """Say how many points came to no end, and with which methods."""
+    failed = f"{result.n_failed} of {np.prod(result.shape)} points"
+    if "reason" not in result:
+        return f"{failed} left the real numbers; they are marked in status"
+    if "theory" in result.labels:
+        names = result.labels["theory"]
+        failed += " with " + ", ".join(names[result["status"].reshape(-1, names.size).any(axis=0)])
+    return f"{failed} came to no end; they are marked in status, and reason says why"
+
+
 def _size(result):
     names = " x ".join(f"{size} {name}" for name, size in zip(result.dims, result.shape, strict=True))
     return f"{names} points" if len(result.dims) == 1 else f"{names} grid"
 
 
-def _estimate(plan, start, axes, together, threads):
+def _estimate(job, axes, together, threads):
     """Time and memory of a sweep, from a short run of one of its own blocks."""
-    axes, dims, points = grid(plan.model, axes, together)
-    n_points = points["beta"].size
-    plan.check_start(start.state(plan.model))
-    n_block = min(n_points, _kernels.block_size())
-    some = {name: values[:n_block] for name, values in points.items()}
-    state = start.state(plan.model)
-    batch = Batch(plan.model, **some, states=[state] * n_block, n_threads=1)
-    batch.advance(plan.model.n_context)
-    seconds = {}
-    for tangents in (False, True) if plan.n_exponents else (False,):
-        if tangents:
-            batch.begin_tangents(plan.n_exponents)
-        n_steps, spent = 16, 0.0
-        while spent < 0.05:
-            n_steps *= 2
-            begun = time.perf_counter()
-            batch.advance(n_steps, tangents=tangents, qr_interval=plan.qr_interval)
-            spent = time.perf_counter() - begun
-        seconds[tangents] = spent / n_steps / n_block
-    plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
-    one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
-    n_threads = effective_threads(threads)
-    size = plan.model.n_context * plan.model.n_features
-    rows = len(plan.record) * plan.n_rows * plan.model.n_features + (2 + plan.n_history) * plan.n_exponents + size
-    memory = 2 * rows + 2 * plan.n_exponents * size  # a block is also packed for its file
+    axes, dims, points = grid(job, axes, together)
+    n_points = len(points[dims[0]])
+    each, one, rows, memory = job.estimate(points)
+    n_threads = min(effective_threads(threads), job.max_threads or np.inf)
     return "\n".join(
         [
-            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {plan.work} steps each",
+            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {each}",
             f"about {one * n_points / n_threads:.1f} s on {n_threads} threads ({one * n_points:.1f} s of one core)",
-            f"about {memory * 8 * min(n_points, BLOCK) / 2**20 + 60:.0f} MiB of memory, "
+            f"about {memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
             f"{rows * 8 * n_points / 2**20:.1f} MiB on disk",
         ]
     )
@@ -200,13 +198,74 @@ def _estimate(plan, start, axes, together, threads):
 
 # How an array is written beside an axis.
 _SYMBOLS = {"attention": "A", "output": "m^o", "semantic": "m^o", "value": "m^v", "query": "m^q", "key": "m^k"}
-_PARAMETERS = {"beta": r"$\beta$", "gamma": r"$\gamma$", "epsilon": r"$\epsilon$"}
+_PARAMETERS = {
+    "beta": r"$\beta$",
+    "gamma": r"$\gamma$",
+    "epsilon": r"$\epsilon$",
+    "dJ": r"$\Delta J$",
+    "J0": "$J_0$",
+    "H0": "$H_0$",
+}
+_PANELS = {
+    "mean_m": r"mean $m$",
+    "mean_C": r"mean $C$",
+    "mean_D": r"mean $D$",
+    "m": "$m$",
+    "q": "$q$",
+    "entropy_rate": "$S/N$ (nats/step)",
+    "entropy_production": r"$\sigma$ (nats/step)",
+}
+
+
+def _kind(result):
+    """Return the name of the picture that can be drawn of a sweep, None if there is none."""
+    if "theory" in result.labels:
+        return "scan"
+    if "entropy_rate" in result:
+        return "phases" if len(result.dims) <= 2 else None
+    return "bifurcation" if len(result.dims) == 1 and any(name in result for name in _SYMBOLS) else None
 
 
 def _picture(result, folder, feature=1, variable=None, to=None):
-    """Draw a sweep over one axis: the orbit, and the exponents under it."""
+    """Draw a sweep as its kind and the number of its axes ask for."""
     from . import figures
 
+    kind = _kind(result)
+    if kind in ("scan", "phases"):
+        figure = _panels(figures, result, kind, variable)
+    else:
+        figure = _diagram(figures, result, feature, variable)
+    to = to or Path(folder) / f"{kind}.png"
+    figures.save(figure, to)
+    click.echo(f"drew {to}")
+
+
+def _panels(figures, result, kind, variable):
+    """Draw curves over one axis, maps over two: all quantities, or one."""
+    from .ising.scan import SAMPLING  # late: it brings scipy along
+
+    names = [name for name in _PANELS if name in result]
+    if variable is not None and variable not in names:
+        raise Failure(f"--variable must be one of {', '.join(names)}, got {variable}")
+    names = names if variable is None else [variable]
+    labels = {name: _PANELS[name] for name in names}
+    if kind == "phases" and "entropy_production" in labels:
+        per = result.variables["entropy_production"][1].split()[-1]
+        labels["entropy_production"] = rf"$\sigma/N$ (nats/{per})"
+    axes = [(result.axes[dim], _PARAMETERS[dim]) for dim in result.dims]
+    if len(axes) == 2 and 1 in result.shape:  # a map of one row is a curve
+        axes = axes[result.shape[0] == 1 :][:1]
+    panels = {labels[name]: result[name] for name in names}
+    if len(axes) == 2:
+        (x, x_label), (y, y_label) = axes
+        return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
+    methods = result.labels.get("theory", np.array([""])).tolist()
+    panels = {label: np.reshape(values, (-1, len(methods))) for label, values in panels.items()}
+    return figures.curves(axes[0][0], panels, methods, dots=SAMPLING, parameter_label=axes[0][1])[0]
+
+
+def _diagram(figures, result, feature, variable):
+    """Draw a sweep over one axis: the orbit, and the exponents under it."""
     if len(result.dims) != 1:
         raise Failure(f"only sweeps over one axis are drawn, this one has {', '.join(result.dims)}")
     recorded = [name for name in _SYMBOLS if name in result]
@@ -229,6 +288,4 @@ def _picture(result, folder, feature=1, variable=None, to=None):
         parameter_label=_PARAMETERS[dim],
         value_label=f"${_SYMBOLS[variable]}_{{{feature}}}$",
     )
-    to = to or Path(folder) / "bifurcation.png"
-    figures.save(figure, to)
-    click.echo(f"drew {to}")
+    return figure

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 import numpy as np
 
 from .features import ROLES, Features
+from .jobs import AttentionSweep
 from .lyapunov import Plan
 from .model import SelfAttention, Start
 
 Role = Literal["output", "value", "query", "key"]
 Record = Literal["attention", "output", "semantic", "value", "query", "key"]
+Method = Literal["naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional"]
 Matrix = list[list[float]]
 
 
@@ -230,26 +232,38 @@ class Range(Section):
         return np.linspace(self.start, self.stop, self.num)
 
 
-class SweepSection(Section):
-    """``[sweep]``: the axes, and whether they go side by side."""
+Axis = Range | list[float] | None
 
-    beta: Range | list[float] | None = None
-    gamma: Range | list[float] | None = None
-    epsilon: Range | list[float] | None = None
+
+def _values(name, axis):
+    """Return the values of an axis as an array."""
+    return axis.values(name) if isinstance(axis, Range) else np.array(axis, dtype=float)
+
+
+class Axes(Section):
+    """Axes, and whether they go side by side."""
+
     together: bool = False
 
     def axes(self):
-        """Return the values of each axis that is swept, in the order of the file's keys."""
-        given = {name: getattr(self, name) for name in ("beta", "gamma", "epsilon")}
+        """Return the values of each axis that is swept, in the order of their definition."""
         return {
-            name: axis.values(name) if isinstance(axis, Range) else np.array(axis, dtype=float)
-            for name, axis in given.items()
-            if axis is not None
+            name: _values(name, axis)
+            for name, axis in self.arguments().items()
+            if name != "together" and axis is not None
         }
 
 
+class SweepSection(Axes):
+    """``[sweep]``."""
+
+    beta: Axis = None
+    gamma: Axis = None
+    epsilon: Axis = None
+
+
 class RunFile(Section):
-    """A whole run file."""
+    """A whole run file of the attention map."""
 
     model: ModelSection
     run: RunSection
@@ -273,6 +287,165 @@ class RunFile(Section):
         axes = self.sweep.axes() or {"beta": np.array([model.beta])}
         return Plan(model=model, **run), self.start.build(), axes, self.sweep.together
 
+    def job(self):
+        """Return the job, the axes, and whether they are swept together."""
+        plan, start, axes, together = self.build()
+        return AttentionSweep(plan, start), axes, together
+
+
+class NetworkSection(Section, tag_field="kind"):
+    """``[ising]``: `kind` chooses the network, the other keys are arguments of `dmft.ising.network`."""
+
+    n_sites: int
+    J0: float | None = None
+    dJ: float | None = None
+    H0: float | None = None
+    seed: int = 0
+    beta: float = 1.0
+    update: Literal["parallel", "lazy", "async"] = "parallel"
+    rate: float = 1.0
+
+    def build(self):
+        """Return the network, and how it was made."""
+        from .ising.networks import ENSEMBLES, network  # late, all of them: they bring scipy along
+
+        kind = type(self).__struct_config__.tag
+        given = {name: value for name, value in self.arguments().items() if value is not None}
+        recipe = {"kind": kind, **(ENSEMBLES[kind] | given)}
+        return network(kind, **given), {k: v for k, v in recipe.items() if k not in ("beta", "update", "rate")}
+
+    def beta_c(self):
+        """Return the critical inverse temperature at infinite size."""
+        from .ising import AsymmetricSK
+        from .ising.networks import ENSEMBLES
+
+        law = ENSEMBLES[type(self).__struct_config__.tag]
+        beta_c = AsymmetricSK(
+            **{k: v if getattr(self, k) is None else getattr(self, k) for k, v in law.items()}
+        ).beta_c()
+        if not np.isfinite(beta_c):
+            raise ConfigError("sweep.beta_over_beta_c must be left out: this network has no critical beta; use beta")
+        return beta_c
+
+
+class SKNetwork(NetworkSection, tag="sk"):
+    """Nearly a ferromagnet."""
+
+
+class Mix(NetworkSection, tag="mix"):
+    """Order against disorder."""
+
+
+class Glass(NetworkSection, tag="glass"):
+    """Symmetric in the mean."""
+
+
+class Sparse(NetworkSection, tag="sparse"):
+    """Few links a site."""
+
+    n_links: int | None = None
+
+    def beta_c(self):
+        """Say that there is none."""
+        raise ConfigError("sweep.beta_over_beta_c must be left out with ising.kind = 'sparse'; use beta")
+
+
+class NetworkFile(Section, tag_field="kind", tag="file"):
+    """Arrays couplings and fields of a .npz file."""
+
+    path: str
+    beta: float = 1.0
+    update: Literal["parallel", "lazy", "async"] = "parallel"
+    rate: float = 1.0
+
+    def build(self):
+        """Return the network, and how it was made."""
+        from .ising import KineticIsing
+
+        arrays = _arrays("ising.path", self.path, ("couplings", "fields"))
+        return KineticIsing(**arrays, beta=self.beta, update=self.update, rate=self.rate), {"kind": "file"}
+
+    def beta_c(self):
+        """Say that it is not known."""
+        raise ConfigError("sweep.beta_over_beta_c must be left out with ising.kind = 'file'; use beta")
+
+
+class ForwardSection(Section):
+    """``[run]`` of a network: theories and simulations."""
+
+    n_steps: int
+    methods: list[Method] = msgspec.field(default_factory=lambda: list(get_args(Method)))
+    n_trajectories: int = 0
+    seed: int = 0
+
+
+class ForwardSweep(Section):
+    """``[sweep]`` of a network: beta, or beta in units of the critical one."""
+
+    beta: Axis = None
+    beta_over_beta_c: Axis = None
+
+
+class IsingFile(Section):
+    """A whole run file of a kinetic Ising network."""
+
+    ising: SKNetwork | Mix | Glass | Sparse | NetworkFile
+    run: ForwardSection
+    sweep: ForwardSweep = msgspec.field(default_factory=ForwardSweep)
+
+    def job(self):
+        """Return the job, the axes, and whether they are swept together."""
+        from .ising import ForwardScan
+
+        model, recipe = self.ising.build()
+        beta, relative = self.sweep.beta, self.sweep.beta_over_beta_c
+        if beta is not None and relative is not None:
+            raise ConfigError("sweep.beta must be left out with sweep.beta_over_beta_c, got both")
+        if relative is not None:
+            betas = self.ising.beta_c() * _values("beta_over_beta_c", relative)
+        else:
+            betas = [model.beta] if beta is None else _values("beta", beta)
+        return ForwardScan(model=model, recipe=recipe, **self.run.arguments()), {"beta": betas}, False
+
+
+class SKSection(Section):
+    """``[sk]``: the asymmetric SK model at infinite size; what is swept may be left out."""
+
+    J0: float = 1.0
+    dJ: float | None = None
+    H0: float = 0.0
+    beta: float = 1.0
+    update: Literal["parallel", "async"] = "parallel"
+
+
+class SKSweep(Axes):
+    """``[sweep]`` of the SK model."""
+
+    beta: Axis = None
+    dJ: Axis = None
+    J0: Axis = None
+    H0: Axis = None
+
+
+class SKFile(Section):
+    """A whole run file of the SK model."""
+
+    sk: SKSection
+    sweep: SKSweep = msgspec.field(default_factory=SKSweep)
+
+    def job(self):
+        """Return the job, the axes, and whether they are swept together."""
+        from .ising import AsymmetricSK, PhaseDiagram
+
+        sk, axes = self.sk, self.sweep.axes() or {"beta": [self.sk.beta]}
+        if sk.dJ is None and "dJ" not in axes:
+            raise ConfigError("sk.dJ is missing, and not swept")
+        model = AsymmetricSK(J0=sk.J0, dJ=0.0 if sk.dJ is None else sk.dJ, H0=sk.H0)
+        return PhaseDiagram(model, beta=sk.beta, update=sk.update), axes, self.sweep.together
+
+
+KINDS = {"model": RunFile, "ising": IsingFile, "sk": SKFile}  # by the section that only they have
+
 
 def read(path, settings=()):
     """Return a run file, checked.
@@ -286,7 +459,7 @@ def read(path, settings=()):
 
     Returns
     -------
-    RunFile
+    RunFile or IsingFile or SKFile
 
     Raises
     ------
@@ -301,8 +474,13 @@ def read(path, settings=()):
         raise ConfigError(f"{path} is not TOML: {error}") from error
     for setting in settings:
         _apply(tree, setting)
+    kinds = [name for name in KINDS if name in tree]
+    if len(kinds) > 1:
+        raise ConfigError(
+            f"{path}: a run file must have one of the sections {', '.join(KINDS)}, got {', '.join(kinds)}"
+        )
     try:
-        return msgspec.convert(tree, RunFile)
+        return msgspec.convert(tree, KINDS[kinds[0] if kinds else "model"])
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error), tree)}") from error
 

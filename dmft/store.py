@@ -22,25 +22,6 @@ from ._version import VERSION
 
 SCHEMA = 1
 
-# Dimensions after the point, unit and meaning of every variable a store can hold.
-VARIABLES = {
-    "beta": ((), "1", "inverse temperature of the output"),
-    "gamma": ((), "1", "inverse temperature of the attention"),
-    "epsilon": ((), "1", "weight of the position"),
-    "status": ((), "1", "0: finished, 1: the orbit left the real numbers"),
-    "n_recorded": ((), "1", "rows of the orbit that are filled"),
-    "attention": (("row", "feature"), "1", "attention A"),
-    "output": (("row", "feature"), "1", "overlap m^o"),
-    "semantic": (("row", "feature"), "1", "semantic part of the overlap m^o"),
-    "value": (("row", "feature"), "1", "overlap m^v"),
-    "query": (("row", "feature"), "1", "overlap m^q"),
-    "key": (("row", "feature"), "1", "overlap m^k"),
-    "window": (("context", "feature"), "1", "attention at the end, newest first"),
-    "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
-    "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
-    "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
-}
-
 
 class StoreError(Exception):
     """A store that cannot be made, opened or continued; the message says what to do."""
@@ -98,19 +79,21 @@ def _commit():
     return commit + ("+changes" if changed else "")
 
 
-def netcdf(arrays, dims, coordinates, attributes):
-    """Return the bytes of a netCDF4 file with some of the VARIABLES.
+def netcdf(arrays, dims, coordinates, attributes, variables):
+    """Return the bytes of a netCDF4 file.
 
     Parameters
     ----------
     arrays : dict of str to ndarray
-        Leading axes `dims`, then those of VARIABLES.
+        Numbers or strings; leading axes `dims`, then those of `variables`.
     dims : tuple of str
         Names of the leading axes.
     coordinates : dict of str to ndarray
         Values along axes, for those that have any.
     attributes : dict of str to str
         Of the file.
+    variables : dict of str to tuple
+        Of each array, and of axes where known: names of the further axes, unit, meaning.
 
     Returns
     -------
@@ -124,25 +107,29 @@ def netcdf(arrays, dims, coordinates, attributes):
             file.attrs[name] = text
         sizes = {}
         for name, array in arrays.items():
-            sizes.update(zip(dims + VARIABLES[name][0], array.shape, strict=True))
+            sizes.update(zip(dims + variables[name][0], array.shape, strict=True))
         for name, size in sizes.items():
-            data = coordinates.get(name, np.arange(size))
-            scale = file.create_dataset(name, data=data)
+            scale = _dataset(file, name, coordinates.get(name, np.arange(size)), variables)
             scale.make_scale(name)
-            _describe(scale, name)
         for name, array in arrays.items():
-            if name in sizes:
-                continue
-            data = file.create_dataset(name, data=array)
-            for axis, dim in enumerate(dims + VARIABLES[name][0]):
-                data.dims[axis].attach_scale(file[dim])
-            _describe(data, name)
+            if name not in sizes:
+                data = _dataset(file, name, array, variables)
+                for axis, dim in enumerate(dims + variables[name][0]):
+                    data.dims[axis].attach_scale(file[dim])
     return buffer.getvalue()
 
 
-def _describe(dataset, name):
-    if name in VARIABLES:
-        _, dataset.attrs["units"], dataset.attrs["long_name"] = VARIABLES[name]
+def _dataset(file, name, data, variables):
+    data = np.asarray(data)
+    # The strings of netCDF have each their own length, those of NumPy one.
+    dataset = file.create_dataset(name, data=data.astype(object) if data.dtype.kind == "U" else data)
+    if name in variables:
+        _, dataset.attrs["units"], dataset.attrs["long_name"] = variables[name]
+    return dataset
+
+
+def _values(dataset):
+    return dataset.asstr()[...].astype(str) if dataset.dtype.kind == "O" else dataset[...]
 
 
 class Store:
@@ -222,14 +209,14 @@ class Store:
         """Return the blocks that are there, a sorted list of int."""
         return [block for block in range(self.n_blocks) if self.path(block).exists()]
 
-    def save(self, block, arrays):
-        """Write one block: whole, or not at all."""
+    def save(self, block, arrays, variables, labels):
+        """Write one block: whole, or not at all; `variables` and `labels` as a job has them."""
         first = block * self.manifest["block"]
         n_points = len(next(iter(arrays.values())))
-        coordinates = {"point": np.arange(first, first + n_points)}
+        coordinates = {"point": np.arange(first, first + n_points), **labels}
         attributes = {"dmft_version": self.manifest["provenance"]["version"]}
         try:
-            write_whole(self.path(block), netcdf(arrays, ("point",), coordinates, attributes))
+            write_whole(self.path(block), netcdf(arrays, ("point",), coordinates, attributes, variables))
         except OSError as error:
             raise StoreError(f"cannot write {self.path(block)}: {error}; finished blocks are kept") from error
 
@@ -242,20 +229,39 @@ class Store:
             with h5py.File(self.path(block)) as file:
                 if name not in file:
                     raise KeyError(name)
-                parts.append(file[name][...])
+                parts.append(_values(file[name]))
         if not parts:
             raise StoreError(f"{self.folder} has no finished block yet")
         return np.concatenate(parts)
 
     def variables(self):
-        """Return the names of the variables in the store."""
+        """Return what the files say of their variables: dimensions after the point, unit, meaning.
+
+        Returns
+        -------
+        dict of str to tuple
+        """
+        with self._first() as file:
+            return {
+                name: (
+                    tuple(axis[0].name.strip("/") for axis in list(data.dims)[1:]),
+                    data.attrs.get("units", "1"),
+                    data.attrs.get("long_name", name),
+                )
+                for name, data in (file or {}).items()
+                if not data.is_scale
+            }
+
+    def labels(self):
+        """Return the names along dimensions that have any, a dict of arrays of str."""
+        with self._first() as file:
+            return {n: _values(data) for n, data in (file or {}).items() if data.is_scale and data.dtype.kind == "O"}
+
+    def _first(self):
         import h5py
 
         done = self.done()
-        if not done:
-            return []
-        with h5py.File(self.path(done[0])) as file:
-            return [name for name in VARIABLES if name in file]
+        return h5py.File(self.path(done[0])) if done else contextlib.nullcontext()
 
 
 def _differences(theirs, ours, path=""):

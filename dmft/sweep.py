@@ -1,4 +1,4 @@
-"""Grids of parameter points: cut into blocks, run through the kernel, kept in memory or a store."""
+"""Grids of parameter points: cut into blocks, given to a job, kept in memory or a store."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from . import parallel
-from .features import ROLES
+from .jobs import BLOCK, AttentionSweep
 from .lyapunov import Plan
-from .meanfield import Batch
-from .model import Start, parameter
+from .model import Start
 from .progress import progress
-from .store import VARIABLES, Store, netcdf, write_whole
+from .store import Store, netcdf, write_whole
 
-AXES = ("beta", "gamma", "epsilon")
+__all__ = ["BLOCK", "SweepResult", "grid", "load", "run", "scan", "sweep"]
+
 MEASURES = ("orbit", "lyapunov")
-BLOCK = 256  # points in one task: enough for every core's lanes, seconds of work
 
 
 class SweepResult:
@@ -42,11 +41,27 @@ class SweepResult:
     (2, 10, 3)
     """
 
-    def __init__(self, axes, dims, blocks=None, store=None):
+    def __init__(self, axes, dims, blocks=None, variables=None, labels=None, store=None):
         self.axes = axes
         self.dims = dims
         self.store = store
         self._blocks = blocks
+        self._variables = variables
+        self._labels = labels
+
+    @property
+    def variables(self):
+        """Of each array the dimensions after the leading ones, the unit, the meaning; a dict of tuples."""
+        if self.store is not None:
+            return self.store.variables()
+        return {name: about for name, about in self._variables.items() if name in self._blocks[0]}
+
+    @property
+    def labels(self):
+        """The names along a dimension, where it has any; a dict of arrays of str."""
+        if self.store is not None:
+            return self.store.labels()
+        return {name: np.array(names) for name, names in self._labels.items()}
 
     @property
     def shape(self):
@@ -55,9 +70,7 @@ class SweepResult:
 
     def keys(self):
         """Return the names of the arrays."""
-        if self.store is not None:
-            return self.store.variables()
-        return [name for name in VARIABLES if name in self._blocks[0]]
+        return list(self.variables)
 
     def __contains__(self, name):
         return name in self.keys()
@@ -79,8 +92,8 @@ class SweepResult:
 
     @property
     def n_failed(self):
-        """Number of points whose orbit left the real numbers."""
-        return int(np.count_nonzero(self["status"]))
+        """Number of points where the job, or one of its methods, came to no end."""
+        return int(np.count_nonzero(self["status"].reshape(np.prod(self.shape, dtype=int), -1).any(axis=1)))
 
     def to_netcdf(self, path):
         """Write all arrays to one netCDF4 file, which xarray and h5py read.
@@ -93,7 +106,8 @@ class SweepResult:
         attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
         if self.store is not None:
             attributes["dmft_manifest"] = json.dumps(self.store.manifest)
-        write_whole(path, netcdf({name: self[name] for name in self.keys()}, self.dims, self.axes, attributes))
+        arrays = {name: self[name] for name in self.keys()}
+        write_whole(path, netcdf(arrays, self.dims, {**self.axes, **self.labels}, attributes, self.variables))
 
     def to_xarray(self):
         """Return an ``xarray.Dataset``; needs the extra ``[xarray]``.
@@ -108,16 +122,14 @@ class SweepResult:
             import xarray
         except ImportError as error:
             raise ImportError('to_xarray needs xarray; pip install "dmft[xarray]"') from error
-        variables = {}
-        for name in self.keys():
-            dims, units, meaning = VARIABLES[name]
-            if name not in self.dims:
-                variables[name] = (self.dims + dims, self[name], {"units": units, "long_name": meaning})
-        coordinates = {
-            name: (name, self.axes[name], {"units": VARIABLES[name][1], "long_name": VARIABLES[name][2]})
-            for name in self.dims
-            if name in self.axes
+        about = {n: {"units": units, "long_name": meaning} for n, (_, units, meaning) in self.variables.items()}
+        variables = {
+            name: (self.dims + self.variables[name][0], self[name], about[name])
+            for name in self.keys()
+            if name not in self.dims
         }
+        coordinates = {name: (name, self.axes[name], about[name]) for name in self.dims}
+        coordinates.update({name: (name, names) for name, names in self.labels.items()})
         return xarray.Dataset(variables, coordinates)
 
 
@@ -126,44 +138,41 @@ class Task:
     """One block of points: all a worker needs to run it."""
 
     block: int
-    beta: np.ndarray
-    gamma: np.ndarray
-    epsilon: np.ndarray
+    first: int
+    points: dict
+
+    @property
+    def size(self):
+        """Number of points."""
+        return len(next(iter(self.points.values())))
 
 
 @dataclasses.dataclass(frozen=True)
 class Worker:
     """Runs tasks of one sweep; travels to other ranks once per task."""
 
-    plan: Plan
-    start: Start
+    job: object
     n_threads: int | None
     store: Store | None
 
-    def __call__(self, task, tick=None):
+    def __call__(self, task, tick=lambda work: None):
         """Run a block; keep it in the store if there is one, else return it."""
-        model = self.plan.model
-        # The overlaps of a starting token depend on epsilon.
-        states = {e: self.start.state(model.replace(epsilon=e)) for e in set(task.epsilon.tolist())}
-        states = [states[e] for e in task.epsilon.tolist()]
-        batch = Batch(model, task.beta, task.gamma, task.epsilon, states, self.n_threads)
-        arrays = {"beta": task.beta, "gamma": task.gamma, "epsilon": task.epsilon}
-        arrays.update(self.plan.run(batch, tick))
+        arrays = self.job.run(task.points, task.first, self.n_threads, tick)
         if self.store is None:
             return arrays
-        self.store.save(task.block, arrays)
+        self.store.save(task.block, arrays, self.job.variables, self.job.labels)
         return None
 
 
-def grid(model, axes, together=False):
+def grid(job, axes, together=False):
     """Return the axes checked, the names of the leading dimensions, and every point's parameters.
 
     Parameters
     ----------
-    model : SelfAttention
-        Gives the parameters that are not swept.
+    job : object
+        Says what can be swept, and gives the parameters that are not.
     axes : mapping of str to array_like
-        Values of beta, gamma, epsilon to sweep.
+        Values to sweep.
     together : bool
         Sweep all axes side by side instead of their product.
 
@@ -174,11 +183,11 @@ def grid(model, axes, together=False):
     points : dict of str to ndarray, shape (n_points,)
     """
     if not axes:
-        raise ValueError(f"a sweep needs values for at least one of {AXES}")
+        raise ValueError(f"a sweep needs values for at least one of {job.names}")
     checked = {}
     for name, values in axes.items():
-        if name not in AXES:
-            raise ValueError(f"cannot sweep {name!r}; the axes are {AXES}")
+        if name not in job.names:
+            raise ValueError(f"cannot sweep {name!r}; the axes are {job.names}")
         try:
             values = np.array(values, dtype=float)
         except (TypeError, ValueError):
@@ -186,7 +195,7 @@ def grid(model, axes, together=False):
         if values.ndim != 1 or values.size == 0:
             raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {values.shape}")
         for value in values:
-            model.replace(**{name: parameter(name, value)})
+            job.check(name, value)
         checked[name] = values
     if together:
         sizes = {name: len(values) for name, values in checked.items()}
@@ -196,7 +205,7 @@ def grid(model, axes, together=False):
     else:
         dims = tuple(checked)
         columns = [column.ravel() for column in np.meshgrid(*checked.values(), indexing="ij")]
-    points = {name: np.full(columns[0].size, getattr(model, name)) for name in AXES}
+    points = {name: np.full(columns[0].size, job.point[name]) for name in job.names}
     points.update(zip(checked, columns, strict=True))
     return checked, dims, points
 
@@ -294,57 +303,86 @@ def sweep(
         n_history=n_history if "lyapunov" in measure else 0,
         qr_interval=qr_interval,
     )
-    return run(plan, start, axes, together, store, resume, n_threads, progress)
+    job = AttentionSweep(plan, Start.random(0) if start is None else start)
+    return run(job, axes, together, store, resume, n_threads, progress)
 
 
-def run(plan, start, axes, together=False, store=None, resume=False, n_threads=None, shown=True):
-    """Do a sweep whose plan is checked; see `sweep`."""
-    start = Start.random(0) if start is None else start
-    plan.check_start(start.state(plan.model))
-    axes, dims, points = grid(plan.model, axes, together)
+def scan(job, *, together=False, store=None, resume=False, n_threads=None, progress=True, **axes):
+    """Run any job at many parameter points.
+
+    Parameters
+    ----------
+    job : object
+        What to do at a point: `dmft.ising.ForwardScan`, `dmft.ising.PhaseDiagram`, or another object
+        with the protocol that `dmft.jobs` describes.
+    together, store, resume, n_threads, progress
+        As for `sweep`.
+    **axes : array_like, shape (n,)
+        Values of the parameters to sweep, in the order of the dimensions.
+
+    Returns
+    -------
+    SweepResult
+        Under MPI on rank 0; None on the others.
+
+    Raises
+    ------
+    ValueError
+        If an axis does not exist or a value is outside its domain.
+    dmft.store.StoreError
+        If the folder cannot be used, or written to.
+
+    Examples
+    --------
+    >>> from dmft.ising import AsymmetricSK, PhaseDiagram
+    >>> result = scan(PhaseDiagram(AsymmetricSK(dJ=0.5)), beta=[0.5, 1.5], dJ=[0.1, 0.5, 0.9], progress=False)
+    >>> result["m"].round(3)
+    array([[0.   , 0.   , 0.   ],
+           [0.85 , 0.437, 0.   ]])
+    """
+    return run(job, axes, together, store, resume, n_threads, progress)
+
+
+def run(job, axes, together=False, store=None, resume=False, n_threads=None, shown=True):
+    """Do a job at every point of the axes; see `scan`."""
+    axes, dims, points = grid(job, axes, together)
     comm = parallel.communicator()
     root = comm is None or comm.rank == 0
-    n_points = points["beta"].size
+    n_points = len(points[dims[0]])
     tasks = [
-        Task(block, *(points[name][block * BLOCK : (block + 1) * BLOCK] for name in AXES))
-        for block in range(-(-n_points // BLOCK))
+        Task(first // job.block, first, {name: values[first : first + job.block] for name, values in points.items()})
+        for first in range(0, n_points, job.block)
     ]
     opened = None
     if store is not None:
+        specification = plain({**job.specification(), "axes": axes, "dims": dims})
         # Rank 0 opens; all learn what came of it, so that none waits for the others.
         opened = _on_root(
-            comm,
-            lambda: (Store.resume if resume else Store.create)(
-                store, specification(plan, start, axes, dims), n_points, BLOCK
-            ),
+            comm, lambda: (Store.resume if resume else Store.create)(store, specification, n_points, job.block)
         )
         done = set(opened.done())
         tasks = [task for task in tasks if task.block not in done]
     if comm is not None and n_threads is None:
         n_threads = 1
-    worker = Worker(plan, start, n_threads, opened)
+    worker = Worker(job, n_threads, opened)
     blocks = {}
-    total = sum(task.beta.size for task in tasks) * plan.work
-    with progress(total / 1e6, "million steps", shown and root and total > 0) as tick:
+    total = sum(task.size for task in tasks) * job.work
+    with progress(total, job.unit, shown and root and total > 0) as tick:
         if comm is None:
-            work = functools.partial(_with_progress, worker, tick)
+            work = functools.partial(worker, tick=tick)
             parallel.run(work, tasks, lambda task, arrays: blocks.update({task.block: arrays}))
         else:
 
             def keep(task, arrays):
                 blocks[task.block] = arrays
-                tick(task.beta.size * plan.work / 1e6)
+                tick(task.size * job.work)
 
             parallel.run(worker, tasks, keep, comm)
     if not root:
         return None
     if opened is not None:
         return SweepResult(axes, dims, store=opened)
-    return SweepResult(axes, dims, blocks=[blocks[block] for block in sorted(blocks)])
-
-
-def _with_progress(worker, tick, task):
-    return worker(task, lambda steps: tick(steps * task.beta.size / 1e6))
+    return SweepResult(axes, dims, [blocks[block] for block in sorted(blocks)], job.variables, job.labels)
 
 
 def _on_root(comm, make):
@@ -361,29 +399,6 @@ def _on_root(comm, make):
     if error is not None:
         raise error
     return made
-
-
-def specification(plan, start, axes, dims):
-    """Return all that determines a sweep's numbers, as plain values for JSON."""
-    model = plan.model
-    run = {field.name: getattr(plan, field.name) for field in dataclasses.fields(plan) if field.name != "model"}
-    laws = model.features.classes.couplings if model.features.classes else model.features.covariances
-    network = {
-        "law": model.features.law,
-        "digest": model.features.digest,
-        **{role: laws[role].tolist() for role in ROLES},
-        "position": {role: model.features.position_field(role, model.n_context).tolist() for role in ROLES},
-    }
-    if model.features.classes:
-        network["signs"] = model.features.classes.signs.tolist()
-    return {
-        "features": network,
-        "model": {name: getattr(model, name) for name in ("n_context", "n_heads", *AXES)},
-        "start": {"kind": start.kind, **plain(start.arguments)},
-        "run": plain(run),
-        "axes": plain(axes),
-        "dims": list(dims),
-    }
 
 
 def plain(value):

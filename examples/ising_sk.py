@@ -16,7 +16,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from dmft.ising import AsymmetricSK
+import dmft
+from dmft.ising import AsymmetricSK, PhaseDiagram
 
 
 def main():
@@ -29,7 +30,7 @@ def main():
 
     temperature, widths = np.linspace(0.1, 1.4, args.points), np.linspace(0.02, 1.2, args.points)
     sk = AsymmetricSK(dJ=0.0, H0=args.field)
-    grid = sk.phase_diagram(1 / temperature, widths)
+    grid = dmft.scan(PhaseDiagram(sk), beta=1 / temperature, dJ=widths)
     critical = [1 / AsymmetricSK(dJ=d, H0=args.field).beta_c() for d in widths]
 
     figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")

@@ -12,6 +12,7 @@ import dmft
 from dmft import progress
 from dmft.cli import main
 from dmft.config import ConfigError, read
+from dmft.sweep import grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """
@@ -133,9 +134,8 @@ def test_failed_points_set_the_exit_code(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
 def test_examples_are_valid(name):
-    plan, start, axes, _ = read(EXAMPLES / name).build()
-    plan.check_start(start.state(plan.model))
-    assert axes
+    job, axes, together = read(EXAMPLES / name).job()
+    assert grid(job, axes, together)
 
 
 FEATURES = {

@@ -17,7 +17,7 @@ FLOOR = {
     "model": 2,
     "meanfield": 3, "ising": 3,
     "lyapunov": 4,
-    "store": 5, "parallel": 5, "progress": 5,
+    "store": 5, "parallel": 5, "progress": 5, "jobs": 5,
     "sweep": 6, "figures": 6,
     "config": 7,
     "cli": 8, "__init__": 9, "__main__": 9,

@@ -1,4 +1,4 @@
-"""Draw arrays on matplotlib axes: bifurcation diagrams, exponents, orbits and their statistics.
+"""Draw arrays on matplotlib axes: bifurcation diagrams, exponents, orbits, curves, maps.
 
 The only module that imports matplotlib, and only when something is drawn. Every function takes
 plain arrays and ``ax`` (None makes a new figure), and returns the artists it drew, so that all else
@@ -6,14 +6,17 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 """
 
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
+from ._ising import curves, maps
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
 from ._save import save
 
 __all__ = [
     "autocorrelation",
     "bifurcation",
+    "curves",
     "diagram",
     "lyapunov_spectrum",
+    "maps",
     "phase_plane",
     "power_spectrum",
     "running_exponents",

@@ -8,7 +8,9 @@ from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
+from .networks import network
 from .sampling import sample, successive_moments, trajectory
+from .scan import ForwardScan, PhaseDiagram
 from .sk import AsymmetricSK
 from .spikes import bin_events, spike_moments, spike_train
 
@@ -16,10 +18,12 @@ __all__ = [
     "AsymmetricSK",
     "Exact",
     "Fit",
+    "ForwardScan",
     "InferenceResult",
     "KineticIsing",
     "MeanField",
     "Moments",
+    "PhaseDiagram",
     "bin_events",
     "entropy_production",
     "ep_bound",
@@ -28,6 +32,7 @@ __all__ = [
     "infer",
     "log_likelihood",
     "max_likelihood",
+    "network",
     "one_step_errors",
     "sample",
     "spike_moments",

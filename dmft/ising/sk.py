@@ -11,7 +11,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from .._checks import finite, number, whole, within
+from .._checks import number, whole
 from ..gaussian import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
 
@@ -47,6 +47,10 @@ class AsymmetricSK:
         Standard deviation of the couplings, times the root of N; >= 0.
     H0 : float, default=0.0
         Fields are uniform on [-H0, H0].
+
+    See Also
+    --------
+    PhaseDiagram : its stationary states on a grid of parameters.
 
     References
     ----------
@@ -218,21 +222,3 @@ class AsymmetricSK:
             if high > 1e4:
                 return np.inf
         return brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-14)
-
-    def phase_diagram(self, betas, dJs):
-        """Return the stationary states of parallel updates on a grid, by name.
-
-        Parameters
-        ----------
-        betas, dJs : array_like
-            Inverse temperatures, and widths of the couplings that take the place of `dJ`.
-
-        Returns
-        -------
-        dict of ndarray, shape (n_betas, n_dJs)
-            ``m, q, k, entropy_rate, entropy_production``.
-        """
-        betas, dJs = (within(n, finite(n, x, (None,)), 0, np.inf) for n, x in (("betas", betas), ("dJs", dJs)))
-        states = [[dataclasses.replace(self, dJ=d).steady(b) for d in dJs] for b in betas]
-        names = [field.name for field in dataclasses.fields(SteadyState)]
-        return {name: np.array([[getattr(x, name) for x in row] for row in states]) for name in names}

@@ -88,13 +88,6 @@ def test_two_times_contains_the_chain():
     assert_allclose(both[-1, -2], sk.steady(0.7).q, atol=0.01)
 
 
-def test_phase_diagram_is_a_grid_of_states():
-    sk = AsymmetricSK(dJ=1.0, H0=0.2)
-    grid = sk.phase_diagram([0.5, 1.5], [0.1, 0.5, 0.9])
-    assert grid["m"].shape == (2, 3)
-    assert grid["q"][1, 2] == AsymmetricSK(dJ=0.9, H0=0.2).steady(1.5).q
-
-
 # Entropy production per spin and step of N = 64 from 4e5 draws of the couplings (published).
 @pytest.mark.parametrize(("dJ", "beta", "published"), [(0.5, 0.8, 0.13379), (0.5, 1.2, 0.23966), (1.0, 1.0, 0.57824)])
 def test_finite_networks(dJ, beta, published):
@@ -117,7 +110,6 @@ def test_finite_networks(dJ, beta, published):
         (lambda: AsymmetricSK(dJ=1, H0=np.inf), "H0 must be finite, got .*inf"),
         (lambda: AsymmetricSK(dJ=1).steady(-0.1), "beta must be >= 0, got .*-0.1"),
         (lambda: AsymmetricSK(dJ=1).dynamics(1, 0), "n_steps must be a whole number >= 1, got 0"),
-        (lambda: AsymmetricSK(dJ=1).phase_diagram([1], [-1]), "dJs must be >= 0"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -1,0 +1,302 @@
+"""What a sweep does with kinetic Ising systems: runs of a network over beta, diagrams of the SK model.
+
+Both are jobs as `dmft.jobs` describes them; `dmft.scan` takes them to parameter points.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from .._checks import number, one_of, whole
+from .._threads import n_threads as threads
+from .meanfield import MeanField
+from .methods import METHODS
+from .model import KineticIsing
+from .sk import AsymmetricSK
+
+SAMPLING = "sampling"
+STATUS = "0: finished, 1: came to no end, see reason"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ForwardScan:
+    """Run theories of a network, and simulations, for some steps from all ones, at each beta.
+
+    Kept of the last step, of each method: the means over all entries of m, C and D, and the entropy
+    production. A theory that runs away is marked in ``status`` and says why in ``reason``; its
+    numbers are NaN.
+
+    Parameters
+    ----------
+    model : KineticIsing
+        The network. Its beta can be swept.
+    n_steps : int
+        At least 1.
+    methods : sequence of str, default: all seven
+        Of `MeanField`. May be empty with `n_trajectories`.
+    n_trajectories : int, default=0
+        How many to simulate, as method "sampling"; 0: none.
+    seed : int, default=0
+        Of the simulations. The point of index i has the stream :meth:`seed_of` (i).
+    recipe : dict, optional
+        How the network was made, for the manifest of a store.
+
+    Examples
+    --------
+    >>> import dmft
+    >>> from dmft.ising import network
+    >>> job = ForwardScan(model=network("sk", 32, seed=1), n_steps=20, methods=["tap", "gaussian"])
+    >>> result = dmft.scan(job, beta=[0.8, 1.1], progress=False)
+    >>> result["mean_C"].round(4)
+    array([[0.0453, 0.0447],
+           [0.0549, 0.0529]])
+    """
+
+    model: KineticIsing
+    n_steps: int
+    methods: tuple = tuple(METHODS)
+    n_trajectories: int = 0
+    seed: int = 0
+    recipe: dict | None = None
+
+    names = ("beta",)
+    max_threads = None
+    unit = "points"
+    work = 1.0
+    variables = {  # noqa: RUF012
+        "beta": ((), "1", "inverse temperature"),
+        "mean_m": (("theory",), "1", "mean of the means m_i"),
+        "mean_C": (("theory",), "1", "mean of the equal-time covariances C_ik, variances included"),
+        "mean_D": (("theory",), "1", "mean of the delayed covariances D_il"),
+        "entropy_production": (("theory",), "nat / step", "entropy production of the network"),
+        "status": (("theory",), "1", STATUS),
+        "reason": (("theory",), "1", "why a method came to no end"),
+    }
+
+    def __post_init__(self):
+        whole("n_steps", self.n_steps, 1)
+        whole("n_trajectories", self.n_trajectories)
+        whole("seed", self.seed)
+        methods = (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)
+        for name in methods:
+            one_of("methods", name, tuple(METHODS))
+        if len(set(methods)) < len(methods):
+            raise ValueError(f"methods must be distinct, got {', '.join(methods)}")
+        if not methods and not self.n_trajectories:
+            raise ValueError("methods must name at least one without n_trajectories, got none")
+        object.__setattr__(self, "methods", methods)
+
+    @property
+    def labels(self):
+        """The methods in their order, simulations last."""
+        return {"theory": (*self.methods, *([SAMPLING] if self.n_trajectories else []))}
+
+    @property
+    def point(self):
+        """The beta of the model."""
+        return {"beta": self.model.beta}
+
+    @property
+    def block(self):
+        """Points of a task: of seconds to a minute, whatever the size of the network."""
+        n = self.model.n_sites
+        work = self.n_steps * n**2 * (n * 4 * len(self.methods) + 1000 * len(self.methods) + 2 * self.n_trajectories)
+        return int(np.clip(2e10 / work, 1, 64))
+
+    def check(self, name, value):
+        """Raise if the model cannot have this value."""
+        number(name, value, 0)
+
+    def seed_of(self, index):
+        """Return the seed of the simulations of point `index`: `sample` with it gives the same bits."""
+        words = np.random.SeedSequence(self.seed, spawn_key=(index,)).generate_state(4).tolist()
+        return sum(word << 32 * i for i, word in enumerate(words))
+
+    def specification(self):
+        """Return the network by its digest, and the methods."""
+        model = self.model
+        digest = hashlib.sha256(model.couplings.tobytes() + model.fields.tobytes()).hexdigest()[:16]
+        names = ("n_sites", "beta", "update", "rate")
+        simulation = {"seed": self.seed} if self.n_trajectories else {}
+        return {
+            "job": "forward scan",
+            "network": {"digest": digest, **(self.recipe or {})},
+            "model": {name: getattr(model, name) for name in names},
+            "run": {
+                "n_steps": self.n_steps,
+                "methods": self.methods,
+                "n_trajectories": self.n_trajectories,
+                **simulation,
+            },
+        }
+
+    def run(self, points, first, n_threads, tick):
+        """Run every method at every point of a block."""
+        names = self.labels["theory"]
+        shape = len(points["beta"]), len(names)
+        arrays = {name: np.full(shape, np.nan) for name in ("mean_m", "mean_C", "mean_D", "entropy_production")}
+        status, reason = np.zeros(shape, np.int8), np.full(shape, "", dtype=object)
+        models = [self.model.replace(beta=beta) for beta in points["beta"].tolist()]
+
+        def theory(i, k):
+            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+                return MeanField(models[i], names[k], n_threads=1).run(self.n_steps)
+
+        def simulation(i, k):
+            seed = self.seed_of(first + i)
+            return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
+
+        # Theories side by side, each in one thread; then simulations, which have threads of their own.
+        n_theories = len(self.methods)
+        theories = [(i, k) for i in range(len(models)) for k in range(n_theories)]
+        simulations = [(i, n_theories) for i in range(len(models))] if self.n_trajectories else []
+        # One thread of linear algebra for each: more only wait for one another, and could change bits.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads(n_threads)) as pool:
+            begun = [pool.submit(theory, i, k) for i, k in theories]
+            for (i, k), get in itertools.chain(
+                zip(theories, [run.result for run in begun], strict=True),
+                ((place, functools.partial(simulation, *place)) for place in simulations),
+            ):
+                try:
+                    moments = get()
+                    if not np.isfinite(moments.m).all():
+                        raise FloatingPointError(f"the means are no numbers: beta = {points['beta'][i]:g} is too high")
+                except (ArithmeticError, ValueError) as error:  # ValueError: beyond the domain of an integral
+                    status[i, k], reason[i, k] = 1, str(error)
+                else:
+                    for x in "mCD":
+                        arrays[f"mean_{x}"][i, k] = getattr(moments, x).mean()
+                    if self.model.update != "lazy":  # no function of the moments
+                        arrays["entropy_production"][i, k] = moments.entropy_production(models[i])
+                tick(1 / len(names))
+        if self.model.update == "lazy":
+            del arrays["entropy_production"]
+        return {**points, **arrays, "status": status, "reason": reason.astype(str)}
+
+    def estimate(self, points):
+        """Estimate the cost of a point from two steps of every method at the lowest beta."""
+        model = self.model.replace(beta=float(points["beta"].min()))
+        seconds = 0.0
+        for name in self.methods:
+            theory = MeanField(model, name, n_threads=1)
+            now = theory.run(1)  # also wakes up what is loaded late
+            begun = time.perf_counter()
+            theory.step(now)
+            seconds += (time.perf_counter() - begun) * self.n_steps
+        if self.n_trajectories:
+            some = min(self.n_trajectories, 512)
+            begun = time.perf_counter()
+            model.sample(some, 4, n_threads=1)
+            seconds += (time.perf_counter() - begun) * self.n_trajectories / some * self.n_steps / 4
+        n = self.model.n_sites
+        names = self.labels["theory"]
+        each = f"{self.n_steps} steps of {', '.join(names)} each"
+        # Points of a block go one after the other, so they share the memory of one.
+        return each, seconds, 1 + 6 * len(names), (30 * n**2 + 8 * min(512, self.n_trajectories) * n) / self.block
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseDiagram:
+    """Find the stationary state of the asymmetric SK model at infinite size, at each point.
+
+    Kept: m, q, k, entropy rate and entropy production of `AsymmetricSK.steady`, or of
+    `AsymmetricSK.asynchronous`. Parameters beta, dJ, J0, H0 can be swept.
+
+    Parameters
+    ----------
+    model : AsymmetricSK
+        Gives the parameters that are not swept.
+    beta : float, default=1.0
+        If it is not swept.
+    update : {"parallel", "async"}, default="parallel"
+
+    Examples
+    --------
+    >>> import dmft
+    >>> result = dmft.scan(PhaseDiagram(AsymmetricSK(dJ=0.5)), beta=[0.5, 1.5], H0=[0.0, 0.5], progress=False)
+    >>> result["entropy_production"].round(4)
+    array([[0.059 , 0.0569],
+           [0.2528, 0.3269]])
+    """
+
+    model: AsymmetricSK
+    beta: float = 1.0
+    update: Literal["parallel", "async"] = "parallel"
+
+    names = ("beta", "dJ", "J0", "H0")
+    block = 64
+    max_threads = 1
+    unit = "points"
+    work = 1.0
+    labels = {}  # noqa: RUF012
+
+    def __post_init__(self):
+        object.__setattr__(self, "beta", number("beta", self.beta, 0))
+        one_of("update", self.update, ("parallel", "async"))
+
+    @property
+    def variables(self):
+        """What is kept; entropy is produced per step, or per time in which a spin is updated once."""
+        rate = "nat / step" if self.update == "parallel" else "nat / time"
+        return {
+            "beta": ((), "1", "inverse temperature"),
+            "dJ": ((), "1", "width of the couplings, times the root of N"),
+            "J0": ((), "1", "mean coupling, times N"),
+            "H0": ((), "1", "half-width of the fields"),
+            "m": ((), "1", "magnetisation"),
+            "q": ((), "1", "correlation of a spin with itself at distant times"),
+            "k": ((), "1", "mean susceptibility of a spin to its field"),
+            "entropy_rate": ((), "nat / step", "entropy rate per spin, of parallel updates"),
+            "entropy_production": ((), rate, "entropy production per spin"),
+            "status": ((), "1", STATUS),
+            "reason": ((), "1", "why a point came to no end"),
+        }
+
+    @property
+    def point(self):
+        """Parameters of the model."""
+        return {"beta": self.beta, "dJ": self.model.dJ, "J0": self.model.J0, "H0": self.model.H0}
+
+    def check(self, name, value):
+        """Raise if the model cannot have this value."""
+        number(name, value, -np.inf if name == "J0" else 0)
+
+    def specification(self):
+        """Return the parameters and the kind of updates."""
+        return {"job": "phase diagram", "model": self.point, "run": {"update": self.update}}
+
+    def _state(self, beta, dJ, J0, H0):
+        model = AsymmetricSK(J0=J0, dJ=dJ, H0=H0)
+        return model.steady(beta) if self.update == "parallel" else model.asynchronous(beta)
+
+    def run(self, points, first, n_threads, tick):
+        """Find the state of every point of a block."""
+        size = len(points["beta"])
+        arrays = {name: np.full(size, np.nan) for name in ("m", "q", "k", "entropy_rate", "entropy_production")}
+        status, reason = np.zeros(size, np.int8), np.full(size, "", dtype=object)
+        for i, point in enumerate(zip(*(points[name].tolist() for name in self.names), strict=True)):
+            try:
+                state = self._state(*point)
+            except (ArithmeticError, ValueError, RuntimeError) as error:
+                status[i], reason[i] = 1, str(error)
+            else:
+                for name, values in arrays.items():
+                    values[i] = getattr(state, name)
+            tick(1.0)
+        return {**points, **arrays, "status": status, "reason": reason.astype(str)}
+
+    def estimate(self, points):
+        """Estimate the cost of a point from some of them."""
+        some = {name: values[:: max(1, values.size // 8)][:8] for name, values in points.items()}
+        self.run({name: values[:1] for name, values in some.items()}, 0, 1, lambda work: None)
+        begun = time.perf_counter()
+        self.run(some, 0, 1, lambda work: None)
+        each = f"one stationary state of {self.update} updates each"
+        return each, (time.perf_counter() - begun) / len(some["beta"]), 10, 20
