@@ -1,4 +1,4 @@
-"""The run file: TOML sections checked against dataclasses, and turned into a sweep."""
+"""The run file: which kind it is, its sections read and checked, and the job they describe."""
 
 from __future__ import annotations
 
@@ -10,256 +10,26 @@ from typing import Literal, get_args
 import msgspec
 import numpy as np
 
-from .features import ROLES, Features
 from .jobs import AttentionSweep
 from .lyapunov import Plan
-from .model import SelfAttention, Start
+from .model import SelfAttention
+from .sections import (
+    AnyFeatures,
+    AnyStart,
+    Axes,
+    Axis,
+    ConfigError,
+    ModelSection,
+    Paper,
+    RunSection,
+    Section,
+    StartRandom,
+    SweepSection,
+    arrays_of,
+    axis_values,
+)
 
-Role = Literal["output", "value", "query", "key"]
-Record = Literal["attention", "output", "semantic", "value", "query", "key"]
 Method = Literal["naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional"]
-Matrix = list[list[float]]
-
-
-class ConfigError(ValueError):
-    """A run file that cannot be used; the message names the key, the rule and the value."""
-
-
-class Section(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A table of the run file."""
-
-    def arguments(self):
-        """Return the fields as a dict."""
-        return msgspec.structs.asdict(self)
-
-
-class FeaturesSection(Section, tag_field="kind"):
-    """``[features]``: `kind` chooses how they are made, the other keys are its arguments."""
-
-    def build(self):
-        """Return the features."""
-        make = getattr(Features, type(self).__struct_config__.tag)
-        return make(**self.arguments())
-
-
-class Paper(FeaturesSection, tag="paper"):
-    """The published weights."""
-
-    seed: int = 1
-    n_features: int = 3
-    n_sites: int = 99
-    n_positions: int = 2
-    n_segments: int | None = 3
-
-
-class Drawn(FeaturesSection):
-    """What all features drawn at random need."""
-
-    n_features: int
-    n_sites: int
-    n_positions: int
-    seed: int
-
-
-class Random(Drawn, tag="random"):
-    """Independent signs."""
-
-
-class Segments(Drawn, tag="segments"):
-    """Signs constant on segments."""
-
-    n_segments: int
-    tied_positions: bool = False
-
-
-class Reordered(Drawn, tag="reordered"):
-    """One set of vectors, in another order for each role."""
-
-    orders: dict[Role, list[int]] | None = None
-
-
-class Statistics(FeaturesSection):
-    """What all features known by their statistics need."""
-
-    output: Matrix
-    value: Matrix
-    query: Matrix
-    key: Matrix
-    position: dict[Role, Matrix] | None = None
-
-
-class Correlated(Statistics, tag="correlated", kw_only=True):
-    """Correlations with the output features."""
-
-    four_point: dict[Role, list[float]] | None = None
-
-
-class Gaussian(Statistics, tag="gaussian"):
-    """Covariances with the output features."""
-
-
-class Classes(Statistics, tag="from_classes", kw_only=True):
-    """Site classes."""
-
-    signs: Matrix
-
-
-class Independent(FeaturesSection, tag="independent"):
-    """Independent signs over infinitely many sites."""
-
-    n_features: int
-    output: list[int] | None = None
-    value: list[int] | None = None
-    query: list[int] | None = None
-    key: list[int] | None = None
-    seed: int | None = None
-    position: dict[Role, Matrix] | None = None
-
-
-class Patterns(FeaturesSection, tag="patterns"):
-    """Hand-set orders of shared patterns."""
-
-    patterns: list[int]
-    output: list[int]
-    value: list[int]
-    query: list[int]
-    key: list[int]
-    position: dict[Role, Matrix] | None = None
-    rectified: bool = True
-
-
-class FeaturesFile(FeaturesSection, tag="file"):
-    """Arrays output, value, query, key of a .npz file, each (n_features, n_sites + n_positions)."""
-
-    path: str
-    n_positions: int
-
-    def build(self):
-        """Return the features."""
-        arrays = _arrays("features.path", self.path, ROLES)
-        return Features(**arrays, n_positions=self.n_positions)
-
-
-class ModelSection(Section):
-    """``[model]``."""
-
-    n_context: int
-    gamma: float
-    beta: float = 1.0
-    epsilon: float = 0.0
-    n_heads: int = 1
-
-
-class StartSection(Section, tag_field="kind"):
-    """``[start]``: `kind` chooses where runs begin."""
-
-    def build(self):
-        """Return the start."""
-        return getattr(Start, type(self).__struct_config__.tag)(**self.arguments())
-
-
-class StartFeature(StartSection, tag="feature"):
-    """From a feature vector."""
-
-    role: Role = "output"
-    index: int = 0
-    in_window: bool = False
-
-
-class StartToken(StartSection, tag="token"):
-    """From a token."""
-
-    x: list[int]
-    in_window: bool = False
-
-
-class StartWindow(StartSection, tag="window"):
-    """From attention vectors, newest first."""
-
-    attention: Matrix
-    phase: int = 0
-
-
-class StartRandom(StartSection, tag="random"):
-    """From a random window."""
-
-    seed: int = 0
-
-
-class StartFile(StartSection, tag="file"):
-    """From arrays attention and phase of a .npz file."""
-
-    path: str
-
-    def build(self):
-        """Return the start."""
-        arrays = _arrays("start.path", self.path, ("attention", "phase"))
-        return Start.window(arrays["attention"], int(arrays["phase"]))
-
-
-class RunSection(Section):
-    """``[run]``: what is done at every point."""
-
-    n_steps: int
-    n_transient: int = 1_000
-    measure: list[Literal["orbit", "lyapunov"]] = msgspec.field(default_factory=lambda: ["orbit"])
-    record: list[Record] = msgspec.field(default_factory=lambda: ["attention"])
-    n_rows: int | None = None
-    every: int = 1
-    section: int | None = None
-    n_exponents: int | None = None
-    n_tangent_transient: int | None = None
-    n_history: int = 0
-    qr_interval: int = 1
-
-
-class Range(Section):
-    """Values between two ends, both included."""
-
-    start: float
-    stop: float
-    num: int
-    scale: Literal["linear", "log"] = "linear"
-
-    def values(self, name):
-        """Return the values as an array."""
-        if self.num < 1:
-            raise ConfigError(f"sweep.{name}.num must be >= 1, got {self.num}")
-        if self.scale == "log":
-            if min(self.start, self.stop) <= 0:
-                raise ConfigError(f"sweep.{name} must have start and stop > 0 on a log scale, got {self.start}")
-            return np.geomspace(self.start, self.stop, self.num)
-        return np.linspace(self.start, self.stop, self.num)
-
-
-Axis = Range | list[float] | None
-
-
-def _values(name, axis):
-    """Return the values of an axis as an array."""
-    return axis.values(name) if isinstance(axis, Range) else np.array(axis, dtype=float)
-
-
-class Axes(Section):
-    """Axes, and whether they go side by side."""
-
-    together: bool = False
-
-    def axes(self):
-        """Return the values of each axis that is swept, in the order of their definition."""
-        return {
-            name: _values(name, axis)
-            for name, axis in self.arguments().items()
-            if name != "together" and axis is not None
-        }
-
-
-class SweepSection(Axes):
-    """``[sweep]``."""
-
-    beta: Axis = None
-    gamma: Axis = None
-    epsilon: Axis = None
 
 
 class RunFile(Section):
@@ -267,12 +37,8 @@ class RunFile(Section):
 
     model: ModelSection
     run: RunSection
-    features: (
-        Paper | Random | Segments | Reordered | Correlated | Gaussian | Independent | Classes | Patterns | FeaturesFile
-    ) = msgspec.field(default_factory=Paper)
-    start: StartFeature | StartToken | StartWindow | StartRandom | StartFile = msgspec.field(
-        default_factory=StartRandom
-    )
+    features: AnyFeatures = msgspec.field(default_factory=Paper)
+    start: AnyStart = msgspec.field(default_factory=StartRandom)
     sweep: SweepSection = msgspec.field(default_factory=SweepSection)
 
     def build(self):
@@ -362,7 +128,7 @@ class NetworkFile(Section, tag_field="kind", tag="file"):
         """Return the network, and how it was made."""
         from .ising import KineticIsing
 
-        arrays = _arrays("ising.path", self.path, ("couplings", "fields"))
+        arrays = arrays_of("ising.path", self.path, ("couplings", "fields"))
         return KineticIsing(**arrays, beta=self.beta, update=self.update, rate=self.rate), {"kind": "file"}
 
     def beta_c(self):
@@ -402,9 +168,9 @@ class IsingFile(Section):
         if beta is not None and relative is not None:
             raise ConfigError("sweep.beta must be left out with sweep.beta_over_beta_c, got both")
         if relative is not None:
-            betas = self.ising.beta_c() * _values("beta_over_beta_c", relative)
+            betas = self.ising.beta_c() * axis_values("beta_over_beta_c", relative)
         else:
-            betas = [model.beta] if beta is None else _values("beta", beta)
+            betas = [model.beta] if beta is None else axis_values("beta", beta)
         return ForwardScan(model=model, recipe=recipe, **self.run.arguments()), {"beta": betas}, False
 
 
@@ -520,12 +286,3 @@ def _explain(message, tree):
     if rule.startswith("Invalid"):
         return f"{path} has no value {value!r}; the choices are in the documentation of [{path.split('.')[0]}]"
     return f"{path} must be {rule.removeprefix('Expected ').replace('`', '').split(', got')[0]}, got {value!r}"
-
-
-def _arrays(name, path, keys):
-    """Read arrays from a .npz file."""
-    try:
-        with np.load(path) as file:
-            return {key: file[key] for key in keys}
-    except (OSError, KeyError, ValueError) as error:
-        raise ConfigError(f"{name} must be a .npz file with arrays {', '.join(keys)}, got {path!r}: {error}") from error

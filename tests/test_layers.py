@@ -19,7 +19,7 @@ FLOOR = {
     "lyapunov": 4,
     "store": 5, "parallel": 5, "progress": 5, "jobs": 5,
     "sweep": 6, "figures": 6,
-    "config": 7,
+    "sections": 6, "config": 7,
     "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip
 DOORS = {"mpi4py": {"parallel"}, "matplotlib": {"figures"}, "h5py": {"store"}, "click": {"cli"}, "tqdm": {"progress"}}
