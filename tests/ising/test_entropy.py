@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from golden import load
+from kinetic import load
 from numpy.testing import assert_allclose
 
 from dmft.ising import KineticIsing, MeanField, Moments, entropy_production, ep_bound

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from golden import METHODS, load
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinetic import METHODS, load
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dmft.ising import (

@@ -5,9 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from golden import FORWARD, METHODS, RUNAWAY, STATIONARY, load, network, start
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinetic import FORWARD, METHODS, RUNAWAY, STATIONARY, load, network, start
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dmft.ising import KineticIsing, MeanField, Moments

@@ -6,9 +6,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from golden import STATIONARY, load, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kinetic import STATIONARY, load, network
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dmft.ising import Exact, KineticIsing, sample, trajectory

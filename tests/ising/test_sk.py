@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from golden import load
+from kinetic import load
 from numpy.testing import assert_allclose
 from scipy.special import erf
 
