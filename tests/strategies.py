@@ -34,8 +34,8 @@ def models(draw, max_features=8, max_context=16, law="classes", gamma=500.0, bet
     return SelfAttention(
         draw(features(n_features, n_positions, law)),
         n_context=n_context,
-        beta=draw(st.floats(0, beta)),
-        gamma=draw(st.floats(0, gamma)),
+        beta=draw(st.floats(0, beta, allow_subnormal=False)),
+        gamma=draw(st.floats(0, gamma, allow_subnormal=False)),
         epsilon=draw(st.floats(0, 1)) if n_positions else 0.0,
         n_heads=draw(st.sampled_from(divisors)),
     )

@@ -110,7 +110,8 @@ def test_tangent_matches_reference_jacobian(data):
     columns = (batch.frame[0].reshape(size, size) * 2.0 ** batch.exponent[0][:, None]).T
     assert_allclose(columns[:, 0], expected[:, 0], rtol=0, atol=1e-12 * scale)
     sigma = np.linalg.svd(expected, compute_uv=False)
-    if sigma[-1] > 1e-9 * sigma[0] and not batch.n_lost.any():
+    # A norm below 1e-150 has a square that doubles do not hold: no orthogonality there.
+    if sigma[-1] > 1e-9 * sigma[0] and sigma[-1] > 1e-140 and not batch.n_lost.any():
         assert_allclose(columns.T @ columns, np.diag(np.sum(columns**2, axis=0)), atol=1e-6 * scale**2)
         assert_allclose(batch.log_growth()[0].sum(), np.linalg.slogdet(expected)[1], atol=1e-6)
 
