@@ -133,8 +133,10 @@ def integrals():
         root = np.sqrt(v)
 
         def scipy(x, v=v, root=root):
-            f = lambda y: np.tanh(x + root * y) * np.exp(-(y**2) / 2) / norm  # noqa: E731
-            return quad(f, -9, 9, epsabs=1e-12, epsrel=0, limit=200)[0]
+            def integrand(y):
+                return np.tanh(x + root * y) * np.exp(-(y**2) / 2) / norm
+
+            return quad(integrand, -9, 9, epsabs=1e-12, epsrel=0, limit=200)[0]
 
         fast = best(lambda v=v: tanh_gauss(g, v, n_threads=1)) / n
         slow = best(lambda: [scipy(x) for x in g[:50]], 2) / 50

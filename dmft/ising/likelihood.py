@@ -176,7 +176,10 @@ def goodness_of_fit(model, spikes, *, n_samples=10_000, n_transient=100, seed=0,
     likelihood = log_likelihood(model, spikes)
     got = sample(model, n_samples, n_transient, seed=seed, n_threads=n_threads)
     off = ~np.eye(model.n_sites, dtype=bool)
-    rms = lambda x: float(np.sqrt((x**2).mean())) if x.size else 0.0  # noqa: E731
+
+    def rms(x):
+        return float(np.sqrt((x**2).mean())) if x.size else 0.0
+
     return Fit(
         log_likelihood=likelihood,
         m=rms(got.m - data.m),
