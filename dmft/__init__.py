@@ -7,7 +7,8 @@ from .features import Features
 from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
-from .sweep import SweepResult, load, scan, sweep
+from .results import SweepResult, load
+from .sweep import scan, sweep
 
 __all__ = [
     "Features",

@@ -15,9 +15,10 @@ from . import _kernels, parallel
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
+from .engine import run as run_sweep
+from .grid import Grid
+from .results import load
 from .store import Store, StoreError
-from .sweep import grid, load
-from .sweep import run as run_sweep
 
 
 class Failure(click.ClickException):
@@ -182,13 +183,14 @@ def _size(result):
 
 def _estimate(job, axes, together, threads):
     """Time and memory of a sweep, from a short run of one of its own blocks."""
-    axes, dims, points = grid(job, axes, together)
-    n_points = len(points[dims[0]])
-    each, one, rows, memory = job.estimate(points)
+    grid = Grid.of(job, axes, together)
+    n_points = grid.n_points
+    each, one, rows, memory = job.estimate(grid.points(np.linspace(0, n_points - 1, min(n_points, 1024)).astype(int)))
     n_threads = min(effective_threads(threads), job.max_threads or np.inf)
+    shape = " x ".join(f"{size} {name}" for name, size in zip(grid.dims, grid.shape, strict=True))
     return "\n".join(
         [
-            f"{n_points} points ({' x '.join(f'{len(axes[d])} {d}' for d in dims)}), {each}",
+            f"{n_points} points ({shape}), {each}",
             f"about {one * n_points / n_threads:.1f} s on {n_threads} threads ({one * n_points:.1f} s of one core)",
             f"about {memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
             f"{rows * 8 * n_points / 2**20:.1f} MiB on disk",

@@ -11,11 +11,17 @@ A sweep cuts its points into blocks and hands each to a job, which is any object
 - ``labels``: the names along such a dimension, where it has any;
 - ``check(name, value)``: raises ValueError if a value of a parameter is outside its domain;
 - ``specification()``: all that determines the numbers besides the axes, as plain values for JSON;
-- ``run(points, first, n_threads, tick)``: the arrays of a block by name, points first. `points` holds
-  an array for each of `names`, `first` is the index of the first point, and ``tick(work)`` is to be
-  called as work gets done. Every point must get the same bits in whatever block and company;
+- ``run(task, n_threads, tick)``: the arrays of a `Task` by name, points first. ``tick(work)`` is to
+  be called as work gets done. Every point must get the same bits in whatever block and company;
 - ``estimate(points)``: a sentence on a point, then per point the seconds of one core, the doubles it
   keeps on disk, and those it needs in memory.
+
+and, if it likes,
+
+- ``cut(grid, size)``: the blocks of a `Grid`, of about `size` points, in the order in which they
+  should begin; a `Block` may come after others, and its task then holds their arrays;
+- ``extras``: like ``variables``, of arrays that belong to a block as a whole and not to its points:
+  all dimensions, the unit, the meaning. They are kept beside the others for the blocks that follow.
 
 It travels to other MPI ranks by pickle. `AttentionSweep` is one, `dmft.ising.ForwardScan` and
 `dmft.ising.PhaseDiagram` are others.
@@ -102,9 +108,9 @@ class AttentionSweep:
             "run": run,
         }
 
-    def run(self, points, first, n_threads, tick):
+    def run(self, task, n_threads, tick):
         """Run a block of points side by side."""
-        model = self.plan.model
+        model, points = self.plan.model, task.points
         # The overlaps of a starting token depend on epsilon.
         states = {e: self.start.state(model.replace(epsilon=e)) for e in set(points["epsilon"].tolist())}
         states = [states[e] for e in points["epsilon"].tolist()]

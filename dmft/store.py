@@ -20,7 +20,7 @@ import numpy as np
 from . import _kernels
 from ._version import VERSION
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 class StoreError(Exception):
@@ -79,21 +79,19 @@ def _commit():
     return commit + ("+changes" if changed else "")
 
 
-def netcdf(arrays, dims, coordinates, attributes, variables):
+def netcdf(arrays, coordinates, attributes, variables):
     """Return the bytes of a netCDF4 file.
 
     Parameters
     ----------
     arrays : dict of str to ndarray
-        Numbers or strings; leading axes `dims`, then those of `variables`.
-    dims : tuple of str
-        Names of the leading axes.
+        Numbers or strings.
     coordinates : dict of str to ndarray
         Values along axes, for those that have any.
     attributes : dict of str to str
         Of the file.
     variables : dict of str to tuple
-        Of each array, and of axes where known: names of the further axes, unit, meaning.
+        Of each array, and of axes where known: names of its axes, unit, meaning.
 
     Returns
     -------
@@ -107,14 +105,14 @@ def netcdf(arrays, dims, coordinates, attributes, variables):
             file.attrs[name] = text
         sizes = {}
         for name, array in arrays.items():
-            sizes.update(zip(dims + variables[name][0], array.shape, strict=True))
+            sizes.update(zip(variables[name][0], array.shape, strict=True))
         for name, size in sizes.items():
             scale = _dataset(file, name, coordinates.get(name, np.arange(size)), variables)
             scale.make_scale(name)
         for name, array in arrays.items():
             if name not in sizes:
                 data = _dataset(file, name, array, variables)
-                for axis, dim in enumerate(dims + variables[name][0]):
+                for axis, dim in enumerate(variables[name][0]):
                     data.dims[axis].attach_scale(file[dim])
     return buffer.getvalue()
 
@@ -140,7 +138,7 @@ class Store:
     folder : Path
     manifest : dict
         "schema", "spec" (all that determines the numbers), "n_points", "block" (points of a
-        shard), and "provenance".
+        shard at most), "n_blocks" (shards of the finished store), and "provenance".
     """
 
     def __init__(self, folder, manifest):
@@ -148,7 +146,7 @@ class Store:
         self.manifest = manifest
 
     @classmethod
-    def create(cls, folder, spec, n_points, block):
+    def create(cls, folder, spec, n_points, block, n_blocks):
         """Make a new store; refuse a folder that holds anything."""
         folder = Path(folder)
         if (folder / "manifest.json").exists():
@@ -160,6 +158,7 @@ class Store:
             "spec": spec,
             "n_points": n_points,
             "block": block,
+            "n_blocks": n_blocks,
             "provenance": provenance(),
         }
         try:
@@ -184,12 +183,13 @@ class Store:
         return cls(folder, manifest)
 
     @classmethod
-    def resume(cls, folder, spec, n_points, block):
+    def resume(cls, folder, spec, n_points, block, n_blocks):
         """Open a store to continue it; refuse one of another specification, listing differences."""
         store = cls.open(folder)
-        ours = json.loads(json.dumps({"spec": spec, "n_points": n_points, "block": block}))
+        ours = {"spec": spec, "n_points": n_points, "block": block, "n_blocks": n_blocks}
+        ours = json.loads(json.dumps(ours))
+        theirs = {name: store.manifest[name] for name in ours}
         ours["version"] = VERSION
-        theirs = {name: store.manifest[name] for name in ("spec", "n_points", "block")}
         theirs["version"] = store.manifest["provenance"]["version"]
         found = list(_differences(theirs, ours))
         if found:
@@ -199,7 +199,7 @@ class Store:
     @property
     def n_blocks(self):
         """Number of shards of the finished store."""
-        return -(-self.manifest["n_points"] // self.manifest["block"])
+        return self.manifest["n_blocks"]
 
     def path(self, block):
         """Return the file of a block."""
@@ -209,30 +209,39 @@ class Store:
         """Return the blocks that are there, a sorted list of int."""
         return [block for block in range(self.n_blocks) if self.path(block).exists()]
 
-    def save(self, block, arrays, variables, labels):
-        """Write one block: whole, or not at all; `variables` and `labels` as a job has them."""
-        first = block * self.manifest["block"]
-        n_points = len(next(iter(arrays.values())))
-        coordinates = {"point": np.arange(first, first + n_points), **labels}
+    def save(self, task, arrays, job):
+        """Write the arrays of a block: whole, or not at all."""
+        extras = getattr(job, "extras", {})
+        variables = {name: (("point", *dims), *about) for name, (dims, *about) in job.variables.items()} | extras
+        coordinates = {"point": task.index, **job.labels}
         attributes = {"dmft_version": self.manifest["provenance"]["version"]}
+        path = self.path(task.number)
         try:
-            write_whole(self.path(block), netcdf(arrays, ("point",), coordinates, attributes, variables))
+            write_whole(path, netcdf(arrays, coordinates, attributes, variables))
         except OSError as error:
-            raise StoreError(f"cannot write {self.path(block)}: {error}; finished blocks are kept") from error
+            raise StoreError(f"cannot write {path}: {error}; finished blocks are kept") from error
 
-    def load(self, name):
-        """Return one variable of all finished blocks, points first."""
+    def read(self, number):
+        """Return all arrays of a block by name, those of its points and those of its own."""
         import h5py
 
-        parts = []
+        with h5py.File(self.path(number)) as file:
+            return {name: _values(data) for name, data in file.items() if not data.is_scale}
+
+    def load(self, name):
+        """Return one variable of the points of all finished blocks, in the order of their numbers."""
+        import h5py
+
+        index, parts = [], []
         for block in self.done():
             with h5py.File(self.path(block)) as file:
                 if name not in file:
                     raise KeyError(name)
+                index.append(file["point"][...])
                 parts.append(_values(file[name]))
         if not parts:
             raise StoreError(f"{self.folder} has no finished block yet")
-        return np.concatenate(parts)
+        return in_order(index, parts)
 
     def variables(self):
         """Return what the files say of their variables: dimensions after the point, unit, meaning.
@@ -249,7 +258,7 @@ class Store:
                     data.attrs.get("long_name", name),
                 )
                 for name, data in (file or {}).items()
-                if not data.is_scale
+                if not data.is_scale and data.dims[0][0].name == "/point"
             }
 
     def labels(self):
@@ -262,6 +271,11 @@ class Store:
 
         done = self.done()
         return h5py.File(self.path(done[0])) if done else contextlib.nullcontext()
+
+
+def in_order(index, parts):
+    """Return the points of several blocks as one array, in the order of their numbers."""
+    return np.concatenate(parts)[np.argsort(np.concatenate(index))]
 
 
 def _differences(theirs, ours, path=""):

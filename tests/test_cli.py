@@ -12,7 +12,7 @@ import dmft
 from dmft import progress
 from dmft.cli import main
 from dmft.config import ConfigError, read
-from dmft.sweep import grid
+from dmft.grid import Grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """
@@ -135,7 +135,7 @@ def test_failed_points_set_the_exit_code(tmp_path):
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
 def test_examples_are_valid(name):
     job, axes, together = read(EXAMPLES / name).job()
-    assert grid(job, axes, together)
+    assert Grid.of(job, axes, together).n_points
 
 
 FEATURES = {

@@ -17,10 +17,10 @@ FLOOR = {
     "model": 2,
     "meanfield": 3, "ising": 3,
     "lyapunov": 4,
-    "store": 5, "parallel": 5, "progress": 5, "jobs": 5,
-    "sweep": 6, "figures": 6,
-    "sections": 6, "config": 7,
-    "cli": 8, "__init__": 9, "__main__": 9,
+    "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5,
+    "results": 6, "figures": 6, "sections": 6,
+    "engine": 7, "config": 7,
+    "sweep": 8, "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip
 DOORS = {"mpi4py": {"parallel"}, "matplotlib": {"figures"}, "h5py": {"store"}, "click": {"cli"}, "tqdm": {"progress"}}
 

@@ -1,10 +1,6 @@
 """Kinetic Ising systems through the machinery of sweeps: forward scans, diagrams of the SK model."""
 
-import hashlib
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import get_args
 
 import h5py
@@ -12,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_array_equal
+from processes import digest, mpi
 
 import dmft
 from dmft import figures
@@ -26,13 +23,6 @@ METHODS = ("naive", "tap", "plefka_t2", "gaussian", "pairwise", "conditional")
 FORWARD = ForwardScan(model=NETWORK, n_steps=6, methods=METHODS, n_trajectories=700, seed=5)
 BETAS = [0.5, 1.0, 1.4]
 SK = AsymmetricSK(dJ=0.4, H0=0.3)
-
-
-def digest(result):
-    sha = hashlib.sha256()
-    for name in sorted(result.keys()):
-        sha.update(name.encode() + np.ascontiguousarray(result[name]).tobytes())
-    return sha.hexdigest()
 
 
 def scan(job, **options):
@@ -217,10 +207,7 @@ dmft.scan(PhaseDiagram(AsymmetricSK(dJ=0.4, H0=0.3)), **grid, store=sys.argv[1] 
 
 @pytest.mark.mpi
 def test_same_bits_on_two_ranks(tmp_path):
-    (tmp_path / "job.py").write_text(JOB.format(methods=METHODS, betas=BETAS))
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    command = [str(mpiexec), "-n", "2", sys.executable, "-m", "mpi4py", str(tmp_path / "job.py"), str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = mpi(2, tmp_path, JOB.format(methods=METHODS, betas=BETAS), tmp_path)
     assert done.returncode == 0, done.stderr
     assert digest(dmft.load(tmp_path / "forward")) == digest(scan(FORWARD, beta=BETAS))
     grid = scan(PhaseDiagram(SK), beta=np.linspace(0.1, 2, 13), dJ=np.linspace(0, 1, 11))

@@ -1,18 +1,17 @@
 """Sweeps: the same numbers as single runs, in memory, in a store, under a resume, on two ranks."""
 
-import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from processes import digest, mpi
 
 import dmft
 from dmft.store import Store, StoreError
@@ -20,13 +19,6 @@ from dmft.sweep import BLOCK
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 SMALL = {"n_steps": 60, "n_transient": 40, "measure": ("orbit", "lyapunov"), "n_rows": 20, "progress": False}
-
-
-def digest(result):
-    sha = hashlib.sha256()
-    for name in sorted(result.keys()):
-        sha.update(name.encode() + np.ascontiguousarray(result[name]).tobytes())
-    return sha.hexdigest()
 
 
 @pytest.mark.parametrize("start", [None, dmft.Start.feature("output", 0)])
@@ -208,20 +200,12 @@ dmft.sweep(model, beta=np.linspace(0.5, 1.5, {n}), n_steps={steps}, n_transient=
 """
 
 
-def mpi(n_ranks, *arguments, code):
-    path = Path(sys.executable).with_name("mpiexec")
-    script = Path(arguments[0]).parent / "job.py"
-    script.write_text(code)
-    command = [str(path), "-n", str(n_ranks), sys.executable, "-m", "mpi4py", str(script), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
 @pytest.mark.mpi
 @pytest.mark.parametrize("n_ranks", [2, 3])
 def test_same_bits_on_several_ranks(tmp_path, n_ranks):
     n = 2 * BLOCK + 5
     serial = dmft.sweep(PAPER, beta=np.linspace(0.5, 1.5, n), **SMALL)
-    done = mpi(n_ranks, tmp_path / "s", code=JOB.format(n=n, steps=60))
+    done = mpi(n_ranks, tmp_path, JOB.format(n=n, steps=60), tmp_path / "s")
     assert done.returncode == 0, done.stderr
     assert digest(dmft.load(tmp_path / "s")) == digest(serial)
 
@@ -230,7 +214,7 @@ def test_same_bits_on_several_ranks(tmp_path, n_ranks):
 def test_an_error_on_rank_zero_ends_all_ranks(tmp_path):
     (tmp_path / "s").mkdir()
     (tmp_path / "s" / "notes.txt").write_text("keep")
-    done = mpi(2, tmp_path / "s", code=JOB.format(n=5, steps=60))
+    done = mpi(2, tmp_path, JOB.format(n=5, steps=60), tmp_path / "s")
     assert done.returncode != 0
     assert "is not an empty folder" in done.stderr
 

@@ -137,8 +137,9 @@ class ForwardScan:
             },
         }
 
-    def run(self, points, first, n_threads, tick):
+    def run(self, task, n_threads, tick):
         """Run every method at every point of a block."""
+        points = task.points
         names = self.labels["theory"]
         shape = len(points["beta"]), len(names)
         arrays = {name: np.full(shape, np.nan) for name in ("mean_m", "mean_C", "mean_D", "entropy_production")}
@@ -150,7 +151,7 @@ class ForwardScan:
                 return MeanField(models[i], names[k], n_threads=1).run(self.n_steps)
 
         def simulation(i, k):
-            seed = self.seed_of(first + i)
+            seed = self.seed_of(int(task.index[i]))
             return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
 
         # Theories side by side, each in one thread; then simulations, which have threads of their own.
@@ -276,8 +277,11 @@ class PhaseDiagram:
         model = AsymmetricSK(J0=J0, dJ=dJ, H0=H0)
         return model.steady(beta) if self.update == "parallel" else model.asynchronous(beta)
 
-    def run(self, points, first, n_threads, tick):
+    def run(self, task, n_threads, tick):
         """Find the state of every point of a block."""
+        return self._states(task.points, tick)
+
+    def _states(self, points, tick):
         size = len(points["beta"])
         arrays = {name: np.full(size, np.nan) for name in ("m", "q", "k", "entropy_rate", "entropy_production")}
         status, reason = np.zeros(size, np.int8), np.full(size, "", dtype=object)
@@ -295,8 +299,8 @@ class PhaseDiagram:
     def estimate(self, points):
         """Estimate the cost of a point from some of them."""
         some = {name: values[:: max(1, values.size // 8)][:8] for name, values in points.items()}
-        self.run({name: values[:1] for name, values in some.items()}, 0, 1, lambda work: None)
+        self._states({name: values[:1] for name, values in some.items()}, lambda work: None)
         begun = time.perf_counter()
-        self.run(some, 0, 1, lambda work: None)
+        self._states(some, lambda work: None)
         each = f"one stationary state of {self.update} updates each"
         return each, (time.perf_counter() - begun) / len(some["beta"]), 10, 20
