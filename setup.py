@@ -74,7 +74,11 @@ setup(
     cmdclass={"build_ext": ParallelBuild},
     ext_modules=cythonize(
         [
-            extension("_kernels", "_isa", ["attention", "attention_laws", "attention_map", "attention_tangent"]),
+            extension(
+                "_kernels",
+                "_isa",
+                ["attention", "attention_laws", "attention_map", "attention_strobe", "attention_tangent"],
+            ),
             extension(
                 "_integrals",
                 "_integrals",

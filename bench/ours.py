@@ -10,7 +10,7 @@ def advance(problem, n_steps, n_tangents=0, qr_interval=1):
     n_features, n_context, _ = problem.sizes
     n_points = problem.n_points
     window = problem.window.copy()
-    frame = exponent = n_lost = None
+    frame = exponent = n_lost = mark = None
     if n_tangents:
         n = n_context * n_features
         frame = np.zeros((n_points, n_tangents, n))
@@ -18,11 +18,12 @@ def advance(problem, n_steps, n_tangents=0, qr_interval=1):
         frame = frame.reshape(n_points, n_tangents, n_context, n_features)
         exponent = np.zeros((n_points, n_tangents))
         n_lost = np.zeros((n_points, n_tangents), np.int64)
+        mark = np.zeros((n_points, n_tangents, 2))
     _kernels.advance(
         problem.signs, problem.couplings, problem.position, 1, 0,
         problem.beta, problem.gain, problem.epsilon, window, None, n_context, problem.phase,
         n_steps, n_steps, 0, 0, [None] * 6, np.zeros(n_points, np.int64),
-        frame, exponent, n_lost, qr_interval, 1,
+        frame, exponent, n_lost, mark, 0, 0, None, None, qr_interval, 1,
     )  # fmt: skip
     return window, frame, exponent
 

@@ -36,6 +36,11 @@ typedef struct {
     double *frame;    /* INOUT (n_points, n_tangents, n_context, n_features), rows as in window */
     double *exponent; /* INOUT (n_points, n_tangents): powers of two scaled out of the frame */
     int64_t *n_lost;  /* INOUT (n_points, n_tangents): steps whose stretch is below rounding */
+    double *mark;     /* INOUT (n_points, n_tangents, 2): power and log length at the last strobe */
+    /* samples at the strobes: after `until` steps, then every `interval` steps; until = 0: none */
+    ptrdiff_t interval, until, n_samples; /* n_samples: the room for them */
+    double *sample_window; /* OUT (n_points, n_samples, n_context, n_features), rows as in window, or NULL */
+    double *sample_growth; /* OUT (n_points, n_samples, n_tangents) or NULL */
 } Job;
 
 /* One instruction set: how many points one call takes, the scratch it wants, and the call. */

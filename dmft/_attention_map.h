@@ -46,6 +46,9 @@ typedef vec pack[GROUPS];
     X(pull, M)             /* d A_a / d m^q_c, one row */                           \
     X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
     X(power, K)            /* powers of two taken out of the tangents */            \
+    X(mark_power, K)       /* the same at the last strobe, ... */                   \
+    X(mark_log, K)         /* ... and the log of their length then */               \
+    X(sample, L * M)       /* one sample of the window or of the growth */          \
     X(size, K)             /* squared norms of the propagated tangents */
 
 typedef struct {
@@ -237,14 +240,20 @@ INLINE void begin_step(const int M, const Block *b, int phase, pack *slope)
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
 
+#define TINY 0x1p-900 /* a squared norm that has lost digits to underflow, or nearly so */
+
+#include "_attention_strobe.h"
+
 INLINE void orbit(SIZES, Block *b, const int full)
 {
     load_block(M, L, H, b);
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
+    ptrdiff_t until = b->job->until, n_sampled = 0;
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
         begin_step(M, b, phase, NULL);
         attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
+        if (full && STROBE(until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
         if (!full && n < L) n++;
     }
     store_window(M, L, H, b, n, phase);

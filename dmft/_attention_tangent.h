@@ -35,7 +35,11 @@ INLINE void load_frame(SIZES, const Block *b, int n_tangents)
             for (int a = 0; a < M; a++)
                 load(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
                      b->frame[((ptrdiff_t)i * L + (b->job->phase - d + L) % L) * M + a]);
-    for (int i = 0; i < n_tangents; i++) load(b, b->job->exponent + i, n_tangents, b->power[i]);
+    for (int i = 0; i < n_tangents; i++) {
+        load(b, b->job->exponent + i, n_tangents, b->power[i]);
+        load(b, b->job->mark + 2 * i, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
+        load(b, b->job->mark + 2 * i + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+    }
 }
 
 INLINE void store_frame(SIZES, const Block *b, int n_tangents, int phase)
@@ -45,12 +49,15 @@ INLINE void store_frame(SIZES, const Block *b, int n_tangents, int phase)
             for (int a = 0; a < M; a++)
                 store(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
                       b->frame[((ptrdiff_t)i * L + (phase - d + L) % L) * M + a]);
-    for (int i = 0; i < n_tangents; i++) store(b, b->job->exponent + i, n_tangents, b->power[i]);
+    for (int i = 0; i < n_tangents; i++) {
+        store(b, b->job->exponent + i, n_tangents, b->power[i]);
+        store(b, b->job->mark + 2 * i, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
+        store(b, b->job->mark + 2 * i + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+    }
 }
 
 /* The k with |x| / 2^k in [1, 2), from the squared norm; no matter how small the norm is. A norm
    of zero stays zero whatever is taken out; NaN stays NaN. */
-#define TINY 0x1p-900
 INLINE ivec binary_order(vec squared)
 {
     ivec tiny = squared < TINY;
@@ -105,6 +112,7 @@ INLINE void leading(SIZES, Block *b)
     load_block(M, L, H, b);
     load_frame(M, L, H, b, 1);
     int phase = b->job->phase;
+    ptrdiff_t until = b->job->until, n_sampled = 0;
     for (int s = 0; s < L; s++) {
         activations(M, b, b->ring + s * M, b->x, b->slope);
         tangent_overlaps(M, b, s);
@@ -117,6 +125,11 @@ INLINE void leading(SIZES, Block *b)
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
         if (phase % 4 == 0) rescale(M, L, H, b);
         record(M, b, t, phase);
+        if (STROBE(until)) {
+            rescale(M, L, H, b); /* by a power of two: it changes no digit */
+            sample_window(M, L, H, b, n_sampled, NEXT(phase));
+            sample_growth(M, L, H, b, n_sampled++, 1);
+        }
     }
     store_window(M, L, H, b, L, phase);
     store_frame(M, L, H, b, 1, phase);
@@ -236,6 +249,7 @@ INLINE void spectrum(SIZES, Block *b)
     load_block(M, L, H, b);
     load_frame(M, L, H, b, n_tangents);
     int phase = b->job->phase;
+    ptrdiff_t until = b->job->until, n_sampled = 0;
     for (int s = 0; s < L; s++) {
         activations(M, b, b->ring + s * M, b->x, b->slope);
         overlap_slope(M, b, KEY, b->dkey + s * M * M);
@@ -249,8 +263,14 @@ INLINE void spectrum(SIZES, Block *b)
         attend(M, L, H, b, 1, L, phase);
         jacobian_rows(M, L, H, b, phase);
         propagate(M, L, H, b, n_tangents, phase);
-        if ((t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps) orthogonalise(M, L, H, b, n_tangents);
+        const int strobe = STROBE(until);
+        if (strobe || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps)
+            orthogonalise(M, L, H, b, n_tangents);
         record(M, b, t, phase);
+        if (strobe) {
+            sample_window(M, L, H, b, n_sampled, NEXT(phase));
+            sample_growth(M, L, H, b, n_sampled++, n_tangents);
+        }
     }
     store_window(M, L, H, b, L, phase);
     store_frame(M, L, H, b, n_tangents, phase);

@@ -32,6 +32,10 @@ cdef extern from "_attention.h" nogil:
         double *frame
         double *exponent
         int64_t *n_lost
+        double *mark
+        Py_ssize_t interval, until, n_samples
+        double *sample_window
+        double *sample_growth
     ctypedef struct Kernels:
         const char *name
         int n_block
@@ -105,6 +109,11 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             double[:, :, :, ::1] frame,           # INOUT (n_points, n_tangents, n_context, n_features)
             double[:, ::1] exponent,              # INOUT (n_points, n_tangents)
             int64_t[:, ::1] n_lost,               # INOUT (n_points, n_tangents)
+            double[:, :, ::1] mark,               # INOUT (n_points, n_tangents, 2)
+            Py_ssize_t interval,
+            Py_ssize_t until,
+            double[:, :, :, ::1] sample_window,   # OUT   (n_points, n_samples, n_context, n_features) or None
+            double[:, :, ::1] sample_growth,      # OUT   (n_points, n_samples, n_tangents) or None
             int qr_interval,
             int n_threads):
     """Take every point n_steps further, in place; see Job in _attention.h."""
@@ -147,6 +156,18 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
         job.frame = &frame[0, 0, 0, 0]
         job.exponent = &exponent[0, 0]
         job.n_lost = &n_lost[0, 0]
+        job.mark = &mark[0, 0, 0]
+    job.interval = interval
+    job.until = until
+    job.n_samples = 0
+    job.sample_window = NULL
+    job.sample_growth = NULL
+    if sample_window is not None:
+        job.n_samples = sample_window.shape[1]
+        job.sample_window = &sample_window[0, 0, 0, 0]
+    if sample_growth is not None:
+        job.n_samples = sample_growth.shape[1]
+        job.sample_growth = &sample_growth[0, 0, 0]
 
     cdef size_t n_scratch = (kernels.scratch(&job) + 127) // 64 * 64
     cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)

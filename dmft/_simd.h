@@ -63,6 +63,20 @@ INLINE vec vexp(vec x)
     return select(under, splat(0.0), (1.0 + (r + r2 * p)) * power_of_two(shifted));
 }
 
+/* log(x) for a normal x > 0; NaN stays NaN. With x = 2^k m, m in [2^-1/2, 2^1/2), s = (m-1)/(m+1) and z = s^2:
+   log(m) = 2s + s z P(z), P interpolated at Chebyshev nodes (error 5e-18). */
+#define SQRT_HALF 0x1.6a09e667f3bcdp-1
+INLINE vec vlog(vec x)
+{
+    ivec k = ((ivec)x - (ivec)splat(SQRT_HALF)) >> 52;
+    vec m = select(x == x, (vec)((ivec)x - (k << 52)), x), n = __builtin_convertvector(k, vec);
+    vec s = (m - 1.0) / (m + 1.0), z = s * s, z2 = z * z;
+    vec p = ((0x1.5555555555558p-1 + z * 0x1.99999999952e2p-2)
+             + z2 * (0x1.2492492df148dp-2 + z * 0x1.c71c62e5800a1p-3))
+          + (z2 * z2) * ((0x1.7462b4ab2ef6bp-3 + z * 0x1.39fe606542ddep-3) + z2 * 0x1.2b584aae78a57p-3);
+    return n * LN2_HI + (2.0 * s + (s * z * p + n * LN2_LO));
+}
+
 /* tanh(x) = numerator / denominator and sech(x)^2 = slope / denominator^2, so that
    neither cancels. With exp(-2|x|) = s (c - r) / (c + r), s = 2^-n, c = r coth(r/2):
    tanh|x| = ((1-s) c + (1+s) r) / ((1+s) c + (1-s) r). The denominator is in [1.6, 4.8]. */

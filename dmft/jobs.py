@@ -128,12 +128,12 @@ class AttentionSweep:
         seconds = {}
         for tangents in (False, True) if plan.n_exponents else (False,):
             if tangents:
-                batch.begin_tangents(plan.n_exponents)
+                batch.begin_tangents(plan.n_exponents, plan.qr_interval)
             n_steps, spent = 16, 0.0
             while spent < 0.05:
                 n_steps *= 2
                 begun = time.perf_counter()
-                batch.advance(n_steps, tangents=tangents, qr_interval=plan.qr_interval)
+                batch.advance(n_steps, tangents=tangents)
                 spent = time.perf_counter() - begun
             seconds[tangents] = spent / n_steps / n_block
         plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient

@@ -155,11 +155,11 @@ class Plan:
     def run(self, batch, tick=None):
         """Take a batch through the plan; return arrays by name, points first."""
         tangents = self.n_exponents > 0
-        how = {"tangents": tangents, "qr_interval": self.qr_interval, "tick": tick}
+        how = {"tangents": tangents, "tick": tick}
         batch.advance(self.n_transient - (self.n_tangent_transient if tangents else 0), tick=tick)
         base = None
         if tangents:
-            batch.begin_tangents(self.n_exponents)
+            batch.begin_tangents(self.n_exponents, self.qr_interval)
             batch.advance(self.n_tangent_transient, **how)
             base = batch.log_growth()
             batch.n_lost[:] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Mapping
 
@@ -112,7 +113,8 @@ class Batch:
         if first.preset is not None:
             self._preset = np.ascontiguousarray([state.preset for state in states])
         self._n_threads = effective_threads(n_threads)
-        self.frame = self.exponent = self.n_lost = None
+        self.frame = self.exponent = self.n_lost = self._mark = None
+        self.qr_interval = 1
 
     @property
     def n_points(self):
@@ -124,13 +126,25 @@ class Batch:
         """The window's shape, (n_context, n_features)."""
         return self.window.shape[1:]
 
-    def begin_tangents(self, n_tangents):
-        """Start a frame of orthonormal tangents of the window."""
+    @property
+    def size(self):
+        """Dimension of the state, n_context * n_features."""
+        return self.window[0].size
+
+    @property
+    def period(self):
+        """Steps after which the map is the same again, n_context."""
+        return self.shape[0]
+
+    def begin_tangents(self, n_tangents, qr_interval=1):
+        """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps."""
         n_context, n_features = self.shape
         frame = np.eye(n_tangents, n_context * n_features).reshape(n_tangents, n_context, n_features)
         self.frame = np.repeat(frame[None], self.n_points, axis=0)
         self.exponent = np.zeros((self.n_points, n_tangents))
         self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
+        self._mark = np.zeros((self.n_points, n_tangents, 2))
+        self.qr_interval = qr_interval
 
     def log_growth(self):
         """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
@@ -138,31 +152,80 @@ class Batch:
         with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
             return self.exponent * np.log(2.0) + np.log(length)
 
-    def advance(self, n_steps, *, record=None, tangents=False, qr_interval=1, tick=None):
+    def advance(self, n_steps, *, record=None, tangents=False, tick=None):
         """Take all points n_steps further, filling a `Record`; `tick` hears of steps now and then."""
-        frame = self.frame if tangents else None
-        n_threads = min(self._n_threads, -(-self.n_points // _kernels.block_size()))
         record = record or Record(self, (), 1)
         # In pieces, so that Ctrl-C and progress get a word in.
         cost = self.n_points * (10 if tangents else 1)
-        piece = max(1, int(_PIECE / cost) // qr_interval) * qr_interval
+        piece = max(1, int(_PIECE / cost) // self.qr_interval) * self.qr_interval
         for done in range(0, n_steps, piece):
             steps = min(piece, n_steps - done)
-            _kernels.advance(
-                self._signs, self._couplings, self._position, self._n_heads, self._law,
-                self.beta, self._gain, self.epsilon,
-                self.window, self._preset, self.n_filled, self.phase,
-                steps, record.every, record.clock, record.component, record.slots, record.rows,
-                frame, self.exponent, self.n_lost, qr_interval, n_threads,
-            )  # fmt: skip
-            record.clock += steps
-            n_context = self.shape[0]
-            if self._preset is not None and steps > n_context - self.n_filled:
-                self._preset = None  # the token of its own has left the window
-            self.n_filled = min(n_context, self.n_filled + steps)
-            self.phase = (self.phase + steps) % n_context
+            # A strobe after the last step: growth sampled later counts from there.
+            self._run(steps, record, tangents, until=n_steps - done)
             if tick:
                 tick(steps)
+
+    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, tick=None):
+        """Take all points further, with a sample after every `interval` steps.
+
+        Parameters
+        ----------
+        n_samples : int
+            At least 1.
+        interval : int, optional
+            Steps from one sample to the next, a multiple of n_context. Default: n_context.
+        tangents : bool, default=False
+            Sample the growth of the tangents.
+        states : bool, default=True
+            Sample the windows.
+        tick : callable, optional
+            Hears of the steps when they are done.
+
+        Returns
+        -------
+        states : ndarray, shape (n_points, n_samples, size), or None
+            Windows, newest row first. Taken every n_context steps they hold the whole orbit.
+        growth : ndarray, shape (n_points, n_samples, n_tangents), or None
+            Log of the factor by which each tangent, less its part along those before it, has
+            grown since the last sample; for the first one: since `strobe` or `advance` was called
+            last. -inf for one that has vanished.
+        """
+        interval = self.period if interval is None else interval
+        if interval < 1 or interval % self.period:
+            raise ValueError(f"interval must be a multiple of n_context = {self.period}, got {interval}")
+        if self.n_filled < self.period:
+            raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
+        windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
+        growth = np.empty((self.n_points, n_samples, self.frame.shape[1])) if tangents else None
+        self._run(n_samples * interval, Record(self, (), 1), tangents, interval, interval, windows, growth)
+        if tick:
+            tick(n_samples * interval)
+        return windows.reshape(self.n_points, n_samples, self.size) if states else None, growth
+
+    def _run(self, n_steps, record, tangents, until, interval=0, windows=None, growth=None):
+        n_threads = min(self._n_threads, -(-self.n_points // _kernels.block_size()))
+        _kernels.advance(
+            self._signs, self._couplings, self._position, self._n_heads, self._law,
+            self.beta, self._gain, self.epsilon,
+            self.window, self._preset, self.n_filled, self.phase,
+            n_steps, record.every, record.clock, record.component, record.slots, record.rows,
+            self.frame if tangents else None, self.exponent, self.n_lost, self._mark,
+            interval, until, windows, growth, self.qr_interval, n_threads,
+        )  # fmt: skip
+        record.clock += n_steps
+        n_context = self.shape[0]
+        if self._preset is not None and n_steps > n_context - self.n_filled:
+            self._preset = None  # the token of its own has left the window
+        self.n_filled = min(n_context, self.n_filled + n_steps)
+        self.phase = (self.phase + n_steps) % n_context
+
+    def select(self, points):
+        """Return a batch of some of the points, from where they are."""
+        some = copy.copy(self)
+        for name in ("beta", "gamma", "epsilon", "_gain", "window", "_preset", "frame", "exponent", "n_lost", "_mark"):
+            array = getattr(self, name)
+            setattr(some, name, None if array is None else np.ascontiguousarray(array[points]))
+        return some
 
     def state(self, point=0):
         """Return the state of one point."""

@@ -1,0 +1,63 @@
+/* Samples of an orbit and of its tangents at the strobes: every `interval` steps, the window and
+ * the log of what each tangent has grown by since the strobe before. Included by _attention_map.h.
+ */
+
+/* Is a step the last one before a strobe? `until` counts down to it; below 1: there is none. */
+#define STROBE(until) (--(until) == 0 ? ((until) = b->job->interval, 1) : 0)
+
+/* log |column| of a tangent that has just been scaled; -inf where it has vanished. */
+INLINE vec log_length(const ptrdiff_t rows, int g, const pack *column)
+{
+    vec size = splat(0.0), again = splat(0.0), raised = splat(0.0);
+    for (ptrdiff_t r = 0; r < rows; r++) size += column[r][g] * column[r][g];
+    ivec tiny = size < TINY; /* scaling lifts a norm by 2^400 at most */
+    if (any(tiny)) {
+        for (ptrdiff_t r = 0; r < rows; r++) again += (column[r][g] * 0x1p500) * (column[r][g] * 0x1p500);
+        size = select(tiny, again, size);
+        raised = select(tiny, splat(500.0 * M_LN2), raised);
+    }
+    ivec dead = size == 0.0;
+    return select(dead, splat(-INFINITY), 0.5 * vlog(select(dead, splat(1.0), size)) - raised);
+}
+
+/* Growth is kept as a whole power of two and a logarithm, so that however long the run, no digit
+   of one interval's growth is lost. */
+INLINE vec growth_since_mark(SIZES, const Block *b, int i, int g)
+{
+    vec length = log_length(L * M, g, b->frame + (ptrdiff_t)i * L * M);
+    vec growth = (b->power[i][g] - b->mark_power[i][g]) * M_LN2 + (length - b->mark_log[i][g]);
+    /* A vanished tangent stays so; -inf - -inf would be NaN. */
+    growth = select(length == -INFINITY, splat(-INFINITY), growth);
+    b->mark_power[i][g] = b->power[i][g];
+    b->mark_log[i][g] = length;
+    return growth;
+}
+
+/* `n` numbers of each point, side by side in the caller's memory. A call of its own, and of copies,
+   as write_rows is. */
+static __attribute__((noinline)) void write_sample(const Job *job, ptrdiff_t first, int n, double *to,
+                                                   ptrdiff_t stride, const pack *sample)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        for (int r = 0; p < job->n_points && r < n; r++) to[p * stride + r] = sample[r][g][i];
+    }
+}
+
+INLINE void sample_window(SIZES, const Block *b, ptrdiff_t at, int phase)
+{
+    const Job *job = b->job;
+    if (!job->sample_window) return;
+    for (int d = 0; d < L; d++)
+        for (int a = 0; a < M; a++)
+            EACH(g) b->sample[d * M + a][g] = d ? b->ring[((phase - d + L) % L) * M + a][g] : b->att[a][g];
+    write_sample(job, b->first, L * M, job->sample_window + at * L * M, job->n_samples * L * M, b->sample);
+}
+
+INLINE void sample_growth(SIZES, const Block *b, ptrdiff_t at, int n)
+{
+    const Job *job = b->job;
+    for (int i = 0; i < n; i++) EACH(g) b->sample[i][g] = growth_since_mark(M, L, H, b, i, g);
+    if (!job->sample_growth) return;
+    write_sample(job, b->first, n, job->sample_growth + at * n, job->n_samples * n, b->sample);
+}
