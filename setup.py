@@ -84,6 +84,7 @@ setup(
                 "_integrals",
                 ["integrals", "integrals_map", "gauss", "fixed", "characteristic"],
             ),
+            extension("_network", "_network", ["network", "network_map", "binomial", "philox"]),
         ],
         compiler_directives={
             "language_level": 3,

@@ -3,15 +3,18 @@
 import importlib
 
 from ._version import VERSION as __version__
+from .columns import mean_field
 from .features import Features
 from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
+from .network import NetworkOrbit, network
 from .results import SweepResult, load
 from .sweep import scan, sweep
 
 __all__ = [
     "Features",
+    "NetworkOrbit",
     "Orbit",
     "SelfAttention",
     "Spectrum",
@@ -20,6 +23,8 @@ __all__ = [
     "__version__",
     "load",
     "lyapunov",
+    "mean_field",
+    "network",
     "scan",
     "sweep",
     "trajectory",

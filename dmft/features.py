@@ -129,6 +129,17 @@ class Features:
     def _from_parts(cls, **parts):
         return cls.__new__(cls)._set(**parts)
 
+    def _with_classes(self, signs, couplings):
+        """Return features with the same position code, known by other site classes."""
+        changed = Features.__new__(Features)
+        for name in self.__slots__:
+            setattr(changed, name, getattr(self, name))
+        changed.n_sites = changed.weights = changed.covariances = None
+        changed.classes, changed.law = SiteClasses(signs, couplings), "classes"
+        for array in (signs, *couplings.values()):
+            array.flags.writeable = False
+        return changed
+
     def __repr__(self):
         kind = f"{len(self.classes)} classes" if self.classes else self.law
         return f"Features(n_features={self.n_features}, n_sites={self.n_sites}, n_positions={self.n_positions}, {kind})"

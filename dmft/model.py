@@ -286,6 +286,8 @@ class Start:
         (4, 3)
         """
         shape = (model.n_context, model.n_features)
+        if self.kind == "network":
+            raise ValueError("start must not be the end of a finite network: only `network` continues from its tokens")
         if self.kind == "random":
             rng = np.random.default_rng(self.arguments["seed"])
             return State(rng.uniform(-1.0, 1.0, shape), phase=0)

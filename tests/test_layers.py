@@ -12,11 +12,11 @@ import dmft
 
 HOME = Path(dmft.__file__).parent
 FLOOR = {
-    "_kernels": 0, "_integrals": 0, "reference": 0, "_version": 0, "_checks": 0, "_threads": 0,
+    "_kernels": 0, "_integrals": 0, "_network": 0, "reference": 0, "_version": 0, "_checks": 0, "_threads": 0,
     "features": 1, "gaussian": 1,
     "model": 2,
-    "meanfield": 3, "ising": 3, "systems": 3,
-    "lyapunov": 4,
+    "meanfield": 3, "ising": 3, "systems": 3, "columns": 3,
+    "lyapunov": 4, "network": 4,
     "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5,
     "results": 6, "figures": 6, "sections": 6,
     "engine": 7, "config": 7,
