@@ -9,10 +9,12 @@ from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
+from .orbits import Cycle, cycle
 from .results import SweepResult, load
 from .sweep import scan, sweep
 
 __all__ = [
+    "Cycle",
     "Features",
     "NetworkOrbit",
     "Orbit",
@@ -21,6 +23,7 @@ __all__ = [
     "Start",
     "SweepResult",
     "__version__",
+    "cycle",
     "load",
     "lyapunov",
     "mean_field",

@@ -41,6 +41,9 @@ typedef struct {
     ptrdiff_t interval, until, n_samples; /* n_samples: the room for them */
     double *sample_window; /* OUT (n_points, n_samples, n_context, n_features), rows as in window, or NULL */
     double *sample_growth; /* OUT (n_points, n_samples, n_tangents) or NULL */
+    /* one step alone, of a full window that stays as it is */
+    double *next; /* OUT (n_points, n_features): the new attention */
+    double *rows; /* OUT (n_points, n_context, n_features, n_features): its derivative by each row */
 } Job;
 
 /* One instruction set: how many points one call takes, the scratch it wants, and the call. */
@@ -49,6 +52,7 @@ typedef struct {
     int n_block;
     size_t (*scratch)(const Job *job);                    /* bytes, 64-byte aligned */
     void (*run)(const Job *job, ptrdiff_t block, void *scratch);
+    void (*linearize)(const Job *job, ptrdiff_t block, void *scratch);
 } Kernels;
 
 extern const Kernels dmft_baseline, dmft_avx2, dmft_avx512;

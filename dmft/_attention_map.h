@@ -311,6 +311,17 @@ static void run_any(const Job *job, ptrdiff_t first, pack *at)
     else spectrum(M, L, H, &b);
 }
 
+/* For any size alone: what uses it spends most of its time in linear algebra. */
+static void linearize(const Job *job, ptrdiff_t block, void *scratch)
+{
+    const int M = job->n_features, L = job->n_context, H = job->n_heads;
+    const ptrdiff_t J = job->n_classes, K = 0;
+    Block b = {.job = job, .law = job->law, .first = block * GROUPS * WIDTH};
+    pack *at = scratch;
+    ARRAYS(CARVE)
+    linearize_block(M, L, H, &b);
+}
+
 static size_t scratch(const Job *job)
 {
     const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes,
@@ -347,4 +358,4 @@ static void run(const Job *whole, ptrdiff_t block, void *at)
     run_any(job, first, at);
 }
 
-const Kernels KERNELS = {NAME, GROUPS * WIDTH, scratch, run};
+const Kernels KERNELS = {NAME, GROUPS * WIDTH, scratch, run, linearize};

@@ -243,6 +243,27 @@ INLINE void orthogonalise(SIZES, const Block *b, int n_tangents)
     }
 }
 
+/* The slopes of the tokens that a step finds in the window. */
+INLINE void slopes(SIZES, const Block *b)
+{
+    for (int s = 0; s < L; s++) {
+        activations(M, b, b->ring + s * M, b->x, b->slope);
+        overlap_slope(M, b, KEY, b->dkey + s * M * M);
+        overlap_slope(M, b, VALUE, b->dvalue + s * M * M);
+    }
+}
+
+/* A step and its dense rows, from the state that `slopes` and later steps have made. */
+INLINE void step_with_rows(SIZES, const Block *b, int phase)
+{
+    begin_step(M, b, phase, b->slope);
+    overlap_slope(M, b, QUERY, b->dquery);
+    overlap_slope(M, b, KEY, b->dkey + phase * M * M);
+    overlap_slope(M, b, VALUE, b->dvalue + phase * M * M);
+    attend(M, L, H, b, 1, L, phase);
+    jacobian_rows(M, L, H, b, phase);
+}
+
 INLINE void spectrum(SIZES, Block *b)
 {
     const int n_tangents = b->job->n_tangents;
@@ -250,18 +271,9 @@ INLINE void spectrum(SIZES, Block *b)
     load_frame(M, L, H, b, n_tangents);
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (int s = 0; s < L; s++) {
-        activations(M, b, b->ring + s * M, b->x, b->slope);
-        overlap_slope(M, b, KEY, b->dkey + s * M * M);
-        overlap_slope(M, b, VALUE, b->dvalue + s * M * M);
-    }
+    slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, b, phase, b->slope);
-        overlap_slope(M, b, QUERY, b->dquery);
-        overlap_slope(M, b, KEY, b->dkey + phase * M * M);
-        overlap_slope(M, b, VALUE, b->dvalue + phase * M * M);
-        attend(M, L, H, b, 1, L, phase);
-        jacobian_rows(M, L, H, b, phase);
+        step_with_rows(M, L, H, b, phase);
         propagate(M, L, H, b, n_tangents, phase);
         const int strobe = STROBE(until);
         if (strobe || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps)
@@ -274,4 +286,21 @@ INLINE void spectrum(SIZES, Block *b)
     }
     store_window(M, L, H, b, L, phase);
     store_frame(M, L, H, b, n_tangents, phase);
+}
+
+/* ---- one step and its derivative, of windows that stay as they are ---- */
+
+INLINE void linearize_block(SIZES, Block *b)
+{
+    const Job *job = b->job;
+    load_block(M, L, H, b);
+    slopes(M, L, H, b);
+    step_with_rows(M, L, H, b, job->phase);
+    for (int a = 0; a < M; a++) {
+        store(b, job->next + a, M, b->att[a]);
+        for (int d = 0; d < L; d++)
+            for (int c = 0; c < M; c++)
+                store(b, job->rows + ((ptrdiff_t)d * M + a) * M + c, (ptrdiff_t)L * M * M,
+                      b->jacobian[(a * L + (job->phase - d + L) % L) * M + c]);
+    }
 }

@@ -36,12 +36,20 @@ cdef extern from "_attention.h" nogil:
         Py_ssize_t interval, until, n_samples
         double *sample_window
         double *sample_growth
+        double *next
+        double *rows
     ctypedef struct Kernels:
         const char *name
         int n_block
         size_t (*scratch)(const Job *) noexcept nogil
         void (*run)(const Job *, Py_ssize_t, void *) noexcept nogil
+        void (*linearize)(const Job *, Py_ssize_t, void *) noexcept nogil
     int dmft_supported(const Kernels **sets)
+
+cdef extern from "_mixture.h" nogil:
+    enum: N_MIXTURE
+    const double *MIXTURE_VARIANCE
+    const double *MIXTURE_WEIGHT
 
 cdef extern from *:
     """
@@ -64,6 +72,8 @@ cdef extern from *:
 OPENMP = bool(DMFT_OPENMP)
 COMPILER = DMFT_COMPILER.decode()
 FLAGS = DMFT_FLAGS.decode()
+# E sech^2(s z) = sum of weight / sqrt(variance + s^2)
+MIXTURE = np.array([[MIXTURE_VARIANCE[i], MIXTURE_WEIGHT[i]] for i in range(N_MIXTURE)])
 
 cdef const Kernels *_sets[3]
 cdef int _n_sets = dmft_supported(_sets)
@@ -176,3 +186,49 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     # One writer per point and no sum across points, so bits cannot depend on n_threads.
     for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
         kernels.run(&job, i, aligned + threadid() * n_scratch)
+
+
+def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features)
+              const double[:, :, ::1] couplings,  # IN    (4, n_classes, n_features): q, k, v, o
+              const double[:, :, ::1] position,   # IN    (4, n_context, n_features)
+              int n_heads,
+              int law,
+              const double[::1] beta,             # IN    (n_points,)
+              const double[::1] gain,             # IN    (n_points,)
+              const double[::1] epsilon,          # IN    (n_points,)
+              double[:, :, ::1] window,           # IN    (n_points, n_context, n_features), full
+              int phase,
+              double[:, ::1] next_row,            # OUT   (n_points, n_features)
+              double[:, :, :, ::1] rows,          # OUT   (n_points, n_context, n_features, n_features)
+              int n_threads):
+    """Take one step of every window, and its derivative by each of the window's rows."""
+    cdef Job job
+    cdef Py_ssize_t i, n_blocks
+    cdef const Kernels *kernels = _active
+
+    job.n_features = <int> signs.shape[1]
+    job.n_context = <int> position.shape[1]
+    job.n_heads = n_heads
+    job.n_classes = <int> signs.shape[0]
+    job.law = law
+    job.signs = &signs[0, 0]
+    job.couplings = &couplings[0, 0, 0]
+    job.position = &position[0, 0, 0]
+    job.n_points = beta.shape[0]
+    job.beta = &beta[0]
+    job.gain = &gain[0]
+    job.epsilon = &epsilon[0]
+    job.window = &window[0, 0, 0]
+    job.preset = NULL
+    job.n_filled = job.n_context
+    job.phase = phase
+    job.n_tangents = 0
+    job.next = &next_row[0, 0]
+    job.rows = &rows[0, 0, 0, 0]
+
+    cdef size_t n_scratch = (kernels.scratch(&job) + 127) // 64 * 64
+    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
+    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
+    n_blocks = (job.n_points + kernels.n_block - 1) // kernels.n_block
+    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        kernels.linearize(&job, i, aligned + threadid() * n_scratch)

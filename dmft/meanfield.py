@@ -72,6 +72,57 @@ class Record:
         return {name: array for name, array in zip(RECORDS, self.slots, strict=True) if array is not None}
 
 
+def network_arrays(model):
+    """Return what the kernels ask of a network: signs, couplings, position, number of heads, law."""
+    features = model.features
+    if features.classes is not None:
+        signs, laws = features.classes.signs, features.classes.couplings
+        couplings = [laws[role] for role in _KERNEL_ROLES]
+    else:
+        signs = features.covariances["output"]
+        couplings = [features.covariances[role].T for role in _KERNEL_ROLES]
+    position = np.array([features.position_field(role, model.n_context) for role in _KERNEL_ROLES])
+    return (
+        np.ascontiguousarray(signs),
+        np.ascontiguousarray(couplings),
+        position,
+        model.n_heads,
+        LAWS.index(features.law),
+    )
+
+
+def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
+    """Return one step of many full windows and its derivative by each of their rows.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        Gives what the points share.
+    beta, gamma, epsilon : array_like, shape (n_points,)
+    windows : ndarray, shape (n_points, n_context, n_features)
+        Newest first.
+    phase : int
+        Position of the step.
+    n_threads : int or None
+
+    Returns
+    -------
+    following : ndarray, shape (n_points, n_features)
+    rows : ndarray, shape (n_points, n_context, n_features, n_features)
+        As `reference.jacobian`.
+    """
+    beta, gamma, epsilon, windows = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon, windows))
+    n_points, n_context, n_features = windows.shape
+    following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
+    if n_points:
+        factor = gain(gamma, n_features, model.n_heads)
+        n_threads = min(
+            effective_threads(n_threads), -(-n_points // 2_000)
+        )  # a few ms each: less is not worth waking one
+        _kernels.linearize(*network_arrays(model), beta, factor, epsilon, windows, phase, following, rows, n_threads)
+    return following, rows
+
+
 class Batch:
     """Many parameter points of one network, taken through the map together.
 
@@ -91,18 +142,8 @@ class Batch:
     """
 
     def __init__(self, model, beta, gamma, epsilon, states, n_threads=None):
-        features, n_context = model.features, model.n_context
-        if features.classes is not None:
-            signs, laws = features.classes.signs, features.classes.couplings
-            couplings = [laws[role] for role in _KERNEL_ROLES]
-        else:
-            signs = features.covariances["output"]
-            couplings = [features.covariances[role].T for role in _KERNEL_ROLES]
-        self._law = LAWS.index(features.law)
-        self._signs = np.ascontiguousarray(signs)
-        self._couplings = np.ascontiguousarray(couplings)
-        self._position = np.array([features.position_field(role, n_context) for role in _KERNEL_ROLES])
-        self._n_heads = model.n_heads
+        n_context = model.n_context
+        self._signs, self._couplings, self._position, self._n_heads, self._law = network_arrays(model)
         self.beta, self.gamma, self.epsilon = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon))
         self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
         first = states[0]

@@ -17,6 +17,7 @@ FLOOR = {
     "model": 2,
     "meanfield": 3, "ising": 3, "systems": 3, "columns": 3,
     "lyapunov": 4, "network": 4,
+    "orbits": 5,
     "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5,
     "results": 6, "figures": 6, "sections": 6,
     "engine": 7, "config": 7,
