@@ -116,9 +116,7 @@ def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
     following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
     if n_points:
         factor = gain(gamma, n_features, model.n_heads)
-        n_threads = min(
-            effective_threads(n_threads), -(-n_points // 2_000)
-        )  # a few ms each: less is not worth waking one
+        n_threads = min(effective_threads(n_threads), -(-n_points // 2_000))  # for less, none is worth waking
         _kernels.linearize(*network_arrays(model), beta, factor, epsilon, windows, phase, following, rows, n_threads)
     return following, rows
 
