@@ -59,15 +59,23 @@ OPENMP = ["-fopenmp"] if openmp_works() else []
 
 
 def extension(name, units, headers):
-    """Build dmft/`name`.pyx with `units`_{baseline,avx2,avx512}.c, one file per instruction set."""
+    """Build dmft/`name`.pyx with the C files `units`."""
     return Extension(
         f"dmft.{name}",
-        sources=[f"dmft/{name}.pyx", *(f"dmft/{units}_{isa}.c" for isa in ("baseline", "avx2", "avx512"))],
-        depends=[f"dmft/_{header}.h" for header in ("isa", "isa_end", "simd", "mixture", *headers)],
+        sources=[f"dmft/{name}.pyx", *(f"dmft/{unit}.c" for unit in units)],
+        depends=[f"dmft/_{header}.h" for header in headers],
         define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
         extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi"],
         extra_link_args=OPENMP,
     )
+
+
+def each_set(unit):
+    """Return the C files of a unit that is compiled once for each instruction set."""
+    return [f"{unit}_{isa}" for isa in ("baseline", "avx2", "avx512")]
+
+
+VECTORS = ["isa", "isa_end", "simd", "mixture"]
 
 
 setup(
@@ -76,15 +84,16 @@ setup(
         [
             extension(
                 "_kernels",
-                "_isa",
-                ["attention", "attention_laws", "attention_map", "attention_strobe", "attention_tangent"],
+                each_set("_isa"),
+                [*VECTORS, "attention", *(f"attention_{part}" for part in ("laws", "map", "strobe", "tangent"))],
             ),
             extension(
                 "_integrals",
-                "_integrals",
-                ["integrals", "integrals_map", "gauss", "fixed", "characteristic"],
+                each_set("_integrals"),
+                [*VECTORS, "integrals", "integrals_map", "gauss", "fixed", "characteristic"],
             ),
-            extension("_network", "_network", ["network", "network_map", "binomial", "philox"]),
+            extension("_network", each_set("_network"), [*VECTORS, "network", "network_map", "binomial", "philox"]),
+            extension("_series", ["_series_loops"], ["simd", "series"]),
         ],
         compiler_directives={
             "language_level": 3,
