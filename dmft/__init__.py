@@ -3,6 +3,7 @@
 import importlib
 
 from ._version import VERSION as __version__
+from .attractors import Attractor, Attractors, attractor, attractors
 from .columns import mean_field
 from .features import Features
 from .lyapunov import Spectrum, lyapunov
@@ -14,6 +15,8 @@ from .results import SweepResult, load
 from .sweep import scan, sweep
 
 __all__ = [
+    "Attractor",
+    "Attractors",
     "Cycle",
     "Features",
     "NetworkOrbit",
@@ -23,6 +26,8 @@ __all__ = [
     "Start",
     "SweepResult",
     "__version__",
+    "attractor",
+    "attractors",
     "cycle",
     "load",
     "lyapunov",

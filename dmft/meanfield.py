@@ -171,6 +171,11 @@ class Batch:
         return self.window[0].size
 
     @property
+    def n_dim(self):
+        """Number of tangents a state can have, its `size`."""
+        return self.size
+
+    @property
     def period(self):
         """Steps after which the map is the same again, n_context."""
         return self.shape[0]

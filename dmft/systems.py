@@ -2,7 +2,8 @@
 
 Exponents, statistics and labels know nothing of attention. They take a *system*, a batch of orbits with
 
-- ``n_points``, ``size``: how many orbits, and the dimension of a state;
+- ``n_points``, ``size``: how many orbits, and the length of a sampled state;
+- ``n_dim``: how many tangents an orbit can have;
 - ``period``: steps after which the map is the same again; exponents are per step;
 - ``advance(n_steps, tangents=False)``: take all orbits further;
 - ``begin_tangents(n_tangents)``: give each orbit so many orthonormal tangents;
@@ -69,6 +70,11 @@ class Map:
     def size(self):
         """Dimension of a sampled state."""
         return self.observe(self.state[:1]).shape[1]
+
+    @property
+    def n_dim(self):
+        """Dimension of the map, whatever is observed of it."""
+        return self.state.shape[1]
 
     def begin_tangents(self, n_tangents):
         """Start a frame of orthonormal tangents on every orbit."""

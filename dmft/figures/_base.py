@@ -83,6 +83,14 @@ def feature_names(labels, n_features):
     return list(labels), labels[0] if n_features == 1 else ""
 
 
+def edges(centres):
+    """Return the n + 1 cell edges half-way between n increasing centres."""
+    if len(centres) == 1:
+        return centres[0] + np.array([-0.5, 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
+
+
 def drawing_axes(ax, projection=None):
     """Return `ax` checked, or the axes of a new figure, with the ticks of the house style."""
     from matplotlib.axes import Axes

@@ -5,6 +5,8 @@ import functools
 import numpy as np
 
 from ._base import COLORS, NEW, WIDTHS, checked, draw_points, drawing_axes, legend, look_of, styled, whole
+from ._base import edges as _edges
+from ._regimes import regime_strip
 
 
 def _draw_exponents(ax, x, exponents, stderr, n_shown, **settings):
@@ -39,14 +41,6 @@ def _draw_exponents(ax, x, exponents, stderr, n_shown, **settings):
     ax.margins(x=0)
     legend(ax, [line for line in lines if np.any(line.get_ydata() > ax.get_ylim()[0])])
     return tuple(lines), tuple(bands)
-
-
-def _edges(centres):
-    """Return the n + 1 cell edges half-way between n increasing centres."""
-    if len(centres) == 1:
-        return centres[0] + np.array([-0.5, 0.5])
-    middles = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
 
 
 def _pooled(cells, edges, pixels):
@@ -237,19 +231,23 @@ def diagram(
     *,
     stderr=None,
     n_shown=None,
+    regime=None,
+    names=(),
     width="column",
     figure=None,
     parameter_label=r"$\beta$",
     **options,
 ):
-    r"""Draw the bifurcation diagram, and the spectrum of exponents under it on the same axis.
+    r"""Draw the bifurcation diagram, under it the regimes and the spectrum of exponents, on one axis.
 
     Parameters
     ----------
     parameter, values : array_like
         As in :func:`bifurcation`, which also takes the other `options`.
     exponents, stderr, n_shown : optional
-        As in :func:`lyapunov_spectrum`; without exponents the diagram stands alone.
+        As in :func:`lyapunov_spectrum`; without exponents they are not drawn.
+    regime, names : optional
+        As in :func:`regime_strip`; without a regime there is no strip.
     width : {"column", "page"}, default="column"
         3.4 or 7 inches, the widths of print.
     figure : matplotlib Figure or None, default=None
@@ -259,7 +257,7 @@ def diagram(
     Returns
     -------
     figure : matplotlib.figure.Figure
-    axes : tuple of matplotlib Axes, length 1 or 2
+    axes : tuple of matplotlib Axes, length 1 to 3
 
     Examples
     --------
@@ -273,18 +271,22 @@ def diagram(
         raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
     if width not in WIDTHS:
         raise ValueError(f"width must be one of {', '.join(map(repr, WIDTHS))}, got {width!r}")
-    ratios = [5, 3][: 1 if exponents is None else 2]
+    lanes = 0 if regime is None else len(np.unique(regime))
+    ratios = [5.0, *([0.35 * lanes] if lanes else []), *([] if exponents is None else [3.0])]
     if figure is None:
-        height = WIDTHS[width] ** 0.7 * (0.98 if exponents is None else 1.4)  # a page is the wider shape
+        height = WIDTHS[width] ** 0.7 * 0.98 * (sum(ratios) / 5) ** 0.8  # a page is the wider shape
         figure = Figure(figsize=(WIDTHS[width], height), **NEW)
         figure.get_layout_engine().set(h_pad=0.02, hspace=0)
     axes = figure.subplots(len(ratios), sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     bifurcation(parameter, values, ax=axes[0], parameter_label=parameter_label, **options)
+    if lanes:
+        regime_strip(parameter, regime, names, ax=axes[1], parameter_label=parameter_label)
     if exponents is not None:
         shown = {"stderr": stderr, "n_shown": n_shown, "parameter_label": parameter_label}
-        lyapunov_spectrum(parameter, exponents, ax=axes[1], **shown)
-        axes[0].set_xlabel("")
-        figure.align_ylabels(axes)
+        lyapunov_spectrum(parameter, exponents, ax=axes[-1], **shown)
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    figure.align_ylabels(axes)
     return figure, tuple(axes)
 
 

@@ -1,0 +1,299 @@
+"""Attractors of the attention map: what an orbit settles on, and what there is to settle on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from ._checks import whole
+from .classify import classify
+from .meanfield import Batch
+from .model import SelfAttention, Start
+from .orbits.cycles import find_cycles, windows_of
+from .orbits.maps import AttentionMap
+from .recurrence import Frequency
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attractor:
+    r"""What an orbit settled on, how sure, and from what evidence.
+
+    Attributes
+    ----------
+    kind : {"cycle", "torus", "chaos", "undetermined", "lost"}
+        "lost": the orbit left the real numbers.
+    period : int
+        Smallest number of token steps after which a cycle repeats; 0 of anything else.
+    n_positive, n_zero : int
+        Exponents that are positive, and zero, beyond and within their errors. Two positive ones
+        make hyperchaos; the zeros of a torus are its dimension.
+    n_bands : int
+        Separate pieces of a torus or chaotic attractor, visited in turn every n_context steps.
+    exponents, stderr : ndarray, shape (n_exponents,)
+        Lyapunov exponents, descending, in nats per token step, and their standard errors: of a
+        cycle from its multipliers, of a torus from weighted Birkhoff averages, else from batch means.
+    rotation : Frequency or None
+        Of a torus: turns every n_context * n_bands steps, with its error.
+    reason : str
+        Why it is called so, in words.
+    evidence : dict of str to float
+        The numbers behind `reason`.
+    n_steps : int
+        Token steps that were run after the transient.
+    mean, mean_error : ndarray, shape (n_features * (n_features + 3) // 2,)
+        Means over the attractor of :math:`A_a`, then of :math:`A_a A_b` for a <= b, and their errors:
+        where it lies.
+    orbit : ndarray, shape (period, n_features), or None
+        Attention along a cycle; row 0 is made in a step of phase 0.
+    states : ndarray, shape (n_samples, n_context, n_features)
+        Windows on it, one every n_context steps.
+    window : Start or None
+        Starts on it; None of what is lost.
+    """
+
+    kind: str
+    period: int
+    n_positive: int
+    n_zero: int
+    n_bands: int
+    exponents: np.ndarray
+    stderr: np.ndarray
+    rotation: Frequency | None
+    reason: str
+    evidence: Mapping[str, float]
+    n_steps: int
+    mean: np.ndarray
+    mean_error: np.ndarray
+    orbit: np.ndarray | None
+    states: np.ndarray
+    window: Start | None
+
+    def __str__(self):
+        return f"{self.name}: {self.reason}"
+
+    @property
+    def name(self):
+        """What it is in a few words, as "cycle of period 28" or "chaos on 8 bands"."""
+        if self.kind == "cycle":
+            return f"cycle of period {self.period}"
+        if self.kind == "torus":
+            name = "torus" if self.n_zero == 1 else f"torus of dimension {self.n_zero}"
+        elif self.kind == "chaos":
+            name = "chaos" if self.n_positive == 1 else f"hyperchaos of order {self.n_positive}"
+        else:
+            return self.kind
+        return name if self.n_bands == 1 else f"{name} on {self.n_bands} bands"
+
+    def same(self, other, sigma=5.0):
+        """Return whether this is the attractor `other`: of the same make, in the same place within errors."""
+        make = ("kind", "period", "n_positive", "n_zero", "n_bands")
+        if any(getattr(self, name) != getattr(other, name) for name in make):
+            return False
+        error = np.hypot(self.mean_error, other.mean_error)
+        return bool((np.abs(self.mean - other.mean) <= sigma * error).all())
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Attractors:
+    """The attractors that many starts lead to.
+
+    Attributes
+    ----------
+    found : tuple of Attractor
+        Distinct ones, the one with the largest basin first.
+    index : ndarray of int, shape (n_starts,)
+        Which one of `found` each start leads to.
+    fraction, fraction_error : ndarray, shape (n_attractors,)
+        Part of the starts that lead to each, and its standard error: mean and standard deviation
+        of the share, were all shares equally likely before, :math:`(k+1)/(n+2)` and so on, so that
+        one found from all starts or from none has an error too.
+    """
+
+    found: tuple
+    index: np.ndarray
+    fraction: np.ndarray
+    fraction_error: np.ndarray
+
+    def __len__(self):
+        return len(self.found)
+
+    def __iter__(self):
+        return iter(self.found)
+
+    def __getitem__(self, i):
+        return self.found[i]
+
+    def __str__(self):
+        rows = zip(self.fraction, self.fraction_error, self.found, strict=True)
+        return "\n".join(f"{fraction:6.1%} +- {error:.1%}  {one.name}" for fraction, error, one in rows)
+
+
+def attractor(model, *, start=None, n_transient=10_000, n_exponents=None, rules=None, n_threads=None):
+    r"""Say what an orbit settles on.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        The network.
+    start : Start, optional
+        Default: ``Start.random(0)``.
+    n_transient : int, default=10000
+        Token steps before anything is judged; enough to fill the window.
+    n_exponents : int, optional
+        Lyapunov exponents to measure. Default: 4, more where those are not enough to tell. A cycle
+        has all of them.
+    rules : Rules, optional
+        Thresholds, and how long to try. Default: ``Rules()``.
+    n_threads : int or None
+        Has no effect on the numbers.
+
+    Returns
+    -------
+    Attractor
+        Of kind "lost" if the orbit leaves the real numbers, "undetermined" if the rules do not decide.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Notes
+    -----
+    The map has the period of the position code, so an attractor is one of its n_context-step map.
+    There is no exponent that vanishes by itself, as there is in a flow: one zero exponent is a torus.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
+    >>> found = attractor(model)
+    >>> found.name, float(found.exponents[0].round(11))
+    ('cycle of period 4', -0.00107283397)
+    """
+    return _settled(model, [start or Start.random(0)], n_transient, n_exponents, rules, n_threads)[0]
+
+
+def attractors(model, *, starts=64, n_transient=10_000, n_exponents=None, rules=None, n_threads=None):
+    """Find the attractors that many starts lead to, and how large their basins are.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        The network.
+    starts : int or sequence of Start, default=64
+        So many ``Start.random(0)``, ``Start.random(1)``, ...; or the starts themselves.
+    n_transient, n_exponents, rules, n_threads
+        As for `attractor`.
+
+    Returns
+    -------
+    Attractors
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.2697, gamma=220.0, epsilon=0.02)
+    >>> for one in attractors(model, starts=20):
+    ...     print(one.name)
+    cycle of period 28
+    cycle of period 56
+    """
+    if isinstance(starts, (int, np.integer)):
+        starts = [Start.random(seed) for seed in range(whole("starts", starts, 1))]
+    return distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
+
+
+def distinct(each):
+    """Gather what many starts settled on into `Attractors`."""
+    found, index = [], np.empty(len(each), dtype=int)
+    for i, one in enumerate(each):
+        index[i] = next((k for k, other in enumerate(found) if one.same(other)), len(found))
+        if index[i] == len(found):
+            found.append(one)
+    count = np.bincount(index, minlength=len(found))
+    order = np.argsort(-count, kind="stable")
+    n, k = len(each), count[order]
+    return Attractors(
+        found=tuple(found[i] for i in order),
+        index=np.argsort(order)[index],
+        fraction=k / n,
+        fraction_error=np.sqrt((k + 1.0) * (n - k + 1.0) / (n + 3.0)) / (n + 2.0),
+    )
+
+
+def _settled(model, starts, n_transient, n_exponents, rules, n_threads):
+    """Return the attractor of each start."""
+    if not isinstance(model, SelfAttention):
+        raise ValueError(f"model must be a dmft.SelfAttention, got {model!r}")
+    n_transient = whole("n_transient", n_transient, 0)
+    if n_exponents is not None and whole("n_exponents", n_exponents, 1) > model.n_context * model.n_features:
+        most = model.n_context * model.n_features
+        raise ValueError(f"n_exponents must be <= n_context * n_features = {most}, got {n_exponents}")
+    states = [start.state(model) for start in starts]
+    each = [None] * len(states)
+    # A batch shares the number of rows it starts with, and the phase.
+    kinds = [(len(state.attention), state.phase, state.preset is None) for state in states]
+    for kind in dict.fromkeys(kinds):
+        some = [i for i, other in enumerate(kinds) if other == kind]
+        values = [np.full(len(some), value) for value in (model.beta, model.gamma, model.epsilon)]
+        batch = Batch(model, *values, [states[i] for i in some], n_threads)
+        batch.advance(n_transient)
+        for i, one in zip(some, settle(batch, model, n_exponents, rules, n_threads), strict=True):
+            each[i] = one
+    return each
+
+
+def settle(batch, model, n_exponents=None, rules=None, n_threads=None, tick=None):
+    """Return the attractor of every point of a batch whose transient is over; moves the batch to phase 0."""
+    n_context = model.n_context
+    missing = max(n_context - batch.n_filled, 0)
+    batch.advance(missing + (-batch.phase - missing) % n_context)
+    system = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
+    verdicts = classify(batch, finder(system), n_exponents=n_exponents, rules=rules, tick=tick)
+    return [_attractor(verdict, batch) for verdict in verdicts]
+
+
+def finder(system):
+    """Return what `classify` searches cycles with, for the orbits of a `dmft.orbits.maps.Map`."""
+    n_context = system.n_context
+
+    def find(points, states, n_samples):
+        windows = states.reshape(-1, n_context, system.n_features)
+        cycles = find_cycles(system.take(points), windows, n_samples * n_context)
+        turns = []
+        for orbit in cycles.orbits:
+            n_turn = np.lcm(len(orbit), n_context) // n_context
+            before = windows_of(orbit, n_context)[np.arange(n_turn) * n_context % len(orbit)]
+            turns.append(before.reshape(n_turn, -1))
+        return cycles, turns
+
+    return find
+
+
+def _attractor(verdict, batch):
+    states = verdict.states.reshape(-1, *batch.shape)
+    return Attractor(
+        kind=verdict.kind,
+        period=verdict.period,
+        n_positive=verdict.n_positive,
+        n_zero=verdict.n_zero,
+        n_bands=verdict.n_bands,
+        exponents=verdict.exponents,
+        stderr=verdict.stderr,
+        rotation=verdict.rotation,
+        reason=verdict.reason,
+        evidence=verdict.evidence,
+        n_steps=verdict.n_samples * batch.period,
+        mean=verdict.mean,
+        mean_error=verdict.mean_error,
+        orbit=verdict.orbit,
+        states=states,
+        window=None if verdict.kind == "lost" else Start.window(states[-1]),
+    )

@@ -1,0 +1,388 @@
+r"""What an orbit settles on, for a batch of orbits of any system: the tree of decisions and its evidence.
+
+An orbit is run in rounds, each as long as all before it, and judged by the last round alone, so that
+transients lose their say. After each round, in this order:
+
+1. *lost*: it has left the real numbers.
+2. *cycle*: Newton's method finds a stable cycle that the orbit has reached, or approaches as the
+   multipliers of that cycle say.
+3. *chaos*: the leading exponent is positive by several standard errors (batch means), in this round
+   and the one before, and the two agree.
+4. *torus*: the leading exponents are zero within their errors (weighted Birkhoff averages), in this
+   round and the one before, and the errors are small beside the first exponent that is not zero.
+5. Otherwise the next round decides; after the last one: *undetermined*.
+
+Nothing is compared with a fixed smallness: thresholds are multiples of measured errors. Chaos is asked
+for before tori, because weak chaos on many bands has Birkhoff averages as good as those of a torus.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from .recurrence import Frequency, bands, rotation
+from .series import closest_returns
+from .streaming import BatchMeans, WeightedAverages
+
+KINDS = ("undetermined", "cycle", "torus", "chaos", "lost")
+N_BATCHES = 20
+_CHUNK = 256  # samples at a time
+_KEPT = 2_048  # states of an orbit that are kept to look at
+_MEMORY = 2**23  # doubles of states for all orbits at a time
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """Numbers the decisions rest on.
+
+    Parameters
+    ----------
+    first : int, default=512
+        Samples of the first round, one a period of the map. The next one is as long, then they double.
+    most : int, default=131072
+        Samples of all rounds.
+    patience : int, default=4096
+        Least samples before an orbit is called chaotic, lest it be on its way to something else.
+    chaos : float, default=5.0
+        Standard errors by which an exponent must exceed zero.
+    halves : float, default=3.0
+        How many times the difference of its halves the Birkhoff average of a positive exponent must
+        exceed.
+    zero : float, default=5.0
+        Errors within which an exponent must be zero.
+    resolution : float, default=1e-3
+        Largest error of a zero exponent, relative to the first one that is not zero.
+    falling : float, default=0.1
+        How much smaller the error of a zero exponent must become from one round to the next, unless
+        it is rounding.
+    arrived : float, default=1e-9
+        Distance to a cycle, relative to the largest entry of its states, that counts as there.
+    approach : float, default=0.5
+        How far the rate at which an orbit nears a cycle may be off the cycle's leading exponent,
+        relative to it.
+    """
+
+    first: int = 512
+    most: int = 131_072
+    patience: int = 4_096
+    chaos: float = 5.0
+    halves: float = 3.0
+    zero: float = 5.0
+    resolution: float = 1e-3
+    falling: float = 0.1
+    arrived: float = 1e-9
+    approach: float = 0.5
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Verdict:
+    """What one orbit settled on, and why; `dmft.Attractor` says what the attributes are."""
+
+    kind: str
+    reason: str
+    evidence: dict
+    exponents: np.ndarray
+    stderr: np.ndarray
+    n_samples: int
+    states: np.ndarray
+    mean: np.ndarray
+    mean_error: np.ndarray
+    period: int = 0
+    n_positive: int = 0
+    n_zero: int = 0
+    n_bands: int = 1
+    rotation: Frequency | None = None
+    orbit: np.ndarray | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Round:
+    """Statistics of one round of one orbit; exponents per step, descending."""
+
+    n_samples: int
+    period: int
+    states: np.ndarray
+    mean: np.ndarray
+    stderr: np.ndarray
+    birkhoff: np.ndarray
+    error: np.ndarray
+    moments: np.ndarray
+    moment_stderr: np.ndarray
+    moment_birkhoff: np.ndarray
+    moment_error: np.ndarray
+
+
+def classify(system, find, *, n_exponents=None, rules=None, tick=None):
+    """Judge every orbit of a batch.
+
+    Parameters
+    ----------
+    system : object
+        As `dmft.systems` describes; its transient is over. It is not changed.
+    find : callable
+        ``find(points, states, n_samples)`` searches for cycles: `points` (n,) index the orbits of
+        `system`, `states` (n, size) are near the cycles and `n_samples` (n,) are their lengths in
+        samples. Returns `dmft.orbits.Cycles`.
+    n_exponents : int, optional
+        How many exponents to measure. Default: 4, more where those are not enough to tell.
+    rules : Rules, optional
+    tick : callable, optional
+        Hears of steps.
+
+    Returns
+    -------
+    list of Verdict
+    """
+    rules, tick = rules or Rules(), tick or (lambda steps: None)
+    n_exponents = min(system.n_dim, n_exponents or 4)
+    at_once = max(1, _MEMORY // (_KEPT * system.size))
+    verdicts = [None] * system.n_points
+    groups = []
+    for first in range(0, system.n_points, at_once):
+        points = np.arange(first, min(first + at_once, system.n_points))
+        groups.append((points, system.select(points), n_exponents, 0, {}))
+    while groups:
+        points, orbits, n_exponents, total, before = groups.pop()
+        if not before:
+            orbits.begin_tangents(n_exponents)
+            orbits.strobe(rules.first // 4, tangents=True, states=False)
+        n_samples = total or rules.first
+        now = _run(orbits, n_samples)
+        total += n_samples
+        tick(n_samples * system.period * points.size)
+        cycles = _cycles(points, now, find, rules, system.period)
+        again, more = [], []
+        for i, point in enumerate(points):
+            last = before.get(point)
+            verdict = (
+                _lost(now[i])
+                or cycles.get(i)
+                or _chaos(now[i], last, total, rules)
+                or _torus(now[i], last, system.n_dim, rules)
+                or (total >= rules.most and _undetermined(now[i], rules))
+            )
+            if verdict:
+                verdicts[point] = dataclasses.replace(verdict, n_samples=total)
+            elif n_exponents < system.n_dim and _n_leading(now[i], rules) == n_exponents:
+                more.append(i)
+            else:
+                again.append(i)
+        if again:
+            groups.append((points[again], orbits.select(again), n_exponents, total, {points[i]: now[i] for i in again}))
+        if more:
+            groups.append((points[more], orbits.select(more), min(system.n_dim, 2 * n_exponents), total, {}))
+    return verdicts
+
+
+# ---- one round ----
+
+
+def _run(orbits, n_samples):
+    """Run all orbits further; return a `_Round` for each."""
+    n_exponents, n_points = orbits.n_lost.shape[1], orbits.n_points
+    n_features = orbits.size // orbits.period
+    n_channels = n_exponents + n_features * (n_features + 3) // 2
+    weighted = WeightedAverages(n_points, n_channels, n_samples)
+    batched = BatchMeans(n_points, n_channels, N_BATCHES)
+    kept = []
+    for first in range(0, n_samples, _CHUNK):
+        states, growth = orbits.strobe(min(_CHUNK, n_samples - first), tangents=True)
+        moments = _moments(states.reshape(*states.shape[:2], orbits.period, n_features))
+        channels = np.concatenate([growth / orbits.period, moments], axis=2)
+        weighted.add(channels)
+        batched.add(channels)
+        kept = [*kept, states][-(_KEPT // _CHUNK) :]
+    states = np.concatenate(kept, axis=1)
+    mean, stderr = batched.mean, batched.stderr()
+    birkhoff = weighted.mean.copy()
+    with np.errstate(invalid="ignore"):  # -inf - -inf
+        error = np.abs(weighted.first - weighted.second)
+    gone = np.isneginf(mean)  # an annihilated direction is no doubtful one
+    birkhoff[gone], stderr[gone], error[gone] = -np.inf, 0.0, 0.0
+    rounds = []
+    for i in range(n_points):
+        order = np.argsort(-birkhoff[i, :n_exponents], kind="stable")
+        each = [x[i, some] for some in (order, slice(n_exponents, None)) for x in (mean, stderr, birkhoff, error)]
+        rounds.append(_Round(n_samples, orbits.period, states[i], *each))
+    return rounds
+
+
+def _moments(windows):
+    """First and second moments of the rows of windows (..., n_context, n_features), averaged over rows."""
+    i, j = np.triu_indices(windows.shape[-1])
+    second = (windows[..., i] * windows[..., j]).mean(axis=-2)
+    return np.concatenate([windows.mean(axis=-2), second], axis=-1)
+
+
+# ---- the decisions ----
+
+
+def _lost(now):
+    if np.isfinite(now.states).all():
+        return None
+    return _verdict(now, "lost", "the orbit left the real numbers")
+
+
+def _cycles(points, rounds, find, rules, period):
+    """Return the verdict of every orbit that a cycle is confirmed for, by its place in the batch."""
+    guesses = []
+    for i, now in enumerate(rounds):
+        if not np.isfinite(now.states).all():
+            continue
+        times, distances = closest_returns(now.states[::-1])
+        near = distances <= rules.arrived * np.abs(now.states[-1]).max()
+        if near.any():
+            guesses.append((i, times[near][0]))
+        elif now.mean[0] + rules.chaos * now.stderr[0] < 0 or now.birkhoff[0] < -rules.zero * now.error[0]:
+            guesses.extend((i, time) for time in times[np.argsort(distances)][:3])
+    if not guesses:
+        return {}
+    index, n_samples = np.array(guesses).T
+    cycles, turns = find(points[index], np.array([rounds[i].states[-1] for i in index]), n_samples)
+    confirmed = {}
+    for k in np.flatnonzero(cycles.found):
+        verdict = index[k] not in confirmed and _confirm(rounds[index[k]], cycles, k, turns[k], rules, period)
+        if verdict:
+            confirmed[index[k]] = verdict
+    return confirmed
+
+
+def _confirm(now, cycles, k, turn, rules, period):
+    """Return the verdict for a cycle that Newton's method found, None if the orbit does not go there."""
+    exponents = cycles.exponents[k]
+    if not exponents[0] < 0.0:
+        return None
+    apart = _apart(now.states, turn)
+    quarter = len(apart) // 4
+    early, late = apart[:quarter].max(), apart[-quarter:].max()
+    evidence = {"residual": float(cycles.residual[k]), "distance": float(late), "multiplier": float(exponents[0])}
+    if late <= rules.arrived * np.abs(now.states).max():
+        reason = "on a cycle that Newton's method confirms"
+    else:
+        evidence["approach"] = float(np.log(late / early) / ((len(apart) - quarter) * period))
+        if not abs(evidence["approach"] - exponents[0]) <= rules.approach * abs(exponents[0]):
+            return None
+        reason = "nears a stable cycle at the rate of its leading multiplier"
+    evidence["tangents"] = float(now.mean[0])
+    evidence["tangents_stderr"] = float(now.stderr[0])
+    moments = _moments(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
+    return _verdict(
+        now,
+        "cycle",
+        reason,
+        evidence,
+        exponents=exponents,
+        stderr=np.where(np.isfinite(exponents), 0.0, np.nan),
+        period=int(cycles.period[k]),
+        orbit=cycles.orbits[k],
+        mean=moments,
+        mean_error=np.full(moments.size, max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])),
+    )
+
+
+def _apart(states, turn):
+    """Distance of every state to the state of the cycle it belongs to, from where the last one is nearest."""
+    nearest = int(np.abs(turn - states[-1]).max(axis=1).argmin())
+    place = (nearest - np.arange(len(states))[::-1]) % len(turn)
+    return np.abs(states - turn[place]).max(axis=1)
+
+
+def _chaos(now, before, total, rules):
+    if before is None or total < rules.patience:
+        return None
+    if not (_positive(now, rules)[0] and _positive(before, rules)[0]):
+        return None
+    # On its way to a torus an exponent is positive too, but its averages do not agree.
+    drift = abs(now.mean[0] - before.mean[0]) / np.hypot(now.stderr[0], before.stderr[0])
+    if drift > rules.chaos or not now.birkhoff[0] > rules.halves * now.error[0]:
+        return None
+    n_positive = int(np.count_nonzero(_positive(now, rules)))
+    return _verdict(
+        now,
+        "chaos",
+        "the leading exponent is positive" if n_positive == 1 else f"{n_positive} exponents are positive",
+        {"significance": float(now.mean[0] / now.stderr[0]), "drift": float(drift)},
+        n_positive=n_positive,
+        n_zero=int(np.count_nonzero(np.abs(now.mean) <= rules.chaos * now.stderr)),
+        n_bands=bands(now.states),
+    )
+
+
+def _torus(now, before, system_dim, rules):
+    n_zero = _n_zero(now, rules)
+    if before is None or n_zero == 0 or _n_zero(before, rules) != n_zero:
+        return None
+    error = now.error[:n_zero].max()
+    evidence = {"zero": float(np.abs(now.birkhoff[:n_zero]).max()), "zero_error": float(error)}
+    if n_zero < now.birkhoff.size:
+        evidence["next"] = float(now.birkhoff[n_zero])
+        if not (evidence["next"] < 0.0 and error <= rules.resolution * -evidence["next"]):
+            return None
+    elif n_zero < system_dim:
+        return None
+    # Averages of regular motion converge faster than any power, those of a transient or of weak chaos
+    # do not; nor do those of a torus next to a resonance, but its rotation number is known all the same.
+    rounding = 1e3 * np.finfo(float).eps * max(1.0, np.abs(now.birkhoff[np.isfinite(now.birkhoff)]).max())
+    turns = rotation(now.states)
+    if error > max(rules.falling * before.error[:n_zero].max(), rounding) and (n_zero > 1 or not turns.unlocked()):
+        return None
+    n_bands, locked = 1, turns.locked()
+    if locked and locked[1] > 1 and bands(now.states) % locked[1] == 0:  # circles round a cycle
+        n_bands = locked[1]
+        evidence["turn_of_bands"] = locked[0] / locked[1]
+        turns = rotation(now.states[-1::-n_bands][::-1])
+    return _verdict(
+        now,
+        "torus",
+        "the leading exponents are zero within their errors, and no cycle is near",
+        evidence,
+        exponents=now.birkhoff,
+        stderr=now.error,
+        n_zero=n_zero,
+        n_bands=n_bands,
+        rotation=turns,
+        mean=now.moment_birkhoff,
+        mean_error=now.moment_error,
+    )
+
+
+def _undetermined(now, rules):
+    stderr, error = now.stderr[0], now.error[0]
+    if _positive(now, rules)[0]:
+        reason = "the leading exponent is positive but still drifts"
+    elif now.birkhoff[0] < -rules.zero * error:
+        reason = "all exponents are negative, but no cycle is confirmed"
+    else:
+        reason = "the leading exponent cannot be told from zero, nor shown to be zero"
+    return _verdict(now, "undetermined", reason, {"zero_error": float(error), "stderr": float(stderr)})
+
+
+def _positive(now, rules):
+    """Return which exponents are positive by batch means."""
+    return now.mean > rules.chaos * now.stderr
+
+
+def _n_zero(now, rules):
+    """Count the leading exponents that are zero within their errors."""
+    zero = np.abs(now.birkhoff) <= rules.zero * now.error
+    return int(np.argmin(np.append(zero, False)))
+
+
+def _n_leading(now, rules):
+    """Count the leading exponents that are not shown to be negative."""
+    negative = (now.birkhoff < -rules.zero * now.error) & (now.mean < -rules.chaos * now.stderr)
+    return int(np.argmax(np.append(negative, True)))
+
+
+def _verdict(now, kind, reason, evidence=None, **more):
+    base = {
+        "exponents": now.mean,
+        "stderr": now.stderr,
+        "mean": now.moments,
+        "mean_error": now.moment_stderr,
+        "n_samples": now.n_samples,
+        "states": now.states,
+    }
+    return Verdict(kind=kind, reason=reason, evidence=evidence or {}, **{**base, **more})

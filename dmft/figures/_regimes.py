@@ -1,0 +1,164 @@
+"""What orbits settle on: a strip of regimes along a parameter, coexisting attractors, basins."""
+
+import numpy as np
+
+from ._base import COLORS, checked, drawing_axes, edges, styled, whole
+
+# Apart in hue and in lightness, so that print without colour and every kind of sight tell them apart.
+REGIME_COLORS = ("#BBBBBB", "#56B4E9", "#009E73", "#D55E00", "#000000", "#E69F00", "#CC79A7", "#0072B2")
+
+
+def _indices(name, values, shape, names):
+    values = checked(name, values, shape)
+    if values.dtype.kind not in "iu" or values.min() < -1 or values.max() >= len(names):
+        raise ValueError(f"{name} must hold indices into names, below {len(names)}, or -1, got {values.max()}")
+    return values
+
+
+@styled
+def regime_strip(parameter, regime, names, *, ax=None, parameter_label=r"$\beta$"):
+    r"""Draw what the orbit settles on along a parameter: a lane for each regime that occurs.
+
+    The lane tells the regime as well as its colour does.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+        Distinct, in any order.
+    regime : array_like of int, shape (n_points,)
+        Indices into `names`; -1 is not drawn.
+    names : sequence of str
+        At most 8, from bottom to top.
+    ax : matplotlib Axes or None, default=None
+    parameter_label : str
+
+    Returns
+    -------
+    dict of str to matplotlib.collections.PolyCollection
+        The marks of each regime that occurs.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().add_subplot()
+    >>> marks = regime_strip([1.0, 2.0, 3.0], [1, 0, 1], ["cycle", "chaos"], ax=ax)
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['cycle', 'chaos']
+    """
+    from matplotlib.collections import PolyCollection
+
+    names = list(names)
+    whole("the number of names", len(names), 1, len(REGIME_COLORS))
+    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    regime = _indices("regime", regime, (len(parameter),), names)
+    order = np.argsort(parameter)
+    sides, regime = edges(parameter[order]), regime[order]
+    ax = drawing_axes(ax)
+    present = [i for i in range(len(names)) if np.any(regime == i)]
+    marks = {}
+    for lane, i in enumerate(present):
+        left, right = sides[:-1][regime == i], sides[1:][regime == i]
+        low, high = np.full_like(left, lane + 0.12), np.full_like(left, lane + 0.88)
+        corners = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
+        # The thin edge keeps a single point of a long sweep visible.
+        look = {"facecolor": REGIME_COLORS[i], "edgecolor": REGIME_COLORS[i], "linewidth": 0.4, "rasterized": True}
+        marks[names[i]] = ax.add_collection(PolyCollection(corners, **look))
+    ax.set(ylim=(0, max(len(present), 1)), xlabel=parameter_label, xlim=sides[[0, -1]])
+    ax.set_yticks(np.arange(len(present)) + 0.5, [names[i] for i in present])
+    ax.tick_params(axis="y", length=0)
+    return marks
+
+
+@styled
+def coexisting(parameter, values, index, *, ax=None, parameter_label=r"$\beta$", value_label=r"$A_1$"):
+    r"""Draw the orbits of several starts at each parameter, a colour for each attractor.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+    values : array_like, shape (n_points, n_starts, n_rows)
+        One component of the orbit; NaN where a row is absent.
+    index : array_like of int, shape (n_points, n_starts)
+        The attractor of each orbit, the same number where it is the same one; -1 is not drawn.
+    ax : matplotlib Axes or None, default=None
+    parameter_label, value_label : str
+
+    Returns
+    -------
+    tuple of matplotlib.lines.Line2D
+        The dots of each attractor, those of the largest number of orbits first and undermost.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> dots = coexisting([1.0, 2.0], np.zeros((2, 3, 5)), [[0, 0, 1], [0, 0, 0]], ax=Figure().add_subplot())
+    >>> [dot.get_xdata().size for dot in dots]
+    [25, 5]
+    """
+    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    values = checked("values", values, (len(parameter), "n_starts", "n_rows"), may_hold=("nan",))
+    index = checked("index", index, values.shape[:2])
+    ax = drawing_axes(ax)
+    numbers, counts = np.unique(index[index >= 0], return_counts=True)
+    size = np.clip(60 / np.sqrt(values.shape[2]) / np.sqrt(len(parameter)) * 4, 0.5, 3.0)
+    dots = []
+    for rank, number in enumerate(numbers[np.argsort(-counts, kind="stable")]):
+        here = index == number
+        x = np.broadcast_to(parameter[:, None, None], values.shape)[here].ravel()
+        look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
+        dots += ax.plot(x, values[here].ravel(), color=COLORS[rank % 7], **look)
+    ax.margins(x=0, y=0.02)
+    ax.set(xlabel=parameter_label, ylabel=value_label)
+    return tuple(dots)
+
+
+@styled
+def basin_map(x, y, index, names, *, ax=None, x_label=r"$A_1$", y_label=r"$A_2$"):
+    r"""Draw which attractor each start of a plane leads to.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+        Evenly spaced or not, increasing.
+    index : array_like of int, shape (n_x, n_y)
+        Indices into `names`; -1 is drawn white.
+    names : sequence of str
+        At most 8.
+    ax : matplotlib Axes or None, default=None
+    x_label, y_label : str
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().add_subplot()
+    >>> mesh = basin_map([0.0, 1.0], [0.0, 1.0], [[0, 1], [1, 1]], ["cycle", "torus"], ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['cycle (25 %)', 'torus (75 %)']
+    """
+    from matplotlib.colors import ListedColormap
+    from matplotlib.patches import Patch
+
+    names = list(names)
+    whole("the number of names", len(names), 1, 7)
+    x, y = (checked(name, v, (f"n_{name}",)).astype(float) for name, v in (("x", x), ("y", y)))
+    for name, line in (("x", x), ("y", y)):
+        if np.any(np.diff(line) <= 0):
+            raise ValueError(f"{name} must increase, got {line}")
+    index = _indices("index", index, (len(x), len(y)), names)
+    ax = drawing_axes(ax)
+    colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"]
+    shown = np.ma.masked_less(index, 0).T
+    look = {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": 6.5, "rasterized": True}
+    mesh = ax.pcolormesh(edges(x), edges(y), shown, **look)
+    share = [np.mean(index == i) for i in range(len(names))]
+    patches = [
+        Patch(color=colors[i], label=f"{name} ({share[i]:.0%})".replace("%", " %")) for i, name in enumerate(names)
+    ]
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
+    ax.legend(handles=patches, ncols=min(2, len(names)), handlelength=1.0, columnspacing=1.0, **place)
+    ax.set(xlabel=x_label, ylabel=y_label)
+    return mesh

@@ -1,0 +1,181 @@
+r"""What the strobed states of one orbit tell by where they return to: bands, and how fast they turn.
+
+All functions take the states of one orbit, sampled once a period of the map, and nothing else; they
+serve any map. An orbit on b bands visits them in turn, and is on the same one every b samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from .series import weighted_average
+
+__all__ = ["Frequency", "bands", "rotation"]
+
+
+def bands(states, most=64):
+    """Return on how many separate pieces, visited in turn, the orbit lies.
+
+    b of them, if the states with index 0 modulo b keep farther from all others than most of them
+    keep from one another.
+
+    Parameters
+    ----------
+    states : ndarray, shape (n_samples, n_dim)
+        At least 16 samples to a band are needed to see it.
+    most : int, default=64
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).uniform(size=(600, 2))
+    >>> x[1::3] += 5.0
+    >>> x[2::3] += 9.0
+    >>> bands(x)
+    3
+    """
+    from scipy.spatial import cKDTree  # late: heavy
+
+    n = len(states)
+    neighbour = cKDTree(states).query(states, k=2)[1][:, 1]
+    apart = np.abs(neighbour - np.arange(n))
+    found = 1
+    for b in range(2, min(most, n // 16) + 1):
+        if np.mean(apart % b == 0) < 0.99:  # almost every neighbour is on the same piece
+            continue
+        one = cKDTree(states[::b])
+        others = states[np.arange(n) % b != 0]
+        within = np.quantile(one.query(states[::b], k=2)[0][:, 1], 0.95)
+        if one.query(others, distance_upper_bound=within)[0].min() > within > 0.0:
+            found = b
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Frequency:
+    """A rotation number.
+
+    Attributes
+    ----------
+    value : float
+        Turns a sample, folded into [0, 1/2]: which way it turns depends on how one looks.
+    error : float
+        From the two halves of the orbit.
+    method : {"angle", "line"}
+        The mean turn about the centre, or the strongest line of the spectrum where the orbit does
+        not go round the centre in any plane looked at.
+    """
+
+    value: float
+    error: float
+    method: str
+
+    def locked(self, most=64, sigma=10.0):
+        """Return the p/q with q <= most that the value cannot be told from, as (p, q), else None.
+
+        None too if the error is too large to tell such fractions from one another.
+        """
+        if not self._sharp(most, sigma):
+            return None
+        for q in range(1, most + 1):
+            p = round(self.value * q)
+            if abs(self.value - p / q) <= sigma * self.error:
+                return p, q
+        return None
+
+    def unlocked(self, most=64, sigma=10.0):
+        """Return whether the value is known to be none of the p/q with q <= most."""
+        return self._sharp(most, sigma) and self.locked(most, sigma) is None
+
+    def _sharp(self, most, sigma):
+        """Whether neighbouring fractions can be told apart."""
+        return sigma * self.error < 0.5 / most**2
+
+
+def rotation(states):
+    r"""Measure how fast an orbit goes round, in turns a sample.
+
+    The weighted Birkhoff average of the turn about the centre, in the plane in which the orbit is
+    widest; where it is not star-shaped there, the frequency of the strongest line.
+
+    Parameters
+    ----------
+    states : ndarray, shape (n_samples, n_dim)
+        At least 32 samples of one band, in which the orbit moves in two dimensions or more.
+
+    Returns
+    -------
+    Frequency
+
+    References
+    ----------
+    .. [1] Das, Saiki, Sander & Yorke, Nonlinearity 30 (2017) 4111, arXiv:1508.00062.
+    .. [2] Laskar, Froeschle & Celletti, Physica D 56 (1992) 253: the line.
+
+    Examples
+    --------
+    >>> turns = (np.sqrt(5) - 1) / 2 * np.arange(2000)
+    >>> circle = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], axis=1)
+    >>> bool(abs(rotation(circle).value - (3 - np.sqrt(5)) / 2) < 1e-12)
+    True
+    """
+    centre = weighted_average(states)
+    spread = states - centre
+    axes = np.linalg.eigh(spread.T @ spread)[1].T[::-1]
+    plane = [spread @ axis for axis in axes[:3]]
+    signal = plane[0] + 1j * plane[1] if len(plane) > 1 else plane[0]
+    line = Frequency(*_halves(_strongest_line, signal), "line")
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        if j < len(plane):
+            turn = _on_an_arc(np.diff(np.arctan2(plane[j], plane[i]) / (2 * np.pi)))
+            if turn is not None:
+                angle = Frequency(*_halves(weighted_average, turn), "angle")
+                # A fold that runs past the centre makes the mean turn converge badly.
+                return angle if angle.error <= 1e3 * line.error or angle.error < 1e-9 else line
+    return line
+
+
+def _on_an_arc(turns, gap=0.05):
+    """Return turns modulo 1 as numbers of one interval shorter than 1 - gap; None if they fill the circle."""
+    turns = np.mod(turns, 1.0)
+    ordered = np.sort(turns)
+    gaps = np.diff(ordered, append=ordered[0] + 1.0)
+    widest = int(gaps.argmax())
+    if gaps[widest] < gap:
+        return None
+    return np.where(turns > ordered[widest], turns - 1.0, turns)
+
+
+def _strongest_line(signal, rounds=30):
+    """Frequency of the largest weighted Fourier coefficient, refined by Newton steps of its modulus."""
+    n = len(signal)
+    t = (np.arange(n) + 0.5) / n
+    weighted = np.exp(-1.0 / (t * (1.0 - t))) * signal
+    omega = np.fft.fftfreq(4 * n)[np.abs(np.fft.fft(weighted, 4 * n)).argmax()]
+    centred = np.arange(n) - (n - 1) / 2
+    for _ in range(rounds):
+        # |c|^2 of c(omega) = sum w z exp(-2 pi i omega n), and its two derivatives
+        terms = weighted * np.exp(-2j * np.pi * omega * centred)
+        moments = [(terms * (-2j * np.pi * centred) ** k).sum() for k in range(3)]
+        slope = 2 * (moments[1] * moments[0].conj()).real
+        curvature = 2 * (moments[2] * moments[0].conj()).real + 2 * abs(moments[1]) ** 2
+        if not curvature < 0.0:
+            break
+        step = -slope / curvature
+        omega += step
+        if abs(step) < 1e-16:
+            break
+    return omega
+
+
+def _halves(measure, values):
+    """Return a measurement folded into [0, 1/2], and how much the two halves differ."""
+    half = len(values) // 2
+    first, second = (_fold(measure(part)) for part in (values[:half], values[half:]))
+    return _fold(measure(values)), abs(first - second)
+
+
+def _fold(omega):
+    omega = float(omega % 1.0)
+    return min(omega, 1.0 - omega)
