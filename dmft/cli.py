@@ -1,4 +1,4 @@
-"""The command line: ``dmft run``, ``plot``, ``show``, ``merge``, ``doctor``."""
+"""The command line: ``dmft run``, ``plot``, ``show``, ``merge``, ``import``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import click
 import numpy as np
 
-from . import _kernels, parallel
+from . import _kernels, authors, parallel
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
 from .engine import run as run_sweep
 from .grid import Grid
 from .results import load
-from .store import Store, StoreError
+from .store import Store, StoreError, npz, write_whole
 
 
 class Failure(click.ClickException):
@@ -118,6 +118,37 @@ def merge(folder, to):
         to = to or folder / "sweep.nc"
         load(folder).to_netcdf(to)
         click.echo(f"wrote {to}")
+
+
+@main.command(name="import")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="File to write [PATH's name, here].")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of theirs, as seed=3.")
+@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="In place of chpt_path.")
+def import_(path, to, settings, checkpoint):
+    """Turn a YAML configuration of the paper's own code, or a .npz checkpoint, into ours.
+
+    A configuration becomes a run file for dmft run; a checkpoint a .npz file for
+    [start] kind = "file". Nothing is executed, nothing is overwritten; what has no
+    meaning here is said.
+    """
+    with _errors():
+        window = path.suffix == ".npz"
+        to = to or Path(path.stem + ("_window.npz" if window else ".toml"))
+        beside = to.with_name(to.stem + "_features.npz")
+        for file in (to,) if window else (to, beside):
+            if file.exists():
+                raise Failure(f"{file} exists; choose another name with --to")
+        if window:
+            attention, phase, notes = authors.read_checkpoint(path)
+            write_whole(to, npz(attention=attention, phase=phase))
+        else:
+            made = authors.convert(authors.read_yaml(path, settings), checkpoint)
+            notes = made.notes
+            if made.weights is not None:
+                write_whole(beside, npz(**made.weights))
+            write_whole(to, made.text(path, beside).encode())
+        click.echo("\n".join([f"wrote {to}", *("  " + note for note in notes)]))
 
 
 @main.command()

@@ -117,6 +117,13 @@ def netcdf(arrays, coordinates, attributes, variables):
     return buffer.getvalue()
 
 
+def npz(**arrays):
+    """Return the bytes of a .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
 def _dataset(file, name, data, variables):
     data = np.asarray(data)
     # The strings of netCDF have each their own length, those of NumPy one.

@@ -21,10 +21,18 @@ FLOOR = {
     "orbits": 5, "attractors": 6,
     "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5,
     "results": 6, "figures": 6, "sections": 6,
+    "authors": 4, "quadtree": 4,
     "engine": 7, "config": 7,
     "sweep": 8, "cli": 8, "__init__": 9, "__main__": 9,
 }  # fmt: skip
-DOORS = {"mpi4py": {"parallel"}, "matplotlib": {"figures"}, "h5py": {"store"}, "click": {"cli"}, "tqdm": {"progress"}}
+DOORS = {
+    "mpi4py": {"parallel"},
+    "matplotlib": {"figures"},
+    "h5py": {"store"},
+    "click": {"cli"},
+    "tqdm": {"progress"},
+    "yaml": {"authors"},
+}
 
 
 def room(path):
