@@ -6,6 +6,8 @@ from ._version import VERSION as __version__
 from .attractors import Attractor, Attractors, attractor, attractors
 from .columns import mean_field
 from .features import Features
+from .follow import follow
+from .hysteresis import hysteresis
 from .lyapunov import Spectrum, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
@@ -29,6 +31,8 @@ __all__ = [
     "attractor",
     "attractors",
     "cycle",
+    "follow",
+    "hysteresis",
     "load",
     "lyapunov",
     "mean_field",

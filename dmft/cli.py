@@ -11,12 +11,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from . import _kernels, authors, parallel
+from . import _kernels, authors, parallel, pictures
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
 from .engine import run as run_sweep
 from .grid import Grid
+from .hysteresis import rows as hysteresis_of_rows
 from .results import load
 from .store import Store, StoreError, npz, write_whole
 
@@ -59,9 +60,10 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
-        if max(result.shape) > 1 and _kind(result) is not None:
+        reports = _reports(result)
+        if max(result.shape) > 1 and pictures.kind(result) is not None:
             try:
-                _picture(result, out)
+                _picture(result, out, reports=reports)
             except ImportError as error:
                 click.echo(f"no picture: {error}")
         if result.n_failed:
@@ -105,6 +107,8 @@ def show(folder):
             click.echo(f"  arrays: {', '.join(store.variables())}")
             failed = status.reshape(len(status), -1).any(axis=1)
             click.echo(f"  failed points: {np.count_nonzero(failed)} of {failed.size}")
+        if "follow" in spec and len(done) == store.n_blocks:
+            _reports(load(folder))
         for key, value in manifest["provenance"].items():
             click.echo(f"  {key}: {value}")
 
@@ -170,6 +174,28 @@ def doctor():
         click.echo(f"{name:16} {value}")
 
 
+def _reports(result):
+    """Say where branches that were followed differ, row by row."""
+    if "branch" not in result.dims or "n_recorded" not in result or len(result.labels["branch"]) < 2:
+        return ()
+    reports = hysteresis_of_rows(result)
+    for report in reports[:20]:
+        click.echo(str(report))
+    if len(reports) > 20:
+        click.echo(f"and {len(reports) - 20} rows more: dmft.hysteresis says of each")
+    return reports
+
+
+def _picture(result, folder, feature=1, variable=None, to=None, reports=None):
+    """Draw a sweep as its kind and the number of its axes ask for."""
+    from . import figures
+
+    figure = pictures.draw(result, feature, variable, reports)
+    to = to or Path(folder) / f"{pictures.kind(result)}.png"
+    figures.save(figure, to)
+    click.echo(f"drew {to}")
+
+
 class _errors:
     """Turn errors the user can mend into one line."""
 
@@ -227,98 +253,3 @@ def _estimate(job, axes, together, threads):
             f"{rows * 8 * n_points / 2**20:.1f} MiB on disk",
         ]
     )
-
-
-# How an array is written beside an axis.
-_SYMBOLS = {"attention": "A", "output": "m^o", "semantic": "m^o", "value": "m^v", "query": "m^q", "key": "m^k"}
-_PARAMETERS = {
-    "beta": r"$\beta$",
-    "gamma": r"$\gamma$",
-    "epsilon": r"$\epsilon$",
-    "dJ": r"$\Delta J$",
-    "J0": "$J_0$",
-    "H0": "$H_0$",
-}
-_PANELS = {
-    "mean_m": r"mean $m$",
-    "mean_C": r"mean $C$",
-    "mean_D": r"mean $D$",
-    "m": "$m$",
-    "q": "$q$",
-    "entropy_rate": "$S/N$ (nats/step)",
-    "entropy_production": r"$\sigma$ (nats/step)",
-}
-
-
-def _kind(result):
-    """Return the name of the picture that can be drawn of a sweep, None if there is none."""
-    if "theory" in result.labels:
-        return "scan"
-    if "entropy_rate" in result:
-        return "phases" if len(result.dims) <= 2 else None
-    return "bifurcation" if len(result.dims) == 1 and any(name in result for name in _SYMBOLS) else None
-
-
-def _picture(result, folder, feature=1, variable=None, to=None):
-    """Draw a sweep as its kind and the number of its axes ask for."""
-    from . import figures
-
-    kind = _kind(result)
-    if kind in ("scan", "phases"):
-        figure = _panels(figures, result, kind, variable)
-    else:
-        figure = _diagram(figures, result, feature, variable)
-    to = to or Path(folder) / f"{kind}.png"
-    figures.save(figure, to)
-    click.echo(f"drew {to}")
-
-
-def _panels(figures, result, kind, variable):
-    """Draw curves over one axis, maps over two: all quantities, or one."""
-    from .ising.scan import SAMPLING  # late: it brings scipy along
-
-    names = [name for name in _PANELS if name in result]
-    if variable is not None and variable not in names:
-        raise Failure(f"--variable must be one of {', '.join(names)}, got {variable}")
-    names = names if variable is None else [variable]
-    labels = {name: _PANELS[name] for name in names}
-    if kind == "phases" and "entropy_production" in labels:
-        per = result.variables["entropy_production"][1].split()[-1]
-        labels["entropy_production"] = rf"$\sigma/N$ (nats/{per})"
-    axes = [(result.axes[dim], _PARAMETERS[dim]) for dim in result.dims]
-    if len(axes) == 2 and 1 in result.shape:  # a map of one row is a curve
-        axes = axes[result.shape[0] == 1 :][:1]
-    panels = {labels[name]: result[name] for name in names}
-    if len(axes) == 2:
-        (x, x_label), (y, y_label) = axes
-        return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
-    methods = result.labels.get("theory", np.array([""])).tolist()
-    panels = {label: np.reshape(values, (-1, len(methods))) for label, values in panels.items()}
-    return figures.curves(axes[0][0], panels, methods, dots=SAMPLING, parameter_label=axes[0][1])[0]
-
-
-def _diagram(figures, result, feature, variable):
-    """Draw a sweep over one axis: the orbit, and the exponents under it."""
-    if len(result.dims) != 1:
-        raise Failure(f"only sweeps over one axis are drawn, this one has {', '.join(result.dims)}")
-    recorded = [name for name in _SYMBOLS if name in result]
-    if variable is None and recorded:
-        variable = recorded[0]
-    if variable not in recorded:
-        raise Failure(f"--variable must be one of {', '.join(recorded) or '(no orbit was recorded)'}, got {variable}")
-    n_features = result[variable].shape[-1]
-    if not 1 <= feature <= n_features:
-        raise Failure(f"--feature must be in 1..{n_features}, got {feature}")
-    dim = result.dims[0]
-    exponents = None
-    if "exponents" in result:
-        exponents = result["exponents"]
-    figure, _ = figures.diagram(
-        result.axes[dim],
-        result[variable][..., feature - 1],
-        exponents,
-        width="page",
-        parameter_label=_PARAMETERS[dim],
-        value_label=f"${_SYMBOLS[variable]}_{{{feature}}}$",
-    )
-    return figure

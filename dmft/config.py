@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import msgspec
 import numpy as np
 
+from .follow import following
 from .jobs import AttentionSweep
 from .lyapunov import Plan
 from .model import SelfAttention
@@ -19,6 +20,7 @@ from .sections import (
     Axes,
     Axis,
     ConfigError,
+    FollowSection,
     ModelSection,
     Paper,
     RunSection,
@@ -40,6 +42,7 @@ class RunFile(Section):
     features: AnyFeatures = msgspec.field(default_factory=Paper)
     start: AnyStart = msgspec.field(default_factory=StartRandom)
     sweep: SweepSection = msgspec.field(default_factory=SweepSection)
+    follow: FollowSection | None = None
 
     def build(self):
         """Return the plan, the start, the axes, and whether they are swept together."""
@@ -56,7 +59,13 @@ class RunFile(Section):
     def job(self):
         """Return the job, the axes, and whether they are swept together."""
         plan, start, axes, together = self.build()
-        return AttentionSweep(plan, start), axes, together
+        job = AttentionSweep(plan, start)
+        if self.follow is None:
+            return job, axes, together
+        if self.sweep.axes():
+            raise ConfigError("[sweep] must be left out with [follow], which has axes of its own")
+        job = following(job, self.follow.axes(), **self.follow.how())
+        return job, job.grid.axes, False
 
 
 class NetworkSection(Section, tag_field="kind"):

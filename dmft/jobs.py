@@ -114,9 +114,13 @@ class AttentionSweep:
         # The overlaps of a starting token depend on epsilon.
         states = {e: self.start.state(model.replace(epsilon=e)) for e in set(points["epsilon"].tolist())}
         states = [states[e] for e in points["epsilon"].tolist()]
-        batch = Batch(model, *(points[name] for name in self.names), states, n_threads)
-        size = points["beta"].size
-        return {**points, **self.plan.run(batch, lambda steps: tick(steps * size / 1e6))}
+        return {**points, **self.measure(points, states, n_threads, tick)}
+
+    def measure(self, points, states, n_threads, tick):
+        """Run points side by side from states with equal numbers of rows and equal phases."""
+        batch = Batch(self.plan.model, *(points[name] for name in self.names), states, n_threads)
+        size = len(states)
+        return self.plan.run(batch, lambda steps: tick(steps * size / 1e6))
 
     def estimate(self, points):
         """Estimate the cost of a point from a short run of some."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 
@@ -47,6 +48,11 @@ class SweepResult:
         return self._source.labels()
 
     @property
+    def specification(self):
+        """All that determines the numbers, as nested dicts: network, start, run, and how it was followed."""
+        return self._source.specification()
+
+    @property
     def shape(self):
         """Sizes of the leading dimensions."""
         return tuple(len(self.axes[name]) for name in self.dims)
@@ -65,6 +71,18 @@ class SweepResult:
         if len(array) != np.prod(self.shape, dtype=int):
             raise KeyError(f"{name!r} is not complete: the sweep has not finished; resume it")
         return array.reshape(*self.shape, *array.shape[1:])
+
+    def coded(self, name):
+        """Return an array of labels as whole numbers, and the name of each number.
+
+        The names are those in the array, or in its meaning if that says "0: this, 1: that".
+        """
+        array = self[name]
+        if array.dtype.kind in "iu":
+            names = dict(re.findall(r"(\d+): ([^,;]+)", self.variables[name][2]))
+            return array, [names.get(str(i), str(i)) for i in range(max(0, int(array.max())) + 1)]
+        names, codes = np.unique(array, return_inverse=True)
+        return codes.reshape(array.shape), names.tolist()
 
     def __repr__(self):
         sizes = " x ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
@@ -109,7 +127,7 @@ class SweepResult:
             for name in self.keys()
             if name not in self.dims
         }
-        coordinates = {name: (name, self.axes[name], about[name]) for name in self.dims}
+        coordinates = {name: (name, self.axes[name], about.get(name, {})) for name in self.dims}
         coordinates.update({name: (name, names) for name, names in self.labels.items()})
         return xarray.Dataset(variables, coordinates)
 
@@ -124,6 +142,10 @@ class Memory:
     def save(self, task, arrays, job):
         """Keep the arrays of a block."""
         self._blocks[task.number] = task.index, arrays
+
+    def specification(self):
+        """Return what the job says of itself."""
+        return self._job.specification()
 
     def read(self, number):
         """Return all arrays of a block."""

@@ -264,6 +264,45 @@ class SweepSection(Axes):
     epsilon: Axis = None
 
 
+class AnchorSection(Section):
+    """Where a branch begins: `at` on the axis, from a start of its own if it has one."""
+
+    at: float
+    start: AnyStart | None = None
+
+    def build(self):
+        """Return the value and the start."""
+        return self.at, self.start.build() if self.start else None
+
+
+class FollowSection(Section):
+    """``[follow]``: axes, the first of which is followed unless `along` says another, and how."""
+
+    beta: Axis = None
+    gamma: Axis = None
+    epsilon: Axis = None
+    along: str | None = None
+    anchors: list[float | AnchorSection] | None = None
+    n_first_transient: int | None = None
+    n_segments: int = 1
+    n_overlap: int = 1
+
+    def axes(self):
+        """Return the values of each axis, in the order of their definition."""
+        axes = {name: getattr(self, name) for name in ("beta", "gamma", "epsilon")}
+        return {name: axis_values(name, axis) for name, axis in axes.items() if axis is not None}
+
+    def how(self):
+        """Return the other arguments of `follow`."""
+        how = {name: value for name, value in self.arguments().items() if name not in ("beta", "gamma", "epsilon")}
+        if self.anchors is not None:
+            how["anchors"] = [
+                (a.at, a.start.build() if a.start else None) if isinstance(a, AnchorSection) else a
+                for a in self.anchors
+            ]
+        return how
+
+
 def arrays_of(name, path, keys):
     """Read arrays from a .npz file."""
     try:

@@ -268,6 +268,10 @@ class Store:
                 if not data.is_scale and data.dims[0][0].name == "/point"
             }
 
+    def specification(self):
+        """Return all that determines the numbers."""
+        return self.manifest["spec"]
+
     def labels(self):
         """Return the names along dimensions that have any, a dict of arrays of str."""
         with self._first() as file:

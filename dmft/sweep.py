@@ -88,26 +88,38 @@ def sweep(
     >>> result["exponents"].shape
     (3, 12)
     """
+    plan = measured_plan(
+        model,
+        measure,
+        n_steps=n_steps,
+        n_transient=n_transient,
+        record=record,
+        n_rows=n_rows,
+        every=every,
+        section=section,
+        n_exponents=n_exponents,
+        n_tangent_transient=n_tangent_transient,
+        n_history=n_history,
+        qr_interval=qr_interval,
+    )
+    job = AttentionSweep(plan, Start.random(0) if start is None else start)
+    return run(job, axes, together, store, resume, n_threads, progress)
+
+
+def measured_plan(model, measure, *, record=("attention",), n_exponents=None, **arguments):
+    """Return the plan of a sweep, without what is not measured."""
     for name in (measure := (measure,) if isinstance(measure, str) else tuple(measure)):
         if name not in MEASURES:
             raise ValueError(f"measure must name some of {MEASURES}, got {name!r}")
     if not measure:
         raise ValueError(f"measure must name some of {MEASURES}, got none")
-    plan = Plan(
-        model=model,
-        n_steps=n_steps,
-        n_transient=n_transient,
-        record=record if "orbit" in measure else (),
-        n_rows=n_rows if "orbit" in measure else None,
-        every=every if "orbit" in measure else 1,
-        section=section if "orbit" in measure else None,
-        n_exponents=n_exponents if "lyapunov" in measure else 0,
-        n_tangent_transient=n_tangent_transient,
-        n_history=n_history if "lyapunov" in measure else 0,
-        qr_interval=qr_interval,
-    )
-    job = AttentionSweep(plan, Start.random(0) if start is None else start)
-    return run(job, axes, together, store, resume, n_threads, progress)
+    if "orbit" not in measure:
+        record = ()
+        arguments.update(n_rows=None, every=1, section=None)
+    if "lyapunov" not in measure:
+        n_exponents = 0
+        arguments["n_history"] = 0
+    return Plan(model=model, record=record, n_exponents=n_exponents, **arguments)
 
 
 def scan(job, *, together=False, store=None, resume=False, n_threads=None, progress=True, **axes):

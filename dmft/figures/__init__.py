@@ -5,9 +5,11 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 (titles, colour bars, limits) stays with the caller. matplotlib's global settings are left as they were.
 """
 
+from ._branches import branches
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
 from ._ising import curves, maps
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
+from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
 from ._regimes import basin_map, coexisting, regime_strip
 from ._save import save
 
@@ -15,13 +17,19 @@ __all__ = [
     "autocorrelation",
     "basin_map",
     "bifurcation",
+    "branches",
     "coexisting",
     "curves",
     "diagram",
+    "exponent_map",
+    "exponent_maps",
     "lyapunov_spectrum",
     "maps",
+    "period_map",
+    "phase_diagram",
     "phase_plane",
     "power_spectrum",
+    "regime_map",
     "regime_strip",
     "running_exponents",
     "save",

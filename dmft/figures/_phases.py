@@ -1,0 +1,291 @@
+"""Phase diagrams: the leading exponent with its sign, the regime, the period, over two parameters."""
+
+import numpy as np
+
+from ._base import NEW, WIDTHS, checked, drawing_axes, edges, styled
+from ._regimes import REGIME_COLORS
+
+
+def _mesh(ax, x, y, values, **look):
+    """Draw cells round the points; what is masked shows the grey of the axes."""
+    x, y = (checked(name, v, (f"n_{name}",)).astype(float) for name, v in (("x", x), ("y", y)))
+    for name, line in (("x", x), ("y", y)):
+        if len(np.unique(line)) < len(line):
+            raise ValueError(f"{name} must be distinct, got {len(line) - len(np.unique(line))} values twice")
+    across, up = np.argsort(x), np.argsort(y)
+    cells = values[np.ix_(across, up)].T
+    ax.set_facecolor("0.75")
+    return ax.pcolormesh(edges(x[across]), edges(y[up]), cells, rasterized=True, **look)
+
+
+def _bar(ax, mesh, label, **how):
+    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, aspect=25, **how)
+    bar.outline.set_linewidth(0.6)
+    bar.ax.tick_params(labelsize=8, width=0.6, length=2.5, which="both")
+    bar.ax.tick_params(length=1.5, which="minor")
+    bar.set_label(label, size=9)
+    return bar
+
+
+@styled
+def exponent_map(x, y, exponent, *, ax=None, x_label=r"$\beta$", y_label=r"$\gamma$", limits=None):
+    r"""Draw an exponent over two parameters, white at zero: blue shrinks, red grows.
+
+    Each side has a scale of its own, in which colours go with the root of the exponent: weak chaos
+    beside strongly stable cycles is seen, and white is left to what is zero.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+        In any order, evenly spaced or not.
+    exponent : array_like, shape (n_x, n_y)
+        In nats per token step; -inf is drawn as the lowest, NaN grey.
+    ax : matplotlib Axes or None, default=None
+    x_label, y_label : str
+    limits : (float, float) or None, default=None
+        Ends of the colours, below and above 0. None: all values above, all but the lowest 2 % below.
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> mesh = exponent_map([0.0, 1.0], [0.0, 1.0], [[-np.inf, -0.2], [0.0, 0.1]], ax=Figure().add_subplot())
+    >>> [round(float(v), 3) for v in mesh.norm([-0.2, -0.05, 0.0, 0.025, 0.1])]
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    from matplotlib.colors import FuncNorm
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    values = checked("exponent", exponent, (len(x), len(y)), may_hold=("nan", "-inf")).astype(float)
+    limits = _limits(values) if limits is None else limits
+    low, high = map(float, checked("limits", limits, (2,)))
+    if not low < 0 < high:
+        raise ValueError(f"limits must be (below, above) with below < 0 < above, got {limits!r}")
+    ax = drawing_axes(ax)
+    size = lambda v: np.where(np.asarray(v) < 0, -low, high)  # noqa: E731
+    to_color = lambda v: np.sign(v) * np.sqrt(np.abs(v) / size(v))  # noqa: E731
+    from_color = lambda c: np.sign(c) * np.square(c) * size(c)  # noqa: E731
+    norm = FuncNorm((to_color, from_color), low, high)
+    cells = np.ma.masked_where(np.isnan(values), np.maximum(values, low))
+    mesh = _mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
+    bar = _bar(ax, mesh, r"$\lambda_1$ (nats/step)", extend="min" if np.any(values < low) else "neither")
+    round_down = lambda v: float(f"{0.95 * v:.0e}") if v else 0.0  # noqa: E731
+    ticks = sorted({round_down(part * end) for end in (low, high) for part in (0.0, 0.1, 0.4, 1.0)})
+    bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter("{x:g}")
+    ax.set(xlabel=x_label, ylabel=y_label)
+    return mesh
+
+
+@styled
+def regime_map(x, y, regime, *, names, ax=None, computed=None, x_label=r"$\beta$", y_label=r"$\gamma$"):
+    r"""Draw a label over two parameters, with a legend of those that occur.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+        In any order, evenly spaced or not.
+    regime : array_like of int, shape (n_x, n_y)
+        Indices into `names`; anything else is drawn grey.
+    names : sequence of str
+        At most 8.
+    ax : matplotlib Axes or None, default=None
+    computed : array_like of bool, shape (n_x, n_y), or None, default=None
+        Mark the points that were computed with dots, where others were filled in.
+    x_label, y_label : str
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> ax = Figure().add_subplot()
+    >>> mesh = regime_map([0.0, 1.0], [0.0, 1.0], [[0, 0], [2, 2]], names=["cycle", "torus", "chaos"], ax=ax)
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['cycle', 'chaos']
+    """
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+    from matplotlib.patches import Patch
+
+    regime = checked("regime", regime, (len(x), len(y)))
+    if regime.dtype.kind not in "iu":
+        raise ValueError(f"regime must hold whole numbers, got dtype {regime.dtype}")
+    if not 1 <= len(names) <= len(REGIME_COLORS):
+        raise ValueError(f"names must be 1 to {len(REGIME_COLORS)}, got {len(names)}")
+    known = (regime >= 0) & (regime < len(names))
+    ax = drawing_axes(ax)
+    colors = ListedColormap(REGIME_COLORS[: len(names)])
+    norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
+    mesh = _mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm)
+    if computed is not None:
+        computed = np.asarray(computed, dtype=bool)
+        if computed.shape != regime.shape:
+            raise ValueError(f"computed must have shape {regime.shape}, got {computed.shape}")
+        i, j = np.nonzero(computed)
+        size = 0.5 * np.clip(120 / max(regime.shape), 0.3, 3)
+        look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
+        ax.plot(np.asarray(x)[i], np.asarray(y)[j], color="0.35", **look)
+    patches = [
+        Patch(facecolor=REGIME_COLORS[i], edgecolor="0.4", linewidth=0.4, label=names[i])
+        for i in np.unique(regime[known]).tolist()
+    ]
+    if not known.all():
+        patches.append(Patch(facecolor="0.75", edgecolor="0.4", linewidth=0.4, hatch="///", label="unknown"))
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "frameon": False}
+    ax.legend(
+        handles=patches, ncols=4 if len(patches) <= 4 else 3, handlelength=1.0, columnspacing=1.0, fontsize=8, **place
+    )
+    ax.set(xlabel=x_label, ylabel=y_label)
+    ax.margins(0)
+    return mesh
+
+
+@styled
+def period_map(x, y, period, *, ax=None, x_label=r"$\beta$", y_label=r"$\gamma$"):
+    r"""Draw the period of cycles over two parameters, on a logarithmic scale.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+        In any order, evenly spaced or not.
+    period : array_like of int, shape (n_x, n_y)
+        In token steps; below 1, or NaN, where there is none: drawn grey.
+    ax : matplotlib Axes or None, default=None
+    x_label, y_label : str
+
+    Returns
+    -------
+    matplotlib.collections.QuadMesh
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> mesh = period_map([0.0, 1.0], [0.0, 1.0], [[4, 28], [0, 44]], ax=Figure().add_subplot())
+    >>> mesh.get_array().count()
+    np.int64(3)
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+
+    period = checked("period", period, (len(x), len(y)), may_hold=("nan",)).astype(float)
+    cells = np.ma.masked_array(period, ~(period >= 1))
+    low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 2.0)
+    ax = drawing_axes(ax)
+    mesh = _mesh(ax, x, y, cells, cmap="viridis_r", norm=LogNorm(low, max(high, 1.5 * low)))
+    bar = _bar(ax, mesh, "period (steps)")
+    ticks = [low * 2**k for k in range(12) if low * 2**k <= high] or [low]
+    bar.ax.yaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 7)]))
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.ax.yaxis.set_major_formatter(ScalarFormatter())
+    ax.set(xlabel=x_label, ylabel=y_label)
+    return mesh
+
+
+@styled
+def phase_diagram(x, y, exponent=None, regime=None, period=None, *, names=(), computed=None, figure=None, **labels):
+    r"""Draw what is known over two parameters, a panel each: leading exponent, regime, period.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+    exponent, regime, period : array_like, shape (n_x, n_y), or None
+        As in :func:`exponent_map`, :func:`regime_map` and :func:`period_map`; at least one.
+    names, computed
+        As in :func:`regime_map`.
+    figure : matplotlib Figure or None, default=None
+        Used as it is; None makes one that pyplot does not know of.
+    **labels : str
+        ``x_label`` and ``y_label``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : tuple of matplotlib Axes
+
+    Examples
+    --------
+    >>> figure, axes = phase_diagram([0.0, 1.0], [0.0, 1.0], [[-0.1, 0.1], [-0.2, 0.2]], period=[[4, 0], [8, 0]])
+    >>> len(axes)
+    2
+    """
+    draws = []
+    if exponent is not None:
+        draws.append(lambda ax: exponent_map(x, y, exponent, ax=ax, **labels))
+    if regime is not None:
+        draws.append(lambda ax: regime_map(x, y, regime, names=names, ax=ax, computed=computed, **labels))
+    if period is not None:
+        draws.append(lambda ax: period_map(x, y, period, ax=ax, **labels))
+    if not draws:
+        raise ValueError("phase_diagram needs exponent, regime or period, got none")
+    figure, axes = _figure(figure, len(draws))
+    for ax, draw in zip(axes, draws, strict=True):
+        draw(ax)
+        ax.label_outer()
+        if ax.get_legend() and len(draws) == 3:
+            ax.get_legend().set_ncols(2)  # or it would take the width of its neighbours
+    return figure, tuple(axes)
+
+
+@styled
+def exponent_maps(x, y, panels, *, figure=None, **labels):
+    r"""Draw one exponent of several branches over two parameters, side by side on one scale.
+
+    Parameters
+    ----------
+    x, y : array_like, shapes (n_x,) and (n_y,)
+    panels : dict of str to array_like, shape (n_x, n_y)
+        By the title of the panel; as in :func:`exponent_map`.
+    figure : matplotlib Figure or None, default=None
+        Used as it is; None makes one that pyplot does not know of.
+    **labels : str
+        ``x_label`` and ``y_label``.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : tuple of matplotlib Axes, one a panel
+
+    Examples
+    --------
+    >>> panels = {"up": [[-0.1, 0.1], [-0.2, 0.2]], "down": [[0, 0], [0, 0]]}
+    >>> figure, axes = exponent_maps([0.0, 1.0], [0.0, 1.0], panels)
+    >>> [ax.get_title() for ax in axes]
+    ['up', 'down']
+    """
+    if not panels:
+        raise ValueError("panels must hold at least one array, got none")
+    figure, axes = _figure(figure, len(panels))
+    known = np.concatenate([np.ravel(np.asarray(values, dtype=float)) for values in panels.values()])
+    limits = _limits(known)
+    for ax, (title, values) in zip(axes, panels.items(), strict=True):
+        exponent_map(x, y, values, ax=ax, limits=limits, **labels)
+        ax.set_title(title, fontsize=9)
+        ax.label_outer()
+    return figure, tuple(axes)
+
+
+def _figure(figure, n):
+    """Return a figure and its axes, `n` in a row."""
+    from matplotlib.figure import Figure, FigureBase
+
+    if not (figure is None or isinstance(figure, FigureBase)):
+        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
+    if figure is None:
+        size = (WIDTHS["column"] if n == 1 else WIDTHS["page"], 2.7 if n == 1 else 2.6 if n == 2 else 2.1)
+        figure = Figure(figsize=size, **NEW)
+    return figure, figure.subplots(1, n, squeeze=False)[0]
+
+
+def _limits(values):
+    """Return the ends of the colours: all values above zero, all but the lowest 2 % below."""
+    below, above = values[np.isfinite(values) & (values < 0)], values[values > 0]
+    low = np.percentile(below, 2) if below.size else 0.0
+    high = above.max() if above.size else 0.0
+    # One side alone still leaves white in the middle.
+    return low or -high or -1.0, high or -low or 1.0
