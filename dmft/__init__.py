@@ -13,6 +13,7 @@ from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
 from .orbits import Cycle, cycle
+from .refine import refine
 from .results import SweepResult, load
 from .sweep import scan, sweep
 
@@ -37,6 +38,7 @@ __all__ = [
     "lyapunov",
     "mean_field",
     "network",
+    "refine",
     "scan",
     "sweep",
     "trajectory",

@@ -18,6 +18,8 @@ from .config import ConfigError, read
 from .engine import run as run_sweep
 from .grid import Grid
 from .hysteresis import rows as hysteresis_of_rows
+from .refine import FILE as REFINED
+from .refine import load_refined, run_refined
 from .results import load
 from .store import Store, StoreError, npz, write_whole
 
@@ -49,14 +51,19 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
     Under MPI: mpiexec -n 8 python -m mpi4py -m dmft run FILE
     """
     with _errors():
-        job, axes, together = read(file, settings).job()
+        described = read(file, settings)
+        job, axes, together = described.job()
+        refinement = getattr(described, "refine", None)
         out = out or Path(file.stem)
         threads = effective_threads(threads) if threads is not None else None
         if dry_run:
             click.echo(_estimate(job, axes, together, threads))
             return
         begun = time.perf_counter()
-        result = run_sweep(job, axes, together, out, resume, threads, not quiet)
+        if refinement:
+            result = run_refined(job, axes, refinement.label, refinement.coarse, out, resume, threads, not quiet)
+        else:
+            result = run_sweep(job, axes, together, out, resume, threads, not quiet)
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
@@ -78,7 +85,7 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
 def plot(folder, feature, variable, to):
     """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters."""
     with _errors():
-        _picture(load(folder), folder, feature, variable, to)
+        _picture(_load(folder), folder, feature, variable, to)
 
 
 @main.command()
@@ -86,6 +93,13 @@ def plot(folder, feature, variable, to):
 def show(folder):
     """Say what the sweep in FOLDER is, how far it got, and what made it."""
     with _errors():
+        if (folder / REFINED).exists():
+            result = _load(folder)
+            computed = int(result["computed"].sum())
+            click.echo(
+                f"{folder}: {result}\n  {computed} of {result['computed'].size} points computed, the others filled"
+            )
+            return
         store = Store.open(folder)
         done, manifest = store.done(), store.manifest
         spec = manifest["spec"]
@@ -120,7 +134,7 @@ def merge(folder, to):
     """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads."""
     with _errors():
         to = to or folder / "sweep.nc"
-        load(folder).to_netcdf(to)
+        _load(folder).to_netcdf(to)
         click.echo(f"wrote {to}")
 
 
@@ -172,6 +186,10 @@ def doctor():
     }
     for name, value in rows.items():
         click.echo(f"{name:16} {value}")
+
+
+def _load(folder):
+    return load_refined(folder) if (folder / REFINED).exists() else load(folder)
 
 
 def _reports(result):

@@ -23,6 +23,7 @@ from .sections import (
     FollowSection,
     ModelSection,
     Paper,
+    RefineSection,
     RunSection,
     Section,
     StartRandom,
@@ -43,6 +44,7 @@ class RunFile(Section):
     start: AnyStart = msgspec.field(default_factory=StartRandom)
     sweep: SweepSection = msgspec.field(default_factory=SweepSection)
     follow: FollowSection | None = None
+    refine: RefineSection | None = None
 
     def build(self):
         """Return the plan, the start, the axes, and whether they are swept together."""
@@ -60,6 +62,8 @@ class RunFile(Section):
         """Return the job, the axes, and whether they are swept together."""
         plan, start, axes, together = self.build()
         job = AttentionSweep(plan, start)
+        if self.refine and (self.follow or together or len(axes) != 2):
+            raise ConfigError("[refine] must have two axes in [sweep], not together, and no [follow]")
         if self.follow is None:
             return job, axes, together
         if self.sweep.axes():

@@ -10,9 +10,9 @@ import numpy as np
 
 __all__ = ["Hysteresis", "Interval", "hysteresis"]
 
-# Rows of one attractor lie within a few times their own resolution of other rows of it, rows of two
-# attractors do not. Measured on the paper's network, 603 pairs with beta in [1.24, 1.28]: at most 3 on one
-# attractor, at least 100 on two, once those that creep are set aside.
+# How many resolutions apart two branches differ. Measured on the paper's network, 201 values of beta in
+# [1.24, 1.28] with 2000 rows over 75 000 steps: of the 184 pairs that do not creep those on one attractor
+# come to 1.5 resolutions at most, those on two to 74 at least. This is the geometric mean.
 FACTOR = 10.0
 # Rows creep if their first half is farther from the second than this many resolutions: before the
 # transient has ended, and on tori near resonance, which take long to show themselves.

@@ -175,6 +175,16 @@ def _continuation_map(figures, result):
     return figures.exponent_maps(result.axes[x], result.axes[y], panels, **labels)[0]
 
 
+def _signs(label):
+    """Return labels of a refinement as whole numbers from 0, and what to call them."""
+    words = {-1: "shrinks", 0: "neither", 1: "grows", 2: "unknown"}
+    values, codes = np.unique(label, return_inverse=True)
+    names = [words[v] if set(values) <= set(words) else str(v) for v in values.tolist()]
+    if len(names) > 8:  # more than can be told apart: shown as they come round again
+        return codes.reshape(label.shape) % 8, [f"... {i}" for i in range(8)]
+    return codes.reshape(label.shape), names
+
+
 def _phase_diagram(figures, result):
     """Draw leading exponent, regime and period over two axes, as far as they were measured."""
     x, y = result.dims
@@ -187,5 +197,7 @@ def _phase_diagram(figures, result):
         found["period"] = result["period"]
     if "computed" in result:
         found["computed"] = result["computed"]
+        if "regime" not in found:
+            found["regime"], found["names"] = _signs(result["label"])
     labels = {"x_label": _PARAMETERS[x], "y_label": _PARAMETERS[y]}
     return figures.phase_diagram(result.axes[x], result.axes[y], **found, **labels)[0]

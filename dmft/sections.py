@@ -303,6 +303,13 @@ class FollowSection(Section):
         return how
 
 
+class RefineSection(Section):
+    """``[refine]``: the two axes of ``[sweep]`` from coarse to fine, where the label changes."""
+
+    label: str = "sign"
+    coarse: int = 8
+
+
 def arrays_of(name, path, keys):
     """Read arrays from a .npz file."""
     try:

@@ -21,7 +21,7 @@ FLOOR = {
     "orbits": 5, "attractors": 6,
     "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5,
     "results": 6, "figures": 6, "sections": 6,
-    "authors": 4, "quadtree": 4, "chains": 4, "hysteresis": 7, "pictures": 8, "follow": 9,
+    "authors": 4, "quadtree": 4, "chains": 4, "hysteresis": 7, "pictures": 8, "follow": 9, "refine": 9,
     "engine": 7, "config": 10,
     "sweep": 8, "cli": 11, "__init__": 12, "__main__": 12,
 }  # fmt: skip
