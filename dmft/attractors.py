@@ -8,7 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from ._checks import whole
-from .classify import classify
+from .classify import KINDS, classify
+from .coexistence import group
 from .meanfield import Batch
 from .model import SelfAttention, Start
 from .orbits.cycles import find_cycles, windows_of
@@ -88,11 +89,14 @@ class Attractor:
 
     def same(self, other, sigma=5.0):
         """Return whether this is the attractor `other`: of the same make, in the same place within errors."""
-        make = ("kind", "period", "n_positive", "n_zero", "n_bands")
-        if any(getattr(self, name) != getattr(other, name) for name in make):
-            return False
-        error = np.hypot(self.mean_error, other.mean_error)
-        return bool((np.abs(self.mean - other.mean) <= sigma * error).all())
+        both = (self, other)
+        place = (np.array([getattr(one, name) for one in both]) for name in ("mean", "mean_error"))
+        return not group(np.array([one.make for one in both]), *place, sigma=sigma).any()
+
+    @property
+    def make(self):
+        """What it is, in numbers: kind, period, n_positive, n_zero, n_bands."""
+        return KINDS.index(self.kind), self.period, self.n_positive, self.n_zero, self.n_bands
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -212,16 +216,12 @@ def attractors(model, *, starts=64, n_transient=10_000, n_exponents=None, rules=
 
 def distinct(each):
     """Gather what many starts settled on into `Attractors`."""
-    found, index = [], np.empty(len(each), dtype=int)
-    for i, one in enumerate(each):
-        index[i] = next((k for k, other in enumerate(found) if one.same(other)), len(found))
-        if index[i] == len(found):
-            found.append(one)
-    count = np.bincount(index, minlength=len(found))
+    index = group(*(np.array([getattr(one, name) for one in each]) for name in ("make", "mean", "mean_error")))
+    _, first, count = np.unique(index, return_index=True, return_counts=True)
     order = np.argsort(-count, kind="stable")
     n, k = len(each), count[order]
     return Attractors(
-        found=tuple(found[i] for i in order),
+        found=tuple(each[first[i]] for i in order),
         index=np.argsort(order)[index],
         fraction=k / n,
         fraction_error=np.sqrt((k + 1.0) * (n - k + 1.0) / (n + 3.0)) / (n + 2.0),
