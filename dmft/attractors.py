@@ -9,7 +9,7 @@ import numpy as np
 
 from ._checks import whole
 from .classify import KINDS, classify
-from .coexistence import group
+from .coexistence import follow_along, group
 from .meanfield import Batch
 from .model import SelfAttention, Start
 from .orbits.cycles import find_cycles, windows_of
@@ -43,7 +43,7 @@ class Attractor:
         The numbers behind `reason`.
     n_steps : int
         Token steps that were run after the transient.
-    mean, mean_error : ndarray, shape (n_features * (n_features + 3) // 2,)
+    moments, moments_error : ndarray, shape (n_features * (n_features + 3) // 2,)
         Means over the attractor of :math:`A_a`, then of :math:`A_a A_b` for a <= b, and their errors:
         where it lies.
     orbit : ndarray, shape (period, n_features), or None
@@ -65,8 +65,8 @@ class Attractor:
     reason: str
     evidence: Mapping[str, float]
     n_steps: int
-    mean: np.ndarray
-    mean_error: np.ndarray
+    moments: np.ndarray
+    moments_error: np.ndarray
     orbit: np.ndarray | None
     states: np.ndarray
     window: Start | None
@@ -90,7 +90,7 @@ class Attractor:
     def same(self, other, sigma=5.0):
         """Return whether this is the attractor `other`: of the same make, in the same place within errors."""
         both = (self, other)
-        place = (np.array([getattr(one, name) for one in both]) for name in ("mean", "mean_error"))
+        place = (np.array([getattr(one, name) for one in both]) for name in ("moments", "moments_error"))
         return not group(np.array([one.make for one in both]), *place, sigma=sigma).any()
 
     @property
@@ -216,7 +216,7 @@ def attractors(model, *, starts=64, n_transient=10_000, n_exponents=None, rules=
 
 def distinct(each):
     """Gather what many starts settled on into `Attractors`."""
-    index = group(*(np.array([getattr(one, name) for one in each]) for name in ("make", "mean", "mean_error")))
+    index = group(*(np.array([getattr(one, name) for one in each]) for name in ("make", "moments", "moments_error")))
     _, first, count = np.unique(index, return_index=True, return_counts=True)
     order = np.argsort(-count, kind="stable")
     n, k = len(each), count[order]
@@ -291,9 +291,85 @@ def _attractor(verdict, batch):
         reason=verdict.reason,
         evidence=verdict.evidence,
         n_steps=verdict.n_samples * batch.period,
-        mean=verdict.mean,
-        mean_error=verdict.mean_error,
+        moments=verdict.moments,
+        moments_error=verdict.moments_error,
         orbit=verdict.orbit,
         states=states,
         window=None if verdict.kind == "lost" else Start.window(states[-1]),
     )
+
+
+# ---- many points ----
+
+# Of the arrays of a sweep: dimensions after the point, unit, meaning.
+VARIABLES = {
+    "kind": ((), "1", "what the orbit settles on: " + ", ".join(f"{i} {kind}" for i, kind in enumerate(KINDS))),
+    "period": ((), "token step", "period of a cycle, 0 of anything else"),
+    "n_positive": ((), "1", "positive exponents"),
+    "n_zero": ((), "1", "zero exponents: the dimension of a torus"),
+    "n_bands": ((), "1", "pieces visited in turn"),
+    "rotation": ((), "1", "turns every n_context * n_bands steps, of a torus"),
+    "rotation_error": ((), "1", "error of the rotation number"),
+    "moments": (("moment",), "1", "means of A_a, then of A_a A_b for a <= b"),
+    "moments_error": (("moment",), "1", "errors of the moments"),
+    "n_judged": ((), "token step", "steps run to judge the orbit"),
+    "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
+    "stderr": (("exponent",), "nat / token step", "standard errors of the exponents"),
+}
+
+
+def arrays(each, n_exponents):
+    """Return attractors as arrays by name, as VARIABLES tells; NaN where there are fewer exponents."""
+    turns = [one.rotation or Frequency(np.nan, np.nan, "angle") for one in each]
+    filled = np.full((2, len(each), n_exponents), np.nan)
+    for i, one in enumerate(each):
+        for array, values in zip(filled[:, i], (one.exponents, one.stderr), strict=True):
+            array[: len(values)] = values[:n_exponents]
+    make = np.array([one.make for one in each], dtype=np.int64).T
+    return {
+        **dict(zip(("kind", "period", "n_positive", "n_zero", "n_bands"), make, strict=True)),
+        "rotation": np.array([turn.value for turn in turns]),
+        "rotation_error": np.array([turn.error for turn in turns]),
+        "moments": np.array([one.moments for one in each]),
+        "moments_error": np.array([one.moments_error for one in each]),
+        "n_judged": np.array([one.n_steps for one in each]),
+        "exponents": filled[0],
+        "stderr": filled[1],
+    }
+
+
+def identify(result):
+    """Give each attractor a number, in a sweep over one parameter and over starts.
+
+    Parameters
+    ----------
+    result : SweepResult
+        With the measure "attractor", over `start` and one parameter.
+
+    Returns
+    -------
+    ndarray of int, shape (n_points, n_starts)
+        The same number for the same attractor, whatever the start, and for what it turns into at
+        neighbouring values of the parameter; see `dmft.coexistence.follow_along`. -1 where an orbit
+        is lost or undetermined.
+
+    Raises
+    ------
+    ValueError
+        If the sweep is not over `start` and one parameter, or has not the measure.
+    """
+    if "kind" not in result:
+        raise ValueError(f"result must have the measure 'attractor', got {', '.join(result.keys())}")
+    if len(result.dims) != 2 or "start" not in result.dims:
+        raise ValueError(f"result must be over start and one parameter, got {', '.join(result.dims)}")
+    names = ("kind", "period", "n_positive", "n_zero", "n_bands")
+    make = np.stack([result[name] for name in names], axis=-1)
+    place = [np.array(result[name]) for name in ("moments", "moments_error")]
+    place[0][(make[..., 0] == KINDS.index("undetermined")) | (make[..., 0] == KINDS.index("lost"))] = np.nan
+    parameter = next(name for name in result.dims if name != "start")
+    if result.dims[0] == "start":
+        make, place = make.swapaxes(0, 1), [array.swapaxes(0, 1) for array in place]
+    order = np.argsort(result.axes[parameter], kind="stable")
+    index = np.empty(make.shape[:2], dtype=int)
+    index[order] = follow_along(make[order], *(array[order] for array in place))
+    return index

@@ -59,6 +59,8 @@ class Rules:
         it is rounding.
     arrived : float, default=1e-9
         Distance to a cycle, relative to the largest entry of its states, that counts as there.
+    longest : int, default=256
+        Longest cycle, in samples, that is sought before the orbit has come back to within `arrived`.
     approach : float, default=0.5
         How far the rate at which an orbit nears a cycle may be off the cycle's leading exponent,
         relative to it.
@@ -73,6 +75,7 @@ class Rules:
     resolution: float = 1e-3
     falling: float = 0.1
     arrived: float = 1e-9
+    longest: int = 256
     approach: float = 0.5
 
 
@@ -87,8 +90,8 @@ class Verdict:
     stderr: np.ndarray
     n_samples: int
     states: np.ndarray
-    mean: np.ndarray
-    mean_error: np.ndarray
+    moments: np.ndarray
+    moments_error: np.ndarray
     period: int = 0
     n_positive: int = 0
     n_zero: int = 0
@@ -236,7 +239,7 @@ def _cycles(points, rounds, find, rules, period):
         if near.any():
             guesses.append((i, times[near][0]))
         elif now.mean[0] + rules.chaos * now.stderr[0] < 0 or now.birkhoff[0] < -rules.zero * now.error[0]:
-            guesses.extend((i, time) for time in times[np.argsort(distances)][:3])
+            guesses.extend((i, time) for time in times[times <= rules.longest][-3:])
     if not guesses:
         return {}
     index, n_samples = np.array(guesses).T
@@ -268,6 +271,7 @@ def _confirm(now, cycles, k, turn, rules, period):
     evidence["tangents"] = float(now.mean[0])
     evidence["tangents_stderr"] = float(now.stderr[0])
     moments = _moments(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
+    error = max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])
     return _verdict(
         now,
         "cycle",
@@ -277,8 +281,8 @@ def _confirm(now, cycles, k, turn, rules, period):
         stderr=np.where(np.isfinite(exponents), 0.0, np.nan),
         period=int(cycles.period[k]),
         orbit=cycles.orbits[k],
-        mean=moments,
-        mean_error=np.full(moments.size, max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])),
+        moments=moments,
+        moments_error=np.full(moments.size, error),
     )
 
 
@@ -343,8 +347,8 @@ def _torus(now, before, system_dim, rules):
         n_zero=n_zero,
         n_bands=n_bands,
         rotation=turns,
-        mean=now.moment_birkhoff,
-        mean_error=now.moment_error,
+        moments=now.moment_birkhoff,
+        moments_error=now.moment_error,
     )
 
 
@@ -380,8 +384,8 @@ def _verdict(now, kind, reason, evidence=None, **more):
     base = {
         "exponents": now.mean,
         "stderr": now.stderr,
-        "mean": now.moments,
-        "mean_error": now.moment_stderr,
+        "moments": now.moments,
+        "moments_error": now.moment_stderr,
         "n_samples": now.n_samples,
         "states": now.states,
     }

@@ -159,7 +159,7 @@ def test_labels_are_the_same_to_the_bit_in_any_company(how):
         assert one.name == other.name
         assert one.n_steps == other.n_steps
         assert_array_equal(one.exponents, other.exponents)
-        assert_array_equal(one.mean, other.mean)
+        assert_array_equal(one.moments, other.moments)
 
 
 @pytest.mark.parametrize("shift", [1, 2, 3, 4001])
@@ -213,8 +213,8 @@ def test_mirror_images_are_told_apart_without_position():
     one, other = (dmft.attractor(model, start=dmft.Start.window(sign * window)) for sign in (1, -1))
     assert one.kind == other.kind
     n = PAPER.n_features
-    assert_allclose(one.mean[:n], -other.mean[:n], atol=1e-9 + 10 * one.mean_error[:n].max())
-    assert_allclose(one.mean[n:], other.mean[n:], atol=1e-9 + 10 * one.mean_error[n:].max())
+    assert_allclose(one.moments[:n], -other.moments[:n], atol=1e-9 + 10 * one.moments_error[:n].max())
+    assert_allclose(one.moments[n:], other.moments[n:], atol=1e-9 + 10 * one.moments_error[n:].max())
 
 
 def test_shares_have_errors_even_where_all_starts_agree():
