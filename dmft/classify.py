@@ -43,7 +43,7 @@ class Rules:
         Samples of the first round, one a period of the map. The next one is as long, then they double.
     most : int, default=131072
         Samples of all rounds.
-    patience : int, default=4096
+    patience : int, default=8192
         Least samples before an orbit is called chaotic, lest it be on its way to something else.
     chaos : float, default=5.0
         Standard errors by which an exponent must exceed zero.
@@ -68,7 +68,7 @@ class Rules:
 
     first: int = 512
     most: int = 131_072
-    patience: int = 4_096
+    patience: int = 8_192
     chaos: float = 5.0
     halves: float = 3.0
     zero: float = 5.0
