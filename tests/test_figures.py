@@ -578,3 +578,44 @@ class TestSave:
             figures.save(Figure(), tmp_path / "figure.jpg")
         with pytest.raises(FileNotFoundError):
             figures.save(Figure(), tmp_path / "nowhere" / "figure.png")
+
+
+# ---- what orbits settle on ----
+
+
+def test_each_regime_has_a_lane_of_its_own(ax):
+    marks = figures.regime_strip([3.0, 1.0, 2.0], [2, 0, 2], ["cycle", "torus", "chaos"], ax=ax)
+    lows = {name: mark.get_paths()[0].vertices[:, 1].min() for name, mark in marks.items()}
+    assert list(marks) == ["cycle", "chaos"]
+    assert lows["cycle"] < 1 < lows["chaos"]
+    assert len(marks["chaos"].get_paths()) == 2
+
+
+def test_the_diagram_holds_a_strip_between_orbit_and_exponents():
+    _, axes = figures.diagram([1.0, 2.0], [[0.1], [0.2]], [[-0.1], [0.1]], regime=[0, 1], names=["cycle", "chaos"])
+    assert len(axes) == 3
+    assert [label.get_text() for label in axes[1].get_yticklabels()] == ["cycle", "chaos"]
+    assert axes[0].get_xlabel() == axes[1].get_xlabel() == ""
+
+
+def test_coexisting_attractors_keep_their_colours(ax):
+    values = np.arange(12.0).reshape(2, 2, 3)
+    dots = figures.coexisting([1.0, 2.0], values, [[5, 5], [7, -1]], ax=ax)
+    assert [dot.get_xdata().tolist() for dot in dots] == [[1.0] * 6, [2.0] * 3]
+    assert dots[0].get_color() != dots[1].get_color()
+    assert 9.0 not in np.concatenate([dot.get_ydata() for dot in dots])
+
+
+@pytest.mark.parametrize(
+    ("call", "rule"),
+    [
+        (lambda: figures.regime_strip([1.0], [3], ["a", "b"]), "regime must hold indices into names"),
+        (lambda: figures.regime_strip([1.0], [0.5], ["a", "b"]), "regime must hold indices into names"),
+        (lambda: figures.regime_strip([1.0], [0], list("abcdefghi")), "number of names"),
+        (lambda: figures.basin_map([1.0, 0.0], [0.0, 1.0], np.zeros((2, 2), int), ["a"]), "x must increase"),
+        (lambda: figures.coexisting([1.0], np.zeros((1, 2, 3)), np.zeros((1, 1), int)), "index must have shape"),
+    ],
+)
+def test_regime_figures_name_what_is_wrong(call, rule):
+    with pytest.raises(ValueError, match=rule):
+        call()

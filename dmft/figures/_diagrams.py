@@ -4,8 +4,7 @@ import functools
 
 import numpy as np
 
-from ._base import COLORS, NEW, WIDTHS, checked, draw_points, drawing_axes, legend, look_of, styled, whole
-from ._base import edges as _edges
+from ._base import COLORS, NEW, WIDTHS, checked, draw_points, drawing_axes, edges, legend, look_of, styled, whole
 from ._regimes import regime_strip
 
 
@@ -167,7 +166,7 @@ def bifurcation(
         share[count > 0, i] = count[count > 0] / len(row)
     if isinstance(cmap, str):
         cmap = ListedColormap(matplotlib.colormaps[cmap](np.linspace(0.2, 1, 256)))
-    x_edges, y_edges = _edges(parameter), np.linspace(low, high, bins + 1)
+    x_edges, y_edges = edges(parameter), np.linspace(low, high, bins + 1)
     extent = (*x_edges[[0, -1]], *y_edges[[0, -1]])
     # Below a tenth of the even share all is as pale: a handful of rows should not set the scale.
     look = {"norm": LogNorm(0.1 / bins, 1.0), "cmap": cmap, "extent": extent}

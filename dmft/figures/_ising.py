@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from ._base import NEW, WIDTHS, checked, drawing_axes, look_of, styled
-from ._diagrams import _edges
+from ._base import NEW, WIDTHS, checked, drawing_axes, edges, look_of, styled
 
 
 def _panels(figure, names, height, **options):
@@ -150,7 +149,7 @@ def maps(x, y, panels, *, figure=None, x_label=r"$\beta$", y_label=r"$\Delta J$"
         drawing_axes(ax)
         ax.set_facecolor("0.8")
         cells = np.ma.masked_invalid(values[np.ix_(across, up)].T.astype(float))
-        mesh = ax.pcolormesh(_edges(x[across]), _edges(y[up]), cells, cmap=cmap, rasterized=True)
+        mesh = ax.pcolormesh(edges(x[across]), edges(y[up]), cells, cmap=cmap, rasterized=True)
         bar = figure.colorbar(mesh, ax=ax, pad=0.02, aspect=25)
         bar.outline.set_linewidth(0.6)
         bar.ax.tick_params(labelsize=8, width=0.6, length=2.5)
