@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
 from dmft import figures
-from dmft.figures import _diagrams
+from dmft.figures import _base, _diagrams
 
 matplotlib.use("agg")
 from matplotlib import pyplot
@@ -129,7 +129,7 @@ class TestBifurcation:
     @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20, unique=True))
     def test_edges_hold_their_centres(self, centres):
         centres = np.unique(np.round(centres, 3))
-        edges = _diagrams._edges(centres)
+        edges = _base.edges(centres)
         assert len(edges) == len(centres) + 1
         assert np.all(edges[:-1] < centres)
         assert np.all(centres < edges[1:])
