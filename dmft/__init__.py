@@ -8,7 +8,7 @@ from .columns import mean_field
 from .features import Features
 from .follow import follow
 from .hysteresis import hysteresis
-from .lyapunov import Spectrum, lyapunov
+from .lyapunov import Spectrum, log_determinant, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
@@ -35,6 +35,7 @@ __all__ = [
     "follow",
     "hysteresis",
     "load",
+    "log_determinant",
     "lyapunov",
     "mean_field",
     "network",

@@ -12,8 +12,8 @@ import numpy as np
 
 from .follow import following
 from .jobs import AttentionSweep
-from .lyapunov import Plan
 from .model import SelfAttention
+from .plan import Plan
 from .sections import (
     AnyFeatures,
     AnyStart,

@@ -34,9 +34,9 @@ import time
 
 from . import _kernels
 from .features import ROLES
-from .lyapunov import Plan
 from .meanfield import Batch
 from .model import Start, parameter
+from .plan import Plan
 
 BLOCK = 256  # points in one task: enough for every core's lanes, seconds of work
 
@@ -68,7 +68,11 @@ class AttentionSweep:
         "window": (("context", "feature"), "1", "attention at the end, newest first"),
         "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
         "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
+        "stderr": (("exponent",), "nat / token step", "standard errors of the Lyapunov exponents"),
+        "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
+        "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
         "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
+        "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
     }
 
     def __post_init__(self):
@@ -143,6 +147,8 @@ class AttentionSweep:
         plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
         one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
         size = plan.model.n_context * plan.model.n_features
-        rows = len(plan.record) * plan.n_rows * plan.model.n_features + (2 + plan.n_history) * plan.n_exponents + size
+        rows = (
+            len(plan.record) * plan.n_rows * plan.model.n_features + (3 + 2 * plan.n_history) * plan.n_exponents + size
+        )
         # A block is also packed for its file.
         return f"{plan.work} steps each", one, rows, 2 * rows + 2 * plan.n_exponents * size

@@ -151,7 +151,7 @@ class Batch:
         self._preset = None
         if first.preset is not None:
             self._preset = np.ascontiguousarray([state.preset for state in states])
-        self._n_threads = effective_threads(n_threads)
+        self.n_threads = effective_threads(n_threads)
         self.frame = self.exponent = self.n_lost = self._mark = None
         self.qr_interval = 1
 
@@ -209,7 +209,7 @@ class Batch:
             if tick:
                 tick(steps)
 
-    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, tick=None):
+    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, record=None, tick=None):
         """Take all points further, with a sample after every `interval` steps.
 
         Parameters
@@ -222,6 +222,8 @@ class Batch:
             Sample the growth of the tangents.
         states : bool, default=True
             Sample the windows.
+        record : Record, optional
+            To fill on the way.
         tick : callable, optional
             Hears of the steps when they are done.
 
@@ -241,13 +243,14 @@ class Batch:
             raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
         windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
         growth = np.empty((self.n_points, n_samples, self.frame.shape[1])) if tangents else None
-        self._run(n_samples * interval, Record(self, (), 1), tangents, interval, interval, windows, growth)
+        record = record or Record(self, (), 1)
+        self._run(n_samples * interval, record, tangents, interval, interval, windows, growth)
         if tick:
             tick(n_samples * interval)
         return windows.reshape(self.n_points, n_samples, self.size) if states else None, growth
 
     def _run(self, n_steps, record, tangents, until, interval=0, windows=None, growth=None):
-        n_threads = min(self._n_threads, -(-self.n_points // _kernels.block_size()))
+        n_threads = min(self.n_threads, -(-self.n_points // _kernels.block_size()))
         _kernels.advance(
             self._signs, self._couplings, self._position, self._n_heads, self._law,
             self.beta, self._gain, self.epsilon,

@@ -115,13 +115,11 @@ def _diagram(figures, result, feature, variable):
     """Draw a sweep over one axis: the orbit, and the exponents under it."""
     variable = _recorded(result, feature, variable)
     dim = result.dims[0]
-    exponents = None
-    if "exponents" in result:
-        exponents = result["exponents"]
+    measured = [name for name in ("exponents", "stderr") if name in result]
     figure, _ = figures.diagram(
         result.axes[dim],
         result[variable][..., feature - 1],
-        exponents,
+        **{name: result[name] for name in measured},
         width="page",
         parameter_label=_PARAMETERS[dim],
         value_label=f"${_SYMBOLS[variable]}_{{{feature}}}$",

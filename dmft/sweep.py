@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .engine import run
 from .jobs import BLOCK, AttentionSweep
-from .lyapunov import Plan
 from .model import Start
+from .plan import Plan
 from .results import SweepResult, load
 
 __all__ = ["BLOCK", "SweepResult", "load", "scan", "sweep"]

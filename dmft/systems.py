@@ -7,9 +7,9 @@ Exponents, statistics and labels know nothing of attention. They take a *system*
 - ``period``: steps after which the map is the same again; exponents are per step;
 - ``advance(n_steps, tangents=False)``: take all orbits further;
 - ``begin_tangents(n_tangents)``: give each orbit so many orthonormal tangents;
-- ``strobe(n_samples, interval=None, tangents=False, states=True)``: take all orbits further with a sample after
-  every `interval` steps (default: `period`); returns the states (n_points, n_samples, size) and the log growth of each
-  tangent between samples (n_points, n_samples, n_tangents), each None where it is not asked for;
+- ``strobe(n_samples, *, interval=None, tangents=False, states=True, tick=None)``: take all orbits further with a sample
+  after every `interval` steps (default: `period`); returns the states (n_points, n_samples, size) and the log growth of
+  each tangent between samples (n_points, n_samples, n_tangents), each None where it is not asked for;
 - ``n_lost``: in how many steps a tangent's stretch was below rounding, (n_points, n_tangents);
 - ``failed()``: which orbits have left the real numbers, (n_points,) of bool;
 - ``select(points)``: a system of some of the orbits, from where they are.
@@ -68,7 +68,7 @@ class Map:
 
     @property
     def size(self):
-        """Dimension of a sampled state."""
+        """Number of observables."""
         return self.observe(self.state[:1]).shape[1]
 
     @property
@@ -94,12 +94,14 @@ class Map:
             self.state = self.step(self.state, *self.parameters)
         return growth
 
-    def strobe(self, n_samples, interval=None, tangents=False, states=True):
+    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, tick=None):
         """Take all orbits further with a sample after every `interval` steps; see `dmft.systems`."""
         seen, grown = [], []
         for _ in range(n_samples):
             grown.append(self.advance(interval or 1, tangents))
             seen.append(self.observe(self.state) if states else None)
+        if tick:
+            tick(n_samples * (interval or 1))
         return np.stack(seen, axis=1) if states else None, np.stack(grown, axis=1) if tangents else None
 
     def failed(self):

@@ -51,7 +51,9 @@ def main(folder="trajectories"):
         "power": lambda beta, ax: figures.power_spectrum(
             orbits[beta].overlaps["output"][:, 0], ax=ax, n_segment=4_000, labels="m^o"
         ),
-        "exponents": lambda beta, ax: figures.running_exponents(spectra[beta].steps, spectra[beta].history, ax=ax),
+        "exponents": lambda beta, ax: figures.running_exponents(
+            spectra[beta].steps, spectra[beta].history, stderr=spectra[beta].history_stderr, ax=ax
+        ),
     }
     for name, draw in pages.items():
         figures.save(page(draw), folder / f"{name}.png")

@@ -289,6 +289,12 @@ class TestExponents:
         assert_array_equal(lines[0].get_ydata(), running[:, 0])
         assert ax.get_xscale() == "log"
 
+    def test_running_errors_are_bands(self, ax):
+        figures.running_exponents([1, 10], [[0.5], [0.1]], stderr=[[0.2], [0.05]], ax=ax)
+        (band,) = ax.collections
+        corners = np.unique(np.round(band.get_paths()[0].vertices, 12), axis=0)
+        assert_allclose(corners, [[1, 0.3], [1, 0.7], [10, 0.05], [10, 0.15]])
+
     @pytest.mark.parametrize(
         ("call", "message"),
         [
@@ -311,6 +317,7 @@ class TestExponents:
             (lambda: figures.running_exponents([0, 1], [[0.1]] * 2), r"n_steps must increase from 1 or more"),
             (lambda: figures.running_exponents([2, 2], [[0.1]] * 2), r"n_steps must increase from 1 or more"),
             (lambda: figures.running_exponents([1, 2], [[0.1]]), r"running must have shape \(2, k\)"),
+            (lambda: figures.running_exponents([1], [[0.1]], stderr=[[-1.0]]), r"stderr must be >= 0, got -1.0"),
         ],
     )
     def test_errors(self, call, message):

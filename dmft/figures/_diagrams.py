@@ -180,6 +180,11 @@ def bifurcation(
     return image
 
 
+def _not_negative(stderr):
+    if np.fmin.reduce(stderr, axis=None) < 0:
+        raise ValueError(f"stderr must be >= 0, got {np.fmin.reduce(stderr, axis=None)}")
+
+
 @styled
 def lyapunov_spectrum(parameter, exponents, *, stderr=None, n_shown=None, ax=None, parameter_label=r"$\beta$"):
     r"""Draw the leading Lyapunov exponents against a parameter.
@@ -217,8 +222,7 @@ def lyapunov_spectrum(parameter, exponents, *, stderr=None, n_shown=None, ax=Non
     order = np.argsort(parameter)
     if stderr is not None:
         stderr = checked("stderr", stderr, exponents.shape, may_hold=("nan",))[order]
-        if np.fmin.reduce(stderr, axis=None) < 0:
-            raise ValueError(f"stderr must be >= 0, got {np.fmin.reduce(stderr, axis=None)}")
+        _not_negative(stderr)
     return _draw_exponents(ax, parameter[order], exponents[order], stderr, n_shown, xlabel=parameter_label)
 
 
@@ -290,15 +294,17 @@ def diagram(
 
 
 @styled
-def running_exponents(n_steps, running, *, n_shown=None, ax=None):
-    r"""Draw how the running means of the Lyapunov exponents settle.
+def running_exponents(n_steps, running, *, stderr=None, n_shown=None, ax=None):
+    r"""Draw how the running Lyapunov exponents settle, and within which errors.
 
     Parameters
     ----------
     n_steps : array_like, shape (n_records,)
         Steps averaged so far, increasing from 1 or more; drawn on a logarithmic axis.
     running : array_like, shape (n_records, k)
-        Means in nats per token step; -inf and NaN are not drawn.
+        Exponents in nats per token step; -inf and NaN are not drawn.
+    stderr : array_like, shape (n_records, k), or None, default=None
+        Half-widths of the bands round them; NaN for no band.
     n_shown : int or None, default=None
         How many to draw; None draws at most four.
     ax : matplotlib Axes or None, default=None
@@ -318,5 +324,8 @@ def running_exponents(n_steps, running, *, n_shown=None, ax=None):
     if n_steps[0] < 1 or np.any(n_steps[1:] <= n_steps[:-1]):
         raise ValueError(f"n_steps must increase from 1 or more, got {n_steps}")
     running = checked("running", running, (len(n_steps), "k"), may_hold=("nan", "-inf"))
+    if stderr is not None:
+        stderr = checked("stderr", stderr, running.shape, may_hold=("nan",))
+        _not_negative(stderr)
     settings = {"xlabel": "token steps averaged", "xscale": "log"}
-    return _draw_exponents(ax, n_steps, running, None, n_shown, **settings)[0]
+    return _draw_exponents(ax, n_steps, running, stderr, n_shown, **settings)[0]

@@ -8,9 +8,9 @@ derivatives, by the window and by a parameter, follow. The attention map adds co
 import numpy as np
 
 from .. import _kernels
-from ..lyapunov import generic_rank
 from ..meanfield import Batch, Record, linearize
 from ..model import State
+from ..rank import generic_rank
 from .jets import Jet, exp, power, tanh
 
 PARAMETERS = ("beta", "gamma", "epsilon")
