@@ -45,7 +45,7 @@ __all__ = [
     "trajectory",
 ]
 
-_LATER = ("figures", "gaussian", "ising")  # loaded when first asked for
+_LATER = ("figures", "gaussian", "indicators", "ising", "series", "streaming", "systems")  # loaded when first asked for
 
 
 def __getattr__(name):

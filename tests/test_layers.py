@@ -14,7 +14,8 @@ HOME = Path(dmft.__file__).parent
 FLOOR = {
     "_kernels": 0, "_integrals": 0, "_network": 0, "_series": 0,
     "reference": 0, "_version": 0, "_checks": 0, "_threads": 0,
-    "features": 1, "gaussian": 1, "series": 1, "coexistence": 0, "recurrence": 2, "streaming": 2,
+    "features": 1, "gaussian": 1, "series": 1, "indicators": 1, "coexistence": 0,
+    "recurrence": 2, "streaming": 2,
     "model": 2,
     "meanfield": 3, "ising": 3, "systems": 3, "columns": 3, "classify": 3, "exponents": 3, "rank": 3,
     "plan": 4, "network": 4,
