@@ -115,7 +115,8 @@ class Run:
         if max_steps < n_steps:
             raise ValueError(f"max_steps must be >= the {n_steps} steps asked for, got {max_steps}")
         begun, period = self.exponents.n_samples, self.system.period
-        n_samples, most = -(-n_steps // period), -(-max_steps // period)
+        n_samples = max(begun + 1, n_steps // period)
+        most = max(n_samples, max_steps // period)
         n_history = whole("n_history", n_history, 0)
         shown = set(np.linspace(begun, n_samples, n_history + 1).astype(int)[1:].tolist()) - {begun}
         converged = None
@@ -187,7 +188,7 @@ def lyapunov(
     model : SelfAttention or system
         The network; or any other map, as a system of one orbit: see `dmft.systems`.
     n_steps : int
-        Token steps to average over, >= 1; whole periods of L steps are made of them.
+        Token steps to average over, >= 1; the whole periods of L steps in them, at least one.
     tolerance : float, optional
         Double the steps until every standard error is at most this, in nats per token step. Of exponents that
         are NaN nothing is asked.
@@ -261,7 +262,7 @@ def lyapunov(
         system.advance(n_transient - n_tangents)
         system.begin_tangents(n_exponents)
         system.advance(n_tangents, tangents=True)
-    n_samples = -(-n_steps // system.period)
+    n_samples = max(1, n_steps // system.period)
     exponents = Exponents(1, system.n_lost.shape[1], system.n_dim, system.period, n_samples)
     return Run(model, system, exponents, []).to(n_steps, tolerance, max_steps, n_history)
 
@@ -277,7 +278,7 @@ def log_determinant(model, n_steps, *, n_transient=1_000, start=None, n_threads=
     ----------
     model : SelfAttention
     n_steps : int
-        Token steps to average over, >= 1; whole periods of L steps are made of them.
+        Token steps to average over, >= 1; the whole periods of L steps in them, at least one.
     n_transient : int, default=1000
         Token steps before; enough to fill the window.
     start : Start, optional
@@ -304,7 +305,7 @@ def log_determinant(model, n_steps, *, n_transient=1_000, start=None, n_threads=
     >>> bool(abs(log_determinant(model, 4_000)[0] - lyapunov(model, 4_000).exponents.sum()) < 1e-6)
     True
     """
-    n_samples = -(-whole("n_steps", n_steps, 1) // model.n_context)
+    n_samples = max(1, whole("n_steps", n_steps, 1) // model.n_context)
     plan = Plan(model=model, n_steps=model.n_context, n_transient=n_transient, n_exponents=1, n_tangent_transient=0)
     batch = single(model, start, n_threads)
     plan.check_start(batch.state())
