@@ -1,6 +1,6 @@
 """The six values of beta the paper shows: a torus, cycles and chaos, side by side.
 
-    python examples/trajectories.py [FOLDER]
+    python examples/trajectories.py [FOLDER [STEPS]]
 
 Draws one page per quantity into FOLDER (default: trajectories): attention in time, phase planes,
 power spectra, running Lyapunov exponents. A few cpu-seconds.
@@ -32,24 +32,25 @@ def page(draw):
     return figure
 
 
-def main(folder="trajectories"):
+def main(folder="trajectories", n_steps=20_000):
     """Run all, draw all."""
-    folder = Path(folder)
+    folder, n_steps = Path(folder), int(n_steps)
     folder.mkdir(exist_ok=True)
     base = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=3.0, gamma=220.0, epsilon=0.02)
     start = dmft.Start.feature("output", 0)
     orbits, spectra = {}, {}
     for beta in BETAS:
         model = base.replace(beta=beta)
-        orbits[beta] = dmft.trajectory(model, 20_000, n_transient=100_000, start=start)
-        spectra[beta] = dmft.lyapunov(model, 20_000, n_transient=100_000, start=start, n_exponents=2, n_history=100)
+        orbits[beta] = dmft.trajectory(model, n_steps, n_transient=5 * n_steps, start=start)
+        how = {"n_transient": 5 * n_steps, "start": start, "n_exponents": 2, "n_history": 100}
+        spectra[beta] = dmft.lyapunov(model, n_steps, **how)
         print(f"beta = {beta}: leading exponents {spectra[beta].exponents.round(4)}")
 
     pages = {
         "time": lambda beta, ax: figures.trajectory(orbits[beta].overlaps["output"][:100], ax=ax, labels="m^o"),
         "plane": lambda beta, ax: figures.phase_plane(orbits[beta].overlaps["output"], ax=ax, labels="m^o"),
         "power": lambda beta, ax: figures.power_spectrum(
-            orbits[beta].overlaps["output"][:, 0], ax=ax, n_segment=4_000, labels="m^o"
+            orbits[beta].overlaps["output"][:, 0], ax=ax, n_segment=n_steps // 5, labels="m^o"
         ),
         "exponents": lambda beta, ax: figures.running_exponents(
             spectra[beta].steps, spectra[beta].history, stderr=spectra[beta].history_stderr, ax=ax

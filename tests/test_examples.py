@@ -1,0 +1,97 @@
+"""Every example in a quick form, so that none rots: few points, few steps, few pixels."""
+
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import matplotlib
+import pytest
+from click.testing import CliRunner
+
+import dmft
+from dmft.cli import main
+
+matplotlib.use("agg")
+from matplotlib.figure import Figure
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+SMALL = {"n_transient": 60, "n_steps": 40, "n_rows": 20, "every": 2, "n_trajectories": 30, "n_sites": 16}
+SCRIPTS = {
+    "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
+    "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
+    "ising_sk.py": ["--points", "4", "--out", "{}/drawn.png"],
+    "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
+    "trajectories.py": ["{}", "200"],
+}
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch):
+    """Draw with few pixels: that is what takes the time here."""
+    whole = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: whole(figure, *to, **{**how, "dpi": 20}))
+
+
+def quick(path):
+    """Return settings that make a run file small."""
+    tree = tomllib.loads(path.read_text())
+    for name, section in tree.items():
+        for key, value in section.items():
+            if key in SMALL:
+                yield f"{name}.{key}={SMALL[key]}"
+            elif key == "n_first_transient":
+                yield f"{name}.{key}=80"
+            elif isinstance(value, dict) and "num" in value:
+                yield f"{name}.{key}.num=4"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
+def test_run_files(path, tmp_path):
+    settings = [part for setting in quick(path) for part in ("--set", setting)]
+    done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "out"), "--quiet", *settings])
+    # So small a network may drive a theory away: that is an end too.
+    assert done.exit_code == 0 or "came to no end" in done.output, done.output
+    assert list((tmp_path / "out").glob("*.png")), done.output
+    # The comment on top says what it is, the command and the cost.
+    comment = path.read_text().split("\n\n")[0]
+    assert f"dmft run examples/{path.name}" in comment
+    assert re.search(r"cpu-(minute|second)|(minute|second)s? on", comment)
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_scripts(path, tmp_path, monkeypatch):
+    arguments = [part.format(tmp_path) for part in SCRIPTS[path.name]]
+    monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    runpy.run_path(str(path), run_name="__main__")
+    assert list(tmp_path.rglob("*.png"))
+
+
+def test_the_script_for_many_ranks_goes_on(tmp_path, monkeypatch):
+    arguments = [str(tmp_path), "--seeds", "1", "--points", "5", "--steps", "60"]
+    for more in ([], ["--resume"]):
+        monkeypatch.setattr(sys, "argv", ["mpi_sweep.py", *arguments, *more])
+        runpy.run_path(str(EXAMPLES / "mpi_sweep.py"), run_name="__main__")
+    assert dmft.load(tmp_path / "seed_1")["exponents"].shape == (5, 4)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_the_slurm_script_starts_and_resumes(tmp_path):
+    """With a stand-in for srun that prints what it was asked to run."""
+    (tmp_path / "srun").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    script = EXAMPLES / "slurm.sh"
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_CPUS_PER_TASK": "2"}
+
+    def run():
+        command = ["bash", str(script), "run.toml", str(tmp_path / "out")]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout.strip()
+
+    start = f"python -m mpi4py -m dmft run run.toml --out {tmp_path / 'out'} --threads 2"
+    assert run() == start
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "manifest.json").write_text("{}")
+    assert run() == start + " --resume"
