@@ -150,7 +150,7 @@ def _continuation(figures, result, feature, variable, reports):
     if len(names) == 2:
         report = (reports or hysteresis_of_rows(result))[0]
         differ = np.empty(len(report.differ), dtype=bool)
-        differ[np.argsort(result.axes[dim], kind="stable")] = report.differ
+        differ[np.argsort(result.axes[dim], kind="stable")] = report.differ | report.unsettled
         intervals = [(part.low, part.high) for part in report.intervals]
     figure, _ = figures.branches(
         result.axes[dim],

@@ -72,8 +72,7 @@ def exponent_map(x, y, exponent, *, ax=None, x_label=r"$\beta$", y_label=r"$\gam
     cells = np.ma.masked_where(np.isnan(values), np.maximum(values, low))
     mesh = _mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
     bar = _bar(ax, mesh, r"$\lambda_1$ (nats/step)", extend="min" if np.any(values < low) else "neither")
-    round_down = lambda v: float(f"{0.95 * v:.0e}") if v else 0.0  # noqa: E731
-    ticks = sorted({round_down(part * end) for end in (low, high) for part in (0.0, 0.1, 0.4, 1.0)})
+    ticks = sorted({0.0, *(_rounded(part * end) for end in (low, high) for part in (0.04, 0.25, 1.0))})
     bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter("{x:g}")
@@ -280,6 +279,12 @@ def _figure(figure, n):
         size = (WIDTHS["column"] if n == 1 else WIDTHS["page"], 2.7 if n == 1 else 2.6 if n == 2 else 2.1)
         figure = Figure(figsize=size, **NEW)
     return figure, figure.subplots(1, n, squeeze=False)[0]
+
+
+def _rounded(value):
+    """Return 1, 2 or 5 times a power of ten, of the sign of the value and no larger than it."""
+    power = 10 ** np.floor(np.log10(abs(value)))
+    return float(np.sign(value) * power * max(digit for digit in (1, 2, 5) if digit <= abs(value) / power * (1 + 1e-9)))
 
 
 def _limits(values):
