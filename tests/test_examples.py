@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = {"n_transient": 60, "n_steps": 40, "n_rows": 20, "every": 2, "n_trajectories": 30, "n_sites": 16}
 SCRIPTS = {
+    "basins.py": ["2"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
     "ising_sk.py": ["--points", "4", "--out", "{}/drawn.png"],
@@ -64,8 +65,10 @@ def test_run_files(path, tmp_path):
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_scripts(path, tmp_path, monkeypatch):
+    assert path.name in SCRIPTS, "every script has a quick form in SCRIPTS"
     arguments = [part.format(tmp_path) for part in SCRIPTS[path.name]]
     monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    monkeypatch.chdir(tmp_path)
     runpy.run_path(str(path), run_name="__main__")
     assert list(tmp_path.rglob("*.png"))
 
