@@ -234,7 +234,7 @@ def kaplan_yorke(exponents, stderr, sum_stderr=None, dimension=None):
         following, its_error = np.abs(at(exponents, j)), at(stderr, j)
         value = j + np.where(np.isinf(following), 0.0, total / following)
         error = np.where(np.isinf(following), 0.0, error / following + np.abs(total) * its_error / following**2)
-    full = (j == k) & (k == dimension)
-    value, error = np.where(full, float(k), value), np.where(full, 0.0, error)
-    none = (j == k) & ~full
-    return np.where(none, np.nan, value)[..., 0], np.where(none | (j == 0), np.where(none, np.nan, 0.0), error)[..., 0]
+    # No sum is negative: the whole space, or more exponents would have to be known.
+    everything = (float(k), 0.0) if k == dimension else (np.nan, np.nan)
+    value, error = (np.where(j == k, most, x)[..., 0] for most, x in zip(everything, (value, error), strict=True))
+    return value, error

@@ -227,6 +227,9 @@ def lyapunov(
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.
 
+    On a cycle two exponents of a complex pair come as their mean, which is known far better than either; their errors
+    say how well they are known to be equal. `dmft.cycle` and `dmft.attractor` have the multipliers themselves.
+
     A transient that is still dying out is in the errors only as far as the run shows it.
 
     References

@@ -116,13 +116,12 @@ class Plan:
 
     def begin(self, batch, tick=None):
         """Take a batch through the transient, and its tangents through theirs."""
-        if not self.n_exponents:
-            return batch.advance(self.n_transient, tick=tick)
-        batch.advance(self.n_transient - self.n_tangent_transient, tick=tick)
-        batch.begin_tangents(self.n_exponents, self.qr_interval)
-        batch.advance(self.n_tangent_transient, tangents=True, tick=tick)
-        batch.n_lost[:] = 0
-        return None
+        n_tangents = self.n_tangent_transient if self.n_exponents else 0
+        batch.advance(self.n_transient - n_tangents, tick=tick)
+        if self.n_exponents:
+            batch.begin_tangents(self.n_exponents, self.qr_interval)
+            batch.advance(n_tangents, tangents=True, tick=tick)
+            batch.n_lost[:] = 0
 
     def run(self, batch, tick=None):
         """Take a batch through the plan; return arrays by name, points first."""
