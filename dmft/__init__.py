@@ -5,43 +5,61 @@ import importlib
 from ._version import VERSION as __version__
 from .attractors import Attractor, Attractors, attractor, attractors
 from .columns import mean_field
+from .correlations import distance, mean_distance, token_overlap
 from .features import Features
+from .finite_size import FiniteSize, Smearing, finite_size, smearing
+from .fluctuations import Fluctuations, fluctuations
 from .follow import follow
 from .hysteresis import hysteresis
 from .lyapunov import Spectrum, log_determinant, lyapunov
 from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
+from .noisy_lyapunov import NoisySpectrum, noisy_lyapunov
 from .orbits import Cycle, cycle
 from .refine import refine
 from .results import SweepResult, load
 from .sweep import scan, sweep
+from .switching import Switching, switching
 
 __all__ = [
     "Attractor",
     "Attractors",
     "Cycle",
     "Features",
+    "FiniteSize",
+    "Fluctuations",
     "NetworkOrbit",
+    "NoisySpectrum",
     "Orbit",
     "SelfAttention",
+    "Smearing",
     "Spectrum",
     "Start",
     "SweepResult",
+    "Switching",
     "__version__",
     "attractor",
     "attractors",
     "cycle",
+    "distance",
+    "finite_size",
+    "fluctuations",
     "follow",
     "hysteresis",
     "load",
     "log_determinant",
     "lyapunov",
+    "mean_distance",
     "mean_field",
     "network",
+    "noisy_lyapunov",
     "refine",
     "scan",
+    "smearing",
     "sweep",
+    "switching",
+    "token_overlap",
     "trajectory",
 ]
 

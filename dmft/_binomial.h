@@ -14,18 +14,20 @@
 
 #define TWO_PI 0x1.921fb54442d18p+2
 
-/* log(1 + v) - log(1 - v) */
-static double log_ratio(double v)
+/* sum of z^k / (2 k + 1) over k >= 1, for z < 0.12: divisions are what the draws would wait for */
+static double odd_series(double z)
 {
-    double z = v * v, term = 2.0 * v, sum = term, last;
-    int k = 1;
-    do {
-        last = sum;
-        term *= z;
-        sum += term / (k += 2);
-    } while (sum != last);
+    static const double reciprocal[18] = {
+        1.0 / 3,  1.0 / 5,  1.0 / 7,  1.0 / 9,  1.0 / 11, 1.0 / 13, 1.0 / 15, 1.0 / 17, 1.0 / 19,
+        1.0 / 21, 1.0 / 23, 1.0 / 25, 1.0 / 27, 1.0 / 29, 1.0 / 31, 1.0 / 33, 1.0 / 35, 1.0 / 37,
+    };
+    double power = z, sum = 0.0;
+    for (int k = 0; k < 18 && power > 1e-17; k++, power *= z) sum += power * reciprocal[k];
     return sum;
 }
+
+/* log(1 + v) - log(1 - v) for |v| <= 1/3 */
+static double log_ratio(double v) { return 2.0 * v * (1.0 + odd_series(v * v)); }
 
 /* log(x) for a positive normal x */
 static double log_of(double x)
@@ -58,14 +60,7 @@ static double deviance(double x, double mean, double difference)
     if (x == 0.0) return mean;
     double v = difference / (x + mean);
     if (v > 0.1 || v < -0.1) return x * log_of(x / mean) - difference;
-    double z = v * v, term = 2.0 * x * v, sum = difference * v, last;
-    int k = 1;
-    do {
-        last = sum;
-        term *= z;
-        sum += term / (k += 2);
-    } while (sum != last);
-    return sum;
+    return difference * v + 2.0 * x * v * odd_series(v * v);
 }
 
 /* a * b = high + low exactly (Dekker) */

@@ -13,6 +13,7 @@ import numpy as np
 from .follow import following
 from .jobs import AttentionSweep
 from .model import SelfAttention
+from .network_sweep import NetworkSweep
 from .plan import Plan
 from .sections import (
     AnyFeatures,
@@ -20,6 +21,7 @@ from .sections import (
     Axes,
     Axis,
     ConfigError,
+    FiniteSection,
     FollowSection,
     ModelSection,
     Paper,
@@ -45,6 +47,7 @@ class RunFile(Section):
     sweep: SweepSection = msgspec.field(default_factory=SweepSection)
     follow: FollowSection | None = None
     refine: RefineSection | None = None
+    network: FiniteSection | None = None
 
     def build(self):
         """Return the plan, the start, the axes, and whether they are swept together."""
@@ -60,6 +63,8 @@ class RunFile(Section):
 
     def job(self):
         """Return the job, the axes, and whether they are swept together."""
+        if self.network is not None:
+            return self._networks()
         plan, start, axes, together = self.build()
         job = AttentionSweep(plan, start)
         if self.refine and (self.follow or together or len(axes) != 2):
@@ -70,6 +75,22 @@ class RunFile(Section):
             raise ConfigError("[sweep] must be left out with [follow], which has axes of its own")
         job = following(job, self.follow.axes(), **self.follow.how())
         return job, job.grid.axes, False
+
+    def _networks(self):
+        """Return the job of finite networks, and as above."""
+        own = ("n_steps", "n_transient", "record", "n_rows", "every")
+        default = RunSection(n_steps=self.run.n_steps).arguments()
+        run = self.run.arguments()
+        for name in default:
+            if name not in own and run[name] != default[name]:
+                raise ConfigError(f"run.{name} must be left out with [network], got {run[name]!r}")
+        for name in ("follow", "refine"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"{name} must be left out with [network]")
+        model = SelfAttention(self.features.build(), **self.model.arguments())
+        run = {name: run[name] for name in own}
+        job = NetworkSweep(model=model, start=self.start.build(), **run, **self.network.arguments())
+        return job, self.sweep.axes() or {"n_sites": np.array([self.network.n_sites])}, self.sweep.together
 
 
 class NetworkSection(Section, tag_field="kind"):

@@ -252,6 +252,8 @@ class NetworkBatch:
 
 def states_of(model, start, n_replicas):
     """Return what a batch of replicas begins from: its states, or the end of a network."""
+    if isinstance(start, list):  # states already
+        return start
     if start is None or start.kind != "network":
         return [(Start.random(0) if start is None else start).state(model)] * n_replicas
     kept = start.arguments
@@ -265,7 +267,7 @@ def states_of(model, start, n_replicas):
 
 
 def replicas(
-    model, n_sites, n_replicas, seed, start=None, method="exact", fill="remainder", pairs=None, n_threads=None
+    model, n_sites, n_replicas, seed, start=None, method="exact", fill="remainder", pairs=None, n_threads=None, point=0
 ):
     """Return a batch of the replicas of one model, checked; with `pairs`, of so many pairs."""
     n_sites, n_replicas = sites(n_sites), whole("n_replicas", n_replicas, 1)
@@ -280,7 +282,7 @@ def replicas(
         model,
         *(np.full(n_runs, getattr(model, name)) for name in ("beta", "gamma", "epsilon")),
         np.tile(sizes, (n_runs, 1)),
-        np.repeat(keys(seed, [0], n_replicas), 2, axis=0) if pairs == "common" else keys(seed, [0], n_runs),
+        np.repeat(keys(seed, [point], n_replicas), 2, axis=0) if pairs == "common" else keys(seed, [point], n_runs),
         states_of(model, start, n_runs),
         method,
         pairs,

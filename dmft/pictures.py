@@ -17,6 +17,7 @@ _PARAMETERS = {
     "beta": r"$\beta$",
     "gamma": r"$\gamma$",
     "epsilon": r"$\epsilon$",
+    "n_sites": "$N$",
     "dJ": r"$\Delta J$",
     "J0": "$J_0$",
     "H0": "$H_0$",
@@ -39,6 +40,8 @@ def kind(result):
         return "scan"
     if "entropy_rate" in result:
         return "phases" if len(result.dims) <= 2 else None
+    if "theory_attention" in result:
+        return "networks" if len(result.dims) == 1 else None
     if "branch" in result.dims:
         if len(result.dims) == 2:
             return "continuation" if orbit else None
@@ -115,16 +118,14 @@ def _diagram(figures, result, feature, variable):
     """Draw a sweep over one axis: the orbit, and the exponents under it."""
     variable = _recorded(result, feature, variable)
     dim = result.dims[0]
-    measured = [name for name in ("exponents", "stderr") if name in result]
-    figure, _ = figures.diagram(
-        result.axes[dim],
-        result[variable][..., feature - 1],
-        **{name: result[name] for name in measured},
-        width="page",
-        parameter_label=_PARAMETERS[dim],
-        value_label=f"${_SYMBOLS[variable]}_{{{feature}}}$",
-    )
-    return figure
+    # Finite networks have an axis of replicas: one cloud.
+    values = result[variable][..., feature - 1].reshape(len(result.axes[dim]), -1)
+    look = {"parameter_label": _PARAMETERS[dim], "value_label": f"${_SYMBOLS[variable]}_{{{feature}}}$"}
+    if "theory_attention" in result and variable == "attention":
+        theory = result["theory_attention"][..., feature - 1]
+        return figures.beside_theory(result.axes[dim], theory, [values], ["finite networks"], **look)[0]
+    measured = {name: result[name] for name in ("exponents", "stderr") if name in result}
+    return figures.diagram(result.axes[dim], values, **measured, width="page", **look)[0]
 
 
 def _recorded(result, feature, variable):

@@ -71,6 +71,20 @@ def window_overlaps(model, role, window, phase):
     return np.array([overlap(model, role, row, (phase - d) % n_context) for d, row in enumerate(window)])
 
 
+def up_probability(model, attention):
+    """Return the probability that each site of the next token is +1, Eq. (4); (n_sites,)."""
+    weights = model.features.weights["output"][:, : model.features.n_sites]
+    return (1.0 + np.tanh(model.beta * attention @ weights)) / 2.0
+
+
+def token_overlap(model, role, token, phase):
+    """Return m^role of a token of +-1, Eq. (1); (M,)."""
+    features = model.features
+    semantic = features.weights[role][:, : features.n_sites] @ token / features.n_sites
+    position = features.position_field(role, model.n_context)[phase]
+    return (1.0 - model.epsilon) * semantic + model.epsilon * position
+
+
 def attend(model, query, keys, values):
     """Return the softmax weights (n_heads, n_rows) and the attention (M,), Eqs. (2), (3)."""
     width = model.n_features // model.n_heads

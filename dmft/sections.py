@@ -215,6 +215,17 @@ class RunSection(Section):
     qr_interval: int = 1
 
 
+class FiniteSection(Section):
+    """``[network]``: finite networks instead of the infinite one."""
+
+    n_sites: int
+    n_replicas: int = 1
+    seed: int = 0
+    method: Literal["exact", "spins"] = "exact"
+    fill: Literal["remainder", "drawn"] = "remainder"
+    theory: bool = False
+
+
 class Range(Section):
     """Values between two ends, both included."""
 
@@ -262,6 +273,7 @@ class SweepSection(Axes):
     beta: Axis = None
     gamma: Axis = None
     epsilon: Axis = None
+    n_sites: Axis = None  # of finite networks
 
 
 class AnchorSection(Section):

@@ -626,3 +626,34 @@ def test_coexisting_attractors_keep_their_colours(ax):
 def test_regime_figures_name_what_is_wrong(call, rule):
     with pytest.raises(ValueError, match=rule):
         call()
+
+
+class TestNetworks:
+    def test_scaling_draws_points_bars_and_theory(self, ax):
+        sizes, values = [10, 100, 1000], np.array([[0.3, 0.6], [0.1, 0.2], [0.03, 0.06]])
+        drawn = figures.scaling(sizes, values, stderr=values / 10, theory=values * 1.1, names=["a", "b"], ax=ax)
+        assert ax.get_xscale() == ax.get_yscale() == "log"
+        assert_array_equal(drawn[1].lines[0].get_ydata(), values[:, 1])
+        assert_allclose(ax.lines[0].get_ydata(), values[:, 0] * 1.1)
+        assert [text.get_text() for text in ax.get_legend().get_texts()] == ["a", "b"]
+        with pytest.raises(ValueError, match="sizes and values must be > 0"):
+            figures.scaling([1, 0], [1.0, 1.0], ax=ax)
+
+    def test_transition_orders_and_names_its_lines(self, ax):
+        lines = figures.transition(
+            [2.0, 1.0], [[0.4, 0.3], [0.4, 0.1]], [100, 2_500], theory=[0.4, 0.0], mark=1.5, ax=ax
+        )
+        assert_array_equal(lines[0].get_xdata(), [1.0, 2.0])
+        assert_array_equal(lines[1].get_ydata(), [0.1, 0.4])
+        assert [line.get_label() for line in lines] == ["$N = 10^{2}$", "$N = 2500$"]
+        with pytest.raises(ValueError, match="values must be > 0"):
+            figures.transition([1.0], [[0.0]], [100])
+
+    def test_networks_beside_the_theory_share_axes(self):
+        figure, axes = figures.beside_theory([1.0, 2.0], [[0.1], [0.2]], [[[0.3, 0.4], [0.5, 0.6]]], ["$N = 9$"])
+        assert len(figure.axes) == len(axes) == 2
+        assert axes[0].get_ylim() == axes[1].get_ylim()
+        assert axes[0].get_ylim()[0] <= 0.1
+        assert axes[0].get_ylim()[1] >= 0.6
+        with pytest.raises(ValueError, match="names must be as many as networks"):
+            figures.beside_theory([1.0], [[0.1]], [[[0.1]]], [])

@@ -36,6 +36,27 @@ def test_tokens_replay_spin_for_spin(name):
         assert_allclose(rows.arrays()[role][0], golden[stored][1:], rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("n_heads", [1, 2])
+def test_spins_are_those_of_the_reference(n_heads):
+    """Site by site from explicit uniform numbers, over 25 steps from a window that fills up."""
+    features = dmft.Features.random(n_features=4, n_sites=83, n_positions=2, seed=9)
+    model = dmft.SelfAttention(features, n_context=3, beta=1.1, gamma=6.0, epsilon=0.1, n_heads=n_heads)
+    uniforms = np.random.default_rng(0).uniform(size=(25, 83))
+    first = np.array([[0.3, -0.2, 0.5, 0.1]])
+    batch = replicas(model, 83, 1, 0, dmft.Start.window(first, phase=1), "spins")
+    rows = NetworkRecord(batch, ("attention", "spins"), 25)
+    batch.advance(25, record=rows, uniforms=uniforms)
+    spins = Spins(rows.spins[0], batch.sizes[0].astype(int), batch.groups).unpack()
+    attention, keys_, values = first[0], [], []
+    for t in range(25):
+        token = np.where(reference.up_probability(model, attention) > uniforms[t], 1, -1)
+        assert_array_equal(spins[t], token)
+        m = {role: reference.token_overlap(model, role, token, (t + 1) % 3) for role in ROLES}
+        keys_, values = [m["key"], *keys_][:3], [m["value"], *values][:3]
+        attention = reference.attend(model, m["query"], np.array(keys_), np.array(values))[1]
+        assert_allclose(rows.arrays()["attention"][0, t], attention, rtol=0, atol=1e-14)
+
+
 def enumerate_tokens(model, first, n_steps):
     """Return all tokens and their exact probabilities after so many steps, for L = 1 and 2.
 

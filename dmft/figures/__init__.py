@@ -8,6 +8,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 from ._branches import branches
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
 from ._ising import curves, maps
+from ._networks import beside_theory, scaling, transition
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
 from ._regimes import basin_map, coexisting, regime_strip
@@ -16,6 +17,7 @@ from ._save import save
 __all__ = [
     "autocorrelation",
     "basin_map",
+    "beside_theory",
     "bifurcation",
     "branches",
     "coexisting",
@@ -33,5 +35,7 @@ __all__ = [
     "regime_strip",
     "running_exponents",
     "save",
+    "scaling",
     "trajectory",
+    "transition",
 ]

@@ -1,0 +1,174 @@
+"""Finite networks: deviations against size, smeared transitions, diagrams beside the theory's."""
+
+import numpy as np
+
+from ._base import COLORS, NEW, WIDTHS, checked, drawing_axes, styled
+from ._diagrams import bifurcation
+
+DEVIATION = r"$\langle |A^N - A|^2 \rangle^{1/2}$"
+
+
+@styled
+def scaling(sizes, values, *, stderr=None, theory=None, names=("",), ax=None, value_label=DEVIATION):
+    r"""Draw what a finite network measures against its size, both on logarithmic scales.
+
+    Parameters
+    ----------
+    sizes : array_like, shape (n_sizes,)
+        Numbers of sites.
+    values : array_like, shape (n_sizes,) or (n_sizes, n_series)
+        Positive; drawn as circles.
+    stderr : array_like, shape of `values`, or None, default=None
+        Half-lengths of the error bars.
+    theory : array_like, shape of `values`, or None, default=None
+        Drawn as lines.
+    names : sequence of str, length n_series, default=("",)
+    ax : matplotlib Axes or None, default=None
+    value_label : str
+
+    Returns
+    -------
+    tuple of matplotlib.container.ErrorbarContainer, length n_series
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> drawn = scaling([100, 10_000], [0.2, 0.02], theory=[0.21, 0.021], ax=Figure().add_subplot())
+    >>> drawn[0].lines[0].get_ydata()
+    array([0.2 , 0.02])
+    """
+    sizes = checked("sizes", sizes, ("n_sizes",)).astype(float)
+
+    def series(name, array):
+        array = np.asarray(array)[:, None] if np.ndim(array) == 1 else array
+        return checked(name, array, (len(sizes), len(names))).astype(float)
+
+    values = series("values", values)
+    if sizes.min() <= 0 or values.min() <= 0:
+        raise ValueError(f"sizes and values must be > 0, got {min(sizes.min(), values.min())}")
+    ax = drawing_axes(ax)
+    ax.set(xscale="log", yscale="log", xlabel="$N$", ylabel=value_label)
+    drawn = []
+    for i, name in enumerate(names):
+        color = COLORS[i % 7]
+        if theory is not None:
+            ax.plot(sizes, series("theory", theory)[:, i], color=color, zorder=1)
+        error = None if stderr is None else series("stderr", stderr)[:, i]
+        look = {"color": color, "fmt": "osD^v"[i % 5], "markersize": 3.5, "fillstyle": "none", "elinewidth": 0.8}
+        drawn.append(ax.errorbar(sizes, values[:, i], error, label=name, **look))
+    if len(names) > 1:
+        ax.legend(frameon=False, fontsize=8, handlelength=1.2)
+    return tuple(drawn)
+
+
+@styled
+def transition(
+    parameter, values, sizes, *, theory=None, mark=None, ax=None, parameter_label=r"$\beta$", value_label="amplitude"
+):
+    r"""Draw how a transition is smeared in networks of several sizes.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+        In any order.
+    values : array_like, shape (n_sizes, n_points)
+        Positive; on a logarithmic scale.
+    sizes : array_like, shape (n_sizes,)
+        Numbers of sites; a darker line for more.
+    theory : array_like, shape (n_points,), or None, default=None
+        Of the infinite network: a thick grey line behind.
+    mark : float or None, default=None
+        Where to draw a vertical line, the transition.
+    ax : matplotlib Axes or None, default=None
+    parameter_label : str
+    value_label : str
+
+    Returns
+    -------
+    tuple of matplotlib.lines.Line2D, length n_sizes
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> lines = transition([1.0, 2.0], [[0.3, 0.4], [0.1, 0.4]], [100, 10_000], ax=Figure().add_subplot())
+    >>> lines[1].get_label()
+    '$N = 10^{4}$'
+    """
+    import matplotlib
+
+    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    sizes = checked("sizes", sizes, ("n_sizes",))
+    values = checked("values", values, (len(sizes), len(parameter)))
+    order = np.argsort(parameter, kind="stable")
+    ax = drawing_axes(ax)
+    ax.set(yscale="log", xlabel=parameter_label, ylabel=value_label)
+    low, high = np.min(values), np.max(values)
+    if low <= 0:
+        raise ValueError(f"values must be > 0, got {low}")
+    if mark is not None:
+        ax.axvline(mark, color="0.75", linewidth=0.8, zorder=1)
+    if theory is not None:
+        theory = checked("theory", theory, (len(parameter),))
+        shown = np.maximum(theory[order], low / 10)  # it leaves the axes where it is zero
+        ax.plot(parameter[order], shown, color="0.7", linewidth=2.5, zorder=1.5, label=r"$N = \infty$")
+    shades = matplotlib.colormaps["viridis"](np.linspace(0.85, 0.0, len(sizes)))
+    lines = []
+    for size, row, color in zip(sizes.tolist(), values, shades, strict=True):
+        power = np.log10(size)
+        name = f"10^{{{power:.0f}}}" if abs(power - round(power)) < 1e-9 else f"{size:g}"
+        look = {"marker": ".", "markersize": 4, "label": f"$N = {name}$"}
+        lines += ax.plot(parameter[order], row[order], color=color, **look)
+    ax.set_ylim(low / 1.3, high * 1.3)
+    look = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.0, "columnspacing": 1.0}
+    ax.legend(frameon=False, fontsize=7, handlelength=1.2, ncols=4, **look)
+    ax.margins(x=0.02)
+    return tuple(lines)
+
+
+@styled
+def beside_theory(parameter, theory, networks, names, *, figure=None, parameter_label=r"$\beta$", **options):
+    r"""Draw the bifurcation diagrams of the infinite network and of finite ones, one above the other.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+        In any order.
+    theory : array_like, shape (n_points, n_rows)
+    networks : sequence of array_like, shape (n_points, n_rows)
+    names : sequence of str
+        A title for each of the networks.
+    figure : matplotlib Figure or None, default=None
+        Used as it is; None makes one that pyplot does not know of.
+    parameter_label : str
+    **options
+        Of `bifurcation`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : tuple of matplotlib Axes
+
+    Examples
+    --------
+    >>> figure, axes = beside_theory([0.0, 1.0], [[0.1], [0.2]], [[[0.12], [0.19]]], ["$N = 99$"])
+    >>> axes[1].get_title(loc="right")
+    '$N = 99$'
+    """
+    from matplotlib.figure import Figure, FigureBase
+
+    if not (figure is None or isinstance(figure, FigureBase)):
+        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
+    if len(networks) != len(names) or not len(names):
+        raise ValueError(f"names must be as many as networks, at least one, got {len(names)} and {len(networks)}")
+    rows = [("infinite network", theory), *zip(names, networks, strict=True)]
+    if figure is None:
+        figure = Figure(figsize=(WIDTHS["page"], 0.4 + 1.7 * len(rows)), **NEW)
+    axes = figure.subplots(len(rows), sharex=True, sharey=True, squeeze=False)[:, 0]
+    together = np.concatenate([np.ravel(values) for _, values in rows])
+    options = {"value_range": (np.nanmin(together), np.nanmax(together)), "bins": 250, **options}
+    for ax, (name, values) in zip(axes, rows, strict=True):
+        bifurcation(parameter, values, ax=ax, parameter_label=parameter_label, **options)
+        ax.set_title(name, fontsize=8, loc="right", pad=2)
+    for ax in axes[:-1]:
+        ax.set_xlabel("")
+    return figure, tuple(axes)
