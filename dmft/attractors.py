@@ -40,7 +40,7 @@ class Attractor:
     reason : str
         Why it is called so, in words.
     evidence : dict of str to float
-        The numbers behind `reason`.
+        The numbers behind `reason`; "zero_one" is the 0-1 test, near 1 for chaos, else near 0.
     n_steps : int
         Token steps that were run after the transient.
     moments, moments_error : ndarray, shape (n_features * (n_features + 3) // 2,)
@@ -73,6 +73,11 @@ class Attractor:
 
     def __str__(self):
         return f"{self.name}: {self.reason}"
+
+    @property
+    def disputed(self):
+        """Whether the 0-1 test for chaos, another road than exponents, says otherwise."""
+        return ("zero_one" in self.evidence) and (self.evidence["zero_one"] > 0.5) != (self.kind == "chaos")
 
     @property
     def name(self):
@@ -313,6 +318,7 @@ VARIABLES = {
     "moments": (("moment",), "1", "means of A_a, then of A_a A_b for a <= b"),
     "moments_error": (("moment",), "1", "errors of the moments"),
     "n_judged": ((), "token step", "steps run to judge the orbit"),
+    "zero_one": ((), "1", "0-1 test for chaos, near 1 for chaos, else near 0"),
     "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
     "stderr": (("exponent",), "nat / token step", "standard errors of the exponents"),
 }
@@ -333,6 +339,7 @@ def arrays(each, n_exponents):
         "moments": np.array([one.moments for one in each]),
         "moments_error": np.array([one.moments_error for one in each]),
         "n_judged": np.array([one.n_steps for one in each]),
+        "zero_one": np.array([one.evidence.get("zero_one", np.nan) for one in each]),
         "exponents": filled[0],
         "stderr": filled[1],
     }

@@ -22,6 +22,7 @@ import dataclasses
 
 import numpy as np
 
+from .indicators import zero_one
 from .recurrence import Frequency, bands, rotation
 from .series import closest_returns
 from .streaming import BatchMeans, WeightedAverages
@@ -30,6 +31,7 @@ KINDS = ("undetermined", "cycle", "torus", "chaos", "lost")
 N_BATCHES = 20
 _CHUNK = 256  # samples at a time
 _KEPT = 2_048  # states of an orbit that are kept to look at
+_SECOND = 1_000  # states that the second opinion looks at
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
 
@@ -156,7 +158,7 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
         total += n_samples
         tick(n_samples * system.period * points.size)
         cycles = _cycles(points, now, find, rules, system.period)
-        again, more = [], []
+        again, more, settled = [], [], []
         for i, point in enumerate(points):
             last = before.get(point)
             verdict = (
@@ -168,15 +170,35 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
             )
             if verdict:
                 verdicts[point] = dataclasses.replace(verdict, n_samples=total)
+                settled.append(i)
             elif n_exponents < system.n_dim and _n_leading(now[i], rules) == n_exponents:
                 more.append(i)
             else:
                 again.append(i)
+        _ask_again(points[settled], orbits.select(settled), verdicts)
         if again:
             groups.append((points[again], orbits.select(again), n_exponents, total, {points[i]: now[i] for i in again}))
         if more:
             groups.append((points[more], orbits.select(more), min(system.n_dim, 2 * n_exponents), total, {}))
     return verdicts
+
+
+def _ask_again(points, orbits, verdicts):
+    """Add the 0-1 test to the evidence: chaos or not, by another road than exponents."""
+    bands = np.array([verdicts[point].n_bands for point in points], dtype=int)
+    for n_bands in np.unique(bands):
+        some = np.flatnonzero(bands == n_bands)
+        chaotic = [i for i in some if verdicts[points[i]].kind == "chaos"]
+        # On several bands the states at hand are too few of each.
+        states = {i: verdicts[points[i]].states for i in some}
+        if n_bands > 1 and chaotic:
+            longer = orbits.select(chaotic).strobe(_SECOND, interval=int(n_bands) * orbits.period)[0]
+            states.update(zip(chaotic, longer, strict=True))
+        for i in some:
+            verdict = verdicts[points[i]]
+            if verdict.kind in ("cycle", "torus", "chaos"):
+                component = states[i][-_SECOND:].std(axis=0).argmax()
+                verdict.evidence["zero_one"] = zero_one(states[i][-_SECOND:, component], n_frequencies=50)[0]
 
 
 # ---- one round ----

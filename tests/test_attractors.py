@@ -120,6 +120,7 @@ def test_the_regimes_of_the_paper(beta, name):
     found = dmft.attractor(PAPER.replace(beta=beta), n_transient=50_000)
     assert found.name == name
     assert found.reason
+    assert not found.disputed
     if beta == 0.0:
         assert np.isneginf(found.exponents).all()
     if beta == 1.24:
