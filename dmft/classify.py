@@ -31,7 +31,7 @@ KINDS = ("undetermined", "cycle", "torus", "chaos", "lost")
 N_BATCHES = 20
 _CHUNK = 256  # samples at a time
 _KEPT = 2_048  # states of an orbit that are kept to look at
-_SECOND = 1_000  # states that the second opinion looks at
+_SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
 
@@ -143,7 +143,7 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
     rules, tick = rules or Rules(), tick or (lambda steps: None)
     n_exponents = min(system.n_dim, n_exponents or 4)
     at_once = max(1, _MEMORY // (_KEPT * system.size))
-    verdicts = [None] * system.n_points
+    verdicts, doubted = [None] * system.n_points, set()
     groups = []
     for first in range(0, system.n_points, at_once):
         points = np.arange(first, min(first + at_once, system.n_points))
@@ -175,7 +175,12 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
                 more.append(i)
             else:
                 again.append(i)
-        _ask_again(points[settled], orbits.select(settled), verdicts)
+        moved, doubtful = _ask_again(points[settled], orbits.select(settled), verdicts, doubted)
+        if doubtful:
+            # Chaos that has ended meanwhile was a transient: judge what it has come to.
+            ended = points[settled][doubtful]
+            doubted.update(ended.tolist())
+            groups += [(ended[[k]], one, n_exponents, total, {}) for k, one in enumerate(moved)]
         if again:
             groups.append((points[again], orbits.select(again), n_exponents, total, {points[i]: now[i] for i in again}))
         if more:
@@ -183,22 +188,31 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
     return verdicts
 
 
-def _ask_again(points, orbits, verdicts):
-    """Add the 0-1 test to the evidence: chaos or not, by another road than exponents."""
-    bands = np.array([verdicts[point].n_bands for point in points], dtype=int)
-    for n_bands in np.unique(bands):
-        some = np.flatnonzero(bands == n_bands)
-        chaotic = [i for i in some if verdicts[points[i]].kind == "chaos"]
-        # On several bands the states at hand are too few of each.
-        states = {i: verdicts[points[i]].states for i in some}
-        if n_bands > 1 and chaotic:
-            longer = orbits.select(chaotic).strobe(_SECOND, interval=int(n_bands) * orbits.period)[0]
-            states.update(zip(chaotic, longer, strict=True))
-        for i in some:
-            verdict = verdicts[points[i]]
-            if verdict.kind in ("cycle", "torus", "chaos"):
-                component = states[i][-_SECOND:].std(axis=0).argmax()
-                verdict.evidence["zero_one"] = zero_one(states[i][-_SECOND:, component], n_frequencies=50)[0]
+def _ask_again(points, orbits, verdicts, doubted):
+    """Add the 0-1 test to the evidence: chaos or not, by another road than exponents.
+
+    Returns the orbits called chaotic that the test calls regular for the first time, as they are
+    after it, and their places.
+    """
+    kinds = np.array([verdicts[point].kind for point in points])
+    steps = np.array([verdicts[point].n_bands if verdicts[point].kind == "chaos" else 1 for point in points], dtype=int)
+    moved, doubtful = [], []
+    for step in np.unique(steps):  # one sample of every band in turn would pass for a cycle
+        some = np.flatnonzero((steps == step) & np.isin(kinds, ("cycle", "torus", "chaos")))
+        if not some.size:
+            continue
+        component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
+        longer, parts = orbits.select(some), []
+        for _ in range(0, _SECOND, _CHUNK):
+            states = longer.strobe(_CHUNK, interval=int(step) * orbits.period)[0]
+            parts.append(states[np.arange(some.size), :, component])
+        series = np.concatenate(parts, axis=1)
+        for k, i in enumerate(some):
+            test = verdicts[points[i]].evidence["zero_one"] = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
+            if kinds[i] == "chaos" and test < 0.5 and points[i] not in doubted:
+                moved.append(longer.select([k]))
+                doubtful.append(i)
+    return moved, doubtful
 
 
 # ---- one round ----
