@@ -174,7 +174,7 @@ def hysteresis(result, first=0, second=1, **row):
     values = result.axes[along][order]
     orbit, status, n_rows = pick(orbits[0]), pick("status"), pick("n_recorded")
     phases = _phases(pick("phase"), orbit.shape[2], spec["run"], spec["model"]["n_context"])
-    tell = {name: pick(name) for name in ("kind", "period", "exponents", "exponents_stderr") if name in result}
+    tell = {name: pick(name) for name in ("kind", "period", "exponents", "stderr") if name in result}
     kinds = result.coded("kind")[1] if "kind" in result else None
     n = values.size
     differ, unsettled, distance = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool), np.full(n, np.nan)
@@ -284,7 +284,7 @@ def describe(rows, known, kinds, run):
         ):
             exact = run["section"] is None and math.gcd(period, run["every"]) == 1
             return f"cycle of period {period}" if exact else "cycle"
-    if "exponents_stderr" in known and known["exponents"][0] > 5 * known["exponents_stderr"][0]:
+    if "stderr" in known and known["exponents"][0] > 5 * known["stderr"][0]:
         return "chaos"
     return f"no cycle in {len(rows)} rows"
 

@@ -216,7 +216,7 @@ def _labels(result, label, names):
         if "exponents" not in result:
             raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
         leading = result["exponents"][:, 0]
-        error = 5 * result["exponents_stderr"][:, 0] if "exponents_stderr" in result else np.zeros(leading.shape)
+        error = 5 * result["stderr"][:, 0] if "stderr" in result else np.zeros(leading.shape)
         sign = np.where(np.abs(leading) <= error, 0, np.sign(leading))
         return np.where(np.isnan(sign), 2, sign).astype(int)
     if label not in result:

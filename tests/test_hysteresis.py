@@ -61,7 +61,7 @@ def test_periods_are_counted_in_steps():
     assert describe(cycle, {}, None, run) == "cycle of period 5"
     assert describe(cycle, {}, None, {**run, "every": 10}) == "cycle"
     assert describe(torus(40), {}, None, run) == "no cycle in 40 rows"
-    known = {"exponents": np.array([0.1]), "exponents_stderr": np.array([0.01])}
+    known = {"exponents": np.array([0.1]), "stderr": np.array([0.01])}
     assert describe(torus(40), known, None, run) == "chaos"
     assert describe(cycle, {"kind": 1, "period": 7}, ["torus", "cycle"], run) == "cycle of period 7"
 
