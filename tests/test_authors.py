@@ -146,6 +146,18 @@ def test_every_mode_sweeps_what_it_names(tmp_path, settings, axes):
         assert section[name] == pytest.approx(values)
 
 
+def test_a_continuation_becomes_a_run_that_follows(tmp_path):
+    (tmp_path / "theirs.yaml").write_text(YAML + "num_transient_steps_pre: 10\nmax_sim_steps_pre: 50\n")
+    settings = ("--set", "continuation_diagram=true", "--set", "num_bifurcation_values=5")
+    done = run_import(tmp_path / "theirs.yaml", "--to", tmp_path / "ours.toml", *settings)
+    assert done.exit_code == 0, done.output
+    assert "max_sim_steps_pre = 50" in done.output
+    job, axes, _ = read(tmp_path / "ours.toml").job()
+    assert job.labels["branch"] == ("up", "down")
+    assert_array_equal(axes["beta"], np.linspace(1.24, 1.28, 5))
+    assert job.sweep.plan.n_transient == 99 + 50
+
+
 def test_betas_go_side_by_side_and_phases_make_a_plane(tmp_path):
     both = converted("bifurcation_mode=betas", tmp_path=tmp_path).tree["sweep"]
     assert both["together"]
