@@ -65,7 +65,7 @@ def extension(name, units, headers):
         sources=[f"dmft/{name}.pyx", *(f"dmft/{unit}.c" for unit in units)],
         depends=[f"dmft/_{header}.h" for header in headers],
         define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
-        extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi"],
+        extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi", *([] if DEBUG else ["-g0"])],
         extra_link_args=OPENMP,
     )
 
@@ -85,7 +85,11 @@ setup(
             extension(
                 "_kernels",
                 each_set("_isa"),
-                [*VECTORS, "attention", *(f"attention_{part}" for part in ("laws", "map", "strobe", "tangent"))],
+                [
+                    *VECTORS,
+                    "attention",
+                    *(f"attention_{part}" for part in ("laws", "map", "strobe", "tangent", "frame")),
+                ],
             ),
             extension(
                 "_integrals",

@@ -33,6 +33,7 @@ typedef struct {
     int64_t *n_recorded;     /* INOUT (n_points,): rows filled so far; further ones are dropped */
     /* tangents, in a full window only */
     int n_tangents, qr_interval;
+    int n_dual;       /* so many last ones are carried by J^-T: all L*M, and an even number is not */
     double *frame;    /* INOUT (n_points, n_tangents, n_context, n_features), rows as in window */
     double *exponent; /* INOUT (n_points, n_tangents): powers of two scaled out of the frame */
     int64_t *n_lost;  /* INOUT (n_points, n_tangents): steps whose stretch is below rounding */

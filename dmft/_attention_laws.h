@@ -1,12 +1,12 @@
 /* Eqs. (6), (7): the mean activity x_j of the sites of a token from the attention of the step
- * before, for the three kinds of features; if asked for, its slope dx_j/dA_b (J, M) too.
- * Included by _attention_map.h.
+ * before, for the three kinds of features; if asked for, its slope dx_j/dA_b (J, M) too. Both
+ * take the factor 1 - epsilon here, once. Included by _attention_map.h.
  */
 
 /* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with g(s) =
    E sech^2(s z) = sum_k weight_k / sqrt(node_k^2 + s^2), the scale mixture
    of tanh by Gaussians (Kolmogorov's distribution); slope: dx_j/dA_b. */
-INLINE void gaussian_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+static __attribute__((noinline)) void gaussian_activations(int M, const Block *b, pack *att, pack *x, pack *slope)
 {
     EACH(g) {
         vec variance = splat(0.0), mean = splat(0.0), fall = splat(0.0);
@@ -45,7 +45,7 @@ INLINE void gaussian_activations(const int M, const Block *b, pack *att, pack *x
 #define FLAT 1e-100 /* below this beta, tanh(beta y) is beta y */
 #define PI 0x1.921fb54442d18p+1
 
-INLINE void independent_activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+static __attribute__((noinline)) void independent_activations(int M, const Block *b, pack *att, pack *x, pack *slope)
 {
     pack *cosine = b->work, *sine = cosine + M, *turn = sine + M, *tilt = turn + M, *before = tilt + M;
     EACH(g) {
@@ -53,7 +53,7 @@ INLINE void independent_activations(const int M, const Block *b, pack *att, pack
         vec extent = splat(0.0);
         for (int a = 0; a < M; a++) extent += (vec)((ivec)att[a][g] & INT64_MAX);
         const vec dk = PI / (extent + DIGITS / (2.0 * beta));
-        const vec last = select(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
+        const vec last = where(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
         for (int a = 0; a < M; a++) {
             for (int i = 0; i < WIDTH; i++) { /* angles in [-pi, pi], once a step */
                 turn[a][g][i] = cos(dk[i] * att[a][g][i]);
@@ -69,7 +69,7 @@ INLINE void independent_activations(const int M, const Block *b, pack *att, pack
         for (; n < MOST_NODES && any(k <= last); n++, k = (double)n * dk) {
             const vec fall = vexp(-PI / 2.0 * k / beta);
             /* A lane whose nodes are done adds zeros: its bits do not depend on its company. */
-            const vec weight = select(k <= last, 2.0 * fall / (beta * (1.0 - fall * fall)), splat(0.0));
+            const vec weight = where(k <= last, 2.0 * fall / (beta * (1.0 - fall * fall)), splat(0.0));
             vec product = splat(1.0);
             for (int a = 0; a < M; a++) {
                 vec c = cosine[a][g] * turn[a][g] - sine[a][g] * tilt[a][g];
@@ -94,38 +94,37 @@ INLINE void independent_activations(const int M, const Block *b, pack *att, pack
         }
         const ivec lost = (ivec)(k <= last) & -(int64_t)(n == MOST_NODES); /* beta |A| beyond reason */
         for (int a = 0; a < M; a++) {
-            x[a][g] = select(beta > FLAT, dk * x[a][g], beta * att[a][g]);
-            x[a][g] = select(lost, splat(NAN), x[a][g]);
+            x[a][g] = where(beta > FLAT, dk * x[a][g], beta * att[a][g]);
+            x[a][g] = where(lost, splat(NAN), x[a][g]);
         }
         for (int a = 0; slope && a < M; a++)
             for (int c = 0; c <= a; c++) {
-                vec rise = select(beta > FLAT, dk * slope[a * M + c][g], a == c ? beta : splat(0.0));
+                vec rise = where(beta > FLAT, dk * slope[a * M + c][g], a == c ? beta : splat(0.0));
                 slope[a * M + c][g] = slope[c * M + a][g] = rise;
             }
     }
 }
 
-/* Site classes: x_j = tanh(beta s_j.A); slope (J, M), if asked for: dx_j/dA_b. */
+/* (1 - epsilon) x_j and, if asked for, its slope (J, M). Site classes: x_j = tanh(beta s_j.A). */
 INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
 {
-    if (b->law == LAW_GAUSSIAN) {
-        gaussian_activations(M, b, att, x, slope);
+    if (b->law != LAW_CLASSES) {
+        if (b->law == LAW_GAUSSIAN) gaussian_activations(M, b, att, x, slope);
+        else independent_activations(M, b, att, x, slope);
+        for (int j = 0; j < M; j++) EACH(g) x[j][g] *= b->semantic[g];
+        for (int i = 0; slope && i < M * M; i++) EACH(g) slope[i][g] *= b->semantic[g];
         return;
     }
-    if (b->law == LAW_INDEPENDENT) {
-        independent_activations(M, b, att, x, slope);
-        return;
-    }
-    for (int j = 0; j < b->job->n_classes; j++) {
+    for (int j = 0; j < b->n_classes; j++) {
         const double *sign = b->job->signs + (ptrdiff_t)j * M;
         EACH(g) {
             vec field = sign[0] * att[0][g];
-            for (int a = 1; a < M; a++) field += sign[a] * att[a][g];
+            for (int a = 1; a < M; a++) field = fma3(sign[a], att[a][g], field);
             ratio t = tanh_ratio(b->beta[g] * field);
             vec inverse = 1.0 / t.denominator;
-            x[j][g] = t.numerator * inverse;
+            x[j][g] = (t.numerator * b->semantic[g]) * inverse;
             if (slope) {
-                vec rise = b->beta[g] * (t.slope * inverse * inverse);
+                vec rise = (t.slope * (b->beta[g] * b->semantic[g])) * (inverse * inverse);
                 for (int a = 0; a < M; a++) slope[j * M + a][g] = sign[a] * rise;
             }
         }

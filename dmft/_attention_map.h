@@ -10,7 +10,7 @@
  * them in the order of the slots, so nothing is ever shifted.
  *
  * Functions are written for any sizes (M features, L context, H heads) and inlined
- * with constants for the common ones (FOR_SIZE below), which lets the compiler
+ * with constants for the common ones (BUILT_SIZES below), which lets the compiler
  * unroll them and keep the vectors in registers.
  */
 #include "_attention.h"
@@ -28,32 +28,45 @@ typedef vec pack[GROUPS];
 #define ARRAYS(X)                                                                   \
     X(att, M)              /* A of the step before, then of this one */             \
     X(ring, L * M)         /* the attention that made the token in each slot */     \
-    X(query, M)            /* m^q of the newest token */                            \
+    X(query, M)            /* m^q of the newest token ... */                        \
+    X(gain_query, M)       /* ... times gain */                                     \
     X(key, L * M)          /* m^k ... */                                            \
     X(value, L * M)        /* ... and m^v of the token in each slot */              \
     X(weight, H * L)       /* softmax weights */                                    \
     X(work, 5 * M)         /* scratch of the law of independent features */        \
     X(x, J)                /* mean activity of a site of each class */              \
+    X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
     X(row, N_RECORDS * M)  /* a row of each record */                               \
-    X(fresh, M)            /* one tangent of the new attention */                   \
-    X(frame, K * L * M)    /* tangents of the window, rows by slot */               \
+    X(fresh, 2 * M)        /* two tangents of the new attention */                  \
+    X(frame, (K + 1) * L * M) /* tangents of the window, rows by slot */            \
     X(slope, J * M)        /* dx_j/dA_b of the newest token */                      \
     X(dx, J)               /* one tangent of x ... */                               \
     X(dquery, M * M)       /* ... and of m^q (M), or dm^q_a/dA_b (M, M) */          \
     X(dkey, L * M * M)     /* likewise for the token in each slot */                \
     X(dvalue, L * M * M)                                                            \
-    X(dscore, L * M)       /* d(score of slot e) / dA_{e,b}, one head */            \
-    X(pull, M)             /* d A_a / d m^q_c, one row */                           \
+    X(tilt, L * M)         /* v - A of every slot */                                \
+    X(dscore, M)           /* d(score of slot e) / dA_{e,b}, one slot and head */   \
+    X(pull, M * M)         /* gain^-1 dA_a / dm^q_c */                              \
     X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
-    X(power, K)            /* powers of two taken out of the tangents */            \
+    X(power, K + 1)        /* powers of two taken out of the tangents */            \
     X(mark_power, K)       /* the same at the last strobe, ... */                   \
     X(mark_log, K)         /* ... and the log of their length then */               \
     X(sample, L * M)       /* one sample of the window or of the growth */          \
-    X(size, K)             /* squared norms of the propagated tangents */
+    X(lost, K + 1)         /* steps whose stretch is below rounding */              \
+    X(inverse, K + 1)      /* inverse squared lengths of the tangents, ... */       \
+    X(removed, K + 1)      /* ... squared lengths of what was taken out of each, ... */ \
+    X(cross, K + 1)        /* ... and the dot product of two neighbours */          \
+    X(largest, 2)          /* squared factor by which tangents of each side were multiplied at most */ \
+    X(basis, M * M)        /* for invert_oldest: C, then orthogonal rows of it, ... */ \
+    X(length, M)           /* ... the inverses of their squared lengths, ... */     \
+    X(part, M * M)         /* ... what was taken out of each for another, ... */    \
+    X(inverse_block, M * M) /* ... the inverse of C^T, ... */                       \
+    X(shrink, 1)           /* ... and a factor taken out of J^-T */                 \
+    X(dual_power, 1)       /* power of two taken out of all dual tangents */
 
 typedef struct {
     const Job *job;
-    int law;                               /* a constant where sizes are */
+    int law, n_classes;                    /* constants where sizes are */
     ptrdiff_t first;                       /* the block's first point */
     pack beta, gain, semantic, positional; /* semantic = 1 - epsilon, positional = epsilon */
 #define POINTER(name, length) pack *name;
@@ -79,36 +92,56 @@ static __attribute__((noinline)) void store(const Block *b, double *to, ptrdiff_
     }
 }
 
+/* Add whole numbers to the caller's counts. */
+static __attribute__((noinline)) void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = b->first + g * WIDTH + i;
+        if (p < b->job->n_points) to[p * stride] += (int64_t)more[g][i];
+    }
+}
+
 #include "_attention_laws.h"
 
-/* (1 - epsilon) sum_j G^role_{j,a} y_j: an overlap's semantic part, or its derivative. */
-INLINE void project(const int M, const Block *b, int role, pack *y, pack *m)
+/* sum_j G^role_{j,a} y_j added to m_a */
+INLINE void project(const int M, const Block *b, int role, const pack *y, pack *m)
 {
-    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->job->n_classes * M;
-    for (int a = 0; a < M; a++) EACH(g) m[a][g] = splat(0.0);
-    for (int j = 0; j < b->job->n_classes; j++)
-        for (int a = 0; a < M; a++)
-            EACH(g) m[a][g] += coupling[j * M + a] * y[j][g];
-    for (int a = 0; a < M; a++) EACH(g) m[a][g] *= b->semantic[g];
+    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
+    for (int a = 0; a < M; a++) EACH(g) {
+        vec sum = m[a][g];
+        for (int j = 0; j < b->n_classes; j++) sum = fma3(coupling[j * M + a], y[j][g], sum);
+        m[a][g] = sum;
+    }
 }
 
-INLINE void add_position(const int M, const Block *b, int role, int phase, pack *m)
+INLINE void clear(const int n, pack *m)
+{
+    for (int i = 0; i < n; i++) EACH(g) m[i][g] = splat(0.0);
+}
+
+INLINE void copy(const int n, const pack *from, pack *to)
+{
+    for (int i = 0; i < n; i++) EACH(g) to[i][g] = from[i][g];
+}
+
+/* Eq. (6): the position's part, then (1 - epsilon) sum_j G^role_{j,a} x_j; b->x holds (1 - epsilon) x_j. */
+INLINE void overlap(SIZES, const Block *b, int role, int phase, pack *m)
+{
+    copy(M, b->place + (role * L + phase) * M, m);
+    project(M, b, role, b->x, m);
+}
+
+INLINE void overlaps(SIZES, const Block *b, int phase)
+{
+    overlap(M, L, H, b, QUERY, phase, b->query);
+    overlap(M, L, H, b, KEY, phase, b->key + phase * M);
+    overlap(M, L, H, b, VALUE, phase, b->value + phase * M);
+}
+
+INLINE void position_part(const int M, const Block *b, int role, int phase, pack *m)
 {
     const double *position = b->job->position + ((ptrdiff_t)role * b->job->n_context + phase) * M;
-    for (int a = 0; a < M; a++) EACH(g) m[a][g] += position[a] * b->positional[g];
-}
-
-INLINE void overlap(const int M, const Block *b, int role, int phase, pack *m)
-{
-    project(M, b, role, b->x, m);
-    add_position(M, b, role, phase, m);
-}
-
-INLINE void overlaps(const int M, const Block *b, int phase)
-{
-    overlap(M, b, QUERY, phase, b->query);
-    overlap(M, b, KEY, phase, b->key + phase * M);
-    overlap(M, b, VALUE, phase, b->value + phase * M);
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] = position[a] * b->positional[g];
 }
 
 /* ---- Eqs. (2), (3): softmax over the keys, attention from the values ---- */
@@ -119,16 +152,17 @@ INLINE void overlaps(const int M, const Block *b, int phase)
 INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
 {
     const int width = M / H, n_keys = full ? L : n;
+    for (int a = 0; a < M; a++) EACH(g) b->gain_query[a][g] = b->query[a][g] * b->gain[g];
     for (int h = 0; h < H; h++) {
-        pack *w = b->weight + h * L, top, sum;
+        pack *w = b->weight + h * L, top = {{0}}, sum = {{0}};
         for (int e = 0; e < n_keys; e++) {
             const int s = SLOT(e);
-            const pack *query = b->query + h * width, *key = b->key + s * M + h * width;
+            const pack *query = b->gain_query + h * width, *key = b->key + s * M + h * width;
             EACH(g) {
                 vec score = query[0][g] * key[0][g];
-                for (int a = 1; a < width; a++) score += query[a][g] * key[a][g];
-                w[s][g] = score * b->gain[g];
-                top[g] = e ? select(top[g] < w[s][g], w[s][g], top[g]) : w[s][g];
+                for (int a = 1; a < width; a++) score = fma3(query[a][g], key[a][g], score);
+                w[s][g] = score;
+                top[g] = e ? vmax(top[g], score) : score;
             }
         }
         for (int e = 0; e < n_keys; e++) {
@@ -139,12 +173,12 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
             }
         }
         EACH(g) sum[g] = 1.0 / sum[g];
-        for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
         for (int a = h * width; a < (h + 1) * width; a++) EACH(g) {
-            vec mean = splat(0.0);
-            for (int e = 0; e < n_keys; e++) mean += w[SLOT(e)][g] * b->value[SLOT(e) * M + a][g];
-            b->att[a][g] = mean;
+            vec mean = w[SLOT(0)][g] * b->value[SLOT(0) * M + a][g];
+            for (int e = 1; e < n_keys; e++) mean = fma3(w[SLOT(e)][g], b->value[SLOT(e) * M + a][g], mean);
+            b->att[a][g] = mean * sum[g];
         }
+        for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
     }
 }
 
@@ -185,15 +219,15 @@ INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
 {
     ivec lanes[GROUPS];
     if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
-    project(M, b, OUTPUT, b->x, b->row + RECORD_SEMANTIC * M);
-    for (int a = 0; a < M; a++) EACH(g) {
-        b->row[RECORD_ATTENTION * M + a][g] = b->att[a][g];
-        b->row[RECORD_OUTPUT * M + a][g] = b->row[RECORD_SEMANTIC * M + a][g];
-        b->row[RECORD_VALUE * M + a][g] = b->value[phase * M + a][g];
-        b->row[RECORD_QUERY * M + a][g] = b->query[a][g];
-        b->row[RECORD_KEY * M + a][g] = b->key[phase * M + a][g];
-    }
-    add_position(M, b, OUTPUT, phase, b->row + RECORD_OUTPUT * M);
+    pack *row = b->row, *semantic = row + RECORD_SEMANTIC * M, *output = row + RECORD_OUTPUT * M;
+    clear(M, semantic);
+    project(M, b, OUTPUT, b->x, semantic);
+    position_part(M, b, OUTPUT, phase, output);
+    for (int a = 0; a < M; a++) EACH(g) output[a][g] += semantic[a][g];
+    copy(M, b->att, row + RECORD_ATTENTION * M);
+    copy(M, b->value + phase * M, row + RECORD_VALUE * M);
+    copy(M, b->query, row + RECORD_QUERY * M);
+    copy(M, b->key + phase * M, row + RECORD_KEY * M);
     write_rows(b->job, b->first, lanes, b->row);
 }
 
@@ -206,19 +240,21 @@ INLINE void load_block(SIZES, Block *b)
     load(b, job->gain, 1, b->gain);
     load(b, job->epsilon, 1, b->positional);
     EACH(g) b->semantic[g] = 1.0 - b->positional[g];
+    for (int role = 0; role < OUTPUT; role++)
+        for (int s = 0; s < L; s++) position_part(M, b, role, s, b->place + (role * L + s) * M);
     for (int d = 0; d < job->n_filled; d++) {
         const int s = (job->phase - d + L) % L;
         for (int a = 0; a < M; a++) load(b, job->window + d * M + a, (ptrdiff_t)L * M, b->ring[s * M + a]);
         if (d == 0) continue; /* the first step makes this row's overlaps */
         activations(M, b, b->ring + s * M, b->x, NULL);
-        overlaps(M, b, s);
+        overlaps(M, L, H, b, s);
         if (job->preset && d == job->n_filled - 1)
             for (int a = 0; a < M; a++) {
                 load(b, job->preset + a, 2 * M, b->key[s * M + a]);
                 load(b, job->preset + M + a, 2 * M, b->value[s * M + a]);
             }
     }
-    for (int a = 0; a < M; a++) EACH(g) b->att[a][g] = b->ring[job->phase * M + a][g];
+    copy(M, b->ring + job->phase * M, b->att);
 }
 
 INLINE void store_window(SIZES, const Block *b, int n, int phase)
@@ -231,11 +267,11 @@ INLINE void store_window(SIZES, const Block *b, int n, int phase)
 
 /* ---- one run of the map ---- */
 
-INLINE void begin_step(const int M, const Block *b, int phase, pack *slope)
+INLINE void begin_step(SIZES, const Block *b, int phase, pack *slope)
 {
-    for (int a = 0; a < M; a++) EACH(g) b->ring[phase * M + a][g] = b->att[a][g];
+    copy(M, b->att, b->ring + phase * M);
     activations(M, b, b->att, b->x, slope);
-    overlaps(M, b, phase);
+    overlaps(M, L, H, b, phase);
 }
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
@@ -250,7 +286,7 @@ INLINE void orbit(SIZES, Block *b, const int full)
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, b, phase, NULL);
+        begin_step(M, L, H, b, phase, NULL);
         attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
         if (full && STROBE(until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
@@ -268,42 +304,46 @@ INLINE void orbit(SIZES, Block *b, const int full)
 #define CARVE(name, length) b.name = at, at += (length);
 #define LENGTH(name, length) + (length)
 
-/* A common size: constants, arrays on the stack, at most 2^(M-1) site classes. */
-#define FOR_SIZE(M_, L_)                                                            \
-    static void orbit_##M_##_##L_(const Job *job, ptrdiff_t first)                  \
+/* A common size: constants, arrays on the stack. J = 0: any number of classes up to 2^(M-1). */
+#define SIZED_BLOCK(M_, L_, J_, K_)                                                 \
+    enum { M = M_, L = L_, H = 1, J = 1 << (M_ - 1), K = K_ };                      \
+    Block b = {.job = job, .law = LAW_CLASSES, .n_classes = J_ ? J_ : job->n_classes, .first = first}; \
+    ARRAYS(LOCAL) ARRAYS(BIND)
+#define FOR_SIZE(M_, L_, J_)                                                        \
+    static void orbit_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)           \
     {                                                                               \
-        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
-        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
-        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        SIZED_BLOCK(M_, L_, J_, 1)                                                  \
         orbit(M, L, H, &b, 1);                                                      \
     }                                                                               \
-    static void leading_##M_##_##L_(const Job *job, ptrdiff_t first)                \
+    static void leading_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)         \
     {                                                                               \
-        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = 1 };                    \
-        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
-        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        SIZED_BLOCK(M_, L_, J_, 1)                                                  \
         leading(M, L, H, &b);                                                       \
-    }                                                                               \
-    static void spectrum_##M_##_##L_(const Job *job, ptrdiff_t first)               \
+    }
+#define FOR_SPECTRUM(M_, L_, J_)                                                    \
+    static void spectrum_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)        \
     {                                                                               \
-        enum { M = M_, L = L_, H = 1, J = 1 << (M - 1), K = L * M };                \
-        Block b = {.job = job, .law = LAW_CLASSES, .first = first};                 \
-        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        SIZED_BLOCK(M_, L_, J_, L_ * M_)                                            \
         spectrum(M, L, H, &b);                                                      \
     }
 
-#if defined(__x86_64__) && WIDTH == 2
-#define SIZES_BUILT(X) X(3, 4) /* hardly a machine needs this path: keep it quick to compile */
+/* M, L, J: random features have J = 2^(M-1) classes, three segments 3. In the spectra of large
+   windows, Gram-Schmidt takes most of the time, whose loops are long enough. */
+#if defined(__x86_64__) && WIDTH == 2 /* hardly a machine needs this path: keep it quick to compile */
+#define BUILT_SIZES(X)
+#define SPECTRUM_SIZES(X)
 #else
-#define SIZES_BUILT(X) X(1, 4) X(2, 4) X(3, 4) X(3, 8) X(5, 4)
+#define BUILT_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4) X(3, 8, 0) X(5, 4, 0)
+#define SPECTRUM_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4)
 #endif
-SIZES_BUILT(FOR_SIZE)
+BUILT_SIZES(FOR_SIZE)
+SPECTRUM_SIZES(FOR_SPECTRUM)
 
 static void run_any(const Job *job, ptrdiff_t first, pack *at)
 {
     const int M = job->n_features, L = job->n_context, H = job->n_heads;
     const ptrdiff_t J = job->n_classes, K = job->n_tangents;
-    Block b = {.job = job, .law = job->law, .first = first};
+    Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = first};
     ARRAYS(CARVE)
     if (K == 0 && job->n_filled == L) orbit(M, L, H, &b, 1);
     else if (K == 0) orbit(M, L, H, &b, 0);
@@ -316,7 +356,7 @@ static void linearize(const Job *job, ptrdiff_t block, void *scratch)
 {
     const int M = job->n_features, L = job->n_context, H = job->n_heads;
     const ptrdiff_t J = job->n_classes, K = 0;
-    Block b = {.job = job, .law = job->law, .first = block * GROUPS * WIDTH};
+    Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = block * GROUPS * WIDTH};
     pack *at = scratch;
     ARRAYS(CARVE)
     linearize_block(M, L, H, &b);
@@ -345,15 +385,23 @@ static void run(const Job *whole, ptrdiff_t block, void *at)
         rest.clock += growing.n_steps;
         if (rest.n_steps == 0) return;
     }
-#define TRY_SIZE(M_, L_)                                                            \
-    if (job->n_features == M_ && job->n_context == L_) {                            \
-        if (job->n_tangents == 0) orbit_##M_##_##L_(job, first);                    \
-        else if (job->n_tangents == 1) leading_##M_##_##L_(job, first);             \
-        else spectrum_##M_##_##L_(job, first);                                      \
+#define MATCHES(M_, L_, J_)                                                         \
+    (job->n_features == M_ && job->n_context == L_                                  \
+     && (J_ ? job->n_classes == J_ : job->n_classes <= 1 << (M_ - 1)))
+#define TRY_SIZE(M_, L_, J_)                                                        \
+    if (job->n_tangents < 2 && MATCHES(M_, L_, J_)) {                               \
+        if (job->n_tangents) leading_##M_##_##L_##_##J_(job, first);                \
+        else orbit_##M_##_##L_##_##J_(job, first);                                  \
         return;                                                                     \
     }
-    if (job->n_heads == 1 && job->law == LAW_CLASSES && job->n_classes <= 1 << (job->n_features - 1)) {
-        SIZES_BUILT(TRY_SIZE)
+#define TRY_SPECTRUM(M_, L_, J_)                                                    \
+    if (job->n_tangents > 1 && MATCHES(M_, L_, J_)) {                               \
+        spectrum_##M_##_##L_##_##J_(job, first);                                    \
+        return;                                                                     \
+    }
+    if (job->n_heads == 1 && job->law == LAW_CLASSES) {
+        BUILT_SIZES(TRY_SIZE)
+        SPECTRUM_SIZES(TRY_SPECTRUM)
     }
     run_any(job, first, at);
 }

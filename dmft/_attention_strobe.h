@@ -13,11 +13,18 @@ INLINE vec log_length(const ptrdiff_t rows, int g, const pack *column)
     ivec tiny = size < TINY; /* scaling lifts a norm by 2^400 at most */
     if (any(tiny)) {
         for (ptrdiff_t r = 0; r < rows; r++) again += (column[r][g] * 0x1p500) * (column[r][g] * 0x1p500);
-        size = select(tiny, again, size);
-        raised = select(tiny, splat(500.0 * M_LN2), raised);
+        size = where(tiny, again, size);
+        raised = where(tiny, splat(500.0 * M_LN2), raised);
     }
     ivec dead = size == 0.0;
-    return select(dead, splat(-INFINITY), 0.5 * vlog(select(dead, splat(1.0), size)) - raised);
+    return where(dead, splat(-INFINITY), 0.5 * vlog(where(dead, splat(1.0), size)) - raised);
+}
+
+/* Which of the caller's tangents is the i-th of `frame`? */
+INLINE int callers(const Block *b, int i)
+{
+    const int n = b->job->n_tangents, n_direct = n - b->job->n_dual;
+    return i < n_direct ? i : n - 1 - (i - n_direct);
 }
 
 /* Growth is kept as a whole power of two and a logarithm, so that however long the run, no digit
@@ -27,7 +34,7 @@ INLINE vec growth_since_mark(SIZES, const Block *b, int i, int g)
     vec length = log_length(L * M, g, b->frame + (ptrdiff_t)i * L * M);
     vec growth = (b->power[i][g] - b->mark_power[i][g]) * M_LN2 + (length - b->mark_log[i][g]);
     /* A vanished tangent stays so; -inf - -inf would be NaN. */
-    growth = select(length == -INFINITY, splat(-INFINITY), growth);
+    growth = where(length == -INFINITY, splat(-INFINITY), growth);
     b->mark_power[i][g] = b->power[i][g];
     b->mark_log[i][g] = length;
     return growth;
@@ -57,7 +64,10 @@ INLINE void sample_window(SIZES, const Block *b, ptrdiff_t at, int phase)
 INLINE void sample_growth(SIZES, const Block *b, ptrdiff_t at, int n)
 {
     const Job *job = b->job;
-    for (int i = 0; i < n; i++) EACH(g) b->sample[i][g] = growth_since_mark(M, L, H, b, i, g);
+    for (int i = 0; i < n; i++) EACH(g) {
+        vec growth = growth_since_mark(M, L, H, b, i, g);
+        b->sample[callers(b, i)][g] = i < n - job->n_dual ? growth : -growth;
+    }
     if (!job->sample_growth) return;
     write_sample(job, b->first, n, job->sample_growth + at * n, job->n_samples * n, b->sample);
 }

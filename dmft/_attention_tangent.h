@@ -1,16 +1,16 @@
 /* The tangent map along the orbit: the leading exponent without a matrix, any number
  * of exponents with the dense rows of the window's Jacobian. Included by _attention_map.h.
  *
- * A window's Jacobian is a companion matrix: M dense rows for the new attention, and a
+ * A window's Jacobian J is a companion matrix: M dense rows for the new attention, and a
  * shift for the rest. With rows kept by slot the shift costs nothing.
  */
 
-/* y_j = sum_b dx_j/dA_b delta_b */
+/* dx_j = sum_b dx_j/dA_b delta_b */
 INLINE void tangent_activations(const int M, const Block *b, const pack *delta)
 {
-    for (int j = 0; j < b->job->n_classes; j++) EACH(g) {
+    for (int j = 0; j < b->n_classes; j++) EACH(g) {
         vec sum = b->slope[j * M][g] * delta[0][g];
-        for (int a = 1; a < M; a++) sum += b->slope[j * M + a][g] * delta[a][g];
+        for (int a = 1; a < M; a++) sum = fma3(b->slope[j * M + a][g], delta[a][g], sum);
         b->dx[j][g] = sum;
     }
 }
@@ -18,41 +18,73 @@ INLINE void tangent_activations(const int M, const Block *b, const pack *delta)
 /* dm^role_a/dA_c of one token, (M, M). */
 INLINE void overlap_slope(const int M, const Block *b, int role, pack *d)
 {
-    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->job->n_classes * M;
-    for (int a = 0; a < M; a++) {
-        for (int c = 0; c < M; c++) EACH(g) d[a * M + c][g] = splat(0.0);
-        for (int j = 0; j < b->job->n_classes; j++)
-            for (int c = 0; c < M; c++) EACH(g) d[a * M + c][g] += coupling[j * M + a] * b->slope[j * M + c][g];
-        for (int c = 0; c < M; c++) EACH(g) d[a * M + c][g] *= b->semantic[g];
-    }
+    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
+    for (int a = 0; a < M; a++)
+        for (int c = 0; c < M; c++) EACH(g) {
+            vec sum = coupling[a] * b->slope[c][g];
+            for (int j = 1; j < b->n_classes; j++) sum = fma3(coupling[j * M + a], b->slope[j * M + c][g], sum);
+            d[a * M + c][g] = sum;
+        }
 }
+
+/* sum_r x_r y_r as four sums, which do not wait for one another. */
+INLINE vec dot(const ptrdiff_t rows, int g, const pack *x, const pack *y)
+{
+    vec sum[4] = {{0}};
+    ptrdiff_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+        for (int k = 0; k < 4; k++) sum[k] = fma3(x[r + k][g], y[r + k][g], sum[k]);
+    for (; r < rows; r++) sum[0] = fma3(x[r][g], y[r][g], sum[0]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+INLINE vec inverse_or_zero(vec x) { return where(x > 0.0, 1.0 / x, splat(0.0)); }
 
 /* Tangents between the caller's rows, newest first, and slots. */
-INLINE void load_frame(SIZES, const Block *b, int n_tangents)
+INLINE void load_frame(SIZES, const Block *b, const int n_tangents)
 {
-    for (int i = 0; i < n_tangents; i++)
+    const ptrdiff_t rows = L * M, stride = n_tangents * rows;
+    for (int i = 0; i < n_tangents; i++) {
+        const int k = callers(b, i);
+        pack *column = b->frame + i * rows;
         for (int d = 0; d < L; d++)
             for (int a = 0; a < M; a++)
-                load(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
-                     b->frame[((ptrdiff_t)i * L + (b->job->phase - d + L) % L) * M + a]);
-    for (int i = 0; i < n_tangents; i++) {
-        load(b, b->job->exponent + i, n_tangents, b->power[i]);
-        load(b, b->job->mark + 2 * i, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
-        load(b, b->job->mark + 2 * i + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+                load(b, b->job->frame + k * rows + d * M + a, stride, column[(b->job->phase - d + L) % L * M + a]);
+        load(b, b->job->exponent + k, n_tangents, b->power[i]);
+        load(b, b->job->mark + 2 * k, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
+        load(b, b->job->mark + 2 * k + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+        EACH(g) b->lost[i][g] = splat(0.0);
+        EACH(g) b->removed[i][g] = splat(0.0);
+        EACH(g) b->inverse[i][g] = inverse_or_zero(dot(rows, g, column, column));
     }
+    clear(L * M, b->frame + n_tangents * rows); /* beside an odd one */
+    EACH(g) b->inverse[n_tangents][g] = b->removed[n_tangents][g] = b->power[n_tangents][g] = splat(0.0);
+    EACH(g) b->largest[0][g] = b->largest[1][g] = splat(0.0);
+    EACH(g) b->dual_power[0][g] = splat(0.0);
 }
 
-INLINE void store_frame(SIZES, const Block *b, int n_tangents, int phase)
+/* What was taken out of all dual tangents goes to the account of each. */
+INLINE void settle_dual_power(const Block *b)
 {
-    for (int i = 0; i < n_tangents; i++)
+    const int n = b->job->n_tangents;
+    for (int i = n - b->job->n_dual; i < n; i++) EACH(g) b->power[i][g] += b->dual_power[0][g];
+    EACH(g) b->dual_power[0][g] = splat(0.0);
+}
+
+INLINE void store_frame(SIZES, const Block *b, const int n_tangents, int phase)
+{
+    const ptrdiff_t rows = L * M, stride = n_tangents * rows;
+    settle_dual_power(b);
+    for (int i = 0; i < n_tangents; i++) {
+        const int k = callers(b, i);
+        const pack *column = b->frame + i * rows;
         for (int d = 0; d < L; d++)
             for (int a = 0; a < M; a++)
-                store(b, b->job->frame + ((ptrdiff_t)i * L + d) * M + a, (ptrdiff_t)n_tangents * L * M,
-                      b->frame[((ptrdiff_t)i * L + (phase - d + L) % L) * M + a]);
-    for (int i = 0; i < n_tangents; i++) {
-        store(b, b->job->exponent + i, n_tangents, b->power[i]);
-        store(b, b->job->mark + 2 * i, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
-        store(b, b->job->mark + 2 * i + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+                store(b, b->job->frame + k * rows + d * M + a, stride, column[(phase - d + L) % L * M + a]);
+        store(b, b->job->exponent + k, n_tangents, b->power[i]);
+        store(b, b->job->mark + 2 * k, 2 * (ptrdiff_t)n_tangents, b->mark_power[i]);
+        store(b, b->job->mark + 2 * k + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
+        count(b, b->job->n_lost + k, n_tangents, b->lost[i]);
     }
 }
 
@@ -69,6 +101,9 @@ INLINE ivec binary_order(vec squared)
 INLINE void tangent_overlaps(const int M, const Block *b, int phase)
 {
     tangent_activations(M, b, b->frame + phase * M);
+    clear(M, b->dquery);
+    clear(M, b->dkey + phase * M);
+    clear(M, b->dvalue + phase * M);
     project(M, b, QUERY, b->dx, b->dquery);
     project(M, b, KEY, b->dx, b->dkey + phase * M);
     project(M, b, VALUE, b->dx, b->dvalue + phase * M);
@@ -77,16 +112,20 @@ INLINE void tangent_overlaps(const int M, const Block *b, int phase)
 INLINE void tangent_attend(SIZES, const Block *b, int phase)
 {
     const int width = M / H, next = NEXT(phase);
+    clear(M, b->frame + next * M);
+    for (int a = 0; a < M; a++) EACH(g) b->dquery[a][g] *= b->gain[g];
     for (int h = 0; h < H; h++) EACH(g) {
-        for (int a = h * width; a < (h + 1) * width; a++) b->frame[next * M + a][g] = splat(0.0);
+        const int begin = h * width, end = begin + width;
         for (int e = 0; e < L; e++) {
+            const pack *key = b->key + e * M, *dkey = b->dkey + e * M;
+            const pack *value = b->value + e * M, *dvalue = b->dvalue + e * M;
             vec score = splat(0.0);
-            for (int a = h * width; a < (h + 1) * width; a++)
-                score += b->dquery[a][g] * b->key[e * M + a][g] + b->query[a][g] * b->dkey[e * M + a][g];
-            score *= b->gain[g];
-            for (int a = h * width; a < (h + 1) * width; a++)
-                b->frame[next * M + a][g] += b->weight[h * L + e][g]
-                    * (b->dvalue[e * M + a][g] + (b->value[e * M + a][g] - b->att[a][g]) * score);
+            for (int a = begin; a < end; a++)
+                score = fma3(b->dquery[a][g], key[a][g], fma3(b->gain_query[a][g], dkey[a][g], score));
+            for (int a = begin; a < end; a++) {
+                vec move = fma3(value[a][g] - b->att[a][g], score, dvalue[a][g]);
+                b->frame[next * M + a][g] = fma3(b->weight[h * L + e][g], move, b->frame[next * M + a][g]);
+            }
         }
     }
 }
@@ -94,8 +133,7 @@ INLINE void tangent_attend(SIZES, const Block *b, int phase)
 INLINE void rescale(SIZES, const Block *b)
 {
     EACH(g) {
-        vec size = splat(0.0);
-        for (int r = 0; r < L * M; r++) size += b->frame[r][g] * b->frame[r][g];
+        vec size = dot(L * M, g, b->frame, b->frame);
         ivec order = binary_order(size);
         vec factor = inverse_power(order);
         for (int r = 0; r < L * M; r++) {
@@ -118,7 +156,7 @@ INLINE void leading(SIZES, Block *b)
         tangent_overlaps(M, b, s);
     }
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, b, phase, b->slope);
+        begin_step(M, L, H, b, phase, b->slope);
         tangent_overlaps(M, b, phase);
         attend(M, L, H, b, 1, L, phase);
         tangent_attend(M, L, H, b, phase);
@@ -137,111 +175,71 @@ INLINE void leading(SIZES, Block *b)
 
 /* ---- any number of exponents ---- */
 
+/* v_e - A for every slot. Where the weight of one is nearly 1, A is its v up to rounding; there it
+   is made of the others, for sum_e w_e (v_e - A) = 0. */
+INLINE void tilts(SIZES, const Block *b)
+{
+    const int width = M / H;
+    for (int h = 0; h < H; h++) EACH(g) {
+        const pack *w = b->weight + h * L;
+        vec heavy = splat(1.0);
+        for (int e = 0; e < L; e++) heavy = where(w[e][g] > 0.5, w[e][g], heavy);
+        const vec inverse = -1.0 / heavy;
+        for (int a = h * width; a < (h + 1) * width; a++) {
+            vec sum = splat(0.0);
+            for (int e = 0; e < L; e++) {
+                vec tilt = b->value[e * M + a][g] - b->att[a][g];
+                b->tilt[e * M + a][g] = tilt;
+                sum = fma3(where(w[e][g] > 0.5, splat(0.0), w[e][g]), tilt, sum);
+            }
+            for (int e = 0; e < L; e++)
+                b->tilt[e * M + a][g] = where(w[e][g] > 0.5, sum * inverse, b->tilt[e * M + a][g]);
+        }
+    }
+}
+
 /* dA_t/dA_{slot}: the value moves, the score moves through the key, and in the newest slot
    through the query too. */
 INLINE void jacobian_rows(SIZES, const Block *b, int phase)
 {
-    const int width = M / H;
-    for (int h = 0; h < H; h++) {
+    const int width = M / H, oldest = NEXT(phase);
+    tilts(M, L, H, b);
+    clear(M * M, b->pull);
+    for (int h = 0; h < H; h++) EACH(g) {
         const int begin = h * width, end = begin + width;
-        const pack *w = b->weight + h * L;
-        for (int e = 0; e < L; e++)
-            for (int c = 0; c < M; c++) EACH(g) {
-                vec sum = splat(0.0);
-                for (int a = begin; a < end; a++)
-                    sum += b->query[a][g] * b->dkey[(e * M + a) * M + c][g];
-                b->dscore[e * M + c][g] = sum * b->gain[g];
+        for (int e = 0; e < L; e++) {
+            const pack *key = b->key + e * M, *tilt = b->tilt + e * M;
+            const pack *dkey = b->dkey + e * M * M, *dvalue = b->dvalue + e * M * M;
+            vec weight = b->weight[h * L + e][g];
+            for (int c = 0; c < M; c++) {
+                vec sum = b->gain_query[begin][g] * dkey[begin * M + c][g];
+                for (int a = begin + 1; a < end; a++)
+                    sum = fma3(b->gain_query[a][g], dkey[a * M + c][g], sum);
+                b->dscore[c][g] = sum;
             }
-        for (int a = begin; a < end; a++) {
-            for (int c = begin; c < end; c++) EACH(g) b->pull[c][g] = splat(0.0);
-            for (int e = 0; e < L; e++) EACH(g) {
-                vec lean = w[e][g] * (b->value[e * M + a][g] - b->att[a][g]);
-                for (int c = begin; c < end; c++) b->pull[c][g] += lean * b->key[e * M + c][g];
+            for (int a = begin; a < end; a++) {
+                vec lean = weight * tilt[a][g];
+                for (int c = begin; c < end; c++)
+                    b->pull[a * M + c][g] = fma3(lean, key[c][g], b->pull[a * M + c][g]);
                 for (int c = 0; c < M; c++)
-                    b->jacobian[(a * L + e) * M + c][g] = w[e][g] * b->dvalue[(e * M + a) * M + c][g]
-                                                        + lean * b->dscore[e * M + c][g];
-            }
-            for (int c = 0; c < M; c++) EACH(g) {
-                vec sum = splat(0.0);
-                for (int d = begin; d < end; d++) sum += b->pull[d][g] * b->dquery[d * M + c][g];
-                b->jacobian[(a * L + phase) * M + c][g] += sum * b->gain[g];
+                    b->jacobian[(a * L + e) * M + c][g]
+                        = fma3(weight, dvalue[a * M + c][g], lean * b->dscore[c][g]);
+                for (int c = 0; e == oldest && c < M; c++) /* without its weight, which may be tiny */
+                    b->basis[a * M + c][g] = fma3(tilt[a][g], b->dscore[c][g], dvalue[a * M + c][g]);
             }
         }
+        for (int a = begin; a < end; a++)
+            for (int c = 0; c < M; c++) {
+                vec sum = b->pull[a * M + begin][g] * b->dquery[begin * M + c][g];
+                for (int d = begin + 1; d < end; d++)
+                    sum = fma3(b->pull[a * M + d][g], b->dquery[d * M + c][g], sum);
+                pack *newest = b->jacobian + (a * L + phase) * M + c;
+                (*newest)[g] = fma3(sum, b->gain[g], (*newest)[g]);
+            }
     }
 }
 
-INLINE void propagate(SIZES, const Block *b, int n_tangents, int phase)
-{
-    for (int i = 0; i < n_tangents; i++) {
-        pack *column = b->frame + (ptrdiff_t)i * L * M;
-        for (int a = 0; a < M; a++) EACH(g) {
-            vec sum = b->jacobian[a * L * M][g] * column[0][g];
-            for (int r = 1; r < L * M; r++) sum += b->jacobian[a * L * M + r][g] * column[r][g];
-            b->fresh[a][g] = sum;
-        }
-        for (int a = 0; a < M; a++) EACH(g) column[NEXT(phase) * M + a][g] = b->fresh[a][g];
-    }
-}
-
-/* A stretch below this part of the largest one is rounding: (2^9 epsilon)^2. */
-#define LOST 0x1p-86
-
-INLINE vec squared(const ptrdiff_t rows, int g, const pack *column)
-{
-    vec sum = column[0][g] * column[0][g];
-    for (ptrdiff_t r = 1; r < rows; r++) sum += column[r][g] * column[r][g];
-    return sum;
-}
-
-/* Take the part along `column` out of n others. Several at a time share its loads, and do not
-   wait for one another's sums. */
-#define ABREAST 4
-INLINE void remove_part(const ptrdiff_t rows, int g, const pack *column, vec inverse, const int n, pack *others)
-{
-    vec dot[ABREAST];
-    for (int c = 0; c < n; c++) dot[c] = splat(0.0);
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (int c = 0; c < n; c++) dot[c] += column[r][g] * others[c * rows + r][g];
-    for (int c = 0; c < n; c++) dot[c] *= inverse;
-    for (ptrdiff_t r = 0; r < rows; r++)
-        for (int c = 0; c < n; c++) others[c * rows + r][g] -= dot[c] * column[r][g];
-}
-
-/* Modified Gram-Schmidt without roots or logarithms: columns keep their length up to a
-   power of two, which goes to `power`. */
-INLINE void orthogonalise(SIZES, const Block *b, int n_tangents)
-{
-    const ptrdiff_t rows = L * M;
-    EACH(g) {
-        vec largest = splat(0.0);
-        for (int i = 0; i < n_tangents; i++) {
-            vec size = squared(rows, g, b->frame + i * rows);
-            largest = select(largest < size, size, largest);
-        }
-        for (int i = 0; i < n_tangents; i++) {
-            pack *column = b->frame + i * rows;
-            vec size = squared(rows, g, column);
-            vec inverse = select(size > 0.0, 1.0 / size, splat(0.0));
-            int j = i + 1;
-            for (; j + ABREAST <= n_tangents; j += ABREAST)
-                remove_part(rows, g, column, inverse, ABREAST, b->frame + j * rows);
-            for (; j < n_tangents; j++) remove_part(rows, g, column, inverse, 1, b->frame + j * rows);
-            b->size[i][g] = size;
-        }
-        for (int i = 0; i < n_tangents; i++) {
-            pack *column = b->frame + i * rows;
-            ivec order = binary_order(b->size[i][g]);
-            vec factor = inverse_power(order);
-            for (int r = 0; r < rows; r++) column[r][g] *= factor;
-            b->power[i][g] += __builtin_convertvector(order, vec);
-            ivec lost = (b->size[i][g] <= largest * LOST) & (b->size[i][g] > 0.0);
-            for (int lane = 0; any(lost) && lane < WIDTH; lane++) {
-                ptrdiff_t p = b->first + g * WIDTH + lane;
-                if (p < b->job->n_points && lost[lane]) b->job->n_lost[p * n_tangents + i]++;
-            }
-        }
-    }
-}
+#include "_attention_frame.h"
 
 /* The slopes of the tokens that a step finds in the window. */
 INLINE void slopes(SIZES, const Block *b)
@@ -256,7 +254,7 @@ INLINE void slopes(SIZES, const Block *b)
 /* A step and its dense rows, from the state that `slopes` and later steps have made. */
 INLINE void step_with_rows(SIZES, const Block *b, int phase)
 {
-    begin_step(M, b, phase, b->slope);
+    begin_step(M, L, H, b, phase, b->slope);
     overlap_slope(M, b, QUERY, b->dquery);
     overlap_slope(M, b, KEY, b->dkey + phase * M * M);
     overlap_slope(M, b, VALUE, b->dvalue + phase * M * M);
@@ -274,13 +272,14 @@ INLINE void spectrum(SIZES, Block *b)
     slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
         step_with_rows(M, L, H, b, phase);
-        propagate(M, L, H, b, n_tangents, phase);
         const int strobe = STROBE(until);
-        if (strobe || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps)
-            orthogonalise(M, L, H, b, n_tangents);
+        const int qr = strobe || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
+        /* By the phase, not by t: a run in pieces must give the bits of one run. */
+        step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
         record(M, b, t, phase);
         if (strobe) {
             sample_window(M, L, H, b, n_sampled, NEXT(phase));
+            settle_dual_power(b);
             sample_growth(M, L, H, b, n_sampled++, n_tangents);
         }
     }

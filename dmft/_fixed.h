@@ -28,9 +28,9 @@ INLINE void fixed_of(const vec a[2], const vec v[2], vec m[2])
             vec d = ((size[g] - theta[g]) - v[g] * t) * rise;
             ivec close = d < CLOSE;
             vec last = d * (1.0 + v[g] * s * t * rise * d);
-            m[g] = select(busy[g] & close, t + s * last * (1.0 - last * t), m[g]);
+            m[g] = where(busy[g] & close, t + s * last * (1.0 - last * t), m[g]);
             busy[g] &= ~close;
-            theta[g] = select(busy[g], theta[g] + d, theta[g]);
+            theta[g] = where(busy[g], theta[g] + d, theta[g]);
         }
     for (int g = 0; g < 2; g++) m[g] = with_sign(m[g], a[g]);
 }

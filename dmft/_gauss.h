@@ -27,8 +27,8 @@ INLINE vec vsqrt(vec x)
 
 INLINE vec vabs(vec x) { return (vec)((ivec)x & INT64_MAX); }
 INLINE vec with_sign(vec x, vec of) { return (vec)((ivec)x | ((ivec)of & INT64_MIN)); }
-INLINE vec smaller(vec a, vec b) { return select(a < b, a, b); }
-INLINE vec larger(vec a, vec b) { return select(a > b, a, b); }
+INLINE vec smaller(vec a, vec b) { return where(a < b, a, b); }
+INLINE vec larger(vec a, vec b) { return where(a > b, a, b); }
 
 /* The last vector repeats its last element, so all elements see the same instructions. */
 INLINE vec load(const double *from, ptrdiff_t first, ptrdiff_t n)
@@ -141,10 +141,10 @@ INLINE vec mean_by_trapezoid(vec g, vec v, double log_eps)
     /* Two nodes a turn share their division; d and h cosh 2b stay below 1e14 times p. */
     for (double q = 1.0; q <= n; q += 2.0) {
         bell_next(&w);
-        vec weight = select(over.n >= q, w.weight, splat(0.0)), x = d + h * cosh_q;
+        vec weight = where(over.n >= q, w.weight, splat(0.0)), x = d + h * cosh_q;
         before = first * cosh_q - before;
         bell_next(&w);
-        vec weight2 = select(over.n > q, w.weight, splat(0.0)), y = d + h * before;
+        vec weight2 = where(over.n > q, w.weight, splat(0.0)), y = d + h * before;
         cosh_q = first * before - cosh_q;
         sum += (2.0 * (weight * y + weight2 * x)) / (x * y);
     }
@@ -155,8 +155,8 @@ INLINE vec mean_of(vec g, vec v, double log_eps)
 {
     ivec wide = v > MIXTURE_BEATS_TRAPEZOID;
     vec out = splat(0.0);
-    if (any(~wide)) out = mean_by_trapezoid(g, select(wide, splat(0.0), v), log_eps);
-    if (any(wide)) out = select(wide, by_mixture(g, v, 1).mean, out);
+    if (any(~wide)) out = mean_by_trapezoid(g, where(wide, splat(0.0), v), log_eps);
+    if (any(wide)) out = where(wide, by_mixture(g, v, 1).mean, out);
     return out;
 }
 
@@ -169,7 +169,7 @@ INLINE moments derivatives_by_trapezoid(vec g, vec v)
     moments of = {0};
     double n = largest(over.n);
     for (double q = 0.0; q <= n; q += 1.0) {
-        vec weight = select(over.n >= q, w.weight, splat(0.0)) * (q > 0.0 ? 1.0 : 0.5);
+        vec weight = where(over.n >= q, w.weight, splat(0.0)) * (q > 0.0 ? 1.0 : 0.5);
         for (int side = -1; side <= 1; side += 2) {
             ratio r = tanh_ratio(g + side * q * over.step * root);
             vec t = r.numerator / r.denominator;
@@ -191,10 +191,10 @@ static void averages(ptrdiff_t n, const double *g, const double *v, double *mean
         moments of = by_mixture(gp, vp, 1);
         ivec narrow = vp < DERIVATIVES_BY_TRAPEZOID;
         if (any(narrow)) {
-            moments fine = derivatives_by_trapezoid(gp, select(narrow, vp, splat(0.0)));
-            of.mean = select(narrow, fine.mean, of.mean);
-            of.slope = select(narrow, fine.slope, of.slope);
-            of.bend = select(narrow, fine.bend, of.bend);
+            moments fine = derivatives_by_trapezoid(gp, where(narrow, vp, splat(0.0)));
+            of.mean = where(narrow, fine.mean, of.mean);
+            of.slope = where(narrow, fine.slope, of.slope);
+            of.bend = where(narrow, fine.bend, of.bend);
         }
         if (mean) store(mean, p, n, of.mean);
         if (slope) store(slope, p, n, of.slope);
@@ -217,8 +217,8 @@ static void pair(ptrdiff_t n, const double *g1, const double *g2, const double *
         vec ga = load(g1, p, n), gb = load(g2, p, n), va = load(v1, p, n), vb = load(v2, p, n);
         vec r = load(rho, p, n);
         ivec swap = va > vb;
-        vec g = select(swap, gb, ga), v = select(swap, vb, va);
-        vec other = select(swap, ga, gb), bath = select(swap, va, vb);
+        vec g = where(swap, gb, ga), v = where(swap, vb, va);
+        vec other = where(swap, ga, gb), bath = where(swap, va, vb);
         vec pull = r * vsqrt(bath), root = vsqrt(v);
         vec left = bath * ((1.0 - r) * (1.0 + r));
         grid over = trapezoid(larger(v, pull * pull), log_eps + 3.0);
@@ -227,7 +227,7 @@ static void pair(ptrdiff_t n, const double *g1, const double *g2, const double *
         for (double q = 0.0; q <= most; q += 1.0) {
             /* Nodes may be many here: a recurrence would lose digits like their square. */
             vec xq = q * over.step, bell_q = (over.step * INV_SQRT_2PI) * vexp(-0.5 * (xq * xq));
-            vec weight = select(over.n >= q, bell_q, splat(0.0)) * (q > 0.0 ? 1.0 : 0.5);
+            vec weight = where(over.n >= q, bell_q, splat(0.0)) * (q > 0.0 ? 1.0 : 0.5);
             for (int side = -1; side <= 1; side += 2) {
                 vec x = side * xq;
                 ratio t = tanh_ratio(g + root * x);
@@ -261,7 +261,7 @@ static void hermite(ptrdiff_t first, ptrdiff_t n, ptrdiff_t n_all, const double 
             ratio t = tanh_ratio(gp + root * x);
             vec h = vexp(-0.5 * (x * x)) * (step * INV_SQRT_2PI), before = splat(0.0);
             vec y = t.numerator / t.denominator;
-            h = select(count >= vabs(splat(q)), h * y, splat(0.0));
+            h = where(count >= vabs(splat(q)), h * y, splat(0.0));
             square += h * y;
             for (int k = 0; k < N_HERMITE; k++) {
                 sum[k] += h;
@@ -295,7 +295,7 @@ static void mehler(ptrdiff_t i, ptrdiff_t n_all, const double *coefficient, cons
             }
             const double *left = rest + stage * n_all;
             ivec done = busy & (vabs(power) * (left[i] * load(left, p, n_all)) <= tol);
-            found = select(done, sum, found);
+            found = where(done, sum, found);
             busy &= ~done;
         }
         store(out, p, n_all, found);

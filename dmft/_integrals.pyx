@@ -9,6 +9,8 @@ from libc.stdint cimport uintptr_t
 
 import numpy as np
 
+from . import _simd
+
 cdef extern from "_integrals.h" nogil:
     ctypedef struct Integrals:
         const char *name
@@ -42,17 +44,13 @@ cdef enum:
     PAIR_CHUNK = 16
 
 
-def simd_paths():
-    """Return the names of the instruction sets this machine can run, best first."""
-    return [_sets[i].name.decode() for i in range(_n_sets)]
-
-
-def simd_path(name=None):
-    """Return the instruction set in use; with a name, use that one from now on."""
+def _use(int i):
     global _active
-    if name is not None:
-        _active = _sets[simd_paths().index(name)]
-    return _active.name.decode()
+    _active = _sets[i]
+
+
+_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
 cdef inline int _team(int n_threads, Py_ssize_t n_parts) noexcept:

@@ -9,6 +9,8 @@ from libc.stdint cimport int64_t, uintptr_t
 
 import numpy as np
 
+from . import _simd
+
 cdef extern from "_attention.h" nogil:
     enum: N_RECORDS
     ctypedef struct Job:
@@ -28,7 +30,7 @@ cdef extern from "_attention.h" nogil:
         Py_ssize_t n_rows
         double *record[6]
         int64_t *n_recorded
-        int n_tangents, qr_interval
+        int n_tangents, qr_interval, n_dual
         double *frame
         double *exponent
         int64_t *n_lost
@@ -80,17 +82,13 @@ cdef int _n_sets = dmft_supported(_sets)
 cdef const Kernels *_active = _sets[0]
 
 
-def simd_paths():
-    """Return the names of the instruction sets this machine can run, best first."""
-    return [_sets[i].name.decode() for i in range(_n_sets)]
-
-
-def simd_path(name=None):
-    """Return the instruction set in use; with a name, use that one from now on."""
+def _use(int i):
     global _active
-    if name is not None:
-        _active = _sets[simd_paths().index(name)]
-    return _active.name.decode()
+    _active = _sets[i]
+
+
+_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
 def block_size():
@@ -125,6 +123,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             double[:, :, :, ::1] sample_window,   # OUT   (n_points, n_samples, n_context, n_features) or None
             double[:, :, ::1] sample_growth,      # OUT   (n_points, n_samples, n_tangents) or None
             int qr_interval,
+            int n_dual,
             int n_threads):
     """Take every point n_steps further, in place; see Job in _attention.h."""
     cdef Job job
@@ -162,6 +161,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     job.n_recorded = &n_recorded[0]
     job.n_tangents = 0 if frame is None else <int> frame.shape[1]
     job.qr_interval = qr_interval
+    job.n_dual = n_dual
     if job.n_tangents:
         job.frame = &frame[0, 0, 0, 0]
         job.exponent = &exponent[0, 0]

@@ -9,6 +9,8 @@ from libc.stdint cimport uint64_t, uintptr_t
 
 import numpy as np
 
+from . import _simd
+
 cdef extern from "_network.h" nogil:
     enum: N_RECORDS
     ctypedef struct NetworkJob:
@@ -62,17 +64,13 @@ cdef int _n_sets = dmft_networks(_sets)
 cdef const Networks *_active = _sets[0]
 
 
-def simd_paths():
-    """Return the names of the instruction sets this machine can run, best first."""
-    return [_sets[i].name.decode() for i in range(_n_sets)]
-
-
-def simd_path(name=None):
-    """Return the instruction set in use; with a name, use that one from now on."""
+def _use(int i):
     global _active
-    if name is not None:
-        _active = _sets[simd_paths().index(name)]
-    return _active.name.decode()
+    _active = _sets[i]
+
+
+_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
 def block_size():

@@ -197,7 +197,7 @@ static void attend(const NetworkJob *job, const work *w, vec gain, int now, int 
             vec score = splat(0.0);
             for (int a = head; a < head + width; a++) score += w->m[QUERY * M + a] * keys[slot * M + a];
             w->score[d] = score *= gain;
-            most = select(score > most, score, most);
+            most = where(score > most, score, most);
         }
         for (int a = head; a < head + width; a++) w->attention[a] = splat(0.0);
         for (int d = 0, slot = now; d < n; d++, slot = slot ? slot - 1 : L - 1) {

@@ -140,8 +140,9 @@ class Exponents:
         _average_pairs(values, errors, average, regular[:, None] & known)
         values[~known], errors[~known] = np.nan, np.nan
         values[vanished], errors[vanished] = -np.inf, 0.0
-        # Descending, what is unknown after what is known, what is annihilated last.
-        order = np.argsort(-np.where(np.isnan(values), -1e300, values), axis=1, kind="stable")
+        # What is known descends, what is annihilated last; what is unknown stays between its neighbours.
+        order, places = np.empty(values.shape, dtype=np.intp), np.argsort(np.isnan(values), axis=1, kind="stable")
+        np.put_along_axis(order, places, np.argsort(-values, axis=1, kind="stable"), axis=1)
         values, errors, known = (np.take_along_axis(x, order, axis=1) for x in (values, errors, known))
         sums = self._errors_of_sums(order, known, average, regular)
         dimension, its_error = kaplan_yorke(values, errors, sums, self.dimension)

@@ -23,8 +23,8 @@ class Spectrum:
     ----------
     exponents : ndarray, shape (n_exponents,)
         Descending, in nats per token step. -inf where the map annihilates a direction; NaN where
-        the stretch was below rounding, so that nothing is known but that it lies below the last
-        finite one.
+        the stretch was below rounding, so that nothing is known but that it lies between its
+        finite neighbours.
     stderr : ndarray, shape (n_exponents,)
         Their standard errors: 0 for -inf, NaN for NaN.
     regular : bool
@@ -207,7 +207,7 @@ def lyapunov(
         How many running values to keep; with a tolerance those at each doubling are kept too.
     qr_interval : int, default=1
         Steps between two orthogonalisations. 1 is always safe; where the softmax saturates, more
-        loses the trailing exponents.
+        loses exponents.
     n_threads : int or None
         Has no effect on the numbers.
 
@@ -224,6 +224,12 @@ def lyapunov(
 
     Notes
     -----
+    All L*M exponents at once come from both ends: where the softmax or the tokens saturate, a step
+    annihilates directions to more digits than a double has, and the trailing half of
+    :math:`J Q = Q' R` would be rounding noise. Since :math:`J^{-T} Q = Q' R^{-T}`, that half is
+    carried by the inverse transposed Jacobian and made orthogonal from the last one back. What is
+    lost all the same, in the middle at large :math:`\beta`, is reported as lost.
+
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.
 

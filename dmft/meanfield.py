@@ -153,7 +153,7 @@ class Batch:
             self._preset = np.ascontiguousarray([state.preset for state in states])
         self.n_threads = effective_threads(n_threads)
         self.frame = self.exponent = self.n_lost = self._mark = None
-        self.qr_interval = 1
+        self.qr_interval, self.n_dual = 1, 0
 
     @property
     def n_points(self):
@@ -181,7 +181,12 @@ class Batch:
         return self.shape[0]
 
     def begin_tangents(self, n_tangents, qr_interval=1):
-        """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps."""
+        """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.
+
+        Where there are as many as the window has dimensions, and the map annihilates none of them
+        whatever the orbit, the last half is carried by the inverse transposed Jacobian: `frame` then
+        holds tangents whose lengths are the inverses of the stretches.
+        """
         n_context, n_features = self.shape
         frame = np.eye(n_tangents, n_context * n_features).reshape(n_tangents, n_context, n_features)
         self.frame = np.repeat(frame[None], self.n_points, axis=0)
@@ -189,12 +194,25 @@ class Batch:
         self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
         self._mark = np.zeros((self.n_points, n_tangents, 2))
         self.qr_interval = qr_interval
+        self.n_dual = 0
+        if n_tangents == self.size > 1 and self._invertible():
+            self.n_dual = self.size - 2 * ((self.size + 3) // 4)  # they go through the kernel two by two
+
+    def _invertible(self):
+        """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
+        value = self._couplings[_KERNEL_ROLES.index("value")]
+        if LAWS[self._law] == "classes":
+            slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
+            value = value.T * slopes @ self._signs
+        return np.linalg.matrix_rank(value) == self.shape[1]
 
     def log_growth(self):
         """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
         length = np.linalg.norm(self.frame.reshape(*self.exponent.shape, -1), axis=2)
         with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
-            return self.exponent * np.log(2.0) + np.log(length)
+            growth = self.exponent * np.log(2.0) + np.log(length)
+        growth[:, growth.shape[1] - self.n_dual :] *= -1.0
+        return growth
 
     def advance(self, n_steps, *, record=None, tangents=False, tick=None):
         """Take all points n_steps further, filling a `Record`; `tick` hears of steps now and then."""
@@ -257,7 +275,7 @@ class Batch:
             self.window, self._preset, self.n_filled, self.phase,
             n_steps, record.every, record.clock, record.component, record.slots, record.rows,
             self.frame if tangents else None, self.exponent, self.n_lost, self._mark,
-            interval, until, windows, growth, self.qr_interval, n_threads,
+            interval, until, windows, growth, self.qr_interval, self.n_dual if tangents else 0, n_threads,
         )  # fmt: skip
         record.clock += n_steps
         n_context = self.shape[0]

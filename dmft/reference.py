@@ -175,3 +175,31 @@ def companion(rows):
     out[:n_features] = rows.transpose(1, 0, 2).reshape(n_features, size)
     out[n_features:, : size - n_features] = np.eye(size - n_features)
     return out
+
+
+def inverse_transposed(rows, columns):
+    """Return companion(rows)^-T times columns (L*M, n), without the matrix: only C = rows[-1] is inverted.
+
+    y'_0 = C^-T y_{L-1}, and y'_{d+1} = y_d - rows[d]^T y'_0.
+    """
+    n_context, n_features, _ = rows.shape
+    y = columns.reshape(n_context, n_features, -1)
+    newest = np.linalg.solve(rows[-1].T, y[-1])
+    older = y[:-1] - rows[:-1].transpose(0, 2, 1) @ newest
+    return np.concatenate([newest[None], older]).reshape(columns.shape)
+
+
+def step_frame(rows, frame, n_dual):
+    """Return the orthonormal frame (L*M, n) after a step with these Jacobian rows, and its log growth (n,).
+
+    The growth is log |R_ii| of J Q = Q' R. Since J^-T Q = Q' R^-T, the last n_dual columns come as well
+    from the inverse transposed Jacobian, orthogonalised from the last one back: where J all but
+    annihilates directions, only so to any digits.
+    """
+    n_direct = frame.shape[1] - n_dual
+    direct, stretch = np.linalg.qr(companion(rows) @ frame[:, :n_direct])
+    growth = np.log(np.abs(np.diag(stretch)))
+    if n_dual == 0:
+        return direct, growth
+    dual, shrink = np.linalg.qr(inverse_transposed(rows, frame[:, : n_direct - 1 : -1]))
+    return np.hstack([direct, dual[:, ::-1]]), np.concatenate([growth, -np.log(np.abs(np.diag(shrink)))[::-1]])

@@ -141,6 +141,7 @@ def test_authors_attractors_near_1_2738_are_among_ours():
         most, least = n_unique / n_steps, max(0.0, n_unique - drawn_in) / n_steps
         # The leading exponent of 10 000 chaotic steps has a standard deviation of 0.005 here.
         error = 3 * 0.005 * np.sqrt(most * 10_000 / n_steps)
-        assert least * chaos + (1 - least) * cycle - error < leading[0]
+        mean = chaos - 3 * 0.005 * np.sqrt(10_000 / n_steps)  # ours is the largest of hundreds of runs
+        assert least * mean + (1 - least) * cycle - error < leading[0]
         assert leading[0] < most * chaos + (1 - most) * cycle + error
     assert settled == 15

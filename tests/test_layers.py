@@ -12,7 +12,7 @@ import dmft
 
 HOME = Path(dmft.__file__).parent
 FLOOR = {
-    "_kernels": 0, "_integrals": 0, "_network": 0, "_series": 0,
+    "_kernels": 0, "_integrals": 0, "_network": 0, "_series": 0, "_simd": 0,
     "reference": 0, "_version": 0, "_checks": 0, "_threads": 0,
     "features": 1, "gaussian": 1, "series": 1, "indicators": 1, "coexistence": 0,
     "recurrence": 2, "streaming": 2,
