@@ -5,11 +5,17 @@ import timeit
 from bench import ours
 from bench.peers import common
 
-STEPS = {"orbit": 4000, "leading": 2000, "spectrum": 200}
+STEPS = {"orbit": 4000, "leading": 2000, "spectrum": 200}  # at 12 dimensions
+
+
+def n_steps(problem, work):
+    """Return steps that take about as long at any size."""
+    scale = 12 / problem.window[0].size
+    return max(8, int(STEPS[work] * min(1.0, scale**2 if work == "spectrum" else scale)))
 
 
 class Kernel:
-    params = (["1x4", "3x4", "3x8", "5x4"], list(STEPS), [16, 64, 1024])
+    params = (["x".join(map(str, size)) for size in common.SIZES], list(STEPS), [16, 64, 1024])
     param_names = ("size", "work", "n_points")
     timeout = 300
 
@@ -18,11 +24,11 @@ class Kernel:
         self.run = getattr(ours, work)
 
     def time_run(self, size, work, n_points):
-        self.run(self.problem, STEPS[work])
+        self.run(self.problem, n_steps(self.problem, work))
 
     def track_ns_per_step_and_point(self, size, work, n_points):
         best = min(timeit.repeat(lambda: self.time_run(size, work, n_points), number=1, repeat=5))
-        return 1e9 * best / (STEPS[work] * n_points)
+        return 1e9 * best / (n_steps(self.problem, work) * n_points)
 
     track_ns_per_step_and_point.unit = "ns"
 

@@ -1,19 +1,16 @@
-/* Loops whose speed is this core's limit; compiled by roofline.py once for each instruction set,
- * with WIDTH defined, and with contraction off or (for `mul_add` to become an FMA) fast.
- */
+/* Loops whose speed is this core's limit; compiled by roofline.py once for each instruction set. */
 #include "_simd.h"
 
 #define CHAINS 12 /* independent, to hide the latencies; with the constants they fit 16 registers */
 
 static volatile double seed = 1.5;
 
-/* CHAINS multiplications and as many additions a turn, or as many FMAs. */
-double mul_add(long turns)
+double multiply_add(long turns)
 {
     vec x[CHAINS], a = splat(seed * 0.25), b = splat(seed);
     for (int k = 0; k < CHAINS; k++) x[k] = splat(seed + k);
     for (long t = 0; t < turns; t++)
-        for (int k = 0; k < CHAINS; k++) x[k] = x[k] * a + b;
+        for (int k = 0; k < CHAINS; k++) x[k] = fma3(x[k], a, b);
     for (int k = 1; k < CHAINS; k++) x[0] += x[k];
     return x[0][0];
 }

@@ -1,7 +1,7 @@
 """What this core can do at most, and what a step of the kernels asks of it.
 
-`python -m bench.roofline` prints the throughput of separate multiplications and additions, of
-fused ones, of divisions and of the package's exp and tanh, for every width of register.
+`python -m bench.roofline` prints the throughput of fused multiply-adds, of divisions and of the
+package's exp and tanh, for every width of register.
 """
 
 import ctypes
@@ -17,24 +17,19 @@ from pathlib import Path
 SOURCE = Path(__file__).with_suffix(".c")
 HEADERS = SOURCE.parents[1] / "dmft"
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-FLAGS = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-Wno-psabi", "-shared", "-fPIC")  # as setup.py
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]  # as setup.py
 CHAINS = 12
 
-# By the names of the kernels' SIMD paths: lanes, target without and with FMA.
-PATHS = {
-    "avx512": (8, "avx512f,avx512dq,avx512vl", "avx512f,avx512dq,avx512vl"),
-    "avx2": (4, "avx2", "avx2,fma"),
-    "baseline": (2, None, None),
-}
+# By the names of the kernels' SIMD paths: lanes and target.
+PATHS = {"avx512": (8, "avx512f,avx512dq,avx512vl"), "avx2": (4, "avx2,fma"), "baseline": (2, None)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Rates:
-    """Nanoseconds per element of one lane; `fma` is None where there is none."""
+    """Nanoseconds per element of one lane."""
 
     lanes: int
-    mul_add: float  # one multiplication or one addition, half of each
-    fma: float | None
+    fma: float
     division: float
     exp: float
     tanh: float
@@ -42,15 +37,15 @@ class Rates:
 
 
 @functools.cache
-def library(path, fused):
-    lanes, plain, with_fma = PATHS[path]
-    target = with_fma if fused else plain
+def library(path):
+    lanes, target = PATHS[path]
     with tempfile.TemporaryDirectory() as folder:
         source, compiled = Path(folder, "roofline.c"), Path(folder, "roofline.so")
-        pragma = f'#pragma GCC target("{target}")\n' if target else ""
+        pragma = f'#include <immintrin.h>\n#pragma GCC target("{target}")\n' if target else ""
         source.write_text(f'{pragma}#define WIDTH {lanes}\n#include "{SOURCE}"\n')
-        contract = "-ffp-contract=" + ("fast" if fused else "off")
-        subprocess.run([*COMPILER, *FLAGS, contract, f"-I{HEADERS}", source, "-o", compiled], check=True)
+        subprocess.run(
+            [*COMPILER, *FLAGS, "-shared", "-fPIC", f"-I{HEADERS}", source, "-o", compiled, "-lm"], check=True
+        )
         return ctypes.CDLL(str(compiled))
 
 
@@ -64,30 +59,25 @@ def seconds(function, turns):
 
 def sample(path):
     """Return the rates of one SIMD path at this moment, within some 20 ms."""
-    lanes, _, with_fma = PATHS[path]
-    plain = library(path, False)
+    lanes, loops = PATHS[path][0], library(path)
 
-    def ns(loaded, name, turns):
-        return 1e9 * seconds(getattr(loaded, name), turns) / (CHAINS * lanes)
+    def ns(name, turns):
+        return 1e9 * seconds(getattr(loops, name), turns) / (CHAINS * lanes)
 
     return Rates(
         lanes=lanes,
-        mul_add=ns(plain, "mul_add", 500_000) / 2,
-        fma=ns(library(path, True), "mul_add", 1_000_000) if with_fma else None,
-        division=ns(plain, "division", 50_000),
-        exp=ns(plain, "exponential", 20_000),
-        tanh=ns(plain, "tangent", 20_000),
-        clock=1e-9 * 3 * CHAINS / seconds(plain.cycles, 200_000),
+        fma=ns("multiply_add", 1_000_000 if lanes > 2 else 100_000),
+        division=ns("division", 50_000),
+        exp=ns("exponential", 20_000),
+        tanh=ns("tangent", 20_000),
+        clock=1e-9 * 3 * CHAINS / seconds(loops.cycles, 200_000),
     )
 
 
 def summary(samples, choose):
     """Return the rates chosen (least, median) from several samples, and the clock at its best."""
     names = [field.name for field in dataclasses.fields(Rates) if field.name != "clock"]
-    chosen = {
-        name: None if samples[0].fma is None and name == "fma" else choose([vars(s)[name] for s in samples])
-        for name in names
-    }
+    chosen = {name: choose([vars(s)[name] for s in samples]) for name in names}
     return Rates(**chosen, clock=max(s.clock for s in samples))
 
 
@@ -98,89 +88,90 @@ def measure(path, n=20):
 
 @dataclasses.dataclass(frozen=True)
 class Counts:
-    """Multiplications, additions (or subtractions) and divisions of one step of one point."""
+    """Fused multiply-adds, lone multiplications or additions, and divisions of a step of one point."""
 
-    mul: float = 0
-    add: float = 0
+    fma: float = 0
+    lone: float = 0
     div: float = 0
 
     def __add__(self, other):
-        return Counts(self.mul + other.mul, self.add + other.add, self.div + other.div)
+        return Counts(self.fma + other.fma, self.lone + other.lone, self.div + other.div)
 
     def __mul__(self, n):
-        return Counts(n * self.mul, n * self.add, n * self.div)
+        return Counts(n * self.fma, n * self.lone, n * self.div)
 
     def bound(self, rates):
-        """Nanoseconds for a step if nothing but the arithmetic took time, nothing fused."""
-        return max((self.mul + self.add) * rates.mul_add, self.div * rates.division)
-
-    def fused_bound(self, rates):
-        """The same if every addition that could be were fused with a multiplication."""
-        if rates.fma is None:
-            return self.bound(rates)
-        return max(max(self.mul, self.add) * rates.fma, self.div * rates.division)
+        """Nanoseconds for a step if nothing but the arithmetic took time: a lone one takes as long as an FMA."""
+        return max((self.fma + self.lone) * rates.fma, self.div * rates.division)
 
 
-# _simd.h. exp: 9 steps of the polynomial, 3 of the reduction, r^2, r^4, 1 + (r + r^2 p), 2^n.
-EXP = Counts(mul=16, add=15)
-# tanh_ratio: 5 steps of the polynomial, |2x|, 3 of the reduction, z, z^2, 1 -+ s, the two sums.
-TANH = Counts(mul=15, add=13)
-SLOPE = Counts(mul=3, add=2)  # its sech^2
+# _simd.h. exp: the polynomial, two steps of the reduction, r^2, r^4, the end.
+EXP = Counts(fma=14, lone=3)
+# tanh_ratio: the polynomial, three steps of the reduction, z, z^2, 1 -+ s, the two sums.
+TANH = Counts(fma=10, lone=7)
+SLOPE = Counts(fma=1, lone=2)  # its sech^2
 
 
 def counts(work, M, L, J):
     """Return what _attention_map.h and _attention_tangent.h do for one step (H = 1).
 
-    Comparisons, selections, shifts, loads and stores are left out: at best they run beside. A sum
-    that starts from zero counts its first addition, for the compiler must make it (0 + -0 = 0).
+    `work` is "orbit", "leading", "spectrum" or, without inverse Jacobians, "one-sided".
+
+    Comparisons, selections, shifts, loads and stores are left out: at best they run beside.
     """
-    pair = Counts(mul=1, add=1)
-    mul, add, div = Counts(mul=1), Counts(add=1), Counts(div=1)
+    fma, lone, div = Counts(fma=1), Counts(lone=1), Counts(div=1)
     n = L * M
 
-    # activations: the field s_j.A, beta times it, numerator / denominator
-    total = (pair * M + TANH + div + mul + Counts(mul=1, add=-1)) * J
-    # overlaps of q, k and v: the sum over classes, times 1 - epsilon, plus the position
-    total += (pair * (J * M) + mul * M + pair * M) * 3
-    # attend: scores, times gain, exp of the differences, their sum and inverse, the mean of the values
-    total += (pair * M + Counts(mul=1, add=-1) + add + EXP + add + mul) * L + Counts(add=-1, div=1)
-    total += pair * (L * M)
+    def sums(n_sums, n_terms):
+        return (lone + fma * (n_terms - 1)) * n_sums
+
+    # activations: the field s_j.A, beta times it, numerator / denominator times 1 - epsilon
+    total = sums(J, M) + (TANH + div + lone * 3) * J
+    # overlaps of q, k and v: the sum over classes, added to the position's part
+    total += fma * (3 * M * J)
+    # attend: gain m^q, scores, exp of the differences, their sum and inverse, the mean of the values
+    total += lone * M + sums(L, M) + (lone * 3 + EXP) * L + lone * -1 + div + sums(M, L) + lone * M
     if work == "orbit":
         return total
 
-    # slope: sech^2 / denominator^2 times beta, times every sign
-    total += (SLOPE + mul * (3 + M)) * J
+    # slope: sech^2 / denominator^2 times beta (1 - epsilon), times every sign
+    total += (SLOPE + lone * (4 + M)) * J
     if work == "leading":
         # tangent_activations, and the three overlaps' tangents
-        total += (pair * M + Counts(add=-1)) * J + (pair * (J * M) + mul * M) * 3
-        # tangent_attend: score = gain (dq.k + q.dk), then w (dv + (v - A) score) summed
-        total += (pair * (2 * M) + mul + Counts(mul=2, add=3) * M) * L
+        total += sums(J, M) + sums(3 * M, J)
+        # tangent_attend: gain dq; score = dq.k + q.dk, then w (dv + (v - A) score) summed
+        total += lone * M + (fma * (2 * M) + (lone + fma * 2) * M) * L
         # rescale at every fourth phase: the norm, then frame, dkey and dvalue
-        return total + (pair * n + mul * (3 * n)) * (-(-L // 4) / L)
+        return total + (sums(1, n) + lone * (3 * n)) * (-(-L // 4) / L)
 
     # overlap_slope of q, k and v
-    total += (pair * J + mul) * (3 * M * M)
-    # jacobian_rows: dscore; lean, pull and the row itself; the query's pull on the newest slot
-    total += (pair * M + mul) * (L * M)
-    total += (pair + pair * M + Counts(mul=2, add=1) * M) * (M * L)
-    total += (pair * M + pair) * (M * M)
-    # propagate: M rows of n terms for n tangents
-    total += (pair * n + Counts(add=-1)) * (M * n)
-    # orthogonalise: squared norms, dot products and subtractions for every pair, the first norms
-    # again for `largest`, powers of two
-    total += (pair * n + div) * n + (pair * (2 * n) + mul) * (n * (n - 1) // 2)
-    return total + pair * (n * (n - 1)) + mul * (n * n)
+    total += sums(3 * M * M, J)
+    # tilts; jacobian_rows: dscore; lean, pull and the row itself; the query's pull on the newest slot
+    total += (lone + fma) * (L * M) + lone * M + div
+    total += sums(L * M, M) + (lone + fma * M + (lone + fma) * M) * (M * L)
+    total += (sums(1, M) + fma) * (M * M)
+    # step_frame: C^-T by Gram-Schmidt on the M rows of C
+    n_dual = n - 2 * ((n + 3) // 4) if work == "spectrum" else 0
+    if n_dual:
+        total += fma * (M * M) + (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1) // 2)
+        total += lone * (2 * M * M) + fma * (M * M * (M - 1) // 2) + div
+    # propagate: M rows of n terms; propagate_dual: C^-T y, a factor, and n rows of M terms
+    total += sums(M * (n - n_dual), n) + (sums(M, M) + lone * n + fma * (M * n)) * n_dual
+    for k in (n - n_dual, n_dual):
+        # lengths, dot products and subtractions for every pair, what two neighbours still share
+        total += (sums(1, n) + div) * k + (sums(1, n) + lone + fma * n) * (k * (k - 1) // 2)
+        total += sums(1, n) * max(0, k // 2 - 1)
+    # powers of two at every fourth phase
+    return total + lone * (n * n) * (-(-L // 4) / L)
 
 
 def main():
     from dmft import _kernels
 
-    print("ns per element:  lanes  mul or add    fma  division    exp   tanh   clock / GHz")
+    print("ns per element:  lanes    fma  division    exp   tanh   clock / GHz")
     for path in _kernels.simd_paths():
         r = measure(path)
-        fma = f"{r.fma:6.3f}" if r.fma else "     -"
-        print(f"{path:>15}  {r.lanes:5}  {r.mul_add:10.3f} {fma}  {r.division:8.3f} {r.exp:6.3f}", end=" ")
-        print(f"{r.tanh:6.3f}   {r.clock:.2f}")
+        print(f"{path:>15}  {r.lanes:5} {r.fma:6.4f}  {r.division:8.3f} {r.exp:6.3f} {r.tanh:6.3f}   {r.clock:.2f}")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,12 @@ import dataclasses
 import functools
 import importlib
 import importlib.util
+import types
 
 import numpy as np
+
+from dmft import reference
+from dmft.model import State
 
 from . import common
 
@@ -48,7 +52,9 @@ def here(module):
 PLAIN = {"flags": ("-O3",)}
 NATIVE = {"flags": ("-O3", "-march=native", "-ffast-math")}
 OURS = Peer("ours", f"{__name__.rpartition('.')[0]}.ours", batched=True)
+ONE_SIDED = Peer("ours, one-sided", OURS.module, works=("spectrum",), options={"n_dual": 0}, batched=True)
 PEERS = (
+    ONE_SIDED,
     Peer("scalar C", here("scalar_c")),
     Peer("scalar C, -O3", here("scalar_c"), options=PLAIN),
     Peer("scalar C, native fast-math", here("scalar_c"), options=NATIVE),
@@ -63,7 +69,7 @@ PEERS = (
 )
 
 
-def check_problem(work, n_features, n_context, n_points=5):
+def check_problem(work, n_features, n_context, n_points=3):
     """Return what competitors must agree on, and for how many steps.
 
     Windows before chaos parts them; exponents where the orbit is stable and, for all of them, the
@@ -73,7 +79,7 @@ def check_problem(work, n_features, n_context, n_points=5):
         return common.problem(n_features, n_context, n_points), 12
     problem = common.problem(n_features, n_context, n_points, beta=(1.0, 1.0))
     if work == "leading":
-        return problem, 200
+        return problem, 40
     soft = dataclasses.replace(problem, gain=0.05 * problem.gain, window=0.3 * problem.window)
     return soft, 3 * n_context + 2
 
@@ -81,11 +87,39 @@ def check_problem(work, n_features, n_context, n_points=5):
 TOLERANCE = {"orbit": 1e-10, "leading": 1e-8, "spectrum": 1e-8}
 
 
+def as_model(problem, i):
+    """Return point i as reference.py wants it."""
+    roles = ("query", "key", "value", "output")  # in the order of a problem's arrays
+    n_features, n_context, _ = problem.sizes
+    couplings = dict(zip(roles, problem.couplings, strict=True))
+    features = types.SimpleNamespace(
+        classes=types.SimpleNamespace(signs=problem.signs, couplings=couplings),
+        position_field=lambda role, n_context: problem.position[roles.index(role)],
+    )
+    numbers = {name: getattr(problem, name)[i] for name in ("beta", "gain", "epsilon")}
+    return types.SimpleNamespace(
+        features=features, n_features=n_features, n_context=n_context, n_heads=1, **numbers
+    )  # fmt: skip
+
+
 @functools.cache
 def expected(work, n_features, n_context):
-    """Return NumPy's answer to the check: the peer closest to the equations."""
+    """Return what reference.py makes of the check, one point and one step after the other."""
     problem, n_steps = check_problem(work, n_features, n_context)
-    return Peer("", here("numpy_batch")).function(work)(problem, n_steps)
+    size, found = n_features * n_context, []
+    for i in range(problem.n_points):
+        model, state = as_model(problem, i), State(problem.window[i], problem.phase)
+        frame, logs = np.eye(size, 1 if work == "leading" else size), 0.0
+        for _ in range(n_steps if work != "orbit" else 0):
+            rows = reference.jacobian(model, state.attention, state.phase)
+            frame, growth = reference.step_frame(rows, frame, 0)
+            logs = logs + growth / n_steps
+            state = reference.iterate(model, state, 1)[1]
+        if work == "orbit":
+            found.append(reference.iterate(model, state, n_steps)[1].attention)
+        else:
+            found.append(logs[0] if work == "leading" else logs)
+    return np.array(found)
 
 
 def difference(peer, work, n_features, n_context):

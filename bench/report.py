@@ -1,0 +1,113 @@
+"""`python -m bench.report`: measure everything and write the tables of docs/performance.md.
+
+Runs `python -m bench` and `python -m bench.jobs` with the arguments after `--` for the former, keeps
+their numbers beside the page and puts its tables between its markers; `--reuse` only does the latter.
+On a machine that does anything else the numbers are not worth keeping.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = DOCS / "performance.md"
+PEERS = {
+    "scalar C": ("scalar C",),
+    "numba": ("numba, plain", "numba, good", "numba, good, fastmath"),
+    "JAX": ("JAX, arrays", "JAX, scalars", "JAX, linalg.qr", "JAX, hand QR"),
+    "NumPy": ("NumPy batch",),
+}
+
+
+def times(table):
+    """Return nanoseconds by competitor."""
+    return {row["name"]: row["ns"] for row in table["rows"] if "ns" in row}
+
+
+def ratio(table, names):
+    """Return how many times longer the best of some competitors takes, as text."""
+    found = times(table)
+    best = [found[name] for name in names if name in found]
+    return f"{min(best) / found['ours']:.1f}" if best else "-"
+
+
+def kernels(results, n_points=64):
+    """Yield the table of all sizes at one batch."""
+    yield "| M, L, J | work | ours / ns | " + " | ".join(PEERS) + " | reached |"
+    yield "|---|---|---|" + "---|" * len(PEERS) + "---|"
+    for table in results["tables"]:
+        if table["n_points"] != n_points:
+            continue
+        ours = table["rows"][0]
+        size = f"{table['M']}, {table['L']}, {table['J']}"
+        ratios = " | ".join(ratio(table, names) for names in PEERS.values())
+        yield (
+            f"| {size} | {table['work']} | {ours['ns']:.3g} ± {ours['spread']:.1g} | {ratios} | {ours['reached']:.2f} |"
+        )
+
+
+def batches(results, size=(3, 4)):
+    """Yield our own times over the number of points."""
+    some = [table for table in results["tables"] if (table["M"], table["L"]) == size]
+    points = sorted({table["n_points"] for table in some})
+    yield f"| {size[0]}, {size[1]}: points | " + " | ".join(map(str, points)) + " |"
+    yield "|---|" + "---|" * len(points)
+    for work in dict.fromkeys(table["work"] for table in some):
+        found = {table["n_points"]: times(table)["ours"] for table in some if table["work"] == work}
+        yield f"| {work} / ns | " + " | ".join(f"{found[n]:.3g}" for n in points) + " |"
+
+
+def jobs(results):
+    """Yield the table of whole jobs."""
+    yield "| job | user / s | system / s | wall / s | peak / MiB |"
+    yield "|---|---|---|---|---|"
+    for name, taken in results.items():
+        if isinstance(taken, dict):
+            yield "| {} | {user:.1f} | {system:.1f} | {wall:.1f} | {MiB:.0f} |".format(name, **taken)
+    yield ""
+    yield f"`import dmft` takes {results['import dmft']:.2f} s."
+
+
+def machine(results):
+    """Yield what the numbers were taken with."""
+    facts, best = results["machine"], results["best_rates"]
+    yield (
+        f"{facts['processor']}, about {best['clock']:.2f} GHz, one core; GCC {facts['compiler']}, `{facts['flags']}`, "
+        f"SIMD path {facts['path']}; at best {best['fma']:.4f} ns per FMA and lane, {best['division']:.2f} per "
+        f"division, "
+        f"{best['exp']:.2f} per exp, {best['tanh']:.2f} per tanh."
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
+    parser.add_argument("--reuse", action="store_true", help="the numbers that are there")
+    args, rest = parser.parse_known_args()
+    files = {"bench": DOCS / "performance_kernels.json", "bench.jobs": DOCS / "performance_jobs.json"}
+    if not args.reuse:
+        for module, file in files.items():
+            more = [word for word in rest if word != "--"] if module == "bench" else []
+            subprocess.run([sys.executable, "-m", module, "--json", str(file), *more], check=True)
+    kernel_results, job_results = (json.loads(file.read_text()) for file in files.values())
+    for table in kernel_results["tables"]:  # the samples of all runs would be most of the file
+        for row in table["rows"]:
+            row.pop("samples", None)
+    files["bench"].write_text(json.dumps(kernel_results, indent=1) + "\n")
+    blocks = {
+        "machine": machine(kernel_results),
+        "kernels": kernels(kernel_results),
+        "batches": batches(kernel_results),
+        "jobs": jobs(job_results),
+    }
+    text = PAGE.read_text()
+    for name, lines in blocks.items():
+        block = f"<!-- {name} -->\n" + "\n".join(lines) + f"\n<!-- end {name} -->"
+        text = re.sub(f"<!-- {name} -->.*?<!-- end {name} -->", lambda _, block=block: block, text, flags=re.DOTALL)
+    PAGE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
