@@ -2,6 +2,7 @@
 
 import pickle
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -241,6 +242,43 @@ def test_sum_of_exponents_is_the_mean_log_determinant():
     other, its = dmft.log_determinant(PAPER.replace(beta=1.4), 20_000, start=dmft.Start.random(1))
     assert abs(mean - other) < 5 * np.hypot(stderr, its)
     assert np.isnan(dmft.log_determinant(PAPER, 1)[1])
+
+
+def exact_log_determinant(model, window, phase):
+    """log |det dA_t/dA_{t-L}| of one step, in 60 digits."""
+    with mpmath.workdps(60):
+        couplings, signs = model.features.classes.couplings, model.features.classes.signs
+        tanh = [[mpmath.tanh(model.beta * mpmath.fdot(s.tolist(), row.tolist())) for s in signs] for row in window]
+        semantic, beta, gain = 1 - mpmath.mpf(model.epsilon), mpmath.mpf(model.beta), mpmath.mpf(model.gain)
+
+        def overlap(role, d):
+            field = model.epsilon * model.features.position_field(role, model.n_context)[(phase - d) % model.n_context]
+            return [
+                semantic * mpmath.fdot(g.tolist(), tanh[d]) + b for g, b in zip(couplings[role].T, field, strict=True)
+            ]
+
+        query = overlap("query", 0)
+        keys, values = ([overlap(role, d) for d in range(model.n_context)] for role in ("key", "value"))
+        weights = [mpmath.exp(gain * mpmath.fdot(query, key)) for key in keys]
+        weights = [w / mpmath.fsum(weights) for w in weights]
+        slopes = mpmath.diag([beta * (1 - t**2) for t in tanh[-1]]) * mpmath.matrix(signs.tolist()) * semantic
+        d_key, d_value = (mpmath.matrix(couplings[role].T.tolist()) * slopes for role in ("key", "value"))
+        lean = [
+            v - mpmath.fdot(weights, column) for v, column in zip(values[-1], zip(*values, strict=True), strict=True)
+        ]
+        score = gain * mpmath.matrix([query]) * d_key
+        return float(mpmath.log(abs(mpmath.det(weights[-1] * (d_value + mpmath.matrix(lean) * score)))))
+
+
+@pytest.mark.parametrize("beta", [1.255, 1.45, 3.0])
+def test_log_determinant_keeps_its_digits_where_the_softmax_saturates(beta):
+    model = PAPER.replace(beta=beta)
+    start = dmft.trajectory(model, 4, n_transient=5_000).window
+    rows = np.concatenate([start.state(model).attention[::-1], dmft.trajectory(model, 40, start=start).attention])
+    exact = [exact_log_determinant(model, rows[t : t + 4][::-1], t % 4) for t in range(40)]
+    assert min(exact) < (-5 if beta < 1.3 else -50)
+    got, _ = dmft.log_determinant(model, 40, n_transient=0, start=start)
+    assert_allclose(got, np.mean(exact), rtol=0, atol=1e-11)
 
 
 # -- the stop rule, and going on --------------------------------------------------------------
