@@ -1,8 +1,8 @@
 """How finite networks approach their theory: deviations, a smeared transition, noise and chaos, two replicas.
 
-    python examples/finite_size.py [FOLDER]
+    python examples/finite_size.py [FOLDER [EFFORT]]
 
-Draws into FOLDER (default: finite_size). About a minute of one core.
+Draws into FOLDER (default: finite_size). A cpu-minute; steps and replicas go with EFFORT (default: 1).
 """
 
 import sys
@@ -24,7 +24,7 @@ def new_axes():
     return Figure(figsize=(3.4, 2.5), layout="constrained", dpi=200).add_subplot()
 
 
-def deviations():
+def deviations(effort):
     """Deviations fall as 1/sqrt(N), at the amplitude that the Gaussian theory of fluctuations gives."""
     sizes = 10 ** np.arange(2, 13)
     found, theory, names = [], [], []
@@ -33,7 +33,12 @@ def deviations():
         orbit = dmft.trajectory(model, 16, n_transient=20_000)
         covariance = dmft.fluctuations(model, orbit, period=4).attention
         theory.append(np.sqrt(np.trace(covariance, axis1=1, axis2=2).mean() / sizes))
-        found.append(dmft.finite_size(model, sizes=sizes.tolist(), n_transient=400, seed=1, start=orbit.window))
+        found.append(
+            dmft.finite_size(
+                model, sizes=sizes.tolist(), n_transient=400, n_replicas=int(10 + 190 * effort), seed=1,
+                start=orbit.window,
+            )
+        )  # fmt: skip
         names.append(rf"$\beta = {beta}$")
         print(f"beta = {beta}: slope {found[-1].slope:.4f} +- {found[-1].slope_stderr:.4f}")
     ax = new_axes()
@@ -42,26 +47,25 @@ def deviations():
     return ax.figure
 
 
-def smeared_transition():
+def smeared_transition(effort):
     """Below the transition noise alone, above it the torus, and N^(-1/4) in between."""
+    n_steps = 4 * int(10 + 4_990 * effort)
     found = dmft.smearing(
         PAPER, sizes=[10**k for k in range(3, 9)], beta=BETA_NS + np.linspace(-0.02, 0.02, 17), seed=1,
-        n_steps=20_000, n_transient=20_000,
+        n_steps=n_steps, n_transient=n_steps,
     )  # fmt: skip
     ax = new_axes()
     figures.transition(found.values, found.amplitude, found.sizes, theory=found.theory, mark=BETA_NS, ax=ax)
     return ax.figure
 
 
-def exponents():
+def exponents(effort):
     """Noise wakes the chaotic transients of a cycle (1.27); chaos that is there keeps its exponent (1.28)."""
     sizes = 10 ** np.arange(2, 14)
     ax = new_axes()
     for i, beta in enumerate((1.0, 1.27, 1.28)):
-        noisy = [
-            dmft.noisy_lyapunov(PAPER.replace(beta=beta), 1_000, n_sites=int(n), n_transient=3_000, seed=1)
-            for n in sizes
-        ]
+        steps = {"n_steps": int(10 + 990 * effort), "n_transient": int(200 + 2_800 * effort)}
+        noisy = [dmft.noisy_lyapunov(PAPER.replace(beta=beta), n_sites=int(n), seed=1, **steps) for n in sizes]
         look = {"color": COLORS[i], "marker": "o", "markersize": 3, "capsize": 2, "linewidth": 0.8}
         value, error = (np.array([getattr(one, name)[0] for one in noisy]) for name in ("exponents", "stderr"))
         ax.errorbar(sizes, value, error, label=rf"$\beta = {beta}$", **look)
@@ -71,29 +75,32 @@ def exponents():
     return ax.figure
 
 
-def escapes():
+def escapes(effort):
     """One feature and one token make the Curie-Weiss model: the time to leave a well is exponential in N."""
     one = [[1]]
     model = dmft.SelfAttention(dmft.Features(one, one, one, one, n_positions=0), n_context=1, beta=1.3, gamma=0.0)
     wells = [dmft.trajectory(model, 2, n_transient=99, start=dmft.Start.window([[m]])) for m in (0.9, -0.9)]
     sizes = np.arange(10, 51, 10)
-    found = [dmft.switching(model, wells, 10_000, n_sites=int(n), n_replicas=64, seed=1) for n in sizes]
+    found = [
+        dmft.switching(model, wells, int(500 + 9_500 * effort), n_sites=int(n), n_replicas=64, seed=1) for n in sizes
+    ]
     ax = new_axes()
     look = {"color": COLORS[0], "fmt": "o", "markersize": 3.5, "capsize": 2}
-    ax.errorbar(sizes, [f.escape_time for f in found], [f.escape_time_stderr for f in found], **look)
+    found = {n: one for n, one in zip(sizes, found, strict=True) if np.isfinite(one.first).any()}
+    times, errors = ([getattr(f, x) for f in found.values()] for x in ("escape_time", "escape_time_stderr"))
+    ax.errorbar(list(found), times, errors, **look)
     ax.set(yscale="log", xlabel="$N$", ylabel="mean escape time (steps)")
     return ax.figure
 
 
-def replicas():
+def replicas(effort):
     """Distances between two networks after 200 steps, from two starts: with common and independent noise."""
     model, starts = PAPER.replace(beta=1.28), [dmft.Start.random(1), dmft.Start.random(2)]
     axes = Figure(figsize=(7.0, 2.3), layout="constrained", dpi=200).subplots(1, 2, sharey=True)
     for ax, noise in zip(axes, ("common", "independent"), strict=True):
         for i, n_sites in enumerate((10**2, 10**4, 10**6)):
-            apart = dmft.distance(
-                model, 201, n_sites=n_sites, n_pairs=4_000, seed=1, starts=starts, noise=noise, every=200
-            )
+            how = {"n_sites": n_sites, "n_pairs": int(50 + 3_950 * effort), "starts": starts, "noise": noise}
+            apart = dmft.distance(model, 201, seed=1, every=200, **how)
             look = {"histtype": "step", "color": COLORS[i], "label": f"$N = 10^{{{2 * i + 2}}}$"}
             ax.hist(apart[:, -1], np.linspace(0, 1, 51), density=True, **look)
         ax.set_xlabel("share of sites that differ")
@@ -103,12 +110,12 @@ def replicas():
     return axes[0].figure
 
 
-def main(folder="finite_size"):
+def main(folder="finite_size", effort=1.0):
     """Draw all."""
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     for draw in (deviations, smeared_transition, exponents, escapes, replicas):
-        figures.save(draw(), folder / f"{draw.__name__}.png")
+        figures.save(draw(float(effort)), folder / f"{draw.__name__}.png")
         print(f"drew {folder / draw.__name__}.png")
 
 
