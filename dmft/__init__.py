@@ -16,8 +16,8 @@ from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
 from .noisy_lyapunov import NoisySpectrum, noisy_lyapunov
-from .orbits import Cycle, cycle
 from .refine import refine
+from .orbits import Branch, Cycle, branch, cycle
 from .results import SweepResult, load
 from .sweep import scan, sweep
 from .switching import Switching, switching
@@ -25,6 +25,7 @@ from .switching import Switching, switching
 __all__ = [
     "Attractor",
     "Attractors",
+    "Branch",
     "Cycle",
     "Features",
     "FiniteSize",
@@ -41,6 +42,7 @@ __all__ = [
     "__version__",
     "attractor",
     "attractors",
+    "branch",
     "cycle",
     "distance",
     "finite_size",

@@ -266,7 +266,7 @@ def settle(batch, model, n_exponents=None, rules=None, n_threads=None, tick=None
 
 
 def finder(system):
-    """Return what `classify` searches cycles with, for the orbits of a `dmft.orbits.maps.Map`."""
+    """Return what `classify` searches cycles with, for the orbits of a `dmft.orbits.maps.WindowMap`."""
     n_context = system.n_context
 
     def find(points, states, n_samples):

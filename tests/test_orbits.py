@@ -111,7 +111,7 @@ def test_growth_by_e_200_along_the_cycle_costs_no_digits():
     exact = rng.normal(size=(200, 2))
     drive = exact - np.einsum("tab,tb->ta", rows, np.roll(exact, 1, axis=0))
     assert_allclose(cyclic.solve(rows[None, :, None], drive[None])[0], exact, rtol=0, atol=1e-13)
-    growth, _ = cyclic.multipliers(rows[None, :, None])
+    growth, _, _ = cyclic.multipliers(rows[None, :, None])
     assert_allclose(growth[0], [200.0, -200.0], rtol=0, atol=1e-11)
 
 
@@ -132,14 +132,14 @@ def test_multipliers_match_products_in_400_digits(n_steps, size):
             product = mpmath.matrix(reference.companion(row).tolist()) * product
         exact = mpmath.eig(product, left=False, right=False)
         exact = sorted(((float(mpmath.log(abs(z))), float(mpmath.arg(z))) for z in exact), reverse=True)
-    growth, angle = cyclic.multipliers(rows)
+    growth, angle, _ = cyclic.multipliers(rows)
     assert_allclose(growth[0], [g for g, _ in exact], rtol=0, atol=1e-14 * (n_steps + 10))
     assert_allclose(np.exp(1j * angle[0]), np.exp(1j * np.array([a for _, a in exact])), rtol=0, atol=1e-11)
 
 
 def test_multipliers_do_not_depend_on_the_company():
     rows = np.random.default_rng(1).normal(size=(5, 9, 2, 2, 2)) * 0.5
-    growth, angle = cyclic.multipliers(rows)
+    growth, angle, _ = cyclic.multipliers(rows)
     for i in range(5):
         alone = cyclic.multipliers(rows[i : i + 1])
         assert_array_equal(alone[0][0], growth[i])
@@ -149,7 +149,7 @@ def test_multipliers_do_not_depend_on_the_company():
 def test_what_rounding_hides_is_nan_and_what_vanishes_is_minus_infinity():
     # Two directions that mix, one of them shrunk by 1e-20 in a single step.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
-    growth, _ = cyclic.multipliers((turn @ np.diag([0.5, 1e-20]) @ turn.T)[None, None, None])
+    growth, _, _ = cyclic.multipliers((turn @ np.diag([0.5, 1e-20]) @ turn.T)[None, None, None])
     assert_allclose(growth[0, 0], np.log(0.5), rtol=1e-12)
     assert np.isnan(growth[0, 1])
     assert np.isneginf(cyclic.multipliers(np.zeros((1, 3, 1, 1, 1)))[0]).all()

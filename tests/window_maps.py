@@ -46,3 +46,13 @@ def delayed_logistic(a):
 def linear(matrix):
     """x' = A x."""
     return WindowMap(lambda window, phase, value: window[..., 0, :] @ matrix.T, 1, len(matrix), [0.0])
+
+
+def ring(a):
+    """Fixed points on the circle x^2 + a^2 = 1."""
+    return WindowMap(
+        lambda window, phase, a: stack(window[..., 0, 0] + 0.3 * (1.0 - a * a - window[..., 0, 0] * window[..., 0, 0])),
+        1,
+        1,
+        a,
+    )

@@ -1,6 +1,21 @@
 """Periodic orbits: cycles, their multipliers, branches of them, bifurcations with normal forms."""
 
+from .branches import Branch, SpecialPoint, branch, follow, switch
 from .cycles import Cycle, Cycles, cycle, find_cycles
-from .maps import AttentionMap
+from .maps import AttentionMap, WindowMap
+from .normal_forms import NormalForm
 
-__all__ = ["AttentionMap", "Cycle", "Cycles", "cycle", "find_cycles"]
+__all__ = [
+    "AttentionMap",
+    "Branch",
+    "Cycle",
+    "Cycles",
+    "NormalForm",
+    "SpecialPoint",
+    "WindowMap",
+    "branch",
+    "cycle",
+    "find_cycles",
+    "follow",
+    "switch",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from .._checks import finite, number, whole
 from ..meanfield import Record, check_finite, single
@@ -155,6 +156,7 @@ def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
     return refine(system, guesses, tolerance=tolerance)
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and may change the last bits
 def refine(system, guesses, *, tolerance=TOLERANCE):
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
@@ -170,7 +172,7 @@ def refine(system, guesses, *, tolerance=TOLERANCE):
 
     # A guess may go round a shorter cycle several times.
     near = [SAME * np.abs(orbit).max() + 1e-13 for orbit in orbits]
-    shorter = [_return(orbits[i], phases[i], near[i]) if found[i] else period[i] for i in range(n_points)]
+    shorter = [first_return(orbits[i], phases[i], near[i]) if found[i] else period[i] for i in range(n_points)]
     shorter = np.array(shorter, dtype=int)
     for points in _groups(shorter, phases, shorter < period):
         starts = [orbits[i].reshape(-1, shorter[i], system.n_features).mean(axis=0) for i in points]
@@ -183,7 +185,7 @@ def refine(system, guesses, *, tolerance=TOLERANCE):
     for points in _groups(period, phases, found):
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
         rows = system.take(points).linearize(windows)[1]
-        growth[points], angle[points] = cyclic.multipliers(rows)
+        growth[points], angle[points], _ = cyclic.multipliers(rows)
     suspect = np.flatnonzero(found & ~np.isfinite(growth).all(axis=1))
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide
         vanished = np.arange(size) >= system.take(suspect).rank[:, None]
@@ -200,7 +202,7 @@ def _groups(period, phases, chosen=None):
         yield from (points[i : i + n] for i in range(0, len(points), n))
 
 
-def _return(orbit, n_phases, tolerance):
+def first_return(orbit, n_phases, tolerance):
     """Return the first multiple of n_phases that divides the period and brings the orbit back."""
     period = len(orbit)
     for n in range(n_phases, period, n_phases):
@@ -315,11 +317,16 @@ def cycle(model, period, *, start=None, guess=None, n_transient=1_000, n_search=
         guesses = _returns(model, period, start, n_transient, n_search)
     else:
         guesses = [finite("guess", guess, (period, model.n_features))]
-    result = refine(system.take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
+    return refined(model, *guesses, tolerance=tolerance)
+
+
+def refined(model, *guesses, tolerance=TOLERANCE):
+    """Return the best cycle of a model near some guesses of one period, or say how near none came."""
+    result = refine(AttentionMap(model).take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
     if not result.found.any():
         raise RuntimeError(
             f"Newton's method must reach a residual <= {tolerance:g}, got {result.residual.min():.2g} "
-            f"for period {period}; start nearer to the cycle, search longer, or ask for another period"
+            f"for period {len(guesses[0])}; start nearer to the cycle, search longer, or ask for another period"
         )
     # The whole period rather than a part of it, then the guess that was best.
     best = np.lexsort((result.distance, -result.period, ~result.found))[0]

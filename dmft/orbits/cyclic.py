@@ -118,7 +118,7 @@ def solve_each(matrices, right):
         return np.stack([solve_each(a, b) for a, b in zip(matrices, right, strict=True)])
 
 
-def multipliers(rows):
+def multipliers(rows, frame=None):
     r"""Return the eigenvalues of the product of all steps, without forming it.
 
     A frame is carried round and round by orthogonal factorisations until its leading columns span
@@ -128,6 +128,8 @@ def multipliers(rows):
     Parameters
     ----------
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
+    frame : ndarray, shape (n_points, size, size), optional
+        Where to begin, if known from a cycle nearby: it saves rounds.
 
     Returns
     -------
@@ -136,6 +138,8 @@ def multipliers(rows):
         steps were so far below the largest one that rounding hides them; -inf for an exact zero.
     angle : ndarray, shape (n_points, size)
         In (-pi, pi]; 0 where the growth is not finite.
+    frame : ndarray, shape (n_points, size, size)
+        The frame at rest.
 
     References
     ----------
@@ -145,13 +149,19 @@ def multipliers(rows):
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
     top = top_rows(rows)
-    start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
-    active, frame = np.arange(n_points), np.broadcast_to(start, (n_points, size, size))
+    if frame is None:
+        start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
+        frame = np.broadcast_to(start, (n_points, size, size))
+    active, rest = np.arange(n_points), np.empty((n_points, size, size))
     unrest = np.full((n_points, MAX_ROUNDS + 1), np.inf)
     for done in range(1, MAX_ROUNDS + 1):
         before = frame
-        frame, stretch, shear, rounding = _round(top[active], frame)
+        frame, upper = _round(top[active], frame)
         turn = before.swapaxes(-1, -2) @ frame
+        length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rounding = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=0)
+            stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=0)
         busy = np.zeros(active.size, dtype=bool)
         for i, point in enumerate(active):
             n_known = int(np.argmax(np.append(rounding[i] > LOST, True)))
@@ -165,47 +175,82 @@ def multipliers(rows):
             busy[i] = (spread > SPREAD or mixed) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
-                growth[point], angle[point] = _eigenvalues(known, turn[i], stretch[i], shear[i])
+                growth[point], angle[point] = _eigenvalues(known, turn[i], upper[:, i])
+                rest[point] = frame[i]
         active, frame = active[busy], frame[busy]
         if not active.size:
             break
-    return growth, angle
+    return growth, angle, rest
 
 
 def _round(top, frame):
-    """Carry frames once round; return them, the triangular factor exp(stretch) shear, and the rounding of stretch."""
+    """Carry frames once round; return them and the triangular factor of every step, (n_steps, n_points, size, size)."""
     n_points, n_steps, n_features, size = top.shape
-    stretch, shear = np.zeros((n_points, size)), np.broadcast_to(np.eye(size), frame.shape)
-    rounding = np.zeros((n_points, size))
+    upper = np.empty((n_steps, n_points, size, size))
     for t in range(n_steps):
         moved = np.concatenate([top[:, t] @ frame, frame[:, :-n_features]], axis=1)
-        moved = np.where(np.isfinite(moved).all(axis=(1, 2), keepdims=True), moved, 0.0)
-        frame, upper = np.linalg.qr(moved)
-        diagonal = np.diagonal(upper, axis1=1, axis2=2)
-        sign = np.where(diagonal < 0, -1.0, 1.0)
-        frame, upper, length = frame * sign[:, None], upper * sign[..., None], np.abs(diagonal)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rounding += EPS * length.max(axis=1, keepdims=True) / length
-        unit = np.where(length[..., None] > 0, upper / np.where(length > 0, length, 1.0)[..., None], np.eye(size))
-        # exp(d') U' exp(d) U = exp(d' + d) (exp(-d) U' exp(d)) U
-        ratio = np.exp(np.clip(stretch[:, None, :] - stretch[:, :, None], -700.0, 100.0))
-        with np.errstate(over="ignore", invalid="ignore"):  # in frames that have not come to rest
-            shear = np.triu(unit * ratio) @ shear
-        with np.errstate(divide="ignore"):
-            stretch = stretch + np.maximum(np.log(length), ANNIHILATED)
-    return frame, stretch, shear, rounding
+        frame, upper[t] = np.linalg.qr(moved)
+    return frame, upper
 
 
-def _eigenvalues(blocks, turn, stretch, shear):
-    """Return log moduli, descending, and angles from the diagonal blocks that are known."""
-    size = len(stretch)
+def _eigenvalues(blocks, turn, upper):
+    """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
+    size = len(turn)
     growth, angle = np.full(size, np.nan), np.zeros(size)
     for a, b in blocks:
-        scale = stretch[a:b].max()
-        values = np.linalg.eigvals(turn[a:b, a:b] @ (np.exp(stretch[a:b] - scale)[:, None] * shear[a:b, a:b]))
+        product, scale = np.eye(b - a), 0.0
+        for factor in upper[:, a:b, a:b]:
+            product = factor @ product
+            largest = np.abs(product).max()
+            if largest == 0.0:
+                break
+            product, scale = product / largest, scale + np.log(largest)
+        values = np.linalg.eigvals(turn[a:b, a:b] @ product)
         with np.errstate(divide="ignore"):
             growth[a:b] = np.log(np.abs(values)) + scale
         angle[a:b] = np.where(np.isfinite(growth[a:b]), np.angle(values), 0.0)
-    growth[growth < ANNIHILATED / 2] = -np.inf
     order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
     return growth[order], angle[order]
+
+
+def twisted(rows, factor=1.0):
+    r"""Return the matrix of :math:`x_t - \sum_d J_{t,d}\, x_{t-1-d}` where a turn multiplies x by a factor.
+
+    Dense, for one cycle: singular where the factor is a multiplier.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_steps, n_context, n_features, n_features)
+    factor : complex, default=1.0
+
+    Returns
+    -------
+    ndarray, shape (n_steps * n_features, n_steps * n_features)
+    """
+    n_steps, n_context, n_features, _ = rows.shape
+    matrix = np.zeros((n_steps, n_steps, n_features, n_features), dtype=np.result_type(rows, factor))
+    step = np.arange(n_steps)
+    matrix[step, step] = np.eye(n_features)
+    for d in range(n_context):
+        turn, at = np.divmod(step - 1 - d, n_steps)
+        matrix[step, at] -= rows[:, d] * np.power(factor, turn.astype(float))[:, None, None]
+    return matrix.swapaxes(1, 2).reshape(n_steps * n_features, -1)
+
+
+def twisted_windows(orbit, n_context, factor=1.0):
+    """Return the window before each step of a sequence (n_steps, n_features) that a turn multiplies."""
+    n_steps = len(orbit)
+    turn, at = np.divmod(np.arange(n_steps)[:, None] - 1 - np.arange(n_context), n_steps)
+    return orbit[at] * np.power(factor, turn.astype(float))[..., None]
+
+
+def null_vectors(matrix):
+    """Return the left and the right vector that a nearly singular matrix shrinks most, by inverse iteration."""
+    size = len(matrix)
+    # Shifted by what its rounding is anyway, so that none is exactly singular.
+    inverse = np.linalg.inv(matrix + EPS * max(1.0, np.abs(matrix).max()) * np.eye(size))
+    left = right = np.random.default_rng(0).normal(size=size)
+    for _ in range(4):
+        left, right = inverse.conj().T @ left, inverse @ right
+        left, right = left / np.linalg.norm(left), right / np.linalg.norm(right)
+    return left, right

@@ -31,6 +31,8 @@ class WindowMap:
     n_phases : int, default=1
     """
 
+    parameter = "value"
+
     def __init__(self, step, n_context, n_features, value, n_phases=1):
         self.step = step
         self.n_context, self.n_features, self.n_phases = n_context, n_features, n_phases
