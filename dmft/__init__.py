@@ -18,6 +18,7 @@ from .network import NetworkOrbit, network
 from .noisy_lyapunov import NoisySpectrum, noisy_lyapunov
 from .refine import refine
 from .orbits import Branch, Cycle, branch, cycle
+from .refine import refine
 from .results import SweepResult, load
 from .sweep import scan, sweep
 from .switching import Switching, switching

@@ -7,9 +7,9 @@ from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, log
 
 import dmft
 from dmft import reference
-from dmft.orbits import AttentionMap, NormalForm, find_cycles, follow, switch
+from dmft.orbits import AttentionMap, NormalForm, find_cycles, switch, trace
 from dmft.orbits.branches import doubled
-from dmft.orbits.cycles import refine, windows_of
+from dmft.orbits.cycles import polish, windows_of
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
 BETA_NS = 1.2434445478150
@@ -70,7 +70,7 @@ def test_directional_derivatives_against_differences(features):
 
 
 def test_logistic_flips_and_the_cascade():
-    branch = follow(logistic([2.5]), np.array([[0.6]]), 1.5, 3.9)
+    branch = trace(logistic([2.5]), np.array([[0.6]]), 1.5, 3.9)
     (flip,) = branch.special
     assert flip.kind == "flip"
     assert_allclose(flip.value, 3.0, rtol=0, atol=1e-13)
@@ -83,7 +83,7 @@ def test_logistic_flips_and_the_cascade():
     # The branch of period 2 exists for r > 3 alone and flips at 1 + sqrt(6), that of period 4 at 3.54409...
     for exact in (1 + np.sqrt(6), 3.544090359551923):
         orbit, value = doubled(logistic([flip.value]), flip)
-        second = follow(logistic([value]), orbit, 2.9, 3.6)
+        second = trace(logistic([value]), orbit, 2.9, 3.6)
         assert second.ends == (f"a cycle of period {len(orbit) // 2} is met", "3.6 reached")
         assert_allclose(second.values.min(), flip.value, rtol=0, atol=1e-7)
         (flip,) = second.special
@@ -95,7 +95,7 @@ def test_logistic_window_of_period_three_opens_at_1_plus_sqrt_8():
     system = logistic([3.84])
     start = system.run(start, 600)[:, -1:]
     found = find_cycles(system, start, [3])
-    branch = follow(system, found.orbits[0], 3.82, 3.86)
+    branch = trace(system, found.orbits[0], 3.82, 3.86)
     assert kinds(branch) == ["fold", "flip"]
     fold = branch.special[0]
     assert_allclose(fold.value, 1 + np.sqrt(8), rtol=0, atol=1e-13)
@@ -106,13 +106,13 @@ def test_logistic_window_of_period_three_opens_at_1_plus_sqrt_8():
     assert np.isnan(fold.form.amplitude(-distance))
     for side in (1, -1):
         guess = fold.cycle.attention + side * amplitude * fold.form.vector
-        near = refine(logistic([fold.value + distance]), [guess])
+        near = polish(logistic([fold.value + distance]), [guess])
         moved = near.orbits[0] - fold.cycle.attention
         assert_allclose(moved, side * amplitude * fold.form.vector, rtol=0.02, atol=0)
 
 
 def test_henon_fold_and_flip_in_closed_form():
-    branch = follow(henon([0.2]), henon_fixed_point(0.2), -0.2, 1.0, n_points=200)
+    branch = trace(henon([0.2]), henon_fixed_point(0.2), -0.2, 1.0, n_points=200)
     found = {point.kind: point for point in branch.special}
     assert sorted(found) == ["flip", "fold"]
     assert_allclose(found["fold"].value, -((1 - HENON_B) ** 2) / 4, rtol=0, atol=1e-13)
@@ -126,7 +126,7 @@ def test_henon_fold_and_flip_in_closed_form():
 
 
 def test_delayed_logistic_torus():
-    branch = follow(delayed_logistic([1.9]), np.array([[1 - 1 / 1.9]]), 1.2, 2.2)
+    branch = trace(delayed_logistic([1.9]), np.array([[1 - 1 / 1.9]]), 1.2, 2.2)
     (point,) = branch.special
     assert point.kind == "neimark-sacker"
     assert_allclose(point.value, 2.0, rtol=0, atol=1e-13)
@@ -139,11 +139,18 @@ def test_delayed_logistic_torus():
 
 
 def test_a_closed_curve_of_fixed_points_closes():
-    branch = follow(ring([0.3]), np.array([[np.sqrt(1 - 0.09)]]), -2.0, 2.0, max_step=0.05)
+    branch = trace(ring([0.3]), np.array([[np.sqrt(1 - 0.09)]]), -2.0, 2.0, max_step=0.05)
     assert branch.ends == ("the branch closes", "the branch closes")
     assert_allclose(branch.values**2 + branch.attention[:, 0, 0] ** 2, 1.0, rtol=0, atol=1e-12)
     assert {round(point.value, 12) for point in branch.special} == {1.0, -1.0}
     assert set(kinds(branch)) == {"fold"}
+
+
+def unstable_on_each_side(point, distance=1e-12):
+    """How many multipliers are outside at either side of a point, by Newton's method at fixed parameter."""
+    models = [point.cycle.model.replace(beta=point.value + side * distance) for side in (-1, 1)]
+    guess = point.cycle.attention
+    return [dmft.cycle(model, len(guess), guess=guess).n_unstable for model in models]
 
 
 def test_strong_resonance_and_the_side_where_nothing_is():
@@ -170,6 +177,7 @@ def test_golden_neimark_sacker_point(torus_point):
     assert_allclose(form.coefficient.real, -2.608, rtol=0, atol=5e-4)
     assert form.supercritical
     assert (form.resonance, form.strongly_resonant) == (4, False)
+    assert unstable_on_each_side(torus_point) == [0, 2]
     # The rate is the slope of the exponent there, 4 token steps a turn.
     h = 1e-5
     slope = [dmft.cycle(PAPER.replace(beta=BETA_NS + s), 4).exponents[0] for s in (h, -h)]
@@ -225,6 +233,8 @@ def test_flips_of_a_28_cycle_join_by_its_double():
     assert one.form.supercritical
     assert other.form.supercritical
     assert branch.n_unstable[[0, int(one.place) + 1, -1]].tolist() == [0, 1, 0]
+    assert unstable_on_each_side(one) == [0, 1]
+    assert unstable_on_each_side(other) == [1, 0]
     double = switch(one)
     assert (double.period, double.stable) == (56, True)
     # As far from the flip as the normal form says.

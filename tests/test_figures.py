@@ -503,7 +503,56 @@ class TestAutocorrelation:
         assert_array_equal(line.get_ydata(), np.ones(10))
 
 
+class TestCycleBranch:
+    def test_lines_change_at_the_special_points_and_nowhere_else(self, ax):
+        x, y = [0.0, 1.0, 2.0, 3.0, 4.0], np.arange(10.0).reshape(5, 2)
+        drawn = figures.cycle_branch(
+            x, y, [True, True, False, True, True], special={"flip": ([1, 3], y[[1, 3]])}, ax=ax
+        )
+        solid, dashed = drawn["stable"][1].get_xydata(), drawn["unstable"][1].get_xydata()
+        assert_array_equal(solid[:, 0], [0, 1, np.nan, 3, 4, np.nan])  # no line across what is unstable
+        assert_array_equal(dashed, [[1, 3], [2, 5], [3, 7], [np.nan, np.nan]])
+        assert_array_equal(drawn["flip"][1].get_xydata(), [[1, 3], [3, 7]])
+        assert [text.get_text() for text in ax.get_legend().texts] == ["stable", "unstable", "flip"]
+
+    def test_kinds_have_marks_of_their_own_and_one_legend(self, ax):
+        kinds = ("fold", "flip", "neimark-sacker", "branch point")
+        for _ in range(2):
+            drawn = figures.cycle_branch(
+                [0, 1], [0, 1], [True, True], special={k: ([0.5], [0.5]) for k in kinds}, ax=ax
+            )
+        assert len({drawn[kind][0].get_marker() for kind in kinds}) == 4
+        assert len(ax.get_legend().texts) == 5
+
+    def test_a_branch_of_cycles_comes_with_its_points(self, ax):
+        model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
+        branch = dmft.branch(dmft.cycle(model, 4), beta=(1.23, 1.25), max_step=0.3)
+        parameter, values, stable, special = branch.curve(feature=1)
+        assert values.shape == (len(branch.values) + 1, 4)
+        assert_array_equal(np.diff(parameter) > 0, True)
+        assert_array_equal(stable, parameter <= special["neimark-sacker"][0][0])
+        drawn = figures.cycle_branch(parameter, values, stable, special=special, ax=ax)
+        assert drawn["stable"][0].get_xdata()[-2] == drawn["unstable"][0].get_xdata()[0] == branch.special[0].value
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda: figures.cycle_branch([0, 1], [0], [True, True]), r"values must have shape"),
+            (lambda: figures.cycle_branch([0, 1], [0, 1], [1, 1]), r"stable must be bool of shape \(2,\)"),
+            (lambda: figures.cycle_branch([0, 1], [0, 1], [True]), r"stable must be bool of shape \(2,\)"),
+            (
+                lambda: figures.cycle_branch([0], [0], [True], special={"hopf": ([0], [0])}),
+                r"special must have keys of",
+            ),
+        ],
+    )
+    def test_errors(self, call, message):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
 CALLS = {
+    "cycle_branch": lambda ax: figures.cycle_branch([0, 1], [0.1, 0.2], [True, True], ax=ax)["stable"],
     "bifurcation": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax),
     "points": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax, style="points"),
     "lyapunov_spectrum": lambda ax: figures.lyapunov_spectrum([0, 1], [[0.1, 0], [0.2, 0]], ax=ax),

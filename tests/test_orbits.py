@@ -13,7 +13,7 @@ import dmft
 from dmft import _kernels, meanfield, reference
 from dmft.meanfield import LAWS, Batch
 from dmft.orbits import AttentionMap, cycle, cyclic, find_cycles
-from dmft.orbits.cycles import refine, windows_of
+from dmft.orbits.cycles import polish, windows_of
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 
@@ -171,7 +171,7 @@ def test_logistic_cycles_at_r_4_have_closed_forms():
     for period in (1, 2, 3, 5, 10):
         angle = np.pi * 1 / (2**period + 1) * 2.0 ** np.arange(period)
         exact = np.sin(angle)[:, None] ** 2
-        found = refine(logistic([4.0]), [exact + 1e-7])
+        found = polish(logistic([4.0]), [exact + 1e-7])
         assert found.period.tolist() == [period]
         assert_allclose(found.orbits[0], exact, rtol=0, atol=1e-13)
         assert_allclose(found.multipliers[0], [-(2.0**period)], rtol=1e-10)

@@ -6,6 +6,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 """
 
 from ._branches import branches
+from ._cycle_branch import cycle_branch
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
 from ._ising import curves, maps
 from ._networks import beside_theory, scaling, transition
@@ -22,6 +23,7 @@ __all__ = [
     "branches",
     "coexisting",
     "curves",
+    "cycle_branch",
     "diagram",
     "exponent_map",
     "exponent_maps",

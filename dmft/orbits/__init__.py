@@ -1,6 +1,6 @@
 """Periodic orbits: cycles, their multipliers, branches of them, bifurcations with normal forms."""
 
-from .branches import Branch, SpecialPoint, branch, follow, switch
+from .branches import Branch, SpecialPoint, branch, switch, trace
 from .cycles import Cycle, Cycles, cycle, find_cycles
 from .maps import AttentionMap, WindowMap
 from .normal_forms import NormalForm
@@ -16,6 +16,6 @@ __all__ = [
     "branch",
     "cycle",
     "find_cycles",
-    "follow",
     "switch",
+    "trace",
 ]

@@ -98,6 +98,35 @@ class Branch:
         """Whether each cycle attracts, (n_points,) of bool."""
         return self.growth[:, 0] < 0
 
+    def curve(self, feature=0):
+        """Return what `figures.cycle_branch` draws, with the special points among the others.
+
+        Parameters
+        ----------
+        feature : int, default=0
+            Which component of the attention.
+
+        Returns
+        -------
+        parameter : ndarray, shape (n_points + n_special,)
+        values : ndarray, shape (n_points + n_special, period)
+        stable : ndarray of bool, shape (n_points + n_special,)
+            A special point counts as stable, so that the line to a stable neighbour is.
+        special : dict of str to (ndarray, ndarray)
+            Parameters (n,) and values (n, period) of each kind.
+        """
+        place = np.concatenate([np.arange(len(self.values)), [point.place for point in self.special]])
+        order = np.argsort(place, kind="stable")
+        marks = [point.cycle.attention[:, feature] for point in self.special]
+        parameter = np.append(self.values, [point.value for point in self.special])[order]
+        values = np.concatenate([self.attention[:, :, feature], *(mark[None] for mark in marks)])[order]
+        stable = np.append(self.stable, np.ones(len(self.special), dtype=bool))[order]
+        special = {}
+        for kind in {point.kind: None for point in self.special}:
+            which = [i for i, point in enumerate(self.special) if point.kind == kind]
+            special[kind] = (np.array([self.special[i].value for i in which]), np.array([marks[i] for i in which]))
+        return parameter, values, stable, special
+
 
 class Walk:
     """A walk along a line from a cycle, in one direction.
@@ -164,7 +193,7 @@ class Walk:
                     return None, n
                 point[-1] = bound
         following = node(self.line, point, here.tangent, here.frame)
-        if np.sum(self.line.weights * here.tangent * following.tangent) < TURN:
+        if not np.sum(self.line.weights * here.tangent * following.tangent) >= TURN:  # NaN where it has none
             return None, n
         return following, n
 
@@ -202,7 +231,7 @@ class Walk:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and change the last bits
-def follow(system, orbit, low, high, *, max_step=0.02, n_points=1_000, model=None):
+def trace(system, orbit, low, high, *, max_step=0.02, n_points=1_000, model=None):
     """Follow a cycle of a map in its parameter, both ways.
 
     Parameters
@@ -298,7 +327,7 @@ def branch(cycle, *, max_step=0.02, n_points=1_000, **parameter_range):
 
     Examples
     --------
-    >>> from dmft import Features, SelfAttention
+    >>> from dmft import Features, SelfAttention, cycle
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
     >>> (point,) = branch(cycle(model, 4), beta=(1.23, 1.25), max_step=0.2).special
     >>> point.kind, round(point.value, 12), point.form.supercritical
@@ -320,7 +349,7 @@ def branch(cycle, *, max_step=0.02, n_points=1_000, **parameter_range):
         raise ValueError("epsilon must stay 0 for a cycle whose period is no multiple of that of the position code")
     max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
     system = AttentionMap(cycle.model, name)
-    return follow(system, cycle.attention, low, high, max_step=max_step, n_points=n_points, model=cycle.model)
+    return trace(system, cycle.attention, low, high, max_step=max_step, n_points=n_points, model=cycle.model)
 
 
 def switch(point):

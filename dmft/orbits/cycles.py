@@ -153,11 +153,11 @@ def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
         points = np.flatnonzero(periods == period)
         for some, part in zip(points, system.take(points).run(windows[points], n_turn + period, phase), strict=True):
             guesses[some] = part[n_turn:]
-    return refine(system, guesses, tolerance=tolerance)
+    return polish(system, guesses, tolerance=tolerance)
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and may change the last bits
-def refine(system, guesses, *, tolerance=TOLERANCE):
+def polish(system, guesses, *, tolerance=TOLERANCE):
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
     orbits, residual = list(guesses), np.full(n_points, np.inf)
@@ -322,7 +322,7 @@ def cycle(model, period, *, start=None, guess=None, n_transient=1_000, n_search=
 
 def refined(model, *guesses, tolerance=TOLERANCE):
     """Return the best cycle of a model near some guesses of one period, or say how near none came."""
-    result = refine(AttentionMap(model).take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
+    result = polish(AttentionMap(model).take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
     if not result.found.any():
         raise RuntimeError(
             f"Newton's method must reach a residual <= {tolerance:g}, got {result.residual.min():.2g} "

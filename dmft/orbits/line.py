@@ -48,7 +48,7 @@ class Line:
         """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
         _, rows, matrix = self.linear(point)
         matrix[-1] = self.weights * before
-        tangent = np.linalg.solve(matrix, np.append(np.zeros(point.size - 1), 1.0))
+        tangent = solve_or_nan(matrix, np.append(np.zeros(point.size - 1), 1.0))
         return tangent / self.length(tangent), rows
 
     def correct(self, guess, normal):
@@ -85,7 +85,7 @@ class Node:
     def real(self, sign):
         """Return the growth of the real multipliers of one sign."""
         near = np.abs(self.angle) < 1e-12 if sign > 0 else np.abs(np.abs(self.angle) - np.pi) < 1e-12
-        return self.growth[near]
+        return self.growth[near & ~np.isnan(self.growth)]
 
     def pairs(self):
         """Return the growth of the complex pairs, once each, and their angles."""

@@ -1,0 +1,70 @@
+"""Branches of cycles of the paper's network: how its fixed point becomes a torus, and a window of cycles.
+
+    python examples/cycle_branch.py [FILE]
+
+Left, the fixed point of the four-step map (a cycle of 4 token steps) followed in beta through its Neimark-Sacker
+point, over the orbits that a run settles on; the dotted lines are the torus as the normal form predicts it. Right, the
+cycle of 28 steps whose window opens at a fold near beta = 1.267: it doubles between two flips that face each other, and
+the branch of 56 steps born at one of them dies at the other. Writes FILE (default: cycle_branch.png). About 15
+cpu-seconds.
+"""
+
+import sys
+
+import numpy as np
+from matplotlib.figure import Figure
+
+import dmft
+from dmft import figures, orbits
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
+
+
+def torus_panel(ax):
+    """Draw the fixed point, the orbits that leave it, and the torus predicted at its bifurcation."""
+    branch = dmft.branch(dmft.cycle(PAPER, 4), beta=(1.235, 1.255))
+    (point,) = branch.special
+    print(f"beta_NS = {point.value:.13f}, angle / 2 pi = {point.form.angle / (2 * np.pi):.12f}")
+    print(f"Re d = {point.form.coefficient.real:.4f}, supercritical: {point.form.supercritical}")
+    beta = np.linspace(1.235, 1.255, 121)
+    orbit = dmft.sweep(PAPER, beta=beta, n_steps=800, n_transient=40_000, every=4, record=["attention"], progress=False)
+    ax.plot(
+        np.repeat(beta, 200), orbit["attention"][:, :, 0].ravel(), ".", color="0.75", markersize=0.6, rasterized=True
+    )
+    parameter, values, stable, special = branch.curve()
+    token = [3]  # made in steps of phase 3, as are the rows of a sweep, which end with its last step
+    special = {kind: (x, y[:, token]) for kind, (x, y) in special.items()}
+    figures.cycle_branch(parameter, values[:, token], stable, special=special, ax=ax)
+    beyond = np.linspace(0, 0.0035, 50)
+    centre = np.interp(point.value + beyond, branch.values, branch.attention[:, 3, 0])
+    reach = 2 * np.abs(point.form.vector[3, 0]) * point.form.amplitude(beyond)
+    for side in (-1, 1):
+        ax.plot(point.value + beyond, centre + side * reach, ":", color="black", linewidth=1.2, label="_")
+    ax.set_xticks(np.linspace(1.235, 1.255, 5))
+
+
+def window_panel(ax):
+    """Draw the cycle of 28 steps and its double, the largest token of each."""
+    cycle = dmft.cycle(PAPER.replace(beta=1.27), 28, n_transient=40_000)
+    branch = dmft.branch(cycle, beta=(1.2665, 1.2715))
+    for each in branch.special:
+        print(f"{each.kind} of {each.cycle.period} at beta = {each.value:.13f}")
+    double = dmft.branch(orbits.switch(next(p for p in branch.special if p.kind == "flip")), beta=(1.2665, 1.2715))
+    for each, color in ((branch, "#0072B2"), (double, "#D55E00")):
+        parameter, values, stable, special = each.curve()
+        special = {kind: (x, y.max(axis=1)) for kind, (x, y) in special.items()}
+        figures.cycle_branch(parameter, values.max(axis=1), stable, special=special, ax=ax, color=color)
+    ax.set_ylabel(r"$\max_t A_1$")
+
+
+def main(path="cycle_branch.png"):
+    """Draw both panels."""
+    figure = Figure(figsize=(7.0, 2.8), layout="constrained", dpi=200)
+    left, right = figure.subplots(1, 2)
+    torus_panel(left)
+    window_panel(right)
+    print(f"drew {figures.save(figure, path)}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
