@@ -190,6 +190,16 @@ def test_logistic_cycles_stable_superstable_and_reduced():
     assert found.exponents[1, 0] < -30
 
 
+def test_an_orbit_that_escapes_is_data():
+    found = find_cycles(logistic([4.5, 3.2]), np.array([0.3, 0.6]).reshape(2, 1, 1), [60, 60])
+    assert found.found[1]
+    assert not found.found[0]
+    guesses = [np.full((4, 3), bad) for bad in (np.inf, -np.inf, np.nan, 1e300)]
+    found = polish(AttentionMap(PAPER, beta=np.full(4, 1.2)), guesses)
+    assert not found.found[:3].any()
+    assert np.isinf(found.residual[:3]).all()
+
+
 def test_henon_fixed_point():
     found = find_cycles(henon([1.4]), henon_fixed_point(1.4)[None] + 0.01, [1])
     x = henon_fixed_point(1.4)[0, 0]

@@ -123,6 +123,7 @@ def windows_of(orbit, n_context):
     return orbit[..., rows, :]
 
 
+@np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data
 def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
     """Search for a cycle from the window of every point of a map.
 
@@ -156,6 +157,7 @@ def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
     return polish(system, guesses, tolerance=tolerance)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and may change the last bits
 def polish(system, guesses, *, tolerance=TOLERANCE):
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
@@ -167,7 +169,7 @@ def polish(system, guesses, *, tolerance=TOLERANCE):
         for i, solved in zip(points, orbit, strict=True):
             orbits[i] = solved
     scale = np.array([max(1.0, np.abs(orbit).max()) for orbit in orbits])
-    found = residual <= tolerance * scale
+    found = np.isfinite(residual) & (residual <= tolerance * scale)
     distance = np.array([np.abs(orbit - guess).max() for orbit, guess in zip(orbits, guesses, strict=True)])
 
     # A guess may go round a shorter cycle several times.
