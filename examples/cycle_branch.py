@@ -1,12 +1,12 @@
 """Branches of cycles of the paper's network: how its fixed point becomes a torus, and a window of cycles.
 
-    python examples/cycle_branch.py [FILE]
+    python examples/cycle_branch.py [FILE] [MAX_STEP]
 
 Left, the fixed point of the four-step map (a cycle of 4 token steps) followed in beta through its Neimark-Sacker
 point, over the orbits that a run settles on; the dotted lines are the torus as the normal form predicts it. Right, the
 cycle of 28 steps whose window opens at a fold near beta = 1.267: it doubles between two flips that face each other, and
-the branch of 56 steps born at one of them dies at the other. Writes FILE (default: cycle_branch.png). About 15
-cpu-seconds.
+the branch of 56 steps born at one of them dies at the other. Writes FILE (default: cycle_branch.png); MAX_STEP is the
+longest step along a branch as a part of its range (default: 0.02). About 15 cpu-seconds.
 """
 
 import sys
@@ -20,9 +20,9 @@ from dmft import figures, orbits
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
 
 
-def torus_panel(ax):
+def torus_panel(ax, max_step):
     """Draw the fixed point, the orbits that leave it, and the torus predicted at its bifurcation."""
-    branch = dmft.branch(dmft.cycle(PAPER, 4), beta=(1.235, 1.255))
+    branch = dmft.branch(dmft.cycle(PAPER, 4), beta=(1.235, 1.255), max_step=max_step)
     (point,) = branch.special
     print(f"beta_NS = {point.value:.13f}, angle / 2 pi = {point.form.angle / (2 * np.pi):.12f}")
     print(f"Re d = {point.form.coefficient.real:.4f}, supercritical: {point.form.supercritical}")
@@ -43,13 +43,14 @@ def torus_panel(ax):
     ax.set_xticks(np.linspace(1.235, 1.255, 5))
 
 
-def window_panel(ax):
+def window_panel(ax, max_step):
     """Draw the cycle of 28 steps and its double, the largest token of each."""
     cycle = dmft.cycle(PAPER.replace(beta=1.27), 28, n_transient=40_000)
-    branch = dmft.branch(cycle, beta=(1.2665, 1.2715))
+    where = {"beta": (1.2665, 1.2715), "max_step": max_step}
+    branch = dmft.branch(cycle, **where)
     for each in branch.special:
         print(f"{each.kind} of {each.cycle.period} at beta = {each.value:.13f}")
-    double = dmft.branch(orbits.switch(next(p for p in branch.special if p.kind == "flip")), beta=(1.2665, 1.2715))
+    double = dmft.branch(orbits.switch(next(p for p in branch.special if p.kind == "flip")), **where)
     for each, color in ((branch, "#0072B2"), (double, "#D55E00")):
         parameter, values, stable, special = each.curve()
         special = {kind: (x, y.max(axis=1)) for kind, (x, y) in special.items()}
@@ -57,12 +58,12 @@ def window_panel(ax):
     ax.set_ylabel(r"$\max_t A_1$")
 
 
-def main(path="cycle_branch.png"):
+def main(path="cycle_branch.png", max_step=0.02):
     """Draw both panels."""
     figure = Figure(figsize=(7.0, 2.8), layout="constrained", dpi=200)
     left, right = figure.subplots(1, 2)
-    torus_panel(left)
-    window_panel(right)
+    torus_panel(left, float(max_step))
+    window_panel(right, float(max_step))
     print(f"drew {figures.save(figure, path)}")
 
 

@@ -23,6 +23,7 @@ SMALL = {"n_transient": 60, "n_steps": 40, "n_rows": 20, "every": 2, "n_trajecto
 SCRIPTS = {
     "basins.py": ["2"],
     "finite_size.py": ["{}", "0"],
+    "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
     "ising_sk.py": ["--points", "4", "--out", "{}/drawn.png"],
