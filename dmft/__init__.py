@@ -16,7 +16,6 @@ from .meanfield import Orbit, trajectory
 from .model import SelfAttention, Start
 from .network import NetworkOrbit, network
 from .noisy_lyapunov import NoisySpectrum, noisy_lyapunov
-from .refine import refine
 from .orbits import Branch, Cycle, branch, cycle
 from .refine import refine
 from .results import SweepResult, load
