@@ -21,6 +21,7 @@ from .refine import refine
 from .results import SweepResult, load
 from .sweep import scan, sweep
 from .switching import Switching, switching
+from .verify import verify
 
 __all__ = [
     "Attractor",
@@ -63,6 +64,7 @@ __all__ = [
     "switching",
     "token_overlap",
     "trajectory",
+    "verify",
 ]
 
 _LATER = ("figures", "gaussian", "indicators", "ising", "series", "streaming", "systems")  # loaded when first asked for

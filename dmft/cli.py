@@ -1,4 +1,4 @@
-"""The command line: ``dmft run``, ``plot``, ``show``, ``merge``, ``import``, ``doctor``."""
+"""The command line: ``dmft run``, ``plot``, ``show``, ``verify``, ``merge``, ``import``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from . import _kernels, authors, parallel, pictures
+from ._signals import Stopped
 from ._threads import n_threads as effective_threads
 from ._version import VERSION
 from .config import ConfigError, read
@@ -20,8 +21,10 @@ from .grid import Grid
 from .hysteresis import rows as hysteresis_of_rows
 from .refine import FILE as REFINED
 from .refine import load_refined, run_refined
+from .report import report as description
 from .results import load
-from .store import Store, StoreError, npz, write_whole
+from .store import StoreError, npz, write_whole
+from .verify import verify as recompute
 
 
 class Failure(click.ClickException):
@@ -42,13 +45,18 @@ def main():
 @click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key, as model.beta=1.27.")
 @click.option("--resume", is_flag=True, help="Continue the run that the folder holds.")
+@click.option("--block", type=int, help="Points in one task and one file [by their cost]; changes no number.")
 @click.option("--dry-run", is_flag=True, help="Check the file and estimate time and memory; run nothing.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def run(file, out, threads, settings, resume, dry_run, quiet):
+def run(file, out, threads, settings, resume, block, dry_run, quiet):
     """Run the sweep that FILE (TOML) describes, and draw it.
 
-    Results go to a new folder: a manifest, one netCDF4 file per block of points, a picture.
+    Results go to a new folder: a manifest, one netCDF4 file per block of points, a log, a picture.
+    A run that is stopped, killed or out of disk goes on with --resume, on any number of ranks.
     Under MPI: mpiexec -n 8 python -m mpi4py -m dmft run FILE
+
+    Exit codes: 0 all well, 1 some points or blocks failed, 2 an error to mend, 130 or 143 stopped by
+    Ctrl-C or SIGTERM.
     """
     with _errors():
         described = read(file, settings)
@@ -61,9 +69,10 @@ def run(file, out, threads, settings, resume, dry_run, quiet):
             return
         begun = time.perf_counter()
         if refinement:
-            result = run_refined(job, axes, refinement.label, refinement.coarse, out, resume, threads, not quiet)
+            how = (out, resume, threads, not quiet)
+            result = run_refined(job, axes, refinement.label, refinement.coarse, *how, block=block)
         else:
-            result = run_sweep(job, axes, together, out, resume, threads, not quiet)
+            result = run_sweep(job, axes, together, out, resume, threads, not quiet, block=block)
         if result is None:  # another rank than the first
             return
         click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
@@ -91,7 +100,10 @@ def plot(folder, feature, variable, to):
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 def show(folder):
-    """Say what the sweep in FOLDER is, how far it got, and what made it."""
+    """Say what the sweep in FOLDER is, how far it got, what failed, and what made it.
+
+    While it runs: points per second and the time left.
+    """
     with _errors():
         if (folder / REFINED).exists():
             result = _load(folder)
@@ -100,38 +112,44 @@ def show(folder):
                 f"{folder}: {result}\n  {computed} of {result['computed'].size} points computed, the others filled"
             )
             return
-        store = Store.open(folder)
-        done, manifest = store.done(), store.manifest
-        spec = manifest["spec"]
-        click.echo(f"{folder}: {len(done)} of {store.n_blocks} blocks, {manifest['n_points']} points")
-        for name, values in spec["axes"].items():
-            click.echo(f"  {name}: {len(values)} values, {min(values):g} to {max(values):g}")
-        model = ", ".join(f"{k} = {_plain(v)}" for k, v in spec["model"].items() if k not in spec["axes"])
-        run = spec["run"]
-        if "features" in spec:
-            click.echo(f"  model: {model}; features {spec['features']['digest']}")
-            click.echo(f"  run: {run['n_transient']} + {run['n_steps']} steps, {run['n_exponents']} exponents")
-        else:
-            click.echo(f"  {spec['job']}: {model}")
-            for name in ("network", "run"):
-                if name in spec:
-                    click.echo(f"  {name}: " + ", ".join(f"{k} = {_plain(v)}" for k, v in spec[name].items()))
-        if done:
-            status = store.load("status")
-            click.echo(f"  arrays: {', '.join(store.variables())}")
-            failed = status.reshape(len(status), -1).any(axis=1)
-            click.echo(f"  failed points: {np.count_nonzero(failed)} of {failed.size}")
-        if "follow" in spec and len(done) == store.n_blocks:
-            _reports(load(folder))
-        for key, value in manifest["provenance"].items():
-            click.echo(f"  {key}: {value}")
+        click.echo("\n".join(description(folder)))
+        result = load(folder, partial=True)
+        if "follow" in result.specification and result.complete:
+            _reports(result)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--points", type=click.IntRange(1), default=3, show_default=True, help="How many points.")
+@click.option("--seed", type=click.IntRange(0), help="Of the choice of points [another choice each time].")
+@click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
+def verify(folder, points, seed, threads):
+    """Compute random points of the sweep in FOLDER again, and compare all bits.
+
+    The manifest alone says what to compute. Exit code 1 if any bit differs.
+    """
+    with _errors():
+        found = recompute(folder, points, seed=seed, n_threads=threads)
+        for point, names in found.differing.items():
+            place = int(np.flatnonzero(found.index == point)[0])
+            where = ", ".join(f"{name} = {values[place]:g}" for name, values in found.points.items())
+            click.echo(f"point {point} ({where}) differs in {', '.join(names)}")
+        for change in found.changes:
+            click.echo(f"not as the sweep was made: {change}")
+        if not found:
+            raise click.ClickException(f"{len(found.differing)} of {found.index.size} points have other bits")
+        click.echo(f"{found.index.size} points computed again, all bits are the same")
 
 
 @main.command()
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="File [FOLDER/sweep.nc].")
 def merge(folder, to):
-    """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads."""
+    """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads.
+
+    Dimensions are named, variables have units, meanings and LaTeX symbols, and the file says what
+    made it. Memory does not grow with the sweep.
+    """
     with _errors():
         to = to or folder / "sweep.nc"
         _load(folder).to_netcdf(to)
@@ -215,16 +233,21 @@ def _picture(result, folder, feature=1, variable=None, to=None, reports=None):
 
 
 class _errors:
-    """Turn errors the user can mend into one line."""
+    """Turn errors the user can mend into one line, and signals into their exit code."""
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace):
+        if error is not None and parallel.rank() > 0 and isinstance(error, Exception | Stopped):
+            sys.exit(0)  # rank 0 tells, and ends all with its exit code
+        if isinstance(error, Stopped):
+            click.echo(f"{error}; finished blocks are kept, continue with --resume", err=True)
+            sys.exit(128 + error.number)
+        if isinstance(error, parallel.TaskError):
+            raise click.ClickException(str(error)) from error
         if isinstance(error, (ConfigError, StoreError, ValueError, KeyError, ImportError, RuntimeError)):
             raise Failure(error.args[0] if error.args else str(error)) from error
-        if isinstance(error, KeyboardInterrupt):
-            raise click.ClickException("interrupted; finished blocks are kept, continue with --resume") from error
 
 
 def _installed(name):
@@ -234,10 +257,6 @@ def _installed(name):
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-def _plain(value):
-    return f"{value:g}" if isinstance(value, int | float) else ", ".join(value) if isinstance(value, list) else value
 
 
 def _failures(result):

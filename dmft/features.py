@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
+import inspect
 from collections.abc import Mapping
 
 import numpy as np
@@ -37,6 +39,21 @@ class SiteClasses:
         return len(self.signs)
 
 
+def _remembered(make):
+    """Let features know how they were made: their recipe is the method and its arguments."""
+    signature = inspect.signature(make)
+
+    @functools.wraps(make)
+    def made(cls, *args, **kwargs):
+        given = signature.bind(cls, *args, **kwargs)
+        given.apply_defaults()
+        features = make(cls, *args, **kwargs)
+        features.recipe = {"kind": make.__name__, **dict(list(given.arguments.items())[1:])}
+        return features
+
+    return made
+
+
 class Features:
     r"""Feature vectors :math:`W^o, W^v, W^q, W^k` of a self-attention network.
 
@@ -59,6 +76,9 @@ class Features:
         :math:`C^{\alpha o}` of Gaussian and of independent features, else None.
     law : {"classes", "gaussian", "independent"}
         Which of the three the mean overlaps are computed by.
+    recipe : dict
+        How they were made: "kind", the name of the method, and its arguments; "weights" for actual
+        vectors. `from_recipe` makes them again.
 
     Raises
     ------
@@ -77,7 +97,17 @@ class Features:
     (2, 3, 2)
     """
 
-    __slots__ = ("_positional", "classes", "covariances", "law", "n_features", "n_positions", "n_sites", "weights")
+    __slots__ = (
+        "_positional",
+        "classes",
+        "covariances",
+        "law",
+        "n_features",
+        "n_positions",
+        "n_sites",
+        "recipe",
+        "weights",
+    )
 
     def __init__(self, output, value, query, key, *, n_positions):
         arrays = dict(zip(ROLES, (output, value, query, key), strict=True))
@@ -108,6 +138,7 @@ class Features:
             positional={role: array[:, n_sites:].astype(float) for role, array in weights.items()},
             rectified=False,
         )
+        self.recipe = {"kind": "weights", **self.weights, "n_positions": n_positions}
 
     def _set(self, *, n_sites, weights, classes, covariances, law, positional, rectified):
         """Fill in a new instance; `positional` is W restricted to the positional bits, (M, P) per role."""
@@ -181,6 +212,29 @@ class Features:
     # -- ways to make features ------------------------------------------------------------
 
     @classmethod
+    def from_recipe(cls, recipe):
+        """Return features made once more.
+
+        Parameters
+        ----------
+        recipe : dict
+            What the attribute `recipe` holds; arrays may be lists.
+
+        Returns
+        -------
+        Features
+
+        Examples
+        --------
+        >>> features = Features.segments(n_features=3, n_segments=3, n_sites=99, n_positions=2, seed=1)
+        >>> Features.from_recipe({**features.recipe, "seed": 2})
+        Features(n_features=3, n_sites=99, n_positions=2, 2 classes)
+        """
+        arguments = {name: value for name, value in recipe.items() if name != "kind"}
+        return cls(**arguments) if recipe["kind"] == "weights" else getattr(cls, recipe["kind"])(**arguments)
+
+    @classmethod
+    @_remembered
     def random(cls, *, n_features, n_sites, n_positions, seed):
         """Return independent +-1 vectors for every role.
 
@@ -205,6 +259,7 @@ class Features:
         return cls(**{role: _draw(rng, shape) for role in ROLES}, n_positions=n_positions)
 
     @classmethod
+    @_remembered
     def segments(cls, *, n_features, n_segments, n_sites, n_positions, seed, tied_positions=False):
         """Return vectors that are constant on segments of the sites.
 
@@ -247,6 +302,7 @@ class Features:
         return cls(**weights, n_positions=n_positions)
 
     @classmethod
+    @_remembered
     def paper(cls, seed=1, *, n_features=3, n_sites=99, n_positions=2, n_segments=3):
         """Return the published weights of a seed, bit for bit.
 
@@ -292,6 +348,7 @@ class Features:
         return cls(**weights, n_positions=n_positions)
 
     @classmethod
+    @_remembered
     def reordered(cls, *, n_features, n_sites, n_positions, seed, orders=None):
         """Return one set of random vectors that the four roles read in different orders.
 
@@ -324,6 +381,7 @@ class Features:
         return cls(**weights, n_positions=n_positions)
 
     @classmethod
+    @_remembered
     def from_classes(cls, signs, *, output, value, query, key, position=None):
         r"""Return features given by their site classes alone.
 
@@ -365,6 +423,7 @@ class Features:
         )
 
     @classmethod
+    @_remembered
     def correlated(cls, *, output, value, query, key, four_point=None, position=None):
         r"""Return features known only through their correlations with the output features.
 
@@ -416,6 +475,7 @@ class Features:
         return cls.from_classes(patterns, **couplings, position=position)
 
     @classmethod
+    @_remembered
     def patterns(cls, patterns, *, output, value, query, key, position=None, rectified=True):
         r"""Return features that are hand-set orders of shared patterns.
 
@@ -468,6 +528,7 @@ class Features:
         )
 
     @classmethod
+    @_remembered
     def gaussian(cls, *, output, value, query, key, position=None):
         r"""Return jointly Gaussian features, given by their covariances with the output features.
 
@@ -516,6 +577,7 @@ class Features:
         )
 
     @classmethod
+    @_remembered
     def independent(cls, n_features, *, output=None, value=None, query=None, key=None, seed=None, position=None):
         r"""Return independent +-1 vectors over infinitely many sites, which the roles read in their own orders.
 

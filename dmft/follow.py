@@ -11,7 +11,7 @@ from ._checks import number, whole
 from .chains import Walk, chains, finite_state, stretches
 from .engine import run
 from .grid import Block, Grid
-from .jobs import BLOCK, AttentionSweep
+from .jobs import AXES, PARAMETERS, AttentionSweep, measure, start_of
 from .meanfield import Batch
 from .model import Start, State
 from .sweep import measured_plan
@@ -52,9 +52,8 @@ class Following:
     n_segments: int = 1
     n_overlap: int = 1
 
-    block = BLOCK
+    block = 256
     max_threads = None
-    unit = "million steps"
     extras = {  # noqa: RUF012
         "anchor": (("branch",), "1", "parameter at which the branch begins"),
         "chain_window": (("chain", "context", "feature"), "1", "attention at the end of the stretch"),
@@ -68,17 +67,12 @@ class Following:
     @property
     def names(self):
         """The branch, then the parameters of the model."""
-        return ("branch", *self.sweep.names)
+        return ("branch", *PARAMETERS)
 
     @property
     def point(self):
         """Parameters where they are no axis."""
-        return {"branch": 0.0, **self.sweep.point}
-
-    @property
-    def work(self):
-        """Million steps of a point: followed, and measured."""
-        return 2 * self.sweep.work
+        return {"branch": 0.0, **{name: self.sweep.point[name] for name in PARAMETERS}}
 
     @property
     def variables(self):
@@ -113,7 +107,19 @@ class Following:
             for place, s in self.anchors
         ]
         how = {name: getattr(self, name) for name in ("along", "n_first_transient", "n_segments", "n_overlap")}
-        return {**self.sweep.specification(), "follow": {"anchors": anchors, "branches": self.labels["branch"], **how}}
+        following = {"anchors": anchors, "branches": self.labels["branch"], **how}
+        return {**self.sweep.specification(), "job": "following", "follow": following}
+
+    @classmethod
+    def from_specification(cls, spec):
+        """Return the job that a specification, with the axes, describes."""
+        how = {name: value for name, value in spec["follow"].items() if name != "branches"}
+        how["anchors"] = [
+            (anchor["at"], start_of({k: v for k, v in anchor.items() if k != "at"}) if "kind" in anchor else None)
+            for anchor in how["anchors"]
+        ]
+        axes = {name: np.array(values) for name, values in spec["axes"].items() if name != "branch"}
+        return following(AttentionSweep.from_specification(spec), axes, **how)
 
     # -- how the chains lie on the grid ---------------------------------------------------------
 
@@ -147,7 +153,7 @@ class Following:
                 states = [State(mine["window"][i], int(mine["phase"][i])) for i in group]
             else:
                 states = self._settled(points, n_threads)
-            measured = self.sweep.measure(points, states, n_threads, tick)
+            measured = measure(self.sweep.plan, points, states, n_threads, lambda n: tick(n / 2))
             after = (states[0].phase + self.sweep.plan.work) % self.sweep.plan.model.n_context
             measured["phase"] = np.full(len(group), after, dtype=np.int64)
             for name, values in measured.items():
@@ -227,7 +233,7 @@ class Following:
                 for k, state in zip(lost, settled, strict=True):
                     now[k] = state
             ends = self._advanced(points, now, self.sweep.plan.work, n_threads)
-            tick(len(going) * self.sweep.work)
+            tick(len(going) / 2)
             for i, end in zip(going, ends, strict=True):
                 # Where there is no attractor to follow the chain begins anew.
                 walks[i].end, states[i] = end, finite_state(end)
@@ -248,7 +254,7 @@ class Following:
             return states
         ends = [None] * len(states)
         for group in _alike(*zip(*((len(s.attention), s.phase, s.preset is None) for s in states), strict=True)):
-            some = {name: points[name][group] for name in self.sweep.names}
+            some = {name: points[name][group] for name in PARAMETERS}
             batch = Batch(self.sweep.plan.model, **some, states=[states[i] for i in group], n_threads=n_threads)
             batch.advance(n_steps)
             for k, i in enumerate(group):
@@ -257,7 +263,7 @@ class Following:
 
     def estimate(self, points):
         """Estimate the cost of a point from a short run of some."""
-        each, seconds, rows, memory = self.sweep.estimate({name: points[name] for name in self.sweep.names})
+        each, seconds, rows, memory = self.sweep.estimate({name: points[name] for name in PARAMETERS})
         return each.replace(" each", " each, followed and measured"), 2 * seconds, rows, memory
 
 
@@ -351,7 +357,7 @@ def follow(
     >>> result["attention"].shape, result.labels["branch"].tolist()
     ((2, 5, 10, 3), ['up', 'down'])
     """
-    axes = {name: arguments.pop(name) for name in list(arguments) if name in AttentionSweep.names}
+    axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
     plan = measured_plan(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
     sweep = AttentionSweep(plan, Start.random(0) if start is None else start)
     job = following(sweep, axes, along, anchors, n_first_transient, n_segments, n_overlap)
@@ -360,6 +366,9 @@ def follow(
 
 def following(sweep, axes, along=None, anchors=None, n_first_transient=None, n_segments=1, n_overlap=1):
     """Return the job of `follow`, its arguments checked."""
+    for name in axes:
+        if name not in PARAMETERS:
+            raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(PARAMETERS)}")
     checked = Grid.of(sweep, axes).axes
     along = next(iter(checked)) if along is None else along
     if along not in checked:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
+
+_MANY = 10_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -15,44 +18,46 @@ class Grid:
     ----------
     axes : dict of str to ndarray, shape (n,)
         Values along each axis.
-    fixed : dict of str to float
+    fixed : dict of str to float or int
         The parameters that are not swept.
-    together : bool, default=False
-        The axes go side by side instead of as their product.
+    together : tuple of str, default=()
+        Axes that go side by side; they share the dimension of the first. The others span the product.
     """
 
     axes: dict
     fixed: dict
-    together: bool = False
+    together: tuple = ()
 
     @classmethod
     def of(cls, job, axes, together=False):
-        """Return the grid of a job, with every value of the axes checked."""
+        """Return the grid of a job, with every value of the axes checked.
+
+        Parameters
+        ----------
+        job : object
+            See `dmft.jobs`.
+        axes : mapping of str to array_like, shape (n,)
+        together : bool or sequence of str
+            Which axes go side by side; True: all.
+        """
         if not axes:
-            raise ValueError(f"a sweep needs values for at least one of {job.names}")
-        checked = {}
-        for name, values in axes.items():
-            if name not in job.names:
-                raise ValueError(f"cannot sweep {name!r}; the axes are {job.names}")
-            try:
-                values = np.array(values, dtype=float)
-            except (TypeError, ValueError):
-                raise ValueError(f"{name} must be an array of numbers, got {values!r}") from None
-            if values.ndim != 1 or values.size == 0:
-                raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {values.shape}")
-            for value in values:
-                job.check(name, value)
-            checked[name] = values
-        if together:
-            sizes = {name: len(values) for name, values in checked.items()}
-            if len(set(sizes.values())) > 1:
-                raise ValueError(f"axes swept together must have equal lengths, got {sizes}")
-        return cls(checked, {name: job.point[name] for name in job.names}, together)
+            raise ValueError(f"a sweep needs values for at least one of {', '.join(job.names)}")
+        axes = {name: _values(job, name, values) for name, values in axes.items()}
+        if isinstance(together, bool):
+            together = tuple(axes) if together else ()
+        elif isinstance(together, str) or not set(together) <= set(axes):
+            raise ValueError(f"together must name some of the axes {', '.join(axes)}, got {together!r}")
+        together = tuple(name for name in axes if name in together)
+        sizes = {name: len(axes[name]) for name in together}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"axes swept together must have equal lengths, got {sizes}")
+        fixed = {name: value for name, value in job.point.items() if name not in axes}
+        return cls(axes, fixed, together if len(together) > 1 else ())
 
     @property
     def dims(self):
-        """Names of the dimensions; axes that go together share the first one's."""
-        return tuple(self.axes)[:1] if self.together else tuple(self.axes)
+        """Names of the dimensions."""
+        return tuple(name for name in self.axes if name not in self.together[1:])
 
     @property
     def shape(self):
@@ -62,23 +67,71 @@ class Grid:
     @property
     def n_points(self):
         """Number of points."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
+
+    def places(self, index):
+        """Return where points are along each axis, a dict of arrays of int."""
+        along = dict(zip(self.dims, np.unravel_index(np.asarray(index), self.shape), strict=True))
+        return {name: along[self.together[0] if name in self.together else name] for name in self.axes}
 
     def points(self, index):
         """Return all parameters of the points with these numbers, a dict of arrays."""
         index = np.asarray(index)
-        places = np.unravel_index(index, self.shape)
         points = {name: np.full(index.size, value) for name, value in self.fixed.items()}
-        for axis, (name, values) in enumerate(self.axes.items()):
-            points[name] = values[places[0 if self.together else axis]]
-        return points
+        return points | {name: self.axes[name][place] for name, place in self.places(index).items()}
 
-    def cut(self, size):
-        """Return blocks of consecutive points, `size` each."""
-        return [
-            Block(number, range(first, min(first + size, self.n_points)))
-            for number, first in enumerate(range(0, self.n_points, size))
-        ]
+    def groups(self, job, index=None):
+        """Return points in groups that a block may mix: those with equal values of ``job.shared``.
+
+        Parameters
+        ----------
+        job : object
+        index : ndarray of int, optional
+            Numbers of the points. Default: all.
+
+        Returns
+        -------
+        list of ndarray or range
+        """
+        shared = [name for name in getattr(job, "shared", ()) if name in self.axes]
+        if not shared:
+            return [range(self.n_points) if index is None else index]
+        index = np.arange(self.n_points) if index is None else np.asarray(index)
+        places = self.places(index)
+        group = np.ravel_multi_index([places[name] for name in shared], [len(self.axes[name]) for name in shared])
+        order = np.argsort(group, kind="stable")
+        return np.split(index[order], np.flatnonzero(np.diff(group[order])) + 1)
+
+    def cut(self, job, size):
+        """Return blocks of at most so many points, in the order in which they should begin: the longest first."""
+        pieces = [group[first : first + size] for group in self.groups(job) for first in range(0, len(group), size)]
+        if hasattr(job, "cost") and len(pieces) > 1:
+            costs = [job.cost(self.points(piece[:1])) * len(piece) for piece in pieces]
+            pieces = [pieces[i] for i in np.argsort(-np.array(costs), kind="stable")]
+        return [Block(number, piece) for number, piece in enumerate(pieces)]
+
+
+def _values(job, name, values):
+    """Return the values of an axis, checked."""
+    if name not in job.names:
+        raise ValueError(f"cannot sweep {name!r}; the axes are {', '.join(job.names)}")
+    try:
+        array = np.array(values, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, got {values!r}") from None
+    if name in getattr(job, "integers", ()):
+        if (array % 1 != 0).any():
+            raise ValueError(f"{name} must be whole numbers, got {values!r}")
+        array = np.array(values, dtype=np.int64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {array.shape}")
+    # The domain of a parameter is an interval: of a long axis the ends tell.
+    telling = array[~np.isfinite(array)][:1]
+    if not telling.size:
+        telling = array if array.size <= _MANY else np.array([array.min(), array.max()])
+    for value in telling.tolist():
+        job.check(name, value)
+    return array
 
 
 @dataclasses.dataclass(frozen=True)

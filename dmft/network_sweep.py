@@ -9,7 +9,7 @@ import numpy as np
 
 from ._checks import one_of, seed_of, whole
 from .columns import FILLS, keys, site_columns, sites
-from .jobs import AttentionSweep
+from .jobs import AttentionSweep, features_of, start_of
 from .meanfield import Batch, Record, check_record
 from .model import SelfAttention, Start
 from .network import METHODS, MOST_SPINS, NetworkBatch, NetworkRecord
@@ -78,7 +78,6 @@ class NetworkSweep:
     names = (*_MODEL, "n_sites")
     block = 32
     max_threads = None
-    unit = "million steps"
     labels = {}  # noqa: RUF012
     variables = {  # noqa: RUF012
         **{name: AttentionSweep.variables[name] for name in (*_MODEL, "n_recorded")},
@@ -116,11 +115,6 @@ class NetworkSweep:
         """Parameters of the model, and the number of sites."""
         return {**{name: getattr(self.model, name) for name in _MODEL}, "n_sites": float(self.n_sites)}
 
-    @property
-    def work(self):
-        """Million steps of the replicas of a point."""
-        return (self.n_transient + self.n_steps) * self.n_replicas / 1e6
-
     def check(self, name, value):
         """Raise if there is no network with this value."""
         if name != "n_sites":
@@ -150,11 +144,25 @@ class NetworkSweep:
             "run": {"n_exponents": 0, **{name: getattr(self, name) for name in own}},
         }
 
+    @classmethod
+    def from_specification(cls, spec):
+        """Return the job that a specification describes."""
+        model = {name: value for name, value in spec["model"].items() if name != "n_sites"}
+        run = {name: value for name, value in spec["run"].items() if name != "n_exponents"}
+        recipe = {name: value for name, value in spec["features"].items() if name != "sites"}
+        return cls(
+            model=SelfAttention(features_of(recipe), **model),
+            n_sites=spec["model"]["n_sites"],
+            start=start_of(spec["start"]),
+            **run,
+        )
+
     def run(self, task, n_threads, tick):
         """Run the replicas of a block of points side by side."""
         points, size = task.points, len(task.index)
         batch = self._batch(points, task.index, n_threads)
-        rows, arrays = self._rows(batch, lambda steps: tick(steps * size * self.n_replicas / 1e6))
+        work = self.n_transient + self.n_steps
+        rows, arrays = self._rows(batch, lambda steps: tick(steps * size / work))
         shape = (size, self.n_replicas)
         arrays = {name: array.reshape(*shape, *array.shape[1:]) for name, array in arrays.items()}
         arrays["status"] = batch.failed().astype(np.int8).reshape(shape)

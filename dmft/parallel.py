@@ -1,4 +1,4 @@
-"""Deals tasks to this process or to MPI ranks. The only module that imports mpi4py.
+"""Deals tasks to this process, to MPI ranks, or to an executor. The only module that imports mpi4py.
 
 Under ``mpiexec -n K python -m mpi4py -m dmft run ...`` rank 0 deals blocks of points and the
 others compute them and write their own shards; parameters travel, results do not.
@@ -6,18 +6,55 @@ others compute them and write their own shards; parameters travel, results do no
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import os
 import sys
+import time
 import traceback
 from collections import deque
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from queue import SimpleQueue
+
+from . import _signals
+from ._signals import Stopped
 
 # How launchers tell a process the size of its job.
 _LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
+_IN_FLIGHT = 1_000  # tasks with an executor that does not say how many workers it has
 
 
 class TaskError(RuntimeError):
     """Some tasks failed; the message holds the first traceback."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """What became of a task that failed.
+
+    Attributes
+    ----------
+    reason : str
+        The kind of the error and its message, in one line.
+    trace : str
+        The traceback.
+    error : BaseException or None
+        The error itself, where it happened in this process.
+    """
+
+    reason: str
+    trace: str
+    error: BaseException | None = None
+
+    @classmethod
+    def of(cls, error, here=False):
+        """Return what is to be told of an error."""
+        message = " ".join(str(error).split())
+        trace = "".join(traceback.format_exception(error))
+        return cls(f"{type(error).__name__}: {message}", trace, error if here else None)
+
+
+# -- where ------------------------------------------------------------------------------------
 
 
 def communicator():
@@ -39,6 +76,15 @@ def communicator():
     return None
 
 
+def rank():
+    """Return the rank of this process, 0 without MPI."""
+    if "mpi4py" not in sys.modules:
+        return 0
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD.rank
+
+
 def mpi_library():
     """Return the name of the MPI library mpi4py would use, or why there is none."""
     try:
@@ -48,69 +94,146 @@ def mpi_library():
     return MPI.Get_library_version().split("\n")[0].strip("\x00")
 
 
-def run(work, tasks, arguments, on_result, done=(), comm=None):
-    """Do every task, and hand each result to `on_result` in this process (rank 0 under MPI).
+def n_workers(comm=None, executor=None):
+    """Return how many tasks are worked on at a time, None if that is not known."""
+    if comm is not None:
+        return comm.size - 1
+    return getattr(executor, "_max_workers", None) if executor is not None else 1
+
+
+def check_executor(executor):
+    """Raise ValueError unless tasks can be given to an executor."""
+    if executor is not None and not callable(getattr(executor, "submit", None)):
+        raise ValueError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    if isinstance(executor, ProcessPoolExecutor):
+        context = getattr(executor, "_mp_context", None)
+        if context is not None and context.get_start_method() == "fork":
+            # A process forked off one that used OpenMP hangs in its first parallel loop.
+            raise ValueError(
+                "executor must not fork its processes: make it with "
+                "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
+            )
+
+
+def on_root(comm, make):
+    """Make something on rank 0 and give it to all ranks; all raise if that fails."""
+    if comm is None:
+        return make()
+    made = error = None
+    if comm.rank == 0:
+        try:
+            made = make()
+        except Exception as problem:
+            error = problem
+    told, error = comm.bcast((made, error), root=0)
+    if error is not None:
+        _let_rank_0_go_first(comm)
+        raise error
+    return made if comm.rank == 0 else told
+
+
+# -- dealing ----------------------------------------------------------------------------------
+
+
+def run(work, desk, comm=None, executor=None):
+    """Do every task; the desk, in this process (rank 0 under MPI), hears what became of each.
 
     Parameters
     ----------
     work : callable
-        Of the arguments of a task; picklable under MPI.
-    tasks : sequence
-        With a `number`, and in `after` the numbers of tasks that must be finished before. Begun in
-        this order as far as that allows. Counts on rank 0 only.
-    arguments : callable
-        Of a task that can begin: the arguments of `work`, a tuple, picklable under MPI. On rank 0 only.
-    on_result : callable
-        Of a task and its result; on rank 0 only.
-    done : set of int
-        Numbers of tasks that are finished already.
+        Of the arguments of a task; picklable for an executor.
+    desk : object
+        None on other ranks than 0. Has ``tasks``, each with a `number`, and in `after` the numbers of
+        tasks that must be finished before; they begin in their order as far as that allows. ``done``,
+        a set of numbers. ``arguments(task)``, called when it can begin: the arguments of `work`, a
+        tuple. ``keep(task, result)``, and ``fail(task, failure)``; if one raises, no more tasks begin.
     comm : communicator or None
-        What `communicator` returned.
+        What `communicator` returned; all ranks must call.
+    executor : concurrent.futures.Executor or None
 
     Raises
     ------
+    Stopped
+        If a signal said so; under MPI on every rank, in whichever it came.
     TaskError
-        If a task failed under MPI, on every rank; the tasks that do not come after it are done
-        first. In one process the exception itself comes through at once.
+        If a process of the executor died; under MPI, on the other ranks, if rank 0 raised anything.
     """
-    queue = Queue(tasks, done)
-    if comm is None:
-        while (task := queue.next()) is not None:
-            on_result(task, work(*arguments(task)))
-            queue.finish(task)
-        return
+    if comm is not None:
+        _run_ranks(work, desk, comm)
+    elif executor is not None:
+        with _signals.work():
+            size = n_workers(None, executor)
+            submit = functools.partial(executor.submit, _attempt, work)
+            _deal(submit, desk, 2 * size if size else _IN_FLIGHT)
+    else:
+        queue = Queue(desk.tasks, desk.done)
+        with _signals.work():
+            while (task := queue.next()) is not None:
+                try:
+                    result = work(*desk.arguments(task))
+                except Exception as error:
+                    desk.fail(task, Failure.of(error, here=True))
+                else:
+                    desk.keep(task, result)
+                    queue.finish(task)
+
+
+def _run_ranks(work, desk, comm):
+    global _here
     from mpi4py.futures import MPICommExecutor
 
-    errors = []
+    _here = work  # what a task needs besides its arguments does not travel again with each
+    error = None
     with MPICommExecutor(comm, root=0) as pool:
         if pool is not None:  # rank 0; the others serve until it leaves this block
             try:
-                errors = _deal(pool, work, queue, arguments, on_result, n_running=2 * (comm.size - 1))
-            except Exception:  # on_result itself: the other ranks must hear of it too
-                errors = [traceback.format_exc()]
-    errors = comm.bcast(errors, root=0)
-    if errors:
-        raise TaskError(f"{len(errors)} of the tasks failed; the first one:\n{errors[0]}")
+                with _signals.work():
+                    _deal(functools.partial(pool.submit, _attempt_here), desk, 2 * (comm.size - 1))
+            except BaseException as problem:  # the other ranks must hear of it too
+                error = problem
+    told = comm.bcast(error if isinstance(error, Stopped) else error and Failure.of(error), root=0)
+    if error is not None:
+        raise error
+    if told is not None:
+        _let_rank_0_go_first(comm)
+        raise told if isinstance(told, Stopped) else TaskError(f"the sweep ended on rank 0: {told.reason}")
 
 
-def _deal(pool, work, queue, arguments, on_result, n_running):
-    """Keep at most so many tasks with an executor until the queue is empty; return what failed."""
-    errors, running, finished = [], {}, SimpleQueue()
-    while True:
-        while len(running) < n_running and (task := queue.next()) is not None:
-            future = pool.submit(_attempt, work, *arguments(task))
-            running[future] = task
-            future.add_done_callback(finished.put)
-        if not running:
-            return errors
-        future = finished.get()
-        task = running.pop(future)
-        result, error = future.result()
-        if error is None:
-            on_result(task, result)
-            queue.finish(task)
-        else:
-            errors.append(error)
+def _let_rank_0_go_first(comm):
+    """Wait a moment: an error that ends one rank ends all, and rank 0 has things to put in order."""
+    if comm.rank > 0:
+        time.sleep(1.0)
+
+
+def _deal(submit, desk, n_in_flight):
+    """Keep some tasks with an executor until all are done."""
+    queue = Queue(desk.tasks, desk.done)
+    running, finished = {}, SimpleQueue()
+    try:
+        while True:
+            while len(running) < n_in_flight and (task := queue.next()) is not None:
+                future = submit(*desk.arguments(task))
+                running[future] = task
+                future.add_done_callback(finished.put)
+            if not running:
+                return
+            future = finished.get()
+            task = running.pop(future)
+            try:
+                outcome = future.result()
+            except BrokenExecutor as error:
+                raise TaskError("a process of the executor died; finished blocks are kept") from error
+            if isinstance(outcome, Stopped):
+                raise outcome
+            if isinstance(outcome, Failure):
+                desk.fail(task, outcome)
+            else:
+                desk.keep(task, outcome)
+                queue.finish(task)
+    except BaseException:
+        for future in running:
+            future.cancel()
+        raise
 
 
 class Queue:
@@ -120,18 +243,17 @@ class Queue:
         done = set(done)
         self._missing = {}
         self._next = {}
-        ready = []
+        self._ready = deque()
         for task in tasks:
             if task.number in done:
                 continue
             missing = set(task.after) - done
             if not missing:
-                ready.append(task)
+                self._ready.append(task)
                 continue
             self._missing[task.number] = missing
             for number in missing:
                 self._next.setdefault(number, []).append(task)
-        self._ready = deque(ready)
 
     def next(self):
         """Return a task that can begin, None if there is none now."""
@@ -149,6 +271,20 @@ class Queue:
 def _attempt(work, *arguments):
     """Do a task; a failure is a result too, so that it cannot cost the others."""
     try:
-        return work(*arguments), None
-    except Exception:
-        return None, traceback.format_exc()
+        return work(*arguments)
+    except Stopped as stop:
+        return stop
+    except Exception as error:
+        return Failure.of(error)
+
+
+_here = None
+
+
+def _attempt_here(*arguments):
+    """Do a task of the work that this rank was given."""
+    try:
+        with _signals.work():
+            return _attempt(_here, *arguments)
+    except Stopped as stop:
+        return stop

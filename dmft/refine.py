@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from . import parallel
-from .engine import _on_root, plain, run
+from .engine import run
 from .grid import Grid
-from .jobs import AttentionSweep
+from .jobs import AXES, AttentionSweep
 from .model import Start
 from .quadtree import Quadtree
 from .results import SweepResult, load
-from .store import StoreError, write_whole
+from .store import StoreError, packed, unpacked, write_whole
 from .sweep import measured_plan
 
 __all__ = ["load_refined", "refine", "run_refined"]
@@ -90,13 +90,13 @@ def refine(
     >>> result["label"].shape, bool(result["computed"].mean() < 1)
     ((9, 9), True)
     """
-    axes = {name: arguments.pop(name) for name in list(arguments) if name in AttentionSweep.names}
+    axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
     plan = measured_plan(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
     job = AttentionSweep(plan, Start.random(0) if start is None else start)
     return run_refined(job, axes, label, coarse, store, resume, n_threads, progress)
 
 
-def run_refined(job, axes, label="sign", coarse=8, store=None, resume=False, n_threads=None, shown=True):
+def run_refined(job, axes, label="sign", coarse=8, store=None, resume=False, n_threads=None, shown=True, *, block=None):
     """Do any job on a grid of two axes, refined where its label changes; see `refine`."""
     grid = Grid.of(job, axes)
     if len(grid.dims) != 2:
@@ -104,11 +104,11 @@ def run_refined(job, axes, label="sign", coarse=8, store=None, resume=False, n_t
     tree, comm = Quadtree(grid.shape, coarse), parallel.communicator()
     root = comm is None or comm.rank == 0
     how = {"label": label if isinstance(label, str) else "a function", "coarse": coarse}
-    about = plain({**job.specification(), "axes": grid.axes, "dims": grid.dims, "refine": how})
+    about = packed({**job.specification(), "axes": grid.axes, "dims": grid.dims, "refine": how})
     if store is not None:
         store = Path(store)
         # Rank 0 opens; all learn what came of it.
-        _on_root(comm, lambda: _open(store, about, resume))
+        parallel.on_root(comm, lambda: _open(store, about, resume))
     rounds, names = [], []
     while True:
         points = tree.missing() if root else None
@@ -118,7 +118,7 @@ def run_refined(job, axes, label="sign", coarse=8, store=None, resume=False, n_t
         lists = {name: grid.axes[name][points[:, i]] for i, name in enumerate(grid.dims)}
         folder = None if store is None else store / f"round_{len(rounds):02d}"
         begun = folder is not None and (folder / "manifest.json").exists()
-        result = run(job, lists, True, folder, begun, n_threads, shown)
+        result = run(job, lists, True, folder, begun, n_threads, shown, block=block)
         if root:
             tree.put(points, _labels(result, label, names))
             rounds.append((points, result))
@@ -133,7 +133,7 @@ def load_refined(folder):
     """Return the finished diagram that a folder of rounds holds."""
     folder = Path(folder)
     try:
-        about = json.loads((folder / FILE).read_text())
+        about = unpacked(json.loads((folder / FILE).read_text()))
     except (OSError, ValueError) as error:
         raise StoreError(f"{folder} holds no refined diagram: {error}") from error
     axes = {name: np.array(values) for name, values in about["axes"].items()}
@@ -154,8 +154,12 @@ class Refined:
     def __init__(self, tree, rounds, about, names):
         self._tree, self._rounds, self._about, self._names = tree, rounds, about, names
 
-    def load(self, name):
-        """Return one array of all points of the grid, those never computed filled."""
+    def parts(self, name):
+        """Yield the numbers of all points of the grid, and one array, filled where never computed."""
+        array = self._load(name)
+        yield np.arange(len(array)), array
+
+    def _load(self, name):
         if name == "computed":
             return self._tree.computed.ravel().astype(np.int8)
         if name == "label":

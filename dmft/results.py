@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 
 import numpy as np
 
-from .store import Store, in_order, netcdf, write_whole
+from .store import Store, merge, netcdf, put, write_whole
 
 
 class SweepResult:
@@ -21,6 +22,8 @@ class SweepResult:
         The leading dimensions of every array.
     store : Store or None
         The folder it is in; None if it is kept in memory.
+    partial : bool
+        Whether arrays may have gaps where points are not done: NaN, 0 or empty text.
 
     Examples
     --------
@@ -31,7 +34,8 @@ class SweepResult:
     (2, 10, 3)
     """
 
-    def __init__(self, axes, dims, source):
+    def __init__(self, axes, dims, source, partial=False):
+        self.partial = partial
         self.axes = axes
         self.dims = dims
         self.store = source if isinstance(source, Store) else None
@@ -57,6 +61,11 @@ class SweepResult:
         """Sizes of the leading dimensions."""
         return tuple(len(self.axes[name]) for name in self.dims)
 
+    @property
+    def complete(self):
+        """Whether every point is done."""
+        return sum(len(index) for index, _ in self._source.parts("status")) == math.prod(self.shape)
+
     def keys(self):
         """Return the names of the arrays."""
         return list(self.variables)
@@ -67,9 +76,15 @@ class SweepResult:
     def __getitem__(self, name):
         if name not in self:
             raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self.keys())}")
-        array = self._source.load(name)
-        if len(array) != np.prod(self.shape, dtype=int):
-            raise KeyError(f"{name!r} is not complete: the sweep has not finished; resume it")
+        n_points, n_put, array = math.prod(self.shape), 0, None
+        for index, part in self._source.parts(name):
+            array = put(array, n_points, index, part)
+            n_put += len(index)
+        if n_put != n_points and not self.partial:
+            raise KeyError(
+                f"{name!r} is not complete: the sweep has not finished; resume it, or load it with partial=True"
+            )
+        array = array.astype(str) if array.dtype.kind == "O" else array
         return array.reshape(*self.shape, *array.shape[1:])
 
     def coded(self, name):
@@ -91,22 +106,26 @@ class SweepResult:
     @property
     def n_failed(self):
         """Number of points where the job, or one of its methods, came to no end."""
-        return int(np.count_nonzero(self["status"].reshape(np.prod(self.shape, dtype=int), -1).any(axis=1)))
+        return int(np.count_nonzero(self["status"].reshape(math.prod(self.shape), -1).any(axis=1)))
 
     def to_netcdf(self, path):
-        """Write all arrays to one netCDF4 file, which xarray and h5py read.
+        """Write all arrays to one netCDF4 file, which xarray and h5py read, piece by piece from a store.
 
         Parameters
         ----------
         path : path-like
             Replaced if it exists; whole or absent.
         """
-        attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
-        if self.store is not None:
-            attributes["dmft_manifest"] = json.dumps(self.store.manifest)
-        arrays = {name: self[name] for name in self.keys()}
         variables = {name: (self.dims + dims, *about) for name, (dims, *about) in self.variables.items()}
-        write_whole(path, netcdf(arrays, {**self.axes, **self.labels}, attributes, variables))
+        attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
+        if self.store is None:
+            arrays = {name: self[name] for name in self.keys()}
+            write_whole(path, netcdf(arrays, {**self.axes, **self.labels}, attributes, variables))
+            return
+        self["status"]  # complete, or an error
+        attributes["dmft_manifest"] = json.dumps(self.store.manifest)
+        attributes |= {f"dmft_{name}": text for name, text in self.store.manifest["provenance"].items()}
+        merge(self.store, path, self.axes, self.dims, attributes, variables, self.labels)
 
     def to_xarray(self):
         """Return an ``xarray.Dataset``; needs the extra ``[xarray]``.
@@ -139,7 +158,7 @@ class Memory:
         self._job = job
         self._blocks = {}
 
-    def save(self, task, arrays, job):
+    def save(self, task, arrays):
         """Keep the arrays of a block."""
         self._blocks[task.number] = task.index, arrays
 
@@ -151,10 +170,10 @@ class Memory:
         """Return all arrays of a block."""
         return self._blocks[number][1]
 
-    def load(self, name):
-        """Return one array of all points."""
-        index, parts = zip(*((index, arrays[name]) for index, arrays in self._blocks.values()), strict=True)
-        return in_order(index, parts)
+    def parts(self, name):
+        """Yield of every block the numbers of its points, and one array of them."""
+        for index, arrays in self._blocks.values():
+            yield index, arrays[name]
 
     def variables(self):
         """Return of each array the dimensions after the point, unit, meaning."""
@@ -166,13 +185,15 @@ class Memory:
         return {name: np.array(names) for name, names in self._job.labels.items()}
 
 
-def load(folder):
+def load(folder, partial=False):
     """Return the sweep that a folder holds.
 
     Parameters
     ----------
     folder : path-like
         A store made by `sweep` or ``dmft run``.
+    partial : bool, default=False
+        Let arrays have gaps where points are not done yet.
 
     Returns
     -------
@@ -194,5 +215,5 @@ def load(folder):
     (2, 10, 3)
     """
     store = Store.open(folder)
-    spec = store.manifest["spec"]
-    return SweepResult({k: np.array(v) for k, v in spec["axes"].items()}, tuple(spec["dims"]), store)
+    spec = store.specification()
+    return SweepResult({k: np.array(v) for k, v in spec["axes"].items()}, tuple(spec["dims"]), store, partial)

@@ -254,9 +254,9 @@ def axis_values(name, axis):
 
 
 class Axes(Section):
-    """Axes, and whether they go side by side."""
+    """Axes, and which of them go side by side."""
 
-    together: bool = False
+    together: bool | list[str] = False
 
     def axes(self):
         """Return the values of each axis that is swept, in the order of their definition."""
@@ -270,6 +270,9 @@ class Axes(Section):
 class SweepSection(Axes):
     """``[sweep]``."""
 
+    n_context: Axis = None
+    seed: Axis = None
+    start: Axis = None
     beta: Axis = None
     gamma: Axis = None
     epsilon: Axis = None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .engine import run
-from .jobs import BLOCK, AttentionSweep
+from .jobs import AttentionSweep
 from .model import Start
 from .plan import Plan
 from .results import SweepResult, load
 
-__all__ = ["BLOCK", "SweepResult", "load", "scan", "sweep"]
+__all__ = ["SweepResult", "load", "scan", "sweep"]
 
 MEASURES = ("orbit", "lyapunov")
 
@@ -32,6 +32,8 @@ def sweep(
     store=None,
     resume=False,
     n_threads=None,
+    block=None,
+    executor=None,
     progress=True,
     **axes,
 ):
@@ -45,8 +47,9 @@ def sweep(
         Token steps that are measured, and before them.
     measure : sequence of {"orbit", "lyapunov"}, default=("orbit",)
         What to keep of each point.
-    start : Start, optional
-        Where every point begins. Default: ``Start.random(0)``.
+    start : Start or sequence of Start, optional
+        Where every point begins. Several random ones, or several features of one role, make the axis
+        "start", of their seeds or indices. Default: ``Start.random(0)``.
     record : sequence of str, default=("attention",)
         Which arrays of the orbit; see `trajectory`.
     n_rows, every, section : int, optional
@@ -54,18 +57,26 @@ def sweep(
         first `n_rows` (default: 1000) in which the attention component `section` changes sign.
     n_exponents, n_tangent_transient, n_history, qr_interval : int, optional
         As for `lyapunov`.
-    together : bool, default=False
-        Sweep the axes side by side instead of over their product.
+    together : bool or sequence of str, default=False
+        Sweep the axes, or those that are named, side by side instead of over their product.
     store : path-like, optional
         Folder for the results. It must not hold anything, unless `resume` is true.
     resume : bool, default=False
         Continue the sweep that the folder holds; refused if it was another one.
     n_threads : int or None
-        OpenMP threads; under MPI, of each rank (default there: 1). Results do not depend on it.
+        OpenMP threads; of each worker under MPI and with an executor (default there: 1). Results do
+        not depend on it.
+    block : int, optional
+        How many points make a task, and a file of the store. Results do not depend on it. Default:
+        seconds of work, and enough tasks for all workers.
+    executor : concurrent.futures.Executor, optional
+        Who does the tasks: a ``ProcessPoolExecutor`` that spawns, one of Dask, ... With a store its
+        workers must see the folder; they write there. Default: this process, or the MPI ranks.
     progress : bool, default=True
         Show progress on standard error.
-    beta, gamma, epsilon : array_like, shape (n,), optional
-        The axes.
+    beta, gamma, epsilon, n_context, seed : array_like, shape (n,), optional
+        The axes; `seed` is that of the features. Arrays whose length goes with `n_context` are as long
+        as its largest value needs, and end with NaN (`n_lost`: 0).
 
     Returns
     -------
@@ -102,8 +113,10 @@ def sweep(
         n_history=n_history,
         qr_interval=qr_interval,
     )
+    if not (start is None or isinstance(start, Start)):
+        start, axes = family(start, axes)
     job = AttentionSweep(plan, Start.random(0) if start is None else start)
-    return run(job, axes, together, store, resume, n_threads, progress)
+    return run(job, axes, together, store, resume, n_threads, progress, block=block, executor=executor)
 
 
 def measured_plan(model, measure, *, record=("attention",), n_exponents=None, **arguments):
@@ -122,7 +135,29 @@ def measured_plan(model, measure, *, record=("attention",), n_exponents=None, **
     return Plan(model=model, record=record, n_exponents=n_exponents, **arguments)
 
 
-def scan(job, *, together=False, store=None, resume=False, n_threads=None, progress=True, **axes):
+def family(starts, axes):
+    """Return the first of some starts, and axes with that of the seeds or indices in front."""
+    starts = list(starts)
+    for name in ("seed", "index"):
+        if all(isinstance(one, Start) and name in one.arguments for one in starts):
+            kinds = {(one.kind, *(item for item in sorted(one.arguments.items()) if item[0] != name)) for one in starts}
+            if len(kinds) == 1:
+                return starts[0], {"start": [one.arguments[name] for one in starts], **axes}
+    raise ValueError(f"start must be a Start, or several that differ in seed or index alone, got {starts!r}")
+
+
+def scan(
+    job,
+    *,
+    together=False,
+    store=None,
+    resume=False,
+    n_threads=None,
+    block=None,
+    executor=None,
+    progress=True,
+    **axes,
+):
     """Run any job at many parameter points.
 
     Parameters
@@ -130,7 +165,7 @@ def scan(job, *, together=False, store=None, resume=False, n_threads=None, progr
     job : object
         What to do at a point: `dmft.ising.ForwardScan`, `dmft.ising.PhaseDiagram`, or another object
         with the protocol that `dmft.jobs` describes.
-    together, store, resume, n_threads, progress
+    together, store, resume, n_threads, block, executor, progress
         As for `sweep`.
     **axes : array_like, shape (n,)
         Values of the parameters to sweep, in the order of the dimensions.
@@ -155,4 +190,4 @@ def scan(job, *, together=False, store=None, resume=False, n_threads=None, progr
     array([[0.   , 0.   , 0.   ],
            [0.85 , 0.437, 0.   ]])
     """
-    return run(job, axes, together, store, resume, n_threads, progress)
+    return run(job, axes, together, store, resume, n_threads, progress, block=block, executor=executor)

@@ -12,8 +12,6 @@ class Chain:
     point = {"up": 1.0, "a": 0.0}
     block = 4
     max_threads = 1
-    unit = "points"
-    work = 1.0
     labels = {}
     variables = {
         "up": ((), "1", "whether the chain goes up"),
@@ -27,7 +25,7 @@ class Chain:
         pass
 
     def specification(self):
-        return {"job": "chain", "model": {}, "run": {}}
+        return {"job": "chain of cosines", "model": {}, "run": {}}
 
     def cut(self, grid, size):
         n = grid.shape[1]

@@ -1,4 +1,4 @@
-"""What several tests need: a hash of all arrays of a sweep, scripts on several MPI ranks."""
+"""What several tests need: a hash of all arrays of a sweep, scripts in processes and on MPI ranks."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 TESTS = Path(__file__).parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])}
 
 
 def digest(result):
@@ -19,14 +20,32 @@ def digest(result):
     return sha.hexdigest()
 
 
-def mpi(n_ranks, folder, code, *arguments):
-    """Run a script on several ranks; it may import what the tests may."""
+def command(n_ranks, script, *arguments):
+    """Return how to run a script, which may import what the tests may, on some ranks; 0: without MPI."""
+    mpiexec = [Path(sys.executable).with_name("mpiexec"), "-n", n_ranks, sys.executable, "-m", "mpi4py"]
+    return [str(part) for part in (*(mpiexec if n_ranks else [sys.executable]), script, *arguments)]
+
+
+def start(n_ranks, folder, code, *arguments):
+    """Start a script; return its process."""
     script = Path(folder) / "script.py"
     script.write_text(code)
-    mpiexec = Path(sys.executable).with_name("mpiexec")
-    command = [mpiexec, "-n", n_ranks, sys.executable, "-m", "mpi4py", script, *arguments]
-    path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    environment = {**os.environ, "PYTHONPATH": path}
-    return subprocess.run(
-        list(map(str, command)), capture_output=True, text=True, check=False, timeout=120, env=environment
-    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command(n_ranks, script, *arguments), env=ENVIRONMENT, **pipes)
+
+
+def end(process, timeout=120):
+    """Wait for a process, however it ends; return its exit code and all it wrote."""
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, out + err
+
+
+def mpi(n_ranks, folder, code, *arguments):
+    """Run a script on several ranks."""
+    process = start(n_ranks, folder, code, *arguments)
+    out, err = process.communicate(timeout=120)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)

@@ -13,6 +13,7 @@ from dmft import progress
 from dmft.cli import main
 from dmft.config import ConfigError, read
 from dmft.grid import Grid
+from dmft.store import packed, unpacked
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """
@@ -55,7 +56,7 @@ def test_run_show_plot_merge(quick, tmp_path):
 
     shown = dmft_("show", out)
     assert shown.exit_code == 0
-    assert "1 of 1 blocks, 9 points" in shown.output
+    assert "1 of 1 blocks, 9 of 9 points" in shown.output
     assert "failed points: 0 of 9" in shown.output
 
     drawn = dmft_("plot", out, "--feature", 3, "--to", tmp_path / "third.pdf")
@@ -185,26 +186,85 @@ def test_doctor_says_what_is_there():
 
 
 def test_help_texts_read_well():
-    for command in ([], ["run"], ["plot"], ["show"], ["merge"], ["doctor"]):
+    for command in ([], ["run"], ["plot"], ["show"], ["merge"], ["verify"], ["doctor"]):
         done = dmft_(*command, "--help")
         assert done.exit_code == 0
         assert len(done.output.splitlines()) > 4
 
 
 def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
-    with progress.progress(10, "steps") as tick:
+    with progress.progress(10) as tick:
         for _ in range(10):
             tick(1)
-    assert capsys.readouterr().err == "10 of 10 steps (100%), in 0.0 s\n"
-    with progress.progress(10, "steps", shown=False) as tick:
+    assert re.fullmatch(r"10 of 10 points \(100%\), \S+ points/s, in 0.0 s\n", capsys.readouterr().err)
+    with progress.progress(10, shown=False) as tick:
         tick(10)
     assert capsys.readouterr().err == ""
 
 
-def test_manifest_is_enough_to_make_the_sweep_again(quick, tmp_path):
-    dmft_("run", quick, "--out", tmp_path / "out")
-    spec = json.loads((tmp_path / "out" / "manifest.json").read_text())["spec"]
-    laws = {role: spec["features"][role] for role in dmft.features.ROLES}
-    features = dmft.Features.from_classes(spec["features"]["signs"], **laws)
-    for role, coupling in features.classes.couplings.items():
-        np.testing.assert_array_equal(coupling, dmft.Features.paper().classes.couplings[role])
+def test_verify_computes_points_again_from_the_manifest(quick, tmp_path):
+    out = tmp_path / "out"
+    dmft_("run", quick, "--out", out, "--block", 4)
+    good = dmft_("verify", out, "--points", 5)
+    assert good.exit_code == 0, good.output
+    assert "5 points computed again, all bits are the same" in good.output
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["spec"]["model"]["gamma"] = 221.0
+    manifest["provenance"]["compiler"] = "another one"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    bad = dmft_("verify", out, "--points", 2, "--seed", 1)
+    assert bad.exit_code == 1
+    assert re.search(r"point \d \(.*beta = .*\) differs in .*exponents", bad.output)
+    assert 'not as the sweep was made: compiler: there "another one"' in bad.output
+    assert "2 of 2 points have other bits" in bad.output
+
+
+def test_show_tells_of_failures_and_of_what_is_left(tmp_path):
+    path = tmp_path / "gauss.toml"
+    one = "[[1.0, 0.0], [0.0, 1.0]]"
+    path.write_text(
+        f"[features]\nkind='gaussian'\noutput={one}\nvalue={one}\nquery={one}\nkey={one}\n"
+        "[model]\nn_context=2\ngamma=1.0\n[run]\nn_steps=20\n[sweep]\nbeta=[1.0, 1e200, 2.0]\n"
+    )
+    out = tmp_path / "out"
+    dmft_("run", path, "--out", out, "--block", 1)
+    assert "finished" in dmft_("show", out).output
+    store = dmft.store.Store.open(out)
+    store.path(2).unlink()
+    store.fail(2, "Traceback\n  File x\nValueError: no reason\n")
+    shown = dmft_("show", out).output
+    assert "2 of 3 blocks, 2 of 3 points" in shown
+    assert "not running, 1 points are left: continue with --resume" in shown
+    assert "failed points: 1 of 2" in shown
+    assert "block 2 failed: ValueError: no reason" in shown
+    log = (out / "run.log").read_text().splitlines()
+    assert [line.split(" ", 1)[1].split(":")[0] for line in log] == [
+        "begun", "block 0", "block 1", "block 2", "finished", "3 of 3 blocks are done",
+    ]  # fmt: skip
+    assert "1 failed" in log[2]
+
+
+def test_merge_says_what_made_it(quick, tmp_path):
+    xarray = pytest.importorskip("xarray")
+    dmft_("run", quick, "--out", tmp_path / "out", "--block", 2, "--set", "sweep.epsilon=[0.0, 0.02]")
+    assert dmft_("merge", tmp_path / "out").exit_code == 0
+    with xarray.open_dataset(tmp_path / "out" / "sweep.nc") as merged:
+        assert merged["exponents"].dims == ("beta", "epsilon", "exponent")
+        assert merged["exponents"].attrs["symbol"] == r"$\lambda$"
+        assert merged["beta"].attrs["long_name"] == "inverse temperature of the output"
+        assert merged.attrs["dmft_version"] == dmft.__version__
+        np.testing.assert_array_equal(merged["exponents"], dmft.load(tmp_path / "out")["exponents"])
+
+
+@pytest.mark.parametrize("kind", ["weights", *FEATURES])
+def test_features_are_made_again_from_a_manifest(tmp_path, kind):
+    if kind == "weights":
+        weights = dmft.Features.random(n_features=2, n_sites=900, n_positions=1, seed=1).weights
+        features = dmft.Features(**weights, n_positions=1)
+    else:
+        path = tmp_path / "x.toml"
+        rest = "[model]\nn_context=3\ngamma=2.0\n[run]\nn_steps=5\n"
+        path.write_text(f"[features]\nkind = '{kind}'\n{FEATURES[kind]}\n{rest}")
+        features = read(path).build()[0].model.features
+    text = json.dumps(packed(features.recipe))
+    assert dmft.Features.from_recipe(unpacked(json.loads(text))).digest == features.digest

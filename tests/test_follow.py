@@ -199,3 +199,13 @@ def test_killed_in_one_process_and_resumed_on_two_ranks(tmp_path):
     done = mpi(2, tmp_path, code, tmp_path / "s", "resume")
     assert done.returncode == 0, done.stderr
     assert digest(dmft.load(tmp_path / "s")) == digest(dmft.follow(PAPER, **{**LONG, "n_steps": 4_000}))
+
+
+def test_a_followed_sweep_is_made_again_from_its_manifest(tmp_path):
+    how = {"n_steps": 30, "n_transient": 20, "n_rows": 5, "progress": False}
+    anchors = [0.9, (1.3, dmft.Start.feature("output", 1))]
+    axes = {"beta": np.linspace(0.9, 1.3, 9), "gamma": [100.0, 220.0]}
+    dmft.follow(PAPER, **axes, anchors=anchors, store=tmp_path / "s", **how)
+    found = dmft.verify(tmp_path / "s", 3)
+    assert found
+    assert found.index.size > 3  # the blocks they are in

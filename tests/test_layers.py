@@ -13,7 +13,7 @@ import dmft
 HOME = Path(dmft.__file__).parent
 FLOOR = {
     "_kernels": 0, "_integrals": 0, "_network": 0, "_series": 0, "_simd": 0,
-    "reference": 0, "_version": 0, "_checks": 0, "_threads": 0,
+    "reference": 0, "_version": 0, "_checks": 0, "_threads": 0, "_signals": 0, "symbols": 0,
     "features": 1, "gaussian": 1, "series": 1, "indicators": 1, "coexistence": 0,
     "recurrence": 2, "streaming": 2,
     "model": 2,
@@ -25,7 +25,7 @@ FLOOR = {
     "results": 6, "figures": 6, "sections": 6,
     "authors": 4, "quadtree": 4, "chains": 4, "hysteresis": 7, "pictures": 8, "follow": 9, "refine": 9,
     "engine": 7, "config": 10,
-    "sweep": 8, "cli": 11, "__init__": 12, "__main__": 12,
+    "sweep": 8, "report": 10, "verify": 10, "cli": 11, "__init__": 12, "__main__": 12,
 }  # fmt: skip
 DOORS = {
     "mpi4py": {"parallel"},

@@ -1,23 +1,19 @@
 """Sweeps: the same numbers as single runs, in memory, in a store, under a resume, on two ranks."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
+from itertools import product
 
 import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from processes import digest, mpi
+from processes import digest
 
 import dmft
 from dmft.store import Store, StoreError
-from dmft.sweep import BLOCK
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+BLOCK = 16
 SMALL = {"n_steps": 60, "n_transient": 40, "measure": ("orbit", "lyapunov"), "n_rows": 20, "progress": False}
 
 
@@ -55,6 +51,40 @@ def test_products_and_axes_together():
     assert together.dims == ("beta",)
 
 
+def test_axes_of_features_context_and_start(tmp_path):
+    """Arrays are as long as the longest context needs; every point is a run of its own."""
+    start = [dmft.Start.feature("value", index) for index in (2, 0)]
+    features = dmft.Features.segments(n_features=3, n_segments=9, n_sites=99, n_positions=2, seed=1)
+    axes = {"start": start, "n_context": [2, 4, 3], "seed": [5, 1], "beta": [0.8, 1.2]}
+    model = dmft.SelfAttention(features, n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    result = dmft.sweep(model, **axes, store=tmp_path / "s", block=3, **SMALL)
+    assert result.dims == ("start", "n_context", "seed", "beta")
+    assert result.axes["start"].tolist() == [2, 0]
+    assert digest(result) == digest(dmft.sweep(model, **axes, **SMALL))
+    for (i, a), (j, n), (k, seed) in product(enumerate(start), enumerate((2, 4, 3)), enumerate((5, 1))):
+        drawn = dmft.Features.segments(n_features=3, n_segments=9, n_sites=99, n_positions=2, seed=seed)
+        alone = dmft.SelfAttention(drawn, n_context=n, beta=1.2, gamma=220.0, epsilon=0.02)
+        orbit = dmft.trajectory(alone, 60, n_transient=40, start=a)
+        assert_array_equal(result["attention"][i, j, k, 1], orbit.attention[-20:])
+        exponents = dmft.lyapunov(alone, 60, n_transient=40, start=a).exponents
+        assert_array_equal(result["exponents"][i, j, k, 1, : 3 * n], exponents)
+        assert np.isnan(result["exponents"][i, j, k, 1, 3 * n :]).all()
+        assert np.isnan(result["window"][i, j, k, 1, n:]).all()
+    assert (result["n_context"] == np.array([2, 4, 3])[:, None, None]).all()
+    # What takes longest begins first.
+    first = dmft.store.Store.open(tmp_path / "s").read(0)
+    assert set(first["n_context"]) == {4}
+
+
+def test_some_axes_together():
+    some = {"beta": [0.8, 1.0, 1.2], "epsilon": [0.0, 0.02], "gamma": [100.0, 220.0, 300.0]}
+    result = dmft.sweep(PAPER, **some, together=["gamma", "beta"], **SMALL)
+    assert result.dims == ("beta", "epsilon")
+    assert_array_equal(result["gamma"], np.repeat([[100.0], [220.0], [300.0]], 2, axis=1))
+    full = dmft.sweep(PAPER, **some, **SMALL)
+    assert_array_equal(result["exponents"][1], full["exponents"][1, :, 1])
+
+
 def test_rows_every_few_steps_and_sections():
     orbit = dmft.trajectory(PAPER, 60, n_transient=40)
     every = dmft.sweep(PAPER, beta=[1.27], **{**SMALL, "every": 7, "n_rows": 3})
@@ -76,6 +106,16 @@ def test_rows_every_few_steps_and_sections():
         ({"beta": ["x"]}, "beta must be an array of numbers"),
         ({"epsilon": [0.5, 2]}, "epsilon must be in .* got .*2.0"),
         ({"beta": [1, 2], "gamma": [1], "together": True}, "axes swept together must have equal lengths"),
+        (
+            {"beta": [1, 2], "gamma": [1, 2], "together": ["beta", "delta"]},
+            "together must name some of the axes beta, gamma",
+        ),
+        ({"n_context": [4, 5]}, r"n_context must be <= 2\*\*n_positions = 4, got 5"),
+        ({"n_context": [2.5]}, r"n_context must be whole numbers, got \[2.5\]"),
+        ({"seed": [-1]}, "seed must be a whole number >= 0, got -1"),
+        ({"start": [dmft.Start.random(0), dmft.Start.feature("key", 1)]}, "several that differ in seed or index alone"),
+        ({"beta": [1], "block": 0}, "block must be a whole number >= 1, got 0"),
+        ({"beta": [1], "executor": 3}, "executor must be a concurrent.futures.Executor, got 3"),
         ({"beta": [1], "measure": "orbits"}, "measure must name some of .* got 'orbits'"),
         ({"beta": [1], "measure": []}, "measure must name some of .* got none"),
         ({"beta": [1], "n_rows": 61}, "n_rows must be <= 60"),
@@ -94,7 +134,7 @@ def test_bad_input(arguments, message):
 def test_a_store_holds_what_memory_would(tmp_path):
     beta = np.linspace(0.5, 1.5, BLOCK + 30)
     memory = dmft.sweep(PAPER, beta=beta, **SMALL)
-    stored = dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", **SMALL)
+    stored = dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", block=BLOCK + 20, **SMALL)
     assert digest(stored) == digest(memory) == digest(dmft.load(tmp_path / "s"))
     assert sorted(p.name for p in (tmp_path / "s" / "shards").iterdir()) == ["000000.h5", "000001.h5"]
     manifest = json.loads((tmp_path / "s" / "manifest.json").read_text())
@@ -139,41 +179,17 @@ def test_a_folder_with_anything_in_it_is_left_alone(tmp_path):
 
 def test_resume_computes_what_is_missing_and_no_more(tmp_path):
     beta = np.linspace(0.5, 1.5, 2 * BLOCK + 5)
-    whole = digest(dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", **SMALL))
+    whole = digest(dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", block=BLOCK, **SMALL))
     shards = [Store.open(tmp_path / "s").path(i) for i in range(3)]
     shards[1].unlink()
     kept = shards[0].stat().st_mtime_ns
     with pytest.raises(KeyError, match="not complete"):
         dmft.load(tmp_path / "s")["exponents"]
+    some = dmft.load(tmp_path / "s", partial=True)["exponents"]
+    assert_array_equal(np.isnan(some).all(axis=1), (np.arange(beta.size) // BLOCK) == 1)
     again = dmft.sweep(PAPER, beta=beta, store=tmp_path / "s", resume=True, **SMALL)
     assert digest(again) == whole
     assert shards[0].stat().st_mtime_ns == kept
-
-
-def python(code, **how):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **how)
-
-
-FULL_DISK = """
-import resource, sys
-import numpy as np, dmft
-from dmft.store import StoreError
-model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
-resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-try:
-    dmft.sweep(model, beta=np.linspace(1, 2, 100), n_steps=100, store=sys.argv[1], progress=False)
-except StoreError as error:
-    print(error)
-"""
-
-
-def test_a_full_disk_leaves_nothing_half_written(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", FULL_DISK, str(tmp_path / "s")], capture_output=True, text=True, check=True
-    )
-    assert "cannot write" in done.stdout
-    assert "finished blocks are kept" in done.stdout
-    assert [p.name for p in (tmp_path / "s").rglob("*") if p.is_file()] == ["manifest.json"]
 
 
 def test_a_point_that_fails_is_data(tmp_path):
@@ -187,51 +203,3 @@ def test_a_point_that_fails_is_data(tmp_path):
     assert result["status"].tolist() == [0, 1, 0]
     assert result.n_failed == 1
     assert np.isfinite(result["exponents"][[0, 2], 0]).all()
-
-
-# -- several processes ------------------------------------------------------------------------
-
-JOB = """
-import sys
-import numpy as np, dmft
-model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
-dmft.sweep(model, beta=np.linspace(0.5, 1.5, {n}), n_steps={steps}, n_transient=40, n_rows=20,
-           measure=("orbit", "lyapunov"), store=sys.argv[1], resume="resume" in sys.argv, progress=False)
-"""
-
-
-@pytest.mark.mpi
-@pytest.mark.parametrize("n_ranks", [2, 3])
-def test_same_bits_on_several_ranks(tmp_path, n_ranks):
-    n = 2 * BLOCK + 5
-    serial = dmft.sweep(PAPER, beta=np.linspace(0.5, 1.5, n), **SMALL)
-    done = mpi(n_ranks, tmp_path, JOB.format(n=n, steps=60), tmp_path / "s")
-    assert done.returncode == 0, done.stderr
-    assert digest(dmft.load(tmp_path / "s")) == digest(serial)
-
-
-@pytest.mark.mpi
-def test_an_error_on_rank_zero_ends_all_ranks(tmp_path):
-    (tmp_path / "s").mkdir()
-    (tmp_path / "s" / "notes.txt").write_text("keep")
-    done = mpi(2, tmp_path, JOB.format(n=5, steps=60), tmp_path / "s")
-    assert done.returncode != 0
-    assert "is not an empty folder" in done.stderr
-
-
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    n, steps = 4 * BLOCK, 4_000
-    code = JOB.format(n=n, steps=steps)
-    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "s")])
-    shards = tmp_path / "s" / "shards"
-    deadline = time.monotonic() + 60
-    while not (shards.exists() and any(shards.glob("*.h5"))) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    done = len(list(shards.glob("*.h5")))
-    assert 1 <= done < 4
-    assert python("pass").returncode == 0
-    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s"), "resume"], check=True)
-    serial = dmft.sweep(PAPER, beta=np.linspace(0.5, 1.5, n), **{**SMALL, "n_steps": steps})
-    assert digest(dmft.load(tmp_path / "s")) == digest(serial)

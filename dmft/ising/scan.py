@@ -19,6 +19,7 @@ from .._threads import n_threads as threads
 from .meanfield import MeanField
 from .methods import METHODS
 from .model import KineticIsing
+from .networks import ENSEMBLES, network
 from .sk import AsymmetricSK
 
 SAMPLING = "sampling"
@@ -46,7 +47,7 @@ class ForwardScan:
     seed : int, default=0
         Of the simulations. The point of index i has the stream :meth:`seed_of` (i).
     recipe : dict, optional
-        How the network was made, for the manifest of a store.
+        How `network` drew it, for the manifest of a store. None: the manifest holds the network itself.
 
     Examples
     --------
@@ -68,8 +69,6 @@ class ForwardScan:
 
     names = ("beta",)
     max_threads = None
-    unit = "points"
-    work = 1.0
     variables = {  # noqa: RUF012
         "beta": ((), "1", "inverse temperature"),
         "mean_m": (("theory",), "1", "mean of the means m_i"),
@@ -120,14 +119,14 @@ class ForwardScan:
         return sum(word << 32 * i for i, word in enumerate(words))
 
     def specification(self):
-        """Return the network by its digest, and the methods."""
+        """Return the network, by how it was drawn or as it is, and the methods."""
         model = self.model
-        digest = hashlib.sha256(model.couplings.tobytes() + model.fields.tobytes()).hexdigest()[:16]
         names = ("n_sites", "beta", "update", "rate")
         simulation = {"seed": self.seed} if self.n_trajectories else {}
+        given = {"couplings": model.couplings, "fields": model.fields}
         return {
             "job": "forward scan",
-            "network": {"digest": digest, **(self.recipe or {})},
+            "network": {"digest": _digest(model), **(self.recipe if self._drawn else given)},
             "model": {name: getattr(model, name) for name in names},
             "run": {
                 "n_steps": self.n_steps,
@@ -136,6 +135,23 @@ class ForwardScan:
                 **simulation,
             },
         }
+
+    @property
+    def _drawn(self):
+        return self.recipe is not None and self.recipe.get("kind") in ENSEMBLES
+
+    @classmethod
+    def from_specification(cls, spec):
+        """Return the job that a specification describes."""
+        recipe = {name: value for name, value in spec["network"].items() if name != "digest"}
+        dynamics = {name: spec["model"][name] for name in ("beta", "update", "rate")}
+        if "couplings" in recipe:
+            model, recipe = KineticIsing(**recipe, **dynamics), None
+        else:
+            model = network(**recipe, **dynamics)
+        if _digest(model) != spec["network"]["digest"]:
+            raise ValueError("the network drawn by this NumPy is another one: use the NumPy of the sweep's manifest")
+        return cls(model=model, recipe=recipe, **spec["run"])
 
     def run(self, task, n_threads, tick):
         """Run every method at every point of a block."""
@@ -203,6 +219,10 @@ class ForwardScan:
         return each, seconds, 1 + 6 * len(names), (30 * n**2 + 8 * min(512, self.n_trajectories) * n) / self.block
 
 
+def _digest(model):
+    return hashlib.sha256(model.couplings.tobytes() + model.fields.tobytes()).hexdigest()[:16]
+
+
 @dataclasses.dataclass(frozen=True)
 class PhaseDiagram:
     """Find the stationary state of the asymmetric SK model at infinite size, at each point.
@@ -234,8 +254,6 @@ class PhaseDiagram:
     names = ("beta", "dJ", "J0", "H0")
     block = 64
     max_threads = 1
-    unit = "points"
-    work = 1.0
     labels = {}  # noqa: RUF012
 
     def __post_init__(self):
@@ -272,6 +290,12 @@ class PhaseDiagram:
     def specification(self):
         """Return the parameters and the kind of updates."""
         return {"job": "phase diagram", "model": self.point, "run": {"update": self.update}}
+
+    @classmethod
+    def from_specification(cls, spec):
+        """Return the job that a specification describes."""
+        point = dict(spec["model"])
+        return cls(beta=point.pop("beta"), model=AsymmetricSK(**point), **spec["run"])
 
     def _state(self, beta, dJ, J0, H0):
         model = AsymmetricSK(J0=J0, dJ=dJ, H0=H0)

@@ -1,0 +1,179 @@
+"""Files that are there whole or not at all, with a checksum; netCDF4 written through h5py."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+
+from ..symbols import SYMBOLS
+
+
+class StoreError(Exception):
+    """A store that cannot be made, opened or continued; the message says what to do."""
+
+
+# -- whole files ----------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Give a path to write to; its file takes the place of `path` when the block ends well."""
+    path = Path(path)
+    part = path.with_name(path.name + f".part{os.getpid()}")
+    try:
+        yield part
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+    if os.name == "posix":  # the new name must survive a power cut too
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def write_whole(path, data):
+    """Write bytes to a file so that it is there whole or not at all."""
+    with whole_file(path) as part:
+        part.write_bytes(data)
+
+
+# -- checksums ------------------------------------------------------------------------------
+
+# The checksum stands behind the end of the HDF5 data, where every reader of the format stops.
+_SEAL = b"\ndmft-sha256 "
+_SEAL_SIZE = len(_SEAL) + 64
+
+
+def seal(data):
+    """Return bytes with their checksum at the end."""
+    return data + _SEAL + hashlib.sha256(data).hexdigest().encode()
+
+
+def damage(path):
+    """Say what is wrong with a sealed file, None if nothing is."""
+    try:
+        with open(path, "rb") as file:
+            size = os.fstat(file.fileno()).st_size - _SEAL_SIZE
+            sha = hashlib.sha256()
+            left = max(size, 0)
+            while left and (data := file.read(min(left, 2**20))):
+                sha.update(data)
+                left -= len(data)
+            end = file.read()
+    except OSError as error:
+        return error.strerror or str(error)
+    if size < 0 or not end.startswith(_SEAL):
+        return "it is cut short"
+    return None if end[len(_SEAL) :] == sha.hexdigest().encode() else "its checksum does not fit"
+
+
+# -- netCDF4 --------------------------------------------------------------------------------
+
+
+def open_file(path):
+    """Open an HDF5 file to read; StoreError if that cannot be done."""
+    import h5py  # late: a user who stores nothing should not wait for it
+
+    try:
+        return h5py.File(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read, resume the run to compute it again: {error}") from error
+
+
+def netcdf(arrays, coordinates, attributes, variables):
+    """Return the bytes of a netCDF4 file.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Numbers or strings.
+    coordinates : dict of str to ndarray
+        Values along axes, for those that have any.
+    attributes : dict of str to str
+        Of the file.
+    variables : dict of str to tuple
+        Of each array, and of axes where known: names of its axes, unit, meaning.
+
+    Returns
+    -------
+    bytes
+    """
+    buffer = io.BytesIO()
+    with create(buffer, attributes) as file:
+        sizes = {}
+        for name, array in arrays.items():
+            sizes.update(zip(variables[name][0], np.shape(array), strict=True))
+        for name, size in sizes.items():
+            dimension(file, name, coordinates.get(name, np.arange(size)), variables)
+        for name, array in arrays.items():
+            if name not in sizes:
+                array = np.asarray(array)
+                variable(file, name, array.shape, array.dtype, variables)[...] = _storable(array)
+    return buffer.getvalue()
+
+
+def npz(**arrays):
+    """Return the bytes of a .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def create(target, attributes):
+    """Open a new netCDF4 file, at a path or in a buffer."""
+    import h5py
+
+    file = h5py.File(target, "w", libver=("earliest", "v110"))
+    file.attrs.update(attributes)
+    return file
+
+
+def dimension(file, name, values, variables):
+    """Make a dimension of a netCDF4 file, with its coordinate."""
+    scale = file.create_dataset(name, data=_storable(np.asarray(values)))
+    _describe(scale, name, variables)
+    scale.make_scale(name)
+
+
+def variable(file, name, shape, dtype, variables):
+    """Make a variable of a netCDF4 file whose dimensions are there."""
+    import h5py
+
+    # The strings of netCDF have each their own length, those of NumPy one.
+    dtype = h5py.string_dtype() if np.dtype(dtype).kind in "UO" else dtype
+    data = file.create_dataset(name, shape, dtype)
+    _describe(data, name, variables)
+    for axis, dim in enumerate(variables[name][0]):
+        data.dims[axis].attach_scale(file[dim])
+    return data
+
+
+def _describe(dataset, name, variables):
+    if name in variables:
+        _, dataset.attrs["units"], dataset.attrs["long_name"] = variables[name]
+    if name in SYMBOLS:
+        dataset.attrs["symbol"] = f"${SYMBOLS[name]}$"
+
+
+def _storable(array):
+    return array.astype(object) if array.dtype.kind == "U" else array
+
+
+def values(dataset, where=...):
+    """Return what a dataset holds, strings as those of NumPy."""
+    return np.asarray(dataset.asstr()[where]).astype(str) if dataset.dtype.kind == "O" else dataset[where]
+
+
+def dims(dataset):
+    """Return the names of the dimensions of a variable."""
+    return tuple(axis[0].name.strip("/") for axis in dataset.dims)

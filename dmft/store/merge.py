@@ -1,0 +1,95 @@
+"""Arrays of all blocks, put in the order of the points: in memory, or in one file."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .files import create, dimension, open_file, values, variable, whole_file
+
+PIECE = 2**28  # bytes of an array that are put in order at a time
+
+
+def put(array, n_points, index, part, first=0):
+    """Put the values of some points in their places of an array.
+
+    Parameters
+    ----------
+    array : ndarray, shape (n_points, ...), or None
+        None: a new one, filled with what stands for nothing.
+    n_points : int
+        Length of a new one.
+    index : ndarray of int, shape (n,)
+        Numbers of the points; others than ``first .. first + n_points - 1`` are left out.
+    part : ndarray, shape (n, ...)
+        May be wider or narrower than the array, which then grows, or keeps what stands for nothing.
+    first : int, default=0
+        Number of the first point of the array.
+
+    Returns
+    -------
+    ndarray
+    """
+    nothing = np.nan if part.dtype.kind == "f" else "" if part.dtype.kind in "UO" else 0
+    part = part.astype(object) if part.dtype.kind == "U" else part
+    shape = part.shape[1:] if array is None else tuple(map(max, array.shape[1:], part.shape[1:]))
+    if array is None or shape != array.shape[1:]:
+        wider = np.full((n_points, *shape), nothing, dtype=part.dtype)
+        if array is not None:
+            wider[(slice(None), *map(slice, array.shape[1:]))] = array
+        array = wider
+    inside = (index >= first) & (index < first + n_points)
+    array[(index[inside] - first, *map(slice, part.shape[1:]))] = part[inside]
+    return array
+
+
+def merge(store, path, axes, dims, attributes, variables, labels):
+    """Put all shards of a store into one netCDF4 file, a piece of one array at a time.
+
+    Parameters
+    ----------
+    store : Store
+        Finished.
+    path : path-like
+        Replaced if it exists; whole or absent.
+    axes : dict of str to ndarray
+        Values along each axis.
+    dims : tuple of str
+        The leading dimensions.
+    attributes : dict of str to str
+        Of the file.
+    variables : dict of str to tuple
+        Of each array all dimensions, the unit, the meaning.
+    labels : dict of str to ndarray of str
+        Names along dimensions.
+    """
+    shape = tuple(len(axes[name]) for name in dims)
+    with whole_file(path) as part, create(part, attributes) as file:
+        sizes = dict(zip(dims, shape, strict=True))
+        shapes, ranges = {}, []
+        for block in store.done():
+            with open_file(store.path(block)) as shard:
+                index = shard["point"][...]
+                ranges.append((block, index.min(), index.max()))
+                for name in variables:
+                    old = shapes.get(name, (shard[name].shape[1:], None))[0]
+                    shapes[name] = tuple(map(max, old, shard[name].shape[1:])), shard[name].dtype
+        for name, (own, _) in shapes.items():
+            sizes.update(zip(variables[name][0][len(dims) :], own, strict=True))
+        for name, size in sizes.items():
+            dimension(file, name, {**axes, **labels}.get(name, np.arange(size)), variables)
+        row = int(np.prod(shape[1:]))
+        for name, (own, dtype) in shapes.items():
+            if name in sizes:
+                continue
+            data = variable(file, name, shape + own, dtype, variables)
+            rows = max(1, PIECE // (row * int(np.prod(own)) * dtype.itemsize))
+            for top in range(0, shape[0], rows):
+                n_rows = min(rows, shape[0] - top)
+                first, n_points = top * row, n_rows * row
+                array = None
+                for block, lowest, highest in ranges:
+                    if highest >= first and lowest < first + n_points:
+                        with open_file(store.path(block)) as shard:
+                            array = put(array, n_points, shard["point"][...], values(shard[name]), first)
+                array = put(array, n_points, np.arange(0), np.empty((0, *own), array.dtype))
+                data[top : top + n_rows] = array.reshape(n_rows, *shape[1:], *own)

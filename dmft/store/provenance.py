@@ -1,0 +1,50 @@
+"""What made some numbers."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from .. import _kernels
+from .._version import VERSION
+
+
+def provenance():
+    """Return what the numbers may depend on besides the specification, as a dict of strings."""
+    commit, changed = _commit()
+    return {
+        "version": VERSION,
+        "commit": commit,
+        "changed": changed,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "compiler": _kernels.COMPILER,
+        "flags": _kernels.FLAGS,
+        "simd": _kernels.simd_path(),
+        "openmp": str(_kernels.OPENMP),
+        "host": platform.node(),
+        "machine": platform.machine(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+# What may change the bits of results; the rest is for the record.
+DECISIVE = ("version", "commit", "changed", "numpy", "compiler", "flags", "machine")
+
+
+def _commit():
+    """Commit of the source tree the package runs from, and whether it was changed since; else ''."""
+    folder = Path(__file__).resolve().parents[1]
+    if not (folder.parent / ".git").exists():
+        return "", ""
+    run = {"cwd": folder, "capture_output": True, "text": True, "check": True, "timeout": 10}
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **run).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "", ""
+    return commit, "yes" if changed else "no"
