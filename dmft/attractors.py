@@ -308,7 +308,7 @@ def _attractor(verdict, batch):
 
 # Of the arrays of a sweep: dimensions after the point, unit, meaning.
 VARIABLES = {
-    "kind": ((), "1", "what the orbit settles on: " + ", ".join(f"{i} {kind}" for i, kind in enumerate(KINDS))),
+    "kind": ((), "1", "what the orbit settles on; " + ", ".join(f"{i}: {kind}" for i, kind in enumerate(KINDS))),
     "period": ((), "token step", "period of a cycle, 0 of anything else"),
     "n_positive": ((), "1", "positive exponents"),
     "n_zero": ((), "1", "zero exponents: the dimension of a torus"),
@@ -324,8 +324,13 @@ VARIABLES = {
 }
 
 
-def arrays(each, n_exponents):
-    """Return attractors as arrays by name, as VARIABLES tells; NaN where there are fewer exponents."""
+def judged(batch, model, n_threads=None, n_exponents=4):
+    """Return what the points of a batch settle on as arrays by name; see VARIABLES.
+
+    NaN where an attractor has fewer exponents than asked for.
+    """
+    each = settle(batch, model, n_threads=n_threads)
+    n_exponents = min(n_exponents, batch.size)
     turns = [one.rotation or Frequency(np.nan, np.nan, "angle") for one in each]
     filled = np.full((2, len(each), n_exponents), np.nan)
     for i, one in enumerate(each):

@@ -58,6 +58,7 @@ class RunFile(Section):
             run.update(record=(), n_rows=None, every=1, section=None)
         if "lyapunov" not in measure:
             run.update(n_exponents=0, n_history=0)
+        run["attractor"] = "attractor" in measure
         axes = self.sweep.axes() or {"beta": np.array([model.beta])}
         return Plan(model=model, **run), self.start.build(), axes, self.sweep.together
 

@@ -43,6 +43,8 @@ import numpy as np
 
 from . import _kernels
 from ._checks import whole
+from .attractors import VARIABLES as JUDGED
+from .attractors import judged
 from .features import Features
 from .meanfield import Batch
 from .model import SelfAttention, Start, parameter
@@ -98,7 +100,11 @@ def measure(plan, points, states, n_threads, tick):
     """Take points side by side through a plan, from states with equal numbers of rows and equal phases."""
     batch = Batch(plan.model, *(points[name] for name in PARAMETERS), states, n_threads)
     size = len(states)
-    return plan.run(batch, lambda steps: tick(steps * size / plan.work))
+    arrays = plan.run(batch, lambda steps: tick(steps * size / plan.work))
+    if plan.attractor:
+        # What the plan measured itself keeps its place.
+        arrays = {**judged(batch, plan.model, n_threads), **arrays}
+    return arrays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,11 +134,10 @@ class AttentionSweep:
         "query": (("row", "feature"), "1", "overlap m^q"),
         "key": (("row", "feature"), "1", "overlap m^k"),
         "window": (("context", "feature"), "1", "attention at the end, newest first"),
-        "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
         "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
-        "stderr": (("exponent",), "nat / token step", "standard errors of the Lyapunov exponents"),
         "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
         "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
+        **JUDGED,
         "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
         "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
     }
@@ -176,7 +181,8 @@ class AttentionSweep:
         size = plan.model.n_context * model.n_features
         n_tangent = plan.n_steps + plan.n_tangent_transient if plan.n_exponents else 0
         plain = 2e-10 * (5 * n_classes * model.n_features + 2 * size + 50)
-        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size
+        judged = 0.01 if plan.attractor else 0.0  # Newton's method for the most part
+        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + judged
 
     def _plan(self, n_context, seed):
         """Return the plan of points with another context, or features of another seed."""

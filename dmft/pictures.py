@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .attractors import identify
 from .hysteresis import rows as hysteresis_of_rows
 
 
@@ -48,6 +49,8 @@ def kind(result):
         return "continuation_map" if len(result.dims) == 3 and "exponents" in result else None
     if len(result.dims) == 1:
         return "bifurcation" if orbit else None
+    if orbit and "kind" in result and "start" in result.dims and len(result.dims) == 2:
+        return "coexisting"
     maps = any(name in result for name in ("exponents", "kind", "period"))
     return "phase_diagram" if len(result.dims) == 2 and maps else None
 
@@ -83,6 +86,8 @@ def draw(result, feature=1, variable=None, reports=None):
         return _panels(figures, result, name, variable)
     if name == "continuation":
         return _continuation(figures, result, feature, variable, reports)
+    if name == "coexisting":
+        return _coexisting(figures, result, feature, variable)
     if name == "continuation_map":
         return _continuation_map(figures, result)
     if name == "phase_diagram":
@@ -125,7 +130,18 @@ def _diagram(figures, result, feature, variable):
         theory = result["theory_attention"][..., feature - 1]
         return figures.beside_theory(result.axes[dim], theory, [values], ["finite networks"], **look)[0]
     measured = {name: result[name] for name in ("exponents", "stderr") if name in result}
+    if "kind" in result:
+        measured["regime"], measured["names"] = result.coded("kind")
     return figures.diagram(result.axes[dim], values, **measured, width="page", **look)[0]
+
+
+def _coexisting(figures, result, feature, variable):
+    """Draw the orbits of several starts, a colour for each attractor."""
+    variable = _recorded(result, feature, variable)
+    dim = next(name for name in result.dims if name != "start")
+    values = np.moveaxis(result[variable][..., feature - 1], result.dims.index(dim), 0)
+    look = {"parameter_label": _PARAMETERS[dim], "value_label": f"${_SYMBOLS[variable]}_{{{feature}}}$"}
+    return figures.coexisting(result.axes[dim], values, identify(result), **look)[0]
 
 
 def _recorded(result, feature, variable):

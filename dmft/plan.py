@@ -56,6 +56,8 @@ class Plan:
         How many running exponents to keep, with their errors.
     qr_interval : int, default=1
         Steps between two orthogonalisations.
+    attractor : bool, default=False
+        Whether to judge, after all that, what the orbit settles on; see `dmft.attractor`.
 
     Notes
     -----
@@ -73,6 +75,7 @@ class Plan:
     n_tangent_transient: int | None = None
     n_history: int = 0
     qr_interval: int = 1
+    attractor: bool = False
 
     def __post_init__(self):
         def put(name, value):

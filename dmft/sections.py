@@ -204,7 +204,7 @@ class RunSection(Section):
 
     n_steps: int
     n_transient: int = 1_000
-    measure: list[Literal["orbit", "lyapunov"]] = msgspec.field(default_factory=lambda: ["orbit"])
+    measure: list[Literal["orbit", "lyapunov", "attractor"]] = msgspec.field(default_factory=lambda: ["orbit"])
     record: list[Record] = msgspec.field(default_factory=lambda: ["attention"])
     n_rows: int | None = None
     every: int = 1

@@ -10,7 +10,7 @@ from .results import SweepResult, load
 
 __all__ = ["SweepResult", "load", "scan", "sweep"]
 
-MEASURES = ("orbit", "lyapunov")
+MEASURES = ("orbit", "lyapunov", "attractor")
 
 
 def sweep(
@@ -45,8 +45,9 @@ def sweep(
         The network; gives every parameter that is not swept.
     n_steps, n_transient : int
         Token steps that are measured, and before them.
-    measure : sequence of {"orbit", "lyapunov"}, default=("orbit",)
-        What to keep of each point.
+    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
+        What to keep of each point; "attractor" judges what the orbit settles on, after its other
+        steps, see `attractor`.
     start : Start or sequence of Start, optional
         Where every point begins. Several random ones, or several features of one role, make the axis
         "start", of their seeds or indices. Default: ``Start.random(0)``.
@@ -132,7 +133,7 @@ def measured_plan(model, measure, *, record=("attention",), n_exponents=None, **
     if "lyapunov" not in measure:
         n_exponents = 0
         arguments["n_history"] = 0
-    return Plan(model=model, record=record, n_exponents=n_exponents, **arguments)
+    return Plan(model=model, record=record, n_exponents=n_exponents, attractor="attractor" in measure, **arguments)
 
 
 def family(starts, axes):

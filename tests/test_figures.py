@@ -654,9 +654,9 @@ def test_the_diagram_holds_a_strip_between_orbit_and_exponents():
     assert axes[0].get_xlabel() == axes[1].get_xlabel() == ""
 
 
-def test_coexisting_attractors_keep_their_colours(ax):
+def test_coexisting_attractors_keep_their_colours():
     values = np.arange(12.0).reshape(2, 2, 3)
-    dots = figures.coexisting([1.0, 2.0], values, [[5, 5], [7, -1]], ax=ax)
+    dots = figures.coexisting([1.0, 2.0], values, [[5, 5], [7, -1]])[1].lines
     assert [dot.get_xdata().tolist() for dot in dots] == [[1.0] * 6, [2.0] * 3]
     assert dots[0].get_color() != dots[1].get_color()
     assert 9.0 not in np.concatenate([dot.get_ydata() for dot in dots])

@@ -21,11 +21,11 @@ FLOOR = {
     "plan": 4, "network": 4, "fluctuations": 4,
     "lyapunov": 5, "orbits": 5, "attractors": 6,
     "correlations": 5, "finite_size": 5, "noisy_lyapunov": 5, "switching": 5,
-    "store": 5, "parallel": 5, "progress": 5, "jobs": 5, "grid": 5, "network_sweep": 6,
+    "store": 5, "parallel": 5, "progress": 5, "grid": 5, "jobs": 7, "network_sweep": 8,
     "results": 6, "figures": 6, "sections": 6,
-    "authors": 4, "quadtree": 4, "chains": 4, "hysteresis": 7, "pictures": 8, "follow": 9, "refine": 9,
-    "engine": 7, "config": 10,
-    "sweep": 8, "report": 10, "verify": 10, "cli": 11, "__init__": 12, "__main__": 12,
+    "authors": 4, "quadtree": 4, "chains": 4, "hysteresis": 7, "pictures": 8, "follow": 10, "refine": 10,
+    "engine": 8, "config": 11,
+    "sweep": 9, "report": 11, "verify": 11, "cli": 12, "__init__": 13, "__main__": 13,
 }  # fmt: skip
 DOORS = {
     "mpi4py": {"parallel"},

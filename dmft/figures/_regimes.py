@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._base import COLORS, checked, drawing_axes, edges, styled, whole
+from ._base import COLORS, NEW, WIDTHS, checked, drawing_axes, edges, styled, whole
 
 # Apart in hue and in lightness, so that print without colour and every kind of sight tell them apart.
 REGIME_COLORS = ("#BBBBBB", "#56B4E9", "#009E73", "#D55E00", "#000000", "#E69F00", "#CC79A7", "#0072B2")
@@ -70,7 +70,7 @@ def regime_strip(parameter, regime, names, *, ax=None, parameter_label=r"$\beta$
 
 
 @styled
-def coexisting(parameter, values, index, *, ax=None, parameter_label=r"$\beta$", value_label=r"$A_1$"):
+def coexisting(parameter, values, index, *, figure=None, parameter_label=r"$\beta$", value_label=r"$A_1$"):
     r"""Draw the orbits of several starts at each parameter, a colour for each attractor.
 
     Parameters
@@ -80,36 +80,41 @@ def coexisting(parameter, values, index, *, ax=None, parameter_label=r"$\beta$",
         One component of the orbit; NaN where a row is absent.
     index : array_like of int, shape (n_points, n_starts)
         The attractor of each orbit, the same number where it is the same one; -1 is not drawn.
-    ax : matplotlib Axes or None, default=None
+    figure : matplotlib Figure or None, default=None
+        Used as it is; None makes one that pyplot does not know of.
     parameter_label, value_label : str
 
     Returns
     -------
-    tuple of matplotlib.lines.Line2D
-        The dots of each attractor, those of the largest number of orbits first and undermost.
+    figure : matplotlib.figure.Figure
+    axes : matplotlib Axes
+        Its lines are the dots of each attractor, those of the largest number of orbits first and
+        undermost; beyond six they share the last colour.
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> dots = coexisting([1.0, 2.0], np.zeros((2, 3, 5)), [[0, 0, 1], [0, 0, 0]], ax=Figure().add_subplot())
-    >>> [dot.get_xdata().size for dot in dots]
+    >>> figure, axes = coexisting([1.0, 2.0], np.zeros((2, 3, 5)), [[0, 0, 1], [0, 0, 0]])
+    >>> [line.get_xdata().size for line in axes.lines]
     [25, 5]
     """
+    from matplotlib.figure import Figure
+
     parameter = checked("parameter", parameter, ("n_points",)).astype(float)
     values = checked("values", values, (len(parameter), "n_starts", "n_rows"), may_hold=("nan",))
     index = checked("index", index, values.shape[:2])
-    ax = drawing_axes(ax)
+    if figure is None:
+        figure = Figure(figsize=(WIDTHS["page"], 3.8), **NEW)
+    ax = drawing_axes(figure.add_subplot())
     numbers, counts = np.unique(index[index >= 0], return_counts=True)
     size = np.clip(60 / np.sqrt(values.shape[2]) / np.sqrt(len(parameter)) * 4, 0.5, 3.0)
-    dots = []
     for rank, number in enumerate(numbers[np.argsort(-counts, kind="stable")]):
         here = index == number
         x = np.broadcast_to(parameter[:, None, None], values.shape)[here].ravel()
         look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
-        dots += ax.plot(x, values[here].ravel(), color=COLORS[rank % 7], **look)
+        ax.plot(x, values[here].ravel(), color=COLORS[min(rank, 6)], **look)
     ax.margins(x=0, y=0.02)
     ax.set(xlabel=parameter_label, ylabel=value_label)
-    return tuple(dots)
+    return figure, ax
 
 
 @styled
