@@ -3,7 +3,7 @@
 import importlib
 
 from ._version import VERSION as __version__
-from .attractors import Attractor, Attractors, attractor, attractors
+from .attractors import Attractor, Attractors, attractor, attractors, identify
 from .columns import mean_field
 from .correlations import distance, mean_distance, token_overlap
 from .features import Features
@@ -50,6 +50,7 @@ __all__ = [
     "fluctuations",
     "follow",
     "hysteresis",
+    "identify",
     "load",
     "log_determinant",
     "lyapunov",

@@ -325,11 +325,12 @@ VARIABLES = {
 
 
 def judged(batch, model, n_threads=None, n_exponents=4):
-    """Return what the points of a batch settle on as arrays by name; see VARIABLES.
+    """Return what the points of a batch settle on as arrays by name, and move the batch there; see VARIABLES.
 
     NaN where an attractor has fewer exponents than asked for.
     """
     each = settle(batch, model, n_threads=n_threads)
+    batch.window = np.ascontiguousarray([one.states[-1] for one in each])
     n_exponents = min(n_exponents, batch.size)
     turns = [one.rotation or Frequency(np.nan, np.nan, "angle") for one in each]
     filled = np.full((2, len(each), n_exponents), np.nan)
@@ -360,7 +361,7 @@ def identify(result):
 
     Returns
     -------
-    ndarray of int, shape (n_points, n_starts)
+    ndarray of int, shape ``result.shape``
         The same number for the same attractor, whatever the start, and for what it turns into at
         neighbouring values of the parameter; see `dmft.coexistence.follow_along`. -1 where an orbit
         is lost or undetermined.
@@ -379,9 +380,10 @@ def identify(result):
     place = [np.array(result[name]) for name in ("moments", "moments_error")]
     place[0][(make[..., 0] == KINDS.index("undetermined")) | (make[..., 0] == KINDS.index("lost"))] = np.nan
     parameter = next(name for name in result.dims if name != "start")
-    if result.dims[0] == "start":
+    turned = result.dims[0] == "start"
+    if turned:
         make, place = make.swapaxes(0, 1), [array.swapaxes(0, 1) for array in place]
     order = np.argsort(result.axes[parameter], kind="stable")
     index = np.empty(make.shape[:2], dtype=int)
     index[order] = follow_along(make[order], *(array[order] for array in place))
-    return index
+    return index.T if turned else index

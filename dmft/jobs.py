@@ -99,12 +99,18 @@ def start_of(spec):
 def measure(plan, points, states, n_threads, tick):
     """Take points side by side through a plan, from states with equal numbers of rows and equal phases."""
     batch = Batch(plan.model, *(points[name] for name in PARAMETERS), states, n_threads)
-    size = len(states)
-    arrays = plan.run(batch, lambda steps: tick(steps * size / plan.work))
+    size, work, found = len(states), plan.work, {}
+
+    def done(steps):
+        tick(steps * size / work)
+
     if plan.attractor:
-        # What the plan measured itself keeps its place.
-        arrays = {**judged(batch, plan.model, n_threads), **arrays}
-    return arrays
+        # First, so that what is recorded lies on what was judged.
+        n_left = plan.n_tangent_transient if plan.n_exponents else 0
+        batch.advance(plan.n_transient - n_left, tick=done)
+        found = judged(batch, plan.model, n_threads)
+        plan = dataclasses.replace(plan, n_transient=n_left, n_tangent_transient=n_left)
+    return {**found, **plan.run(batch, done)}
 
 
 @dataclasses.dataclass(frozen=True)

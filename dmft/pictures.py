@@ -139,9 +139,12 @@ def _coexisting(figures, result, feature, variable):
     """Draw the orbits of several starts, a colour for each attractor."""
     variable = _recorded(result, feature, variable)
     dim = next(name for name in result.dims if name != "start")
-    values = np.moveaxis(result[variable][..., feature - 1], result.dims.index(dim), 0)
+    values, index = (
+        np.moveaxis(array, result.dims.index(dim), 0)
+        for array in (result[variable][..., feature - 1], identify(result))
+    )
     look = {"parameter_label": _PARAMETERS[dim], "value_label": f"${_SYMBOLS[variable]}_{{{feature}}}$"}
-    return figures.coexisting(result.axes[dim], values, identify(result), **look)[0]
+    return figures.coexisting(result.axes[dim], values, index, **look)[0]
 
 
 def _recorded(result, feature, variable):

@@ -57,7 +57,7 @@ class Plan:
     qr_interval : int, default=1
         Steps between two orthogonalisations.
     attractor : bool, default=False
-        Whether to judge, after all that, what the orbit settles on; see `dmft.attractor`.
+        Whether to judge, after the transient, what the orbit settles on; see `dmft.attractor`.
 
     Notes
     -----

@@ -46,8 +46,8 @@ def sweep(
     n_steps, n_transient : int
         Token steps that are measured, and before them.
     measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
-        What to keep of each point; "attractor" judges what the orbit settles on, after its other
-        steps, see `attractor`.
+        What to keep of each point; "attractor" judges after the transient what the orbit settles
+        on, see `attractor`; the other steps follow from there.
     start : Start or sequence of Start, optional
         Where every point begins. Several random ones, or several features of one role, make the axis
         "start", of their seeds or indices. Default: ``Start.random(0)``.

@@ -238,3 +238,47 @@ def test_bad_arguments_are_named(arguments, rule):
     call = dmft.attractors if "starts" in arguments else dmft.attractor
     with pytest.raises(ValueError, match=rule):
         call(PAPER, **arguments)
+
+
+# ---- sweeps ----
+
+
+def swept(**arguments):
+    how = {"n_steps": 64, "n_transient": 20_000, "measure": ("orbit", "attractor"), "progress": False, "n_rows": 64}
+    return dmft.sweep(PAPER, **{**how, **arguments})
+
+
+def test_a_sweep_has_the_labels_of_single_points():
+    betas = [1.24, 1.255, 1.28]
+    result = swept(beta=betas)
+    codes, names = result.coded("kind")
+    for i, beta in enumerate(betas):
+        one = dmft.attractor(PAPER.replace(beta=beta), n_transient=20_000)
+        assert names[codes[i]] == one.kind
+        assert result["period"][i] == one.period
+        assert_array_equal(result["exponents"][i], one.exponents[:4])
+        assert_array_equal(result["moments"][i], one.moments)
+
+
+def test_what_a_sweep_records_lies_on_what_it_judged():
+    """beta = 1.27: the orbit repeats after the period that was found."""
+    result = swept(beta=[1.27])
+    period = int(result["period"][0])
+    rows = result["attention"][0]
+    assert_allclose(rows[period:], rows[:-period], atol=1e-9)
+
+
+def test_attractors_keep_their_numbers_along_a_sweep_over_starts():
+    result = swept(
+        beta=np.linspace(1.2695, 1.2699, 5), start=[dmft.Start.random(s) for s in range(12)], n_transient=40_000
+    )
+    index = dmft.identify(result)
+    assert index.shape == (12, 5)
+    period = result["period"]
+    for number in range(index.max() + 1):
+        assert len(np.unique(period[index == number])) <= 2  # a cycle may double its period on the way
+    assert {28, 56} <= set(np.unique(period))
+    with pytest.raises(ValueError, match="over start and one parameter"):
+        dmft.identify(swept(beta=[1.27]))
+    with pytest.raises(ValueError, match="must have the measure 'attractor'"):
+        dmft.identify(dmft.sweep(PAPER, beta=[1.27], n_steps=10, progress=False))
