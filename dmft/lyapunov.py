@@ -10,9 +10,11 @@ from ._checks import number, whole
 from .exponents import Exponents, follow
 from .meanfield import check_finite, continuation, linearize, single
 from .model import SelfAttention, Start
+from .orbits.cycles import find_cycles
+from .orbits.maps import AttentionMap
 from .plan import Plan, tangent_numbers
 from .rank import ranks
-from .series import batch_means
+from .series import batch_means, closest_returns
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +32,9 @@ class Spectrum:
     regular : bool
         Whether the growth is that of regular motion. Then the exponents are weighted averages, and the error is
         the difference between the halves of the run; else they are means, with the error of batch means.
+    period : int
+        Where the orbit has come to rest on a stable cycle, its period in token steps: the exponents are
+        then the logarithms of its multipliers, and the errors 0. Else 0.
     kaplan_yorke, kaplan_yorke_stderr : float
         The Kaplan-Yorke dimension and its error; NaN where it takes more exponents.
     n_lost : ndarray of int, shape (n_exponents,)
@@ -47,6 +52,7 @@ class Spectrum:
     exponents: np.ndarray
     stderr: np.ndarray
     regular: bool
+    period: int
     kaplan_yorke: float
     kaplan_yorke_stderr: float
     n_lost: np.ndarray
@@ -128,24 +134,50 @@ class Run:
             if self.model is not None:
                 check_finite(self.system, self.model)
             found = self._estimate()
+            found, period_found = self._cycle(found)
             if tolerance is not None:
                 errors = found.stderr[~np.isnan(found.exponents)]
                 converged = bool(errors.size and (errors <= tolerance).all())
             if tolerance is None or converged or n_samples >= most:
-                return self._spectrum(found, converged)
+                return self._spectrum(found, period_found, converged)
             shown, n_samples = set(), min(2 * n_samples, most)
 
     def _estimate(self):
         rank = None if self.model is None else ranks(self.model, self.system)
         return self.exponents.estimate(self.system.n_lost, rank)
 
-    def _spectrum(self, found, converged):
+    def _cycle(self, found):
+        """Return the estimates with a cycle's multipliers in their place, and its period, where the orbit is on one."""
+        if self.model is None or found.exponents[0, 0] > 0.0:
+            return found, 0
+        batch = self.system.select([0])
+        states = batch.strobe(N_RETURNS)[0][0]
+        times, distances = closest_returns(states[::-1])
+        there = distances <= ARRIVED * np.abs(states[-1]).max()
+        if not there.any():
+            return found, 0
+        periods = times[there][:1] * batch.period
+        cycles = find_cycles(AttentionMap(self.model), batch.window, periods, phase=batch.phase)
+        exponents = cycles.exponents[:, : found.exponents.shape[1]]
+        if not (cycles.found[0] and exponents[0, 0] < 0.0 and cycles.distance[0] <= np.sqrt(ARRIVED)):
+            return found, 0
+        known = ~np.isnan(exponents)  # what rounding has eaten there may be known here
+        settled = dataclasses.replace(
+            found,
+            exponents=np.where(known, exponents, found.exponents),
+            stderr=np.where(known, 0.0, found.stderr),
+            regular=np.array([True]),
+        )
+        return settled, int(cycles.period[0])
+
+    def _spectrum(self, found, period, converged):
         order, k = found.order, found.order.shape[1]
         history = [[past.of_tangents(name, order)[0] for _, past in self.marks] for name in ("exponents", "stderr")]
         return Spectrum(
             exponents=found.exponents[0],
             stderr=found.stderr[0],
             regular=bool(found.regular[0]),
+            period=period,
             kaplan_yorke=float(found.kaplan_yorke[0]),
             kaplan_yorke_stderr=float(found.kaplan_yorke_stderr[0]),
             n_lost=np.take_along_axis(self.system.n_lost, order, axis=1)[0],
@@ -160,6 +192,8 @@ class Run:
 
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
+N_RETURNS = 512  # samples in which a cycle must return
+ARRIVED = 1e-9  # of the largest entry of a window: a return so near is to the cycle itself
 
 
 def lyapunov(
@@ -233,8 +267,9 @@ def lyapunov(
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.
 
-    On a cycle two exponents of a complex pair come as their mean, which is known far better than either; their errors
-    say how well they are known to be equal. `dmft.cycle` and `dmft.attractor` have the multipliers themselves.
+    An orbit that has come to rest on a cycle returns to the last digits; Newton's method confirms the cycle, and the
+    exponents are those of its multipliers, with errors of 0. Before that two exponents of a complex pair come as their
+    mean, which is known far better than either; their errors say how well they are known to be equal.
 
     A transient that is still dying out is in the errors only as far as the run shows it.
 
@@ -249,7 +284,7 @@ def lyapunov(
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     >>> spectrum = lyapunov(model, 1_000, n_exponents=2, tolerance=1e-9)
     >>> spectrum.exponents.round(9), spectrum.converged, spectrum.n_steps
-    (array([-0.08263884, -0.08263884]), True, 2000)
+    (array([-0.08263884, -0.08263884]), True, 1000)
     """
     n_steps = whole("n_steps", n_steps, 1)
     if n_exponents is not None:

@@ -19,7 +19,7 @@ FLOOR = {
     "model": 2,
     "meanfield": 3, "ising": 3, "systems": 3, "columns": 3, "classify": 3, "exponents": 3, "rank": 3,
     "plan": 4, "network": 4, "fluctuations": 4,
-    "lyapunov": 5, "orbits": 5, "attractors": 6,
+    "orbits": 5, "lyapunov": 6, "attractors": 6,
     "correlations": 5, "finite_size": 5, "noisy_lyapunov": 5, "switching": 5,
     "store": 5, "parallel": 5, "progress": 5, "grid": 5, "jobs": 7, "network_sweep": 8,
     "results": 6, "figures": 6, "sections": 6,

@@ -108,7 +108,7 @@ def test_history_runs_to_the_result():
     spectrum = dmft.lyapunov(PAPER.replace(beta=1.1), 1_000, n_history=10)
     assert_array_equal(spectrum.steps, np.arange(100, 1001, 100))
     assert spectrum.history.shape == (10, 12)
-    assert_array_equal(spectrum.history[-1], spectrum.exponents)
+    assert_allclose(spectrum.history[-1], spectrum.exponents, atol=1e-5)  # averages, then multipliers
     assert dmft.lyapunov(PAPER.replace(beta=1.1), 10).history.shape == (0, 12)
 
 
@@ -184,3 +184,20 @@ def test_golden_leading_exponents(name):
     elif golden["err_ref_mp"].max() < 1e-12:  # else rounding chooses among attractors or phases
         saturated = golden["lyap_Si_first"].min(axis=0)[0] < -3
         assert_allclose(got[0], golden["lyap_sorted"][0], rtol=0, atol=1e-5 if saturated else 1e-12)
+
+
+@pytest.mark.parametrize(("beta", "period"), [(0.0, 4), (1.0, 4), (1.26451, 44), (1.27, 28)])
+def test_on_a_cycle_exponents_are_those_of_its_multipliers(beta, period):
+    model = PAPER.replace(beta=beta)
+    spectrum = dmft.lyapunov(model, 4_000, n_transient=50_000)
+    assert spectrum.period == period
+    assert_array_equal(spectrum.stderr, 0.0)
+    assert spectrum.regular
+    expected = dmft.cycle(model, period, n_transient=50_000).exponents
+    known = ~np.isnan(expected)
+    assert_allclose(spectrum.exponents[known], expected[known], rtol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [1.255, 1.28])
+def test_off_cycles_there_is_no_period(beta):
+    assert dmft.lyapunov(PAPER.replace(beta=beta), 4_000, n_exponents=2).period == 0
