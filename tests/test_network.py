@@ -135,7 +135,7 @@ def test_full_enumeration(n_context, n_sites, n_positions, method):
 def test_both_methods_sample_one_law():
     """Two-sample Kolmogorov-Smirnov of every attention component after 20 steps, 1e-4 is 3.7 sigma."""
     rows = [
-        dmft.network(PAPER, 20, n_sites=200, n_replicas=50_000, seed=seed, method=method, every=19,
+        dmft.network(PAPER, 20, n_sites=200, n_replicas=100_000, seed=seed, method=method, every=19,
                      record="attention").attention[:, 1]
         for seed, method in enumerate(("exact", "spins"))
     ]  # fmt: skip
