@@ -22,6 +22,12 @@ from matplotlib.figure import Figure
 HOME = Path(dmft.__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def no_figures_of_others():
+    """Figures that pyplot still knows of from other tests are not this file's."""
+    pyplot.close("all")
+
+
 @pytest.fixture
 def ax():
     return Figure(figsize=(3.4, 2.3), dpi=100).add_subplot()

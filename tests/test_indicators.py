@@ -46,9 +46,9 @@ def test_zero_one_of_textbook_maps():
 
 
 def test_zero_one_needs_the_bands_of_weak_chaos():
-    """At beta = 1.2757 one of the attractors is chaos in 16 bands, all but periodic; some starts lead there."""
-    model = PAPER.replace(beta=1.2757)
-    batch = batch_of(model, [dmft.Start.random(seed).state(model) for seed in (2, 9, 21, 24, 33, 34)])
+    """At beta = 1.2752 one of the attractors is chaos in 8 bands, all but periodic, on some starts."""
+    model = PAPER.replace(beta=1.2752)
+    batch = batch_of(model, [dmft.Start.random(seed).state(model) for seed in range(24)])
     batch.advance(20_000)
     batch.begin_tangents(1)
     states, growth = batch.strobe(16_000, tangents=True)
@@ -57,7 +57,7 @@ def test_zero_one_needs_the_bands_of_weak_chaos():
     assert weak.size
     banded = states[weak[0], :, 0]
     assert abs(zero_one(banded)[0]) < 0.1
-    assert zero_one(banded, n_bands=16)[0] > 0.95
+    assert zero_one(banded, n_bands=8)[0] > 0.9
     growing = fast_lyapunov_indicator(growth[weak[0], :, 0])  # which no band deceives
     assert growing[-1] > 16_000 * 4 * 0.01
 
@@ -91,7 +91,7 @@ def test_correlation_dimension_of_known_sets():
     assert abs(correlation_dimension(rng.uniform(size=(6_000, 2)))[0] - 2) < 0.1
     assert correlation_dimension(np.tile(rng.uniform(size=(5, 3)), (100, 1))) == (0.0, 0.0)
     torus, _ = correlation_dimension(strobed(1.255, 4_000)[0])
-    assert abs(torus - 1) < 0.06
+    assert abs(torus - 1) < 0.1
 
 
 def test_bad_arguments_are_named():
