@@ -35,8 +35,9 @@ class Attractor:
     exponents, stderr : ndarray, shape (n_exponents,)
         Lyapunov exponents, descending, in nats per token step, and their standard errors: of a
         cycle from its multipliers, of a torus from weighted Birkhoff averages, else from batch means.
-    rotation : Frequency or None
-        Of a torus: turns every n_context * n_bands steps, with its error.
+    rotations : tuple of Frequency
+        Of a torus: its independent frequencies, in turns every n_context * n_bands steps, with errors; as
+        many as it has dimensions, or fewer where no further one stands out.
     reason : str
         Why it is called so, in words.
     evidence : dict of str to float
@@ -61,7 +62,7 @@ class Attractor:
     n_bands: int
     exponents: np.ndarray
     stderr: np.ndarray
-    rotation: Frequency | None
+    rotations: tuple[Frequency, ...]
     reason: str
     evidence: Mapping[str, float]
     n_steps: int
@@ -73,6 +74,11 @@ class Attractor:
 
     def __str__(self):
         return f"{self.name}: {self.reason}"
+
+    @property
+    def rotation(self):
+        """The rotation number: the first of `rotations`, None of what is no torus."""
+        return self.rotations[0] if self.rotations else None
 
     @property
     def disputed(self):
@@ -292,7 +298,7 @@ def _attractor(verdict, batch):
         n_bands=verdict.n_bands,
         exponents=verdict.exponents,
         stderr=verdict.stderr,
-        rotation=verdict.rotation,
+        rotations=verdict.rotations,
         reason=verdict.reason,
         evidence=verdict.evidence,
         n_steps=verdict.n_samples * batch.period,

@@ -23,7 +23,7 @@ import dataclasses
 import numpy as np
 
 from .indicators import zero_one
-from .recurrence import Frequency, bands, rotation
+from .recurrence import Frequency, bands, frequencies, rotation
 from .series import closest_returns
 from .streaming import BatchMeans, WeightedAverages
 
@@ -98,7 +98,7 @@ class Verdict:
     n_positive: int = 0
     n_zero: int = 0
     n_bands: int = 1
-    rotation: Frequency | None = None
+    rotations: tuple[Frequency, ...] = ()
     orbit: np.ndarray | None = None
 
 
@@ -372,7 +372,6 @@ def _torus(now, before, system_dim, rules):
     if locked and locked[1] > 1 and bands(now.states) % locked[1] == 0:  # circles round a cycle
         n_bands = locked[1]
         evidence["turn_of_bands"] = locked[0] / locked[1]
-        turns = rotation(now.states[-1::-n_bands][::-1])
     return _verdict(
         now,
         "torus",
@@ -382,7 +381,7 @@ def _torus(now, before, system_dim, rules):
         stderr=now.error,
         n_zero=n_zero,
         n_bands=n_bands,
-        rotation=turns,
+        rotations=frequencies(now.states[-1::-n_bands][::-1], n_zero),
         moments=now.moment_birkhoff,
         moments_error=now.moment_error,
     )

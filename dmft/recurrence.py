@@ -12,7 +12,7 @@ import numpy as np
 
 from .series import weighted_average
 
-__all__ = ["Frequency", "bands", "rotation"]
+__all__ = ["Frequency", "bands", "frequencies", "rotation"]
 
 
 def bands(states, most=64):
@@ -179,3 +179,58 @@ def _halves(measure, values):
 def _fold(omega):
     omega = float(omega % 1.0)
     return min(omega, 1.0 - omega)
+
+
+def frequencies(states, n, longest=30):
+    """Measure the n independent frequencies of a torus of dimension n.
+
+    After the rotation number come the strongest lines of the spectrum that are no whole combination
+    of those before, coefficients up to `longest` (and a third of that from the third on).
+
+    Parameters
+    ----------
+    states : ndarray, shape (n_samples, n_dim)
+        Samples of one band.
+    n : int
+    longest : int, default=30
+
+    Returns
+    -------
+    tuple of Frequency
+        Fewer than n if no further line stands out.
+
+    References
+    ----------
+    .. [1] Laskar, Physica D 67 (1993) 257: frequency analysis.
+
+    Examples
+    --------
+    >>> t = np.arange(4000)
+    >>> turns = [t * np.sqrt(2), t * np.sqrt(3)]
+    >>> torus = np.stack([f(2 * np.pi * turn) for turn in turns for f in (np.cos, np.sin)], axis=1) * [1, 1, 0.3, 0.3]
+    >>> [round(frequency.value, 9) for frequency in frequencies(torus, 2)]
+    [0.414213562, 0.267949192]
+    """
+    found = [rotation(states)]
+    rest = states - weighted_average(states)
+    t = (np.arange(len(rest)) + 0.5) / len(rest)
+    root = np.exp(-0.5 / (t * (1.0 - t)))[:, None]
+    for _ in range(40 * n):
+        if len(found) >= n:
+            break
+        spectrum = np.abs(np.fft.fft(root**2 * rest, axis=0))[: len(rest) // 2]
+        channel = int(spectrum.max(axis=0).argmax())
+        if spectrum.max() < 1e-9 * len(rest) * np.abs(states).max():
+            break
+        line = Frequency(*_halves(_strongest_line, rest[:, channel]), "line")
+        known = np.array([frequency.value for frequency in found])
+        reach = longest if len(found) == 1 else longest // 3
+        whole = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(found)), axis=-1).reshape(-1, len(found))
+        off = (whole @ known - line.value + 0.5) % 1.0 - 0.5
+        if np.abs(off).min() > 10.0 * max(line.error, longest * max(one.error for one in found), 1e-12):
+            found.append(line)
+        # Take the line out of all channels, whatever it was.
+        turn = 2.0 * np.pi * line.value * np.arange(len(rest))
+        waves = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+        rest = rest - waves @ np.linalg.lstsq(root * waves, root * rest, rcond=None)[0]
+    return tuple(found)

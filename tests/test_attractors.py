@@ -88,7 +88,30 @@ def test_the_circle_map_between_tongues_is_a_torus():
     both.advance(500)
     for found in classify(both, nothing):
         assert (found.kind, found.n_zero, found.n_bands) == ("torus", 1, 1)
-        assert found.rotation.unlocked()
+        assert found.rotations[0].unlocked()
+
+
+def test_a_torus_of_dimension_two_has_two_rotation_numbers():
+    """Two independent turns: both exponents vanish."""
+    turns = np.array([np.sqrt(2) - 1, np.sqrt(3) - 1.5])
+    system = Map(
+        lambda x: x + turns,
+        [[0.1, 0.2]],
+        lambda x: np.eye(2)[None],
+        observe=lambda x: np.concatenate([np.cos(2 * np.pi * x), 0.5 * np.sin(2 * np.pi * x)], axis=1),
+    )
+    found = classify(system, nothing)[0]
+    assert (found.kind, found.n_zero) == ("torus", 2)
+    assert_allclose(sorted(one.value for one in found.rotations), sorted(turns), rtol=0, atol=1e-9)
+
+
+def test_two_chaotic_maps_side_by_side_are_hyperchaos():
+    """Logistic maps at r = 4 and 3.9: exponents ln 2 and about 0.496, both positive."""
+    r = np.array([4.0, 3.9])
+    system = Map(lambda x: r * x * (1 - x), [[0.3, 0.4]], lambda x: (r - 2 * r * x)[..., None] * np.eye(2))
+    found = classify(system, nothing, rules=Rules(first=256, patience=1024))[0]
+    assert (found.kind, found.n_positive) == ("chaos", 2)
+    assert abs(found.exponents[0] - np.log(2)) < 5 * found.stderr[0] + 1e-3
 
 
 @pytest.mark.parametrize(("r", "kind"), [(1.9, "cycle"), (1.99, "cycle"), (2.02, "torus"), (2.1, "torus")])
@@ -97,7 +120,7 @@ def test_the_delayed_logistic_map_round_its_neimark_sacker_point(r, kind):
     found = judged(delayed_logistic([r]), [[[0.4], [0.4]]])[0]
     assert found.kind == kind
     if kind == "torus":
-        assert 0.14 < found.rotation.value < 1 / 6
+        assert 0.14 < found.rotations[0].value < 1 / 6
 
 
 # ---- the attention map ----
