@@ -156,17 +156,21 @@ def test_rotation_number_of_the_torus():
     raise AssertionError("no plane shows the torus turning")
 
 
-def test_cycle_exponents_are_its_multipliers():
-    """The 44-cycle: its leading multipliers are a complex pair, whose mean is known at once."""
+def test_averages_on_a_cycle_are_its_multipliers():
+    """The 44-cycle: its leading multipliers are a complex pair, whose mean is known at once. Sweeps have averages."""
     for beta, period in ((1.26451, 44), (1.27, 28)):
         model = PAPER.replace(beta=beta)
+        how = {"n_steps": 10_000, "n_transient": 100_000, "measure": "lyapunov", "progress": False}
+        averages = dmft.sweep(model, beta=[beta], **how)
         spectrum = dmft.lyapunov(model, 10_000, n_transient=100_000)
         found = dmft.cycle(model, period, start=spectrum.window)
         expected = np.sort(np.log(np.abs(found.multipliers)))[::-1] / period
         assert spectrum.regular
-        assert spectrum.kaplan_yorke == 0.0
-        assert_allclose(spectrum.exponents[:2].mean(), expected[:2].mean(), rtol=0, atol=1e-10)
-        assert (np.abs(spectrum.exponents - expected)[:4] <= spectrum.stderr[:4] + 1e-12).all()
+        assert spectrum.kaplan_yorke == averages["kaplan_yorke"][0] == 0.0
+        exponents, stderr = averages["exponents"][0], averages["stderr"][0]
+        assert_allclose(exponents[:2].mean(), expected[:2].mean(), rtol=0, atol=1e-10)
+        assert (np.abs(exponents - expected)[:4] <= stderr[:4] + 1e-12).all()
+        assert_allclose(spectrum.exponents[:4], expected[:4], rtol=0, atol=1e-12)
 
 
 def coverage(beta, n_segments, n_steps, seed=0):
