@@ -109,10 +109,11 @@ class Run:
     system: object
     exponents: Exponents
     marks: list  # (step, estimates) of the history
+    multipliers: bool  # whether to look for a cycle
 
     def copy(self):
         """Return a run that may go on without this one noticing."""
-        return Run(self.model, self.system.select([0]), self.exponents.select([0]), [*self.marks])
+        return Run(self.model, self.system.select([0]), self.exponents.select([0]), [*self.marks], self.multipliers)
 
     def to(self, n_steps, tolerance, max_steps, n_history):
         """Go on until so many steps in all, or until the errors are small; return the spectrum."""
@@ -148,7 +149,7 @@ class Run:
 
     def _cycle(self, found):
         """Return the estimates with a cycle's multipliers in their place, and its period, where the orbit is on one."""
-        if self.model is None or found.exponents[0, 0] > 0.0:
+        if not self.multipliers or self.model is None or found.exponents[0, 0] > 0.0:
             return found, 0
         batch = self.system.select([0])
         states = batch.strobe(N_RETURNS)[0][0]
@@ -208,6 +209,7 @@ def lyapunov(
     start=None,
     n_history=0,
     qr_interval=1,
+    multipliers=True,
     n_threads=None,
 ):
     r"""Measure the Lyapunov exponents of an orbit, with their standard errors.
@@ -242,6 +244,8 @@ def lyapunov(
     qr_interval : int, default=1
         Steps between two orthogonalisations. 1 is always safe; where the softmax saturates, more
         loses exponents.
+    multipliers : bool, default=True
+        On a cycle, take the exponents from its multipliers. False: averages whatever the motion, which sweeps have.
     n_threads : int or None
         Has no effect on the numbers.
 
@@ -308,7 +312,7 @@ def lyapunov(
         system.advance(n_tangents, tangents=True)
     n_samples = max(1, n_steps // system.period)
     exponents = Exponents(1, system.n_lost.shape[1], system.n_dim, system.period, n_samples)
-    return Run(model, system, exponents, []).to(n_steps, tolerance, max_steps, n_history)
+    return Run(model, system, exponents, [], bool(multipliers)).to(n_steps, tolerance, max_steps, n_history)
 
 
 def log_determinant(model, n_steps, *, n_transient=1_000, start=None, n_threads=None):

@@ -57,7 +57,7 @@ def sweep(
         Which steps of the orbit: the last `n_rows` of every `every`-th step (default: all), or the
         first `n_rows` (default: 1000) in which the attention component `section` changes sign.
     n_exponents, n_tangent_transient, n_history, qr_interval : int, optional
-        As for `lyapunov`.
+        As for `lyapunov`, with averages on cycles too; "attractor" has the multipliers.
     together : bool or sequence of str, default=False
         Sweep the axes, or those that are named, side by side instead of over their product.
     store : path-like, optional

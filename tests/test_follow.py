@@ -28,7 +28,7 @@ def by_hand(model, values, start, along="beta", n_first=40):
         n_transient = 40 if points else n_first
         orbit = dmft.trajectory(model, 61, n_transient=n_transient, start=start)
         how = {"n_transient": n_transient, "n_tangent_transient": 4}
-        exponents = dmft.lyapunov(model, 61, start=start, **how).exponents
+        exponents = dmft.lyapunov(model, 61, start=start, multipliers=False, **how).exponents
         points.append((orbit.attention[-20:], exponents, orbit.window.arguments["attention"]))
         start = orbit.window
     return [np.array(part) for part in zip(*points, strict=True)]
