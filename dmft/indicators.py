@@ -159,7 +159,7 @@ def correlation_dimension(points, *, n_apart=None, n_radii=24):
     n_apart : int, optional
         As for `correlation_sum`. Default: a hundredth of the samples.
     n_radii : int, default=24
-        Radii between those of 1e-4 (or a hundred pairs, if that is more) and of 3e-2 of all pairs.
+        Radii between those of 1e-3 (or a hundred pairs, if that is more) and of 3e-2 of all pairs.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def correlation_dimension(points, *, n_apart=None, n_radii=24):
     n_apart = max(1, n // 100) if n_apart is None else n_apart
     one, other = np.random.default_rng(0).integers(n, size=(2, 200_000))
     distance = np.sort(np.abs(points[one] - points[other]).max(axis=1)[one != other])
-    low = max(1e-4, 200.0 / n**2)
+    low = max(1e-3, 200.0 / n**2)
     extent = np.abs(points - points.mean(axis=0)).max()
     if distance[int(low * distance.size)] <= 1e-10 * extent:
         return 0.0, 0.0

@@ -90,8 +90,9 @@ def test_correlation_dimension_of_known_sets():
     rng = np.random.default_rng(0)
     assert abs(correlation_dimension(rng.uniform(size=(6_000, 2)))[0] - 2) < 0.1
     assert correlation_dimension(np.tile(rng.uniform(size=(5, 3)), (100, 1))) == (0.0, 0.0)
-    torus, error = correlation_dimension(strobed(1.255, 4_000)[0])
-    assert abs(torus - 1) < min(error, 0.1)
+    for beta in (1.247, 1.255, 1.2628):  # tori; at smaller shares their points stand in too regular a row
+        torus, _ = correlation_dimension(strobed(beta, 4_000)[0])
+        assert abs(torus - 1) < 0.06
 
 
 def test_bad_arguments_are_named():
