@@ -127,7 +127,8 @@ def test_authors_attractors_near_1_2738_are_among_ours():
     plan = Plan(model=model, n_steps=n_steps, n_transient=100_000, n_exponents=2)
     batch = batch_of(model, [State(window, 3) for window in windows], 2, beta=np.repeat(stored["beta"], n_starts))
     ours = plan.run(batch)["exponents"].reshape(n_betas, n_starts, 2)
-    settled, chaos = 0, ours[..., 0].max()  # of a run that was chaotic throughout
+    throughout = ours[..., 0] > 0.9 * ours[..., 0].max()  # runs that were chaotic to their end
+    settled, chaos = 0, np.median(ours[..., 0][throughout])
     for theirs, n_unique, found in zip(stored["S"], stored["n_unique"], ours, strict=True):
         leading = np.sort(theirs)[::-1][:2]
         if leading[0] < 1e-3:
@@ -141,7 +142,6 @@ def test_authors_attractors_near_1_2738_are_among_ours():
         most, least = n_unique / n_steps, max(0.0, n_unique - drawn_in) / n_steps
         # The leading exponent of 10 000 chaotic steps has a standard deviation of 0.005 here.
         error = 3 * 0.005 * np.sqrt(most * 10_000 / n_steps)
-        mean = chaos - 3 * 0.005 * np.sqrt(10_000 / n_steps)  # ours is the largest of hundreds of runs
-        assert least * mean + (1 - least) * cycle - error < leading[0]
+        assert least * chaos + (1 - least) * cycle - error < leading[0]
         assert leading[0] < most * chaos + (1 - most) * cycle + error
     assert settled == 15
