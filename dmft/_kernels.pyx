@@ -6,6 +6,7 @@ this file owns the loop over blocks of points and the choice of the instruction 
 
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int64_t, uintptr_t
+from libc.string cimport memset
 
 import numpy as np
 
@@ -96,6 +97,30 @@ def block_size():
     return _active.n_block
 
 
+cdef Job network_job(const double[:, ::1] signs, const double[:, :, ::1] couplings, const double[:, :, ::1] position,
+                     int n_heads, int law, const double[::1] beta, const double[::1] gain, const double[::1] epsilon,
+                     double[:, :, ::1] window, int phase):
+    """Return a job of this network, its points and their windows, and nothing else to do."""
+    cdef Job job
+    memset(&job, 0, sizeof(Job))
+    job.n_features = <int> signs.shape[1]
+    job.n_context = <int> position.shape[1]
+    job.n_heads = n_heads
+    job.n_classes = <int> signs.shape[0]
+    job.law = law
+    job.signs = &signs[0, 0]
+    job.couplings = &couplings[0, 0, 0]
+    job.position = &position[0, 0, 0]
+    job.n_points = beta.shape[0]
+    job.beta = &beta[0]
+    job.gain = &gain[0]
+    job.epsilon = &epsilon[0]
+    job.window = &window[0, 0, 0]
+    job.n_filled = job.n_context
+    job.phase = phase
+    return job
+
+
 def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features)
             const double[:, :, ::1] couplings,    # IN    (4, n_classes, n_features): q, k, v, o
             const double[:, :, ::1] position,     # IN    (4, n_context, n_features)
@@ -126,34 +151,19 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             int n_dual,
             int n_threads):
     """Take every point n_steps further, in place; see Job in _attention.h."""
-    cdef Job job
+    cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
     cdef Py_ssize_t i, n_blocks
     cdef double[:, :, ::1] record
     cdef const Kernels *kernels = _active
 
-    job.n_features = <int> signs.shape[1]
-    job.n_context = <int> position.shape[1]
-    job.n_heads = n_heads
-    job.n_classes = <int> signs.shape[0]
-    job.law = law
-    job.signs = &signs[0, 0]
-    job.couplings = &couplings[0, 0, 0]
-    job.position = &position[0, 0, 0]
-    job.n_points = beta.shape[0]
-    job.beta = &beta[0]
-    job.gain = &gain[0]
-    job.epsilon = &epsilon[0]
-    job.window = &window[0, 0, 0]
-    job.preset = NULL if preset is None else &preset[0, 0, 0]
+    if preset is not None:
+        job.preset = &preset[0, 0, 0]
     job.n_filled = n_filled
-    job.phase = phase
     job.n_steps = n_steps
     job.every = every
     job.clock = clock
     job.component = component
-    job.n_rows = 0
     for i in range(N_RECORDS):
-        job.record[i] = NULL
         if records[i] is not None:
             record = records[i]
             job.record[i] = &record[0, 0, 0]
@@ -169,9 +179,6 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
         job.mark = &mark[0, 0, 0]
     job.interval = interval
     job.until = until
-    job.n_samples = 0
-    job.sample_window = NULL
-    job.sample_growth = NULL
     if sample_window is not None:
         job.n_samples = sample_window.shape[1]
         job.sample_window = &sample_window[0, 0, 0, 0]
@@ -202,27 +209,10 @@ def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features
               double[:, :, :, ::1] rows,          # OUT   (n_points, n_context, n_features, n_features)
               int n_threads):
     """Take one step of every window, and its derivative by each of the window's rows."""
-    cdef Job job
+    cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
     cdef Py_ssize_t i, n_blocks
     cdef const Kernels *kernels = _active
 
-    job.n_features = <int> signs.shape[1]
-    job.n_context = <int> position.shape[1]
-    job.n_heads = n_heads
-    job.n_classes = <int> signs.shape[0]
-    job.law = law
-    job.signs = &signs[0, 0]
-    job.couplings = &couplings[0, 0, 0]
-    job.position = &position[0, 0, 0]
-    job.n_points = beta.shape[0]
-    job.beta = &beta[0]
-    job.gain = &gain[0]
-    job.epsilon = &epsilon[0]
-    job.window = &window[0, 0, 0]
-    job.preset = NULL
-    job.n_filled = job.n_context
-    job.phase = phase
-    job.n_tangents = 0
     job.next = &next_row[0, 0]
     job.rows = &rows[0, 0, 0, 0]
 
