@@ -24,13 +24,10 @@ import numpy as np
 
 from .indicators import zero_one
 from .recurrence import Frequency, bands, frequencies, rotation
+from .rounds import CHUNK, KEPT, moments_of, run_round
 from .series import closest_returns
-from .streaming import BatchMeans, WeightedAverages
 
 KINDS = ("undetermined", "cycle", "torus", "chaos", "lost")
-N_BATCHES = 20
-_CHUNK = 256  # samples at a time
-_KEPT = 2_048  # states of an orbit that are kept to look at
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
@@ -102,23 +99,6 @@ class Verdict:
     orbit: np.ndarray | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class _Round:
-    """Statistics of one round of one orbit; exponents per step, descending."""
-
-    n_samples: int
-    period: int
-    states: np.ndarray
-    mean: np.ndarray
-    stderr: np.ndarray
-    birkhoff: np.ndarray
-    error: np.ndarray
-    moments: np.ndarray
-    moment_stderr: np.ndarray
-    moment_birkhoff: np.ndarray
-    moment_error: np.ndarray
-
-
 def classify(system, find, *, n_exponents=None, rules=None, tick=None):
     """Judge every orbit of a batch.
 
@@ -142,7 +122,7 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
     """
     rules, tick = rules or Rules(), tick or (lambda steps: None)
     n_exponents = min(system.n_dim, n_exponents or 4)
-    at_once = max(1, _MEMORY // (_KEPT * system.size))
+    at_once = max(1, _MEMORY // (KEPT * system.size))
     verdicts, doubted = [None] * system.n_points, set()
     groups = []
     for first in range(0, system.n_points, at_once):
@@ -154,7 +134,7 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
             orbits.begin_tangents(n_exponents)
             orbits.strobe(rules.first // 4, tangents=True, states=False)
         n_samples = total or rules.first
-        now = _run(orbits, n_samples)
+        now = run_round(orbits, n_samples)
         total += n_samples
         tick(n_samples * system.period * points.size)
         cycles = _cycles(points, now, find, rules, system.period)
@@ -203,8 +183,8 @@ def _ask_again(points, orbits, verdicts, doubted):
             continue
         component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
         longer, parts = orbits.select(some), []
-        for _ in range(0, _SECOND, _CHUNK):
-            states = longer.strobe(_CHUNK, interval=int(step) * orbits.period)[0]
+        for _ in range(0, _SECOND, CHUNK):
+            states = longer.strobe(CHUNK, interval=int(step) * orbits.period)[0]
             parts.append(states[np.arange(some.size), :, component])
         series = np.concatenate(parts, axis=1)
         for k, i in enumerate(some):
@@ -213,46 +193,6 @@ def _ask_again(points, orbits, verdicts, doubted):
                 moved.append(longer.select([k]))
                 doubtful.append(i)
     return moved, doubtful
-
-
-# ---- one round ----
-
-
-def _run(orbits, n_samples):
-    """Run all orbits further; return a `_Round` for each."""
-    n_exponents, n_points = orbits.n_lost.shape[1], orbits.n_points
-    n_features = orbits.size // orbits.period
-    n_channels = n_exponents + n_features * (n_features + 3) // 2
-    weighted = WeightedAverages(n_points, n_channels, n_samples)
-    batched = BatchMeans(n_points, n_channels, N_BATCHES)
-    kept = []
-    for first in range(0, n_samples, _CHUNK):
-        states, growth = orbits.strobe(min(_CHUNK, n_samples - first), tangents=True)
-        moments = _moments(states.reshape(*states.shape[:2], orbits.period, n_features))
-        channels = np.concatenate([growth / orbits.period, moments], axis=2)
-        weighted.add(channels)
-        batched.add(channels)
-        kept = [*kept, states][-(_KEPT // _CHUNK) :]
-    states = np.concatenate(kept, axis=1)
-    mean, stderr = batched.mean, batched.stderr()
-    birkhoff = weighted.mean.copy()
-    with np.errstate(invalid="ignore"):  # -inf - -inf
-        error = np.abs(weighted.first - weighted.second)
-    gone = np.isneginf(mean)  # an annihilated direction is no doubtful one
-    birkhoff[gone], stderr[gone], error[gone] = -np.inf, 0.0, 0.0
-    rounds = []
-    for i in range(n_points):
-        order = np.argsort(-birkhoff[i, :n_exponents], kind="stable")
-        each = [x[i, some] for some in (order, slice(n_exponents, None)) for x in (mean, stderr, birkhoff, error)]
-        rounds.append(_Round(n_samples, orbits.period, states[i], *each))
-    return rounds
-
-
-def _moments(windows):
-    """First and second moments of the rows of windows (..., n_context, n_features), averaged over rows."""
-    i, j = np.triu_indices(windows.shape[-1])
-    second = (windows[..., i] * windows[..., j]).mean(axis=-2)
-    return np.concatenate([windows.mean(axis=-2), second], axis=-1)
 
 
 # ---- the decisions ----
@@ -306,7 +246,7 @@ def _confirm(now, cycles, k, turn, rules, period):
         reason = "nears a stable cycle at the rate of its leading multiplier"
     evidence["tangents"] = float(now.mean[0])
     evidence["tangents_stderr"] = float(now.stderr[0])
-    moments = _moments(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
+    moments = moments_of(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
     error = max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])
     return _verdict(
         now,

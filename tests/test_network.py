@@ -13,7 +13,8 @@ from dmft import _network, reference
 from dmft.columns import keys, site_columns
 from dmft.features import ROLES
 from dmft.meanfield import RECORDS
-from dmft.network import NetworkBatch, NetworkRecord, Spins, replicas
+from dmft.network import NetworkBatch, NetworkRecord, replicas
+from dmft.spins import Spins
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 WINDOW = dmft.trajectory(PAPER, 4, n_transient=1_000).window
