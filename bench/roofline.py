@@ -153,7 +153,7 @@ def counts(work, M, L, J):
     # step_frame: C^-T by Gram-Schmidt on the M rows of C
     n_dual = n - 2 * ((n + 3) // 4) if work == "spectrum" else 0
     if n_dual:
-        total += fma * (M * M) + (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1) // 2)
+        total += (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1) // 2)
         total += lone * (2 * M * M) + fma * (M * M * (M - 1) // 2) + div
     # propagate: M rows of n terms; propagate_dual: C^-T y, a factor, and n rows of M terms
     total += sums(M * (n - n_dual), n) + (sums(M, M) + lone * n + fma * (M * n)) * n_dual

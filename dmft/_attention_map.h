@@ -19,9 +19,21 @@
 
 #define GROUPS 2
 #define EACH(g) for (int g = 0; g < GROUPS; g++)
+#define UNROLL _Pragma("GCC unroll 18")
+#define PANEL 6 /* so many tangents go side by side */
 #define SIZES const int M, const int L, const int H
 
 typedef vec pack[GROUPS];
+
+/* An array of one step and one group: of its own where its length is a small constant, so that it
+   may live in registers; else the block's. */
+#define SMALL 36
+#define TEMPORARY(name, length)                                                     \
+    vec name##_[SMALL], *const name = __builtin_constant_p(length) && (length) <= SMALL ? name##_ : (vec *)b->name
+
+/* From one tangent of the frame to the next. Tangents a multiple of 4096 bytes apart would fight for
+   the same places of the first cache. */
+#define PITCH(rows) ((rows) + ((rows) > 24))
 
 /* The arrays of a block, with their lengths; J is the number of classes (or of features,
    for Gaussian ones) and K the number of tangents. */
@@ -37,8 +49,8 @@ typedef vec pack[GROUPS];
     X(x, J)                /* mean activity of a site of each class */              \
     X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
     X(row, N_RECORDS * M)  /* a row of each record */                               \
-    X(fresh, 2 * M)        /* two tangents of the new attention */                  \
-    X(frame, (K + 1) * L * M) /* tangents of the window, rows by slot */            \
+    X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
+    X(frame, (K + 1) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
     X(slope, J * M)        /* dx_j/dA_b of the newest token */                      \
     X(dx, J)               /* one tangent of x ... */                               \
     X(dquery, M * M)       /* ... and of m^q (M), or dm^q_a/dA_b (M, M) */          \
@@ -56,8 +68,11 @@ typedef vec pack[GROUPS];
     X(inverse, K + 1)      /* inverse squared lengths of the tangents, ... */       \
     X(removed, K + 1)      /* ... squared lengths of what was taken out of each, ... */ \
     X(cross, K + 1)        /* ... and the dot product of two neighbours */          \
+    X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
+    X(along, 2)            /* ... and the dot product with the one after it */      \
     X(largest, 2)          /* squared factor by which tangents of each side were multiplied at most */ \
-    X(basis, M * M)        /* for invert_oldest: C, then orthogonal rows of it, ... */ \
+    X(oldest, M * M)       /* for invert_oldest: C, ... */                          \
+    X(basis, M * M)        /* ... orthogonal rows of it, ... */                     \
     X(length, M)           /* ... the inverses of their squared lengths, ... */     \
     X(part, M * M)         /* ... what was taken out of each for another, ... */    \
     X(inverse_block, M * M) /* ... the inverse of C^T, ... */                       \
@@ -75,30 +90,49 @@ typedef struct {
 
 /* ---- between the caller's arrays (point first) and lanes ---- */
 
-/* The last block repeats its last point, so every point sees the same instructions. */
-static __attribute__((noinline)) void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
+/* Calls of their own, which are not shown the Block: what they cannot change, the compiler may keep
+   in registers. The last block repeats its last point, so every point sees the same instructions. */
+static __attribute__((noinline)) void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride,
+                                             pack to)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
-        ptrdiff_t p = b->first + g * WIDTH + i;
-        to[g][i] = from[(p < b->job->n_points ? p : b->job->n_points - 1) * stride];
+        ptrdiff_t p = first + g * WIDTH + i;
+        to[g][i] = from[(p < job->n_points ? p : job->n_points - 1) * stride];
     }
 }
 
-static __attribute__((noinline)) void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
+static __attribute__((noinline)) void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride,
+                                              const pack from)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
-        ptrdiff_t p = b->first + g * WIDTH + i;
-        if (p < b->job->n_points) to[p * stride] = from[g][i];
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p < job->n_points) to[p * stride] = from[g][i];
     }
+}
+
+static __attribute__((noinline)) void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride,
+                                                   const pack more)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p < job->n_points) to[p * stride] += (int64_t)more[g][i];
+    }
+}
+
+INLINE void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
+{
+    gather(b->job, b->first, from, stride, to);
+}
+
+INLINE void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
+{
+    scatter(b->job, b->first, to, stride, from);
 }
 
 /* Add whole numbers to the caller's counts. */
-static __attribute__((noinline)) void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more)
+INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more)
 {
-    EACH(g) for (int i = 0; i < WIDTH; i++) {
-        ptrdiff_t p = b->first + g * WIDTH + i;
-        if (p < b->job->n_points) to[p * stride] += (int64_t)more[g][i];
-    }
+    scatter_more(b->job, b->first, to, stride, more);
 }
 
 #include "_attention_laws.h"
@@ -319,25 +353,20 @@ INLINE void orbit(SIZES, Block *b, const int full)
     {                                                                               \
         SIZED_BLOCK(M_, L_, J_, 1)                                                  \
         leading(M, L, H, &b);                                                       \
-    }
-#define FOR_SPECTRUM(M_, L_, J_)                                                    \
+    }                                                                               \
     static void spectrum_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)        \
     {                                                                               \
         SIZED_BLOCK(M_, L_, J_, L_ * M_)                                            \
         spectrum(M, L, H, &b);                                                      \
     }
 
-/* M, L, J: random features have J = 2^(M-1) classes, three segments 3. In the spectra of large
-   windows, Gram-Schmidt takes most of the time, whose loops are long enough. */
+/* M, L, J: random features have J = 2^(M-1) classes, three segments 3. */
 #if defined(__x86_64__) && WIDTH == 2 /* hardly a machine needs this path: keep it quick to compile */
 #define BUILT_SIZES(X)
-#define SPECTRUM_SIZES(X)
 #else
 #define BUILT_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4) X(3, 8, 0) X(5, 4, 0)
-#define SPECTRUM_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4)
 #endif
 BUILT_SIZES(FOR_SIZE)
-SPECTRUM_SIZES(FOR_SPECTRUM)
 
 static void run_any(const Job *job, ptrdiff_t first, pack *at)
 {
@@ -360,6 +389,7 @@ static void linearize(const Job *job, ptrdiff_t block, void *scratch)
     pack *at = scratch;
     ARRAYS(CARVE)
     linearize_block(M, L, H, &b);
+    leave_wide_registers();
 }
 
 static size_t scratch(const Job *job)
@@ -369,41 +399,42 @@ static size_t scratch(const Job *job)
     return sizeof(pack) * (0 ARRAYS(LENGTH));
 }
 
+/* Take a block whose windows are full through a job. */
+static void run_full(const Job *job, ptrdiff_t first, void *at)
+{
+#define MATCHES(M_, L_, J_)                                                         \
+    (job->n_features == M_ && job->n_context == L_                                  \
+     && (J_ ? job->n_classes == J_ : job->n_classes <= 1 << (M_ - 1)))
+#define TRY_SIZE(M_, L_, J_)                                                        \
+    if (MATCHES(M_, L_, J_)) {                                                      \
+        if (job->n_tangents > 1) spectrum_##M_##_##L_##_##J_(job, first);           \
+        else if (job->n_tangents) leading_##M_##_##L_##_##J_(job, first);           \
+        else orbit_##M_##_##L_##_##J_(job, first);                                  \
+        return;                                                                     \
+    }
+    if (job->n_heads == 1 && job->law == LAW_CLASSES) {
+        BUILT_SIZES(TRY_SIZE)
+    }
+    run_any(job, first, at);
+}
+
 static void run(const Job *whole, ptrdiff_t block, void *at)
 {
     const ptrdiff_t first = block * GROUPS * WIDTH;
-    Job rest = *whole, *job = &rest;
-    if (whole->n_filled < whole->n_context) {
+    Job rest = *whole;
+    if (rest.n_filled < rest.n_context) {
         /* The context grows in a run's first steps only: not worth a code of its own for each size. */
-        Job growing = *whole;
-        const int n = whole->n_context - whole->n_filled;
-        growing.n_steps = n < whole->n_steps ? n : whole->n_steps;
+        Job growing = rest;
+        const int n = rest.n_context - rest.n_filled;
+        growing.n_steps = n < rest.n_steps ? n : rest.n_steps;
         run_any(&growing, first, at);
         rest.n_steps -= growing.n_steps;
         rest.n_filled += (int)growing.n_steps;
         rest.phase = (int)((rest.phase + growing.n_steps) % rest.n_context);
         rest.clock += growing.n_steps;
-        if (rest.n_steps == 0) return;
     }
-#define MATCHES(M_, L_, J_)                                                         \
-    (job->n_features == M_ && job->n_context == L_                                  \
-     && (J_ ? job->n_classes == J_ : job->n_classes <= 1 << (M_ - 1)))
-#define TRY_SIZE(M_, L_, J_)                                                        \
-    if (job->n_tangents < 2 && MATCHES(M_, L_, J_)) {                               \
-        if (job->n_tangents) leading_##M_##_##L_##_##J_(job, first);                \
-        else orbit_##M_##_##L_##_##J_(job, first);                                  \
-        return;                                                                     \
-    }
-#define TRY_SPECTRUM(M_, L_, J_)                                                    \
-    if (job->n_tangents > 1 && MATCHES(M_, L_, J_)) {                               \
-        spectrum_##M_##_##L_##_##J_(job, first);                                    \
-        return;                                                                     \
-    }
-    if (job->n_heads == 1 && job->law == LAW_CLASSES) {
-        BUILT_SIZES(TRY_SIZE)
-        SPECTRUM_SIZES(TRY_SPECTRUM)
-    }
-    run_any(job, first, at);
+    if (rest.n_steps > 0) run_full(&rest, first, at);
+    leave_wide_registers();
 }
 
 const Kernels KERNELS = {NAME, GROUPS * WIDTH, scratch, run, linearize};

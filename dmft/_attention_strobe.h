@@ -27,11 +27,18 @@ INLINE int callers(const Block *b, int i)
     return i < n_direct ? i : n - 1 - (i - n_direct);
 }
 
+/* The same from 1 / |column|^2 where that is known, an ordinary number. */
+INLINE vec log_length_from(vec inverse, const ptrdiff_t rows, int g, const pack *column)
+{
+    const ivec ordinary = (inverse > TINY) & (inverse < 1.0 / TINY);
+    const vec length = -0.5 * vlog(where(ordinary, inverse, splat(1.0)));
+    return any(~ordinary) ? where(ordinary, length, log_length(rows, g, column)) : length;
+}
+
 /* Growth is kept as a whole power of two and a logarithm, so that however long the run, no digit
    of one interval's growth is lost. */
-INLINE vec growth_since_mark(SIZES, const Block *b, int i, int g)
+INLINE vec growth_since_mark(const Block *b, int i, int g, vec length)
 {
-    vec length = log_length(L * M, g, b->frame + (ptrdiff_t)i * L * M);
     vec growth = (b->power[i][g] - b->mark_power[i][g]) * M_LN2 + (length - b->mark_log[i][g]);
     /* A vanished tangent stays so; -inf - -inf would be NaN. */
     growth = where(length == -INFINITY, splat(-INFINITY), growth);
@@ -64,8 +71,11 @@ INLINE void sample_window(SIZES, const Block *b, ptrdiff_t at, int phase)
 INLINE void sample_growth(SIZES, const Block *b, ptrdiff_t at, int n)
 {
     const Job *job = b->job;
+    const ptrdiff_t rows = L * M;
     for (int i = 0; i < n; i++) EACH(g) {
-        vec growth = growth_since_mark(M, L, H, b, i, g);
+        const pack *column = b->frame + i * PITCH(rows);
+        vec length = n > 1 ? log_length_from(b->inverse[i][g], rows, g, column) : log_length(rows, g, column);
+        vec growth = growth_since_mark(b, i, g, length);
         b->sample[callers(b, i)][g] = i < n - job->n_dual ? growth : -growth;
     }
     if (!job->sample_growth) return;

@@ -30,12 +30,21 @@ INLINE void overlap_slope(const int M, const Block *b, int role, pack *d)
 /* sum_r x_r y_r as four sums, which do not wait for one another. */
 INLINE vec dot(const ptrdiff_t rows, int g, const pack *x, const pack *y)
 {
-    vec sum[4] = {{0}};
+    vec sum[4];
+    for (int k = 0; k < 4; k++) sum[k] = splat(0.0);
     ptrdiff_t r = 0;
     for (; r + 4 <= rows; r += 4)
         for (int k = 0; k < 4; k++) sum[k] = fma3(x[r + k][g], y[r + k][g], sum[k]);
     for (; r < rows; r++) sum[0] = fma3(x[r][g], y[r][g], sum[0]);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+/* In the order in which a step sums, so that a run in pieces has the bits of one run. */
+INLINE vec squared_length(const ptrdiff_t rows, int g, const pack *x)
+{
+    vec sum = splat(0.0);
+    for (ptrdiff_t r = 0; r < rows; r++) sum = fma3(x[r][g], x[r][g], sum);
+    return sum;
 }
 
 INLINE vec inverse_or_zero(vec x) { return where(x > 0.0, 1.0 / x, splat(0.0)); }
@@ -46,7 +55,7 @@ INLINE void load_frame(SIZES, const Block *b, const int n_tangents)
     const ptrdiff_t rows = L * M, stride = n_tangents * rows;
     for (int i = 0; i < n_tangents; i++) {
         const int k = callers(b, i);
-        pack *column = b->frame + i * rows;
+        pack *column = b->frame + i * PITCH(rows);
         for (int d = 0; d < L; d++)
             for (int a = 0; a < M; a++)
                 load(b, b->job->frame + k * rows + d * M + a, stride, column[(b->job->phase - d + L) % L * M + a]);
@@ -55,9 +64,9 @@ INLINE void load_frame(SIZES, const Block *b, const int n_tangents)
         load(b, b->job->mark + 2 * k + 1, 2 * (ptrdiff_t)n_tangents, b->mark_log[i]);
         EACH(g) b->lost[i][g] = splat(0.0);
         EACH(g) b->removed[i][g] = splat(0.0);
-        EACH(g) b->inverse[i][g] = inverse_or_zero(dot(rows, g, column, column));
+        EACH(g) b->inverse[i][g] = inverse_or_zero(squared_length(rows, g, column));
     }
-    clear(L * M, b->frame + n_tangents * rows); /* beside an odd one */
+    clear(L * M, b->frame + n_tangents * PITCH(rows)); /* beside an odd one */
     EACH(g) b->inverse[n_tangents][g] = b->removed[n_tangents][g] = b->power[n_tangents][g] = splat(0.0);
     EACH(g) b->largest[0][g] = b->largest[1][g] = splat(0.0);
     EACH(g) b->dual_power[0][g] = splat(0.0);
@@ -77,7 +86,7 @@ INLINE void store_frame(SIZES, const Block *b, const int n_tangents, int phase)
     settle_dual_power(b);
     for (int i = 0; i < n_tangents; i++) {
         const int k = callers(b, i);
-        const pack *column = b->frame + i * rows;
+        const pack *column = b->frame + i * PITCH(rows);
         for (int d = 0; d < L; d++)
             for (int a = 0; a < M; a++)
                 store(b, b->job->frame + k * rows + d * M + a, stride, column[(phase - d + L) % L * M + a]);
@@ -175,64 +184,59 @@ INLINE void leading(SIZES, Block *b)
 
 /* ---- any number of exponents ---- */
 
-/* v_e - A for every slot. Where the weight of one is nearly 1, A is its v up to rounding; there it
-   is made of the others, for sum_e w_e (v_e - A) = 0. */
-INLINE void tilts(SIZES, const Block *b)
+/* v_e - A of features `begin` to `end` for every slot. Where the weight of one is nearly 1, A is its
+   v up to rounding; there it is made of the others, for sum_e w_e (v_e - A) = 0. */
+INLINE void tilts(const int M, const int L, const Block *b, int g, const pack *w, int begin, int end, vec *tilt)
 {
-    const int width = M / H;
-    for (int h = 0; h < H; h++) EACH(g) {
-        const pack *w = b->weight + h * L;
-        vec heavy = splat(1.0);
-        for (int e = 0; e < L; e++) heavy = where(w[e][g] > 0.5, w[e][g], heavy);
-        const vec inverse = -1.0 / heavy;
-        for (int a = h * width; a < (h + 1) * width; a++) {
-            vec sum = splat(0.0);
-            for (int e = 0; e < L; e++) {
-                vec tilt = b->value[e * M + a][g] - b->att[a][g];
-                b->tilt[e * M + a][g] = tilt;
-                sum = fma3(where(w[e][g] > 0.5, splat(0.0), w[e][g]), tilt, sum);
-            }
-            for (int e = 0; e < L; e++)
-                b->tilt[e * M + a][g] = where(w[e][g] > 0.5, sum * inverse, b->tilt[e * M + a][g]);
+    vec heavy = splat(1.0);
+    for (int e = 0; e < L; e++) heavy = where(w[e][g] > 0.5, w[e][g], heavy);
+    const vec inverse = -1.0 / heavy;
+    for (int a = begin; a < end; a++) {
+        vec sum = splat(0.0);
+        for (int e = 0; e < L; e++) {
+            tilt[e * M + a] = b->value[e * M + a][g] - b->att[a][g];
+            sum = fma3(where(w[e][g] > 0.5, splat(0.0), w[e][g]), tilt[e * M + a], sum);
         }
+        sum *= inverse;
+        for (int e = 0; e < L; e++) tilt[e * M + a] = where(w[e][g] > 0.5, sum, tilt[e * M + a]);
     }
 }
 
 /* dA_t/dA_{slot}: the value moves, the score moves through the key, and in the newest slot
-   through the query too. */
+   through the query too. `basis`: that of the oldest slot without its weight, which may be tiny. */
 INLINE void jacobian_rows(SIZES, const Block *b, int phase)
 {
     const int width = M / H, oldest = NEXT(phase);
-    tilts(M, L, H, b);
-    clear(M * M, b->pull);
     for (int h = 0; h < H; h++) EACH(g) {
         const int begin = h * width, end = begin + width;
+        const pack *weight = b->weight + h * L;
+        TEMPORARY(tilt, L * M);
+        TEMPORARY(dscore, M);
+        TEMPORARY(pull, M * M);
+        tilts(M, L, b, g, weight, begin, end, tilt);
         for (int e = 0; e < L; e++) {
-            const pack *key = b->key + e * M, *tilt = b->tilt + e * M;
-            const pack *dkey = b->dkey + e * M * M, *dvalue = b->dvalue + e * M * M;
-            vec weight = b->weight[h * L + e][g];
+            const pack *key = b->key + e * M, *dkey = b->dkey + e * M * M, *dvalue = b->dvalue + e * M * M;
             for (int c = 0; c < M; c++) {
                 vec sum = b->gain_query[begin][g] * dkey[begin * M + c][g];
                 for (int a = begin + 1; a < end; a++)
                     sum = fma3(b->gain_query[a][g], dkey[a * M + c][g], sum);
-                b->dscore[c][g] = sum;
+                dscore[c] = sum;
             }
             for (int a = begin; a < end; a++) {
-                vec lean = weight * tilt[a][g];
+                const vec lean = weight[e][g] * tilt[e * M + a];
                 for (int c = begin; c < end; c++)
-                    b->pull[a * M + c][g] = fma3(lean, key[c][g], b->pull[a * M + c][g]);
-                for (int c = 0; c < M; c++)
-                    b->jacobian[(a * L + e) * M + c][g]
-                        = fma3(weight, dvalue[a * M + c][g], lean * b->dscore[c][g]);
-                for (int c = 0; e == oldest && c < M; c++) /* without its weight, which may be tiny */
-                    b->basis[a * M + c][g] = fma3(tilt[a][g], b->dscore[c][g], dvalue[a * M + c][g]);
+                    pull[a * M + c] = e ? fma3(lean, key[c][g], pull[a * M + c]) : lean * key[c][g];
+                for (int c = 0; c < M; c++) {
+                    const vec slope = fma3(tilt[e * M + a], dscore[c], dvalue[a * M + c][g]);
+                    b->jacobian[(a * L + e) * M + c][g] = weight[e][g] * slope;
+                    if (e == oldest) b->oldest[a * M + c][g] = slope;
+                }
             }
         }
         for (int a = begin; a < end; a++)
             for (int c = 0; c < M; c++) {
-                vec sum = b->pull[a * M + begin][g] * b->dquery[begin * M + c][g];
-                for (int d = begin + 1; d < end; d++)
-                    sum = fma3(b->pull[a * M + d][g], b->dquery[d * M + c][g], sum);
+                vec sum = pull[a * M + begin] * b->dquery[begin * M + c][g];
+                for (int d = begin + 1; d < end; d++) sum = fma3(pull[a * M + d], b->dquery[d * M + c][g], sum);
                 pack *newest = b->jacobian + (a * L + phase) * M + c;
                 (*newest)[g] = fma3(sum, b->gain[g], (*newest)[g]);
             }
@@ -271,7 +275,9 @@ INLINE void spectrum(SIZES, Block *b)
     ptrdiff_t until = b->job->until, n_sampled = 0;
     slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+#ifndef NOSTEP
         step_with_rows(M, L, H, b, phase);
+#endif
         const int strobe = STROBE(until);
         const int qr = strobe || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
         /* By the phase, not by t: a run in pieces must give the bits of one run. */

@@ -38,23 +38,46 @@ int dmft_birkhoff_weights(int64_t n, double length, double *weight)
     return (double)(n + 1) >= end ? top % N_LEVELS : -1;
 }
 
+/* Add samples to all the sums, a few channels at a time, whose sums stay in registers. A weight of zero
+   is no weight: what it would meet may be infinite. */
+#define ADD_WEIGHTED(CHANNELS)                                                      \
+    do {                                                                            \
+        double total[N_SUMS][CHANNELS];                                             \
+        for (int k = 0; k < N_SUMS; k++)                                            \
+            for (int i = 0; i < (CHANNELS); i++) total[k][i] = sums[k * n_channels + i]; \
+        for (ptrdiff_t s = 0; s < n_samples; s++)                                   \
+            for (int k = 0; k < N_SUMS; k++)                                        \
+                if (weight[s * N_SUMS + k] != 0.0)                                  \
+                    for (int i = 0; i < (CHANNELS); i++)                            \
+                        total[k][i] += weight[s * N_SUMS + k] * x[s * n_channels + i]; \
+        for (int k = 0; k < N_SUMS; k++)                                            \
+            for (int i = 0; i < (CHANNELS); i++) sums[k * n_channels + i] = total[k][i]; \
+    } while (0)
+
+static void add_weighted(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight, double *sums)
+{
+    ptrdiff_t left = n_channels;
+    for (; left >= 4; left -= 4, x += 4, sums += 4) ADD_WEIGHTED(4);
+    for (; left > 0; left--, x++, sums++) ADD_WEIGHTED(1);
+}
+
 /* sums: (N_SUMS, n_channels); average: (3, n_channels), over the whole, the first and the second
    half of the last window that was complete. norm: (n_samples, N_SUMS), the sums of the weights. */
 void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
                        const double *norm, const int *done, double *sums, double *average)
 {
-    for (ptrdiff_t s = 0; s < n_samples; s++, x += n_channels) {
-        const double *w = weight + s * N_SUMS, *total = norm + s * N_SUMS;
-        for (int k = 0; k < N_SUMS; k++) {
-            double *sum = sums + k * n_channels;
-            if (w[k] != 0.0)
-                for (ptrdiff_t c = 0; c < n_channels; c++) sum[c] += w[k] * x[c];
-        }
-        if (done[s] < 0) continue;
-        double *sum = sums + done[s] * n_channels, *late = sums + LATE * n_channels;
+    for (ptrdiff_t begin = 0, end; begin < n_samples; begin = end) {
+        for (end = begin; end < n_samples && done[end] < 0;) end++;
+        const int complete = end < n_samples;
+        end += complete; /* the sample that completes an average is its last */
+        add_weighted(end - begin, n_channels, x + begin * n_channels, weight + begin * N_SUMS, sums);
+        if (!complete) break;
+        const int which = done[end - 1];
+        const double *total = norm + (end - 1) * N_SUMS;
+        double *sum = sums + which * n_channels, *late = sums + LATE * n_channels;
         for (ptrdiff_t c = 0; c < n_channels; c++) {
             average[n_channels + c] = average[c];
-            average[c] = sum[c] / total[done[s]];
+            average[c] = sum[c] / total[which];
             average[2 * n_channels + c] = late[c] / total[LATE];
             sum[c] = late[c] = 0.0;
         }

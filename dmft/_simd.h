@@ -29,6 +29,7 @@ INLINE vec splat(double x) { return x - (vec){0}; }
 #elif WIDTH == 4
 #define VECTOR(name) _mm256_##name##_pd
 #endif
+
 #if defined(__x86_64__) && WIDTH == 2
 static __attribute__((noinline))
 #else
@@ -41,6 +42,16 @@ vec fused(vec x, vec y, vec z)
 #else
     for (int i = 0; i < WIDTH; i++) z[i] = fma(x[i], y[i], z[i]);
     return z;
+#endif
+}
+
+/* z - x y, rounded once. */
+INLINE vec fused_minus(vec x, vec y, vec z)
+{
+#ifdef VECTOR
+    return VECTOR(fnmadd)(x, y, z);
+#else
+    return fused(-x, y, z);
 #endif
 }
 
@@ -57,7 +68,18 @@ INLINE vec larger_of(vec x, vec y)
 /* Arguments may be plain numbers: minus zero makes vectors of them. */
 #define VEC(x) ((x) - (vec){0})
 #define fma3(x, y, z) fused(VEC(x), VEC(y), VEC(z))
+#define fnma3(x, y, z) fused_minus(VEC(x), VEC(y), VEC(z))
 #define vmax(x, y) larger_of(VEC(x), VEC(y))
+
+/* The last thing before a return to code that knows of no wide registers: while their upper parts
+   are in use, its instructions run some fifty times slower. GCC sees to it, except where the last
+   thing was a call of a static function. */
+INLINE void leave_wide_registers(void)
+{
+#ifdef VECTOR
+    _mm256_zeroupper();
+#endif
+}
 
 /* mask ? a : b, lane by lane; the mask is what a comparison of vectors gives. */
 INLINE vec where(ivec mask, vec a, vec b)

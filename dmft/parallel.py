@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections import deque
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from concurrent import futures
 from queue import SimpleQueue
 
 from . import _signals
@@ -103,9 +103,11 @@ def n_workers(comm=None, executor=None):
 
 def check_executor(executor):
     """Raise ValueError unless tasks can be given to an executor."""
-    if executor is not None and not callable(getattr(executor, "submit", None)):
+    if executor is None:
+        return
+    if not callable(getattr(executor, "submit", None)):
         raise ValueError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
-    if isinstance(executor, ProcessPoolExecutor):
+    if isinstance(executor, futures.ProcessPoolExecutor):
         context = getattr(executor, "_mp_context", None)
         if context is not None and context.get_start_method() == "fork":
             # A process forked off one that used OpenMP hangs in its first parallel loop.
@@ -221,7 +223,7 @@ def _deal(submit, desk, n_in_flight):
             task = running.pop(future)
             try:
                 outcome = future.result()
-            except BrokenExecutor as error:
+            except futures.BrokenExecutor as error:
                 raise TaskError("a process of the executor died; finished blocks are kept") from error
             if isinstance(outcome, Stopped):
                 raise outcome

@@ -6,8 +6,6 @@ import contextlib
 import sys
 import time
 
-from tqdm import tqdm
-
 
 @contextlib.contextmanager
 def progress(total, done=0, shown=True, stream=None):
@@ -32,6 +30,8 @@ def progress(total, done=0, shown=True, stream=None):
     if not shown:
         yield lambda n_points=0, n_failed=0: None
     elif stream.isatty():
+        from tqdm import tqdm
+
         layout = "{l_bar}{bar}| {n:.0f}/{total} points [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
         bar = tqdm(total=total, initial=done, unit=" points", file=stream, bar_format=layout, dynamic_ncols=True)
         with bar:

@@ -7,6 +7,7 @@ is cut changes no bit; so a run can be taken up again where it stopped. All of t
 from __future__ import annotations
 
 import copy
+import functools
 
 import numpy as np
 
@@ -81,16 +82,14 @@ class WeightedAverages(Statistic):
         self.length = float(number("length", length, 1.0))
         while self.length >= 2 * SHORTEST:
             self.length /= 2.0
-        self._norm = np.zeros(_series.BIRKHOFF_SUMS)
+        self._norm = (0.0,) * _series.BIRKHOFF_SUMS
         self._sums = np.zeros((n_points, _series.BIRKHOFF_SUMS, n_channels))
         self._average = np.full((n_points, 3, n_channels), np.nan)
 
     def _add(self, chunk):
         n = chunk.shape[1]
-        weight, total = np.empty((2, n, _series.BIRKHOFF_SUMS))
-        done = np.empty(n, dtype=np.intc)
-        self._norm = self._norm.copy()
-        _series.weights(self.n_samples, self.length, self._norm, weight, total, done)
+        weights = _weights if n <= 1024 else _weights.__wrapped__  # not to keep much
+        weight, total, done, self._norm = weights(self.n_samples, n, self.length, self._norm)
         _series.birkhoff(chunk, weight, total, done, self._sums, self._average, self._n_threads)
 
     @property
@@ -112,6 +111,15 @@ class WeightedAverages(Statistic):
         with np.errstate(invalid="ignore"):  # -inf - -inf
             spread = np.abs(self._average - np.roll(self._average, 1, axis=1))
         return spread.max(axis=1)
+
+
+@functools.lru_cache(maxsize=256)  # series of equal length, as all blocks of a sweep have, meet the same ones
+def _weights(first, n, length, norm):
+    """Return the weights of n samples, the sums of weights up to each, which averages each completes; the last sums."""
+    weight, total = np.empty((2, n, _series.BIRKHOFF_SUMS))
+    done, sums = np.empty(n, dtype=np.intc), np.array(norm)
+    _series.weights(first, length, sums, weight, total, done)
+    return weight, total, done, tuple(sums.tolist())
 
 
 class BatchMeans(Statistic):
