@@ -1,7 +1,8 @@
 """`python -m bench.report`: measure everything and write the tables of docs/performance.md.
 
-Runs `python -m bench` and `python -m bench.jobs` with the arguments after `--` for the former, keeps
-their numbers beside the page and puts its tables between its markers; `--reuse` only does the latter.
+Runs `python -m bench` on all sizes at 64 points, then ours alone on other batches, then
+`python -m bench.jobs`; keeps their numbers beside the page and puts its tables between its markers.
+`--only` takes some of them anew, `--reuse` none; arguments after `--` go to the first two.
 On a machine that does anything else the numbers are not worth keeping.
 """
 
@@ -34,13 +35,11 @@ def ratio(table, names):
     return f"{min(best) / found['ours']:.1f}" if best else "-"
 
 
-def kernels(results, n_points=64):
-    """Yield the table of all sizes at one batch."""
+def kernels(results):
+    """Yield the table of all sizes."""
     yield "| M, L, J | work | ours / ns | " + " | ".join(PEERS) + " | reached |"
     yield "|---|---|---|" + "---|" * len(PEERS) + "---|"
     for table in results["tables"]:
-        if table["n_points"] != n_points:
-            continue
         ours = table["rows"][0]
         size = f"{table['M']}, {table['L']}, {table['J']}"
         ratios = " | ".join(ratio(table, names) for names in PEERS.values())
@@ -49,11 +48,11 @@ def kernels(results, n_points=64):
         )
 
 
-def batches(results, size=(3, 4)):
+def batches(results):
     """Yield our own times over the number of points."""
-    some = [table for table in results["tables"] if (table["M"], table["L"]) == size]
+    some = results["tables"]
     points = sorted({table["n_points"] for table in some})
-    yield f"| {size[0]}, {size[1]}: points | " + " | ".join(map(str, points)) + " |"
+    yield "| 3, 4, 4: points | " + " | ".join(map(str, points)) + " |"
     yield "|---|" + "---|" * len(points)
     for work in dict.fromkeys(table["work"] for table in some):
         found = {table["n_points"]: times(table)["ours"] for table in some if table["work"] == work}
@@ -82,25 +81,35 @@ def machine(results):
     )
 
 
+# What is run for each file of numbers.
+RUNS = {
+    "kernels": ["bench", "--points", "64"],
+    "batches": ["bench", "--sizes", "3x4", "--only", "ours"],
+    "jobs": ["bench.jobs"],
+}
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__)
     parser.add_argument("--reuse", action="store_true", help="the numbers that are there")
+    parser.add_argument("--only", choices=RUNS, help="run this one, reuse the others")
     args, rest = parser.parse_known_args()
-    files = {"bench": DOCS / "performance_kernels.json", "bench.jobs": DOCS / "performance_jobs.json"}
-    if not args.reuse:
-        for module, file in files.items():
+    results = {}
+    for name, (module, *words) in RUNS.items():
+        file = DOCS / f"performance_{name}.json"
+        if not args.reuse and args.only in (None, name):
             more = [word for word in rest if word != "--"] if module == "bench" else []
-            subprocess.run([sys.executable, "-m", module, "--json", str(file), *more], check=True)
-    kernel_results, job_results = (json.loads(file.read_text()) for file in files.values())
-    for table in kernel_results["tables"]:  # the samples of all runs would be most of the file
-        for row in table["rows"]:
-            row.pop("samples", None)
-    files["bench"].write_text(json.dumps(kernel_results, indent=1) + "\n")
+            subprocess.run([sys.executable, "-m", module, "--json", str(file), *words, *more], check=True)
+        results[name] = json.loads(file.read_text())
+        for table in results[name].get("tables", ()):  # the samples of all runs would be most of the file
+            for row in table["rows"]:
+                row.pop("samples", None)
+        file.write_text(json.dumps(results[name], indent=1) + "\n")
     blocks = {
-        "machine": machine(kernel_results),
-        "kernels": kernels(kernel_results),
-        "batches": batches(kernel_results),
-        "jobs": jobs(job_results),
+        "machine": machine(results["kernels"]),
+        "kernels": kernels(results["kernels"]),
+        "batches": batches(results["batches"]),
+        "jobs": jobs(results["jobs"]),
     }
     text = PAGE.read_text()
     for name, lines in blocks.items():

@@ -203,7 +203,7 @@ INLINE void tilts(const int M, const int L, const Block *b, int g, const pack *w
 }
 
 /* dA_t/dA_{slot}: the value moves, the score moves through the key, and in the newest slot
-   through the query too. `basis`: that of the oldest slot without its weight, which may be tiny. */
+   through the query too. `oldest`: those of the oldest slot without its weight, which may be tiny. */
 INLINE void jacobian_rows(SIZES, const Block *b, int phase)
 {
     const int width = M / H, oldest = NEXT(phase);

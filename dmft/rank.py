@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import reference
+
 
 def generic_rank(model):
     """Return how many directions of the window the tangent map of a model keeps.
@@ -11,8 +13,6 @@ def generic_rank(model):
     Fewer than L*M when the site classes span fewer dimensions than there are features: then the
     other exponents are -inf, which rounding would hide.
     """
-    from . import reference  # late: it brings scipy's quadrature along
-
     n_context, n_features = model.n_context, model.n_features
     if model.beta == 0.0 or model.epsilon == 1.0:
         return 0

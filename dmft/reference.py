@@ -18,7 +18,6 @@ A window is an array (n_rows, M) of attention vectors, newest first: row d is :m
 """
 
 import numpy as np
-from scipy.integrate import quad
 
 
 def overlap(model, role, attention, phase, semantic=False):
@@ -59,6 +58,8 @@ def mean_slope_fall(spread):
 
 def _normal_mean(even, spread):
     """Mean of an even function that lives on z < 1/spread, by adaptive quadrature."""
+    from scipy.integrate import quad  # late: most features do without, and it takes long to import
+
     end = min(38.0, 350.0 / max(spread, 1.0))
     cuts = sorted(c for c in (0.5, 2.0, 8.0, 1.0 / max(spread, 1.0), 5.0 / max(spread, 1.0)) if c < end)
     value, _ = quad(lambda z: np.exp(-0.5 * z * z) * even(z), 0.0, end, points=cuts, limit=400, epsabs=1e-15)
