@@ -35,6 +35,11 @@ def ratio(table, names):
     return f"{min(best) / found['ours']:.1f}" if best else "-"
 
 
+def nanoseconds(x, digits=3):
+    """Return a time as text, to so many digits or whole."""
+    return f"{x:.0f}" if x >= 10 ** (digits - 1) else f"{x:.{digits}g}"
+
+
 def kernels(results):
     """Yield the table of all sizes."""
     yield "| M, L, J | work | ours / ns | " + " | ".join(PEERS) + " | reached |"
@@ -42,10 +47,9 @@ def kernels(results):
     for table in results["tables"]:
         ours = table["rows"][0]
         size = f"{table['M']}, {table['L']}, {table['J']}"
+        time = f"{nanoseconds(ours['ns'])} ± {nanoseconds(ours['spread'], 1)}"
         ratios = " | ".join(ratio(table, names) for names in PEERS.values())
-        yield (
-            f"| {size} | {table['work']} | {ours['ns']:.3g} ± {ours['spread']:.1g} | {ratios} | {ours['reached']:.2f} |"
-        )
+        yield f"| {size} | {table['work']} | {time} | {ratios} | {ours['reached']:.2f} |"
 
 
 def batches(results):
@@ -56,7 +60,7 @@ def batches(results):
     yield "|---|" + "---|" * len(points)
     for work in dict.fromkeys(table["work"] for table in some):
         found = {table["n_points"]: times(table)["ours"] for table in some if table["work"] == work}
-        yield f"| {work} / ns | " + " | ".join(f"{found[n]:.3g}" for n in points) + " |"
+        yield f"| {work} / ns | " + " | ".join(nanoseconds(found[n]) for n in points) + " |"
 
 
 def jobs(results):
