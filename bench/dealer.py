@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -42,11 +43,11 @@ class Empty:
     """A job that costs nothing, so that what is left is the dealing."""
 
     names = ("x",)
-    point = {"x": 0.0}  # noqa: RUF012
+    point: ClassVar = {"x": 0.0}
     block = 1
     max_threads = 1
-    labels = {}  # noqa: RUF012
-    variables = {"status": ((), "1", "0: finished")}  # noqa: RUF012
+    labels: ClassVar = {}
+    variables: ClassVar = {"status": ((), "1", "0: finished")}
 
     def check(self, name, value):
         """Let everything pass."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import ClassVar
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Following:
 
     block = 256
     max_threads = None
-    extras = {  # noqa: RUF012
+    extras: ClassVar = {
         "anchor": (("branch",), "1", "parameter at which the branch begins"),
         "chain_window": (("chain", "context", "feature"), "1", "attention at the end of the stretch"),
         "chain_phase": (("chain",), "1", "position of the step after the stretch"),

@@ -38,6 +38,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import time
+from typing import ClassVar
 
 import numpy as np
 
@@ -123,8 +124,8 @@ class AttentionSweep:
     integers = ("n_context", "seed", "start")
     shared = ("n_context", "seed")
     max_threads = None
-    labels = {}  # noqa: RUF012
-    variables = {  # noqa: RUF012
+    labels: ClassVar = {}
+    variables: ClassVar = {
         "n_context": ((), "1", "context length"),
         "seed": ((), "1", "seed of the features"),
         "start": ((), "1", "seed or index of the start"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,8 +79,8 @@ class NetworkSweep:
     names = (*_MODEL, "n_sites")
     block = 32
     max_threads = None
-    labels = {}  # noqa: RUF012
-    variables = {  # noqa: RUF012
+    labels: ClassVar = {}
+    variables: ClassVar = {
         **{name: AttentionSweep.variables[name] for name in (*_MODEL, "n_recorded")},
         "n_sites": ((), "1", "number of sites N"),
         "status": (("replica",), "1", "0: finished, 1: the network left the real numbers"),

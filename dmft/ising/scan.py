@@ -9,7 +9,7 @@ import hashlib
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -69,7 +69,7 @@ class ForwardScan:
 
     names = ("beta",)
     max_threads = None
-    variables = {  # noqa: RUF012
+    variables: ClassVar = {
         "beta": ((), "1", "inverse temperature"),
         "mean_m": (("theory",), "1", "mean of the means m_i"),
         "mean_C": (("theory",), "1", "mean of the equal-time covariances C_ik, variances included"),
@@ -254,7 +254,7 @@ class PhaseDiagram:
     names = ("beta", "dJ", "J0", "H0")
     block = 64
     max_threads = 1
-    labels = {}  # noqa: RUF012
+    labels: ClassVar = {}
 
     def __post_init__(self):
         object.__setattr__(self, "beta", number("beta", self.beta, 0))
