@@ -21,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 import numpy as np  # noqa: E402
 
 from bench import peers, roofline  # noqa: E402
-from bench.peers import common, scalar_c  # noqa: E402
+from bench.peers import common  # noqa: E402
 from dmft import _kernels  # noqa: E402
 
 SCALAR_POINTS = 64  # peers that take one point after the other are timed on this many at most
@@ -63,7 +63,7 @@ def machine():
         "processor": processor,
         "core": CORE,
         "compiler": _kernels.COMPILER,
-        "flags": getattr(_kernels, "FLAGS", " ".join(scalar_c.PACKAGE)),
+        "flags": _kernels.FLAGS,
         "path": _kernels.simd_path(),
         "python": platform.python_version(),
         "numpy": np.__version__,

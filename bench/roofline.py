@@ -113,7 +113,7 @@ SLOPE = Counts(fma=1, lone=2)  # its sech^2
 
 
 def counts(work, M, L, J):
-    """Return what _attention_map.h and _attention_tangent.h do for one step (H = 1).
+    """Return what the kernels (_attention_orbits.h, _attention_spectra.h) do for one step (H = 1).
 
     `work` is "orbit", "leading", "spectrum" or, without inverse Jacobians, "one-sided".
 
@@ -155,8 +155,8 @@ def counts(work, M, L, J):
     if n_dual:
         total += (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1) // 2)
         total += lone * (2 * M * M) + fma * (M * M * (M - 1) // 2) + div
-    # propagate: M rows of n terms; propagate_dual: C^-T y, a factor, and n rows of M terms
-    total += sums(M * (n - n_dual), n) + (sums(M, M) + lone * n + fma * (M * n)) * n_dual
+    # propagate: M rows of n terms; propagate_dual: C^-T y, and n rows of M terms
+    total += sums(M * (n - n_dual), n) + (sums(M, M) + fma * (M * n)) * n_dual
     for k in (n - n_dual, n_dual):
         # lengths, dot products and subtractions for every pair, what two neighbours still share
         total += (sums(1, n) + div) * k + (sums(1, n) + lone + fma * n) * (k * (k - 1) // 2)

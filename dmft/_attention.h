@@ -47,18 +47,23 @@ typedef struct {
     double *rows; /* OUT (n_points, n_context, n_features, n_features): its derivative by each row */
 } Job;
 
-/* One instruction set: how many points one call takes, the scratch it wants, and the call. */
+/* How many points one call takes, the scratch it wants, and the call. */
+typedef struct {
+    int n_block;
+    size_t (*scratch)(const Job *job); /* bytes, 64-byte aligned */
+    void (*run)(const Job *job, ptrdiff_t block, void *scratch);
+} Kernel;
+
+/* One instruction set: orbits with one tangent at most, with several, and single steps. */
 typedef struct {
     const char *name;
-    int n_block;
-    size_t (*scratch)(const Job *job);                    /* bytes, 64-byte aligned */
-    void (*run)(const Job *job, ptrdiff_t block, void *scratch);
-    void (*linearize)(const Job *job, ptrdiff_t block, void *scratch);
+    const Kernel *orbits, *spectra, *steps;
 } Kernels;
 
-extern const Kernels dmft_baseline, dmft_avx2, dmft_avx512;
+#define DECLARE(isa) extern const Kernel dmft_orbits_##isa, dmft_spectra_##isa, dmft_steps_##isa;
+DECLARE(baseline) DECLARE(avx2) DECLARE(avx512)
 
 /* The sets this machine can run, best first; returns how many. */
-int dmft_supported(const Kernels *sets[3]);
+int dmft_supported(Kernels sets[3]);
 
 #endif

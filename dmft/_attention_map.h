@@ -1,23 +1,22 @@
-/* The attention map and its tangent map for one block of points; equations as in
- * reference.py and arXiv:2406.07247. Included once per instruction set.
+/* The attention map for one block of points; equations as in reference.py and arXiv:2406.07247.
+ * Included once per kernel and instruction set.
  *
  * A block is GROUPS x WIDTH points. Every quantity is an array of vectors over
  * those points, its last axis the group: two groups are worked on side by side
- * because one alone would wait for its own divisions and exponentials.
+ * where one alone would wait for its own divisions and exponentials.
  *
  * The ring: slot s = phase holds what belongs to the token at that position, its
  * attention A_{t-1}, m^k and m^v. A step overwrites one slot and sums over all of
  * them in the order of the slots, so nothing is ever shifted.
  *
  * Functions are written for any sizes (M features, L context, H heads) and inlined
- * with constants for the common ones (BUILT_SIZES below), which lets the compiler
+ * with constants for the common ones (_attention_sizes.h), which lets the compiler
  * unroll them and keep the vectors in registers.
  */
 #include "_attention.h"
 #include "_mixture.h"
 #include "_simd.h"
 
-#define GROUPS 2
 #define EACH(g) for (int g = 0; g < GROUPS; g++)
 #define UNROLL _Pragma("GCC unroll 18")
 #define PANEL 6 /* so many tangents go side by side */
@@ -33,7 +32,7 @@ typedef vec pack[GROUPS];
 
 /* From one tangent of the frame to the next. Tangents a multiple of 4096 bytes apart would fight for
    the same places of the first cache. */
-#define PITCH(rows) ((rows) + ((rows) > 24))
+#define PITCH(rows) ((rows) + ((rows) > 8))
 
 /* The arrays of a block, with their lengths; J is the number of classes (or of features,
    for Gaussian ones) and K the number of tangents. */
@@ -75,8 +74,7 @@ typedef vec pack[GROUPS];
     X(basis, M * M)        /* ... orthogonal rows of it, ... */                     \
     X(length, M)           /* ... the inverses of their squared lengths, ... */     \
     X(part, M * M)         /* ... what was taken out of each for another, ... */    \
-    X(inverse_block, M * M) /* ... the inverse of C^T, ... */                       \
-    X(shrink, 1)           /* ... and a factor taken out of J^-T */                 \
+    X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
     X(dual_power, 1)       /* power of two taken out of all dual tangents */
 
 typedef struct {
@@ -309,132 +307,3 @@ INLINE void begin_step(SIZES, const Block *b, int phase, pack *slope)
 }
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
-
-#define TINY 0x1p-900 /* a squared norm that has lost digits to underflow, or nearly so */
-
-#include "_attention_strobe.h"
-
-INLINE void orbit(SIZES, Block *b, const int full)
-{
-    load_block(M, L, H, b);
-    int n = full ? L : b->job->n_filled, phase = b->job->phase;
-    ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, L, H, b, phase, NULL);
-        attend(M, L, H, b, full, n, phase);
-        record(M, b, t, phase);
-        if (full && STROBE(until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
-        if (!full && n < L) n++;
-    }
-    store_window(M, L, H, b, n, phase);
-}
-
-#include "_attention_tangent.h"
-
-/* ---- sizes ---- */
-
-#define LOCAL(name, length) pack name##_[length];
-#define BIND(name, length) b.name = name##_;
-#define CARVE(name, length) b.name = at, at += (length);
-#define LENGTH(name, length) + (length)
-
-/* A common size: constants, arrays on the stack. J = 0: any number of classes up to 2^(M-1). */
-#define SIZED_BLOCK(M_, L_, J_, K_)                                                 \
-    enum { M = M_, L = L_, H = 1, J = 1 << (M_ - 1), K = K_ };                      \
-    Block b = {.job = job, .law = LAW_CLASSES, .n_classes = J_ ? J_ : job->n_classes, .first = first}; \
-    ARRAYS(LOCAL) ARRAYS(BIND)
-#define FOR_SIZE(M_, L_, J_)                                                        \
-    static void orbit_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)           \
-    {                                                                               \
-        SIZED_BLOCK(M_, L_, J_, 1)                                                  \
-        orbit(M, L, H, &b, 1);                                                      \
-    }                                                                               \
-    static void leading_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)         \
-    {                                                                               \
-        SIZED_BLOCK(M_, L_, J_, 1)                                                  \
-        leading(M, L, H, &b);                                                       \
-    }                                                                               \
-    static void spectrum_##M_##_##L_##_##J_(const Job *job, ptrdiff_t first)        \
-    {                                                                               \
-        SIZED_BLOCK(M_, L_, J_, L_ * M_)                                            \
-        spectrum(M, L, H, &b);                                                      \
-    }
-
-/* M, L, J: random features have J = 2^(M-1) classes, three segments 3. */
-#if defined(__x86_64__) && WIDTH == 2 /* hardly a machine needs this path: keep it quick to compile */
-#define BUILT_SIZES(X)
-#else
-#define BUILT_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4) X(3, 8, 0) X(5, 4, 0)
-#endif
-BUILT_SIZES(FOR_SIZE)
-
-static void run_any(const Job *job, ptrdiff_t first, pack *at)
-{
-    const int M = job->n_features, L = job->n_context, H = job->n_heads;
-    const ptrdiff_t J = job->n_classes, K = job->n_tangents;
-    Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = first};
-    ARRAYS(CARVE)
-    if (K == 0 && job->n_filled == L) orbit(M, L, H, &b, 1);
-    else if (K == 0) orbit(M, L, H, &b, 0);
-    else if (K == 1) leading(M, L, H, &b);
-    else spectrum(M, L, H, &b);
-}
-
-/* For any size alone: what uses it spends most of its time in linear algebra. */
-static void linearize(const Job *job, ptrdiff_t block, void *scratch)
-{
-    const int M = job->n_features, L = job->n_context, H = job->n_heads;
-    const ptrdiff_t J = job->n_classes, K = 0;
-    Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = block * GROUPS * WIDTH};
-    pack *at = scratch;
-    ARRAYS(CARVE)
-    linearize_block(M, L, H, &b);
-    leave_wide_registers();
-}
-
-static size_t scratch(const Job *job)
-{
-    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes,
-                    K = job->n_tangents;
-    return sizeof(pack) * (0 ARRAYS(LENGTH));
-}
-
-/* Take a block whose windows are full through a job. */
-static void run_full(const Job *job, ptrdiff_t first, void *at)
-{
-#define MATCHES(M_, L_, J_)                                                         \
-    (job->n_features == M_ && job->n_context == L_                                  \
-     && (J_ ? job->n_classes == J_ : job->n_classes <= 1 << (M_ - 1)))
-#define TRY_SIZE(M_, L_, J_)                                                        \
-    if (MATCHES(M_, L_, J_)) {                                                      \
-        if (job->n_tangents > 1) spectrum_##M_##_##L_##_##J_(job, first);           \
-        else if (job->n_tangents) leading_##M_##_##L_##_##J_(job, first);           \
-        else orbit_##M_##_##L_##_##J_(job, first);                                  \
-        return;                                                                     \
-    }
-    if (job->n_heads == 1 && job->law == LAW_CLASSES) {
-        BUILT_SIZES(TRY_SIZE)
-    }
-    run_any(job, first, at);
-}
-
-static void run(const Job *whole, ptrdiff_t block, void *at)
-{
-    const ptrdiff_t first = block * GROUPS * WIDTH;
-    Job rest = *whole;
-    if (rest.n_filled < rest.n_context) {
-        /* The context grows in a run's first steps only: not worth a code of its own for each size. */
-        Job growing = rest;
-        const int n = rest.n_context - rest.n_filled;
-        growing.n_steps = n < rest.n_steps ? n : rest.n_steps;
-        run_any(&growing, first, at);
-        rest.n_steps -= growing.n_steps;
-        rest.n_filled += (int)growing.n_steps;
-        rest.phase = (int)((rest.phase + growing.n_steps) % rest.n_context);
-        rest.clock += growing.n_steps;
-    }
-    if (rest.n_steps > 0) run_full(&rest, first, at);
-    leave_wide_registers();
-}
-
-const Kernels KERNELS = {NAME, GROUPS * WIDTH, scratch, run, linearize};

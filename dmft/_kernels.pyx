@@ -1,6 +1,6 @@
 """The compiled loops behind plain arrays. Nothing is checked here: the doors are in Python.
 
-The map itself is C (`_attention_map.h`), because each instruction set compiles it anew;
+The kernels themselves are C (`_attention_orbits.h`, `_attention_spectra.h`), which each instruction set compiles anew;
 this file owns the loop over blocks of points and the choice of the instruction set.
 """
 
@@ -41,13 +41,16 @@ cdef extern from "_attention.h" nogil:
         double *sample_growth
         double *next
         double *rows
-    ctypedef struct Kernels:
-        const char *name
+    ctypedef struct Kernel:
         int n_block
         size_t (*scratch)(const Job *) noexcept nogil
         void (*run)(const Job *, Py_ssize_t, void *) noexcept nogil
-        void (*linearize)(const Job *, Py_ssize_t, void *) noexcept nogil
-    int dmft_supported(const Kernels **sets)
+    ctypedef struct Kernels:
+        const char *name
+        const Kernel *orbits
+        const Kernel *spectra
+        const Kernel *steps
+    int dmft_supported(Kernels *sets)
 
 cdef extern from "_mixture.h" nogil:
     enum: N_MIXTURE
@@ -78,9 +81,9 @@ FLAGS = DMFT_FLAGS.decode()
 # E sech^2(s z) = sum of weight / sqrt(variance + s^2)
 MIXTURE = np.array([[MIXTURE_VARIANCE[i], MIXTURE_WEIGHT[i]] for i in range(N_MIXTURE)])
 
-cdef const Kernels *_sets[3]
+cdef Kernels _sets[3]
 cdef int _n_sets = dmft_supported(_sets)
-cdef const Kernels *_active = _sets[0]
+cdef Kernels _active = _sets[0]
 
 
 def _use(int i):
@@ -93,8 +96,8 @@ simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
 def block_size():
-    """Return how many points one call of the active kernel takes."""
-    return _active.n_block
+    """Return how many points one call of the active kernels takes at most."""
+    return _active.orbits.n_block
 
 
 cdef Job network_job(const double[:, ::1] signs, const double[:, :, ::1] couplings, const double[:, :, ::1] position,
@@ -119,6 +122,19 @@ cdef Job network_job(const double[:, ::1] signs, const double[:, :, ::1] couplin
     job.n_filled = job.n_context
     job.phase = phase
     return job
+
+
+cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except -1:
+    """Take all points through a job, block by block, on so many threads at most."""
+    cdef Py_ssize_t i, n_blocks = (job.n_points + kernel.n_block - 1) // kernel.n_block
+    n_threads = <int> min(n_blocks, <Py_ssize_t> n_threads)
+    cdef size_t n_scratch = (kernel.scratch(job) + 127) // 64 * 64
+    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
+    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
+    # One writer per point and no sum across points, so bits cannot depend on n_threads.
+    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        kernel.run(job, i, aligned + threadid() * n_scratch)
+    return 0
 
 
 def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features)
@@ -152,9 +168,8 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             int n_threads):
     """Take every point n_steps further, in place; see Job in _attention.h."""
     cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
-    cdef Py_ssize_t i, n_blocks
+    cdef Py_ssize_t i
     cdef double[:, :, ::1] record
-    cdef const Kernels *kernels = _active
 
     if preset is not None:
         job.preset = &preset[0, 0, 0]
@@ -186,13 +201,7 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
         job.n_samples = sample_growth.shape[1]
         job.sample_growth = &sample_growth[0, 0, 0]
 
-    cdef size_t n_scratch = (kernels.scratch(&job) + 127) // 64 * 64
-    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
-    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
-    n_blocks = (job.n_points + kernels.n_block - 1) // kernels.n_block
-    # One writer per point and no sum across points, so bits cannot depend on n_threads.
-    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        kernels.run(&job, i, aligned + threadid() * n_scratch)
+    run_blocks(_active.spectra if job.n_tangents > 1 else _active.orbits, &job, n_threads)
 
 
 def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features)
@@ -210,15 +219,7 @@ def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features
               int n_threads):
     """Take one step of every window, and its derivative by each of the window's rows."""
     cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
-    cdef Py_ssize_t i, n_blocks
-    cdef const Kernels *kernels = _active
 
     job.next = &next_row[0, 0]
     job.rows = &rows[0, 0, 0, 0]
-
-    cdef size_t n_scratch = (kernels.scratch(&job) + 127) // 64 * 64
-    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
-    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
-    n_blocks = (job.n_points + kernels.n_block - 1) // kernels.n_block
-    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        kernels.linearize(&job, i, aligned + threadid() * n_scratch)
+    run_blocks(_active.steps, &job, n_threads)

@@ -6,8 +6,8 @@
  * The compiler fuses nothing (-ffp-contract=off): where a product and a sum are
  * rounded once, the source says so with fma3. GCC lowers vector types before it
  * makes function clones, which would tear them to pieces: hence one small file
- * per instruction set (_isa_*.c) with a target pragma, where a clone attribute
- * would be shorter.
+ * per instruction set (_orbits_avx512.c ...) with a target pragma, where a clone
+ * attribute would be shorter.
  */
 #ifndef DMFT_SIMD_H
 #define DMFT_SIMD_H

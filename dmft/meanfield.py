@@ -268,14 +268,13 @@ class Batch:
         return windows.reshape(self.n_points, n_samples, self.size) if states else None, growth
 
     def _run(self, n_steps, record, tangents, until, interval=0, windows=None, growth=None):
-        n_threads = min(self.n_threads, -(-self.n_points // _kernels.block_size()))
         _kernels.advance(
             self._signs, self._couplings, self._position, self._n_heads, self._law,
             self.beta, self._gain, self.epsilon,
             self.window, self._preset, self.n_filled, self.phase,
             n_steps, record.every, record.clock, record.component, record.slots, record.rows,
             self.frame if tangents else None, self.exponent, self.n_lost, self._mark,
-            interval, until, windows, growth, self.qr_interval, self.n_dual if tangents else 0, n_threads,
+            interval, until, windows, growth, self.qr_interval, self.n_dual if tangents else 0, self.n_threads,
         )  # fmt: skip
         record.clock += n_steps
         n_context = self.shape[0]

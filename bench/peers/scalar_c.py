@@ -10,11 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from dmft import _kernels
+
 from .common import by_slot, newest_first
 
 SOURCE = Path(__file__).with_suffix(".c")
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
-PACKAGE = ("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")  # as setup.py
+PACKAGE = tuple(flag for flag in _kernels.FLAGS.split() if flag != "-fopenmp")
 PLAIN = ("-O3",)
 NATIVE = ("-O3", "-march=native", "-ffast-math")
 

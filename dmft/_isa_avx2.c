@@ -1,9 +1,0 @@
-/* The map on 256-bit registers. */
-#define WIDTH 4
-#include "_isa.h"
-#ifdef ISA_NAME
-#define KERNELS ISA(dmft)
-#define NAME ISA_NAME
-#include "_attention_map.h"
-#endif
-#include "_isa_end.h"
