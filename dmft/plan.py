@@ -12,6 +12,8 @@ from .meanfield import Record, check_record
 from .model import SelfAttention
 from .rank import ranks
 
+ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
+
 
 def tangent_numbers(dimension, n_transient, n_exponents, n_tangent_transient):
     """Return the numbers of transient steps, of exponents and of steps with tangents among the former, checked."""
@@ -61,7 +63,8 @@ class Plan:
 
     Notes
     -----
-    Exponents are measured over whole periods of n_context steps; what is left of `n_steps` counts for the orbit alone.
+    Exponents are measured over whole intervals of n_context steps, or of 2, 4, ... times as many in runs so long that
+    there are more than enough of them; what is left of `n_steps` counts for the orbit alone.
     """
 
     model: SelfAttention
@@ -132,7 +135,7 @@ class Plan:
         self.begin(batch, tick)
         # The first row to keep, and the last strobe before it: a few rows more come in between.
         first_row = 0 if self.section is not None else self.n_steps - (self.n_rows - 1) * self.every - 1
-        first = first_row // batch.period * batch.period
+        first = first_row // self.interval * self.interval
         n_extra = len(range(first_row - self.every, first - 1, -self.every))
         rows = Record(batch, self.record, self.n_rows + n_extra, self.every, self.section)
         rows.clock = (first - first_row) % self.every
@@ -141,7 +144,7 @@ class Plan:
             measured = self._measure(batch, rows, first, tick)
         else:
             batch.advance(first, tick=tick)
-        done = self.n_samples * batch.period if tangents else first
+        done = self.n_samples * self.interval if tangents else first
         batch.advance(self.n_steps - done, record=rows, tick=tick)
         arrays = {name: array[:, n_extra:] for name, array in rows.arrays().items()}
         if self.record:
@@ -149,25 +152,33 @@ class Plan:
         return {**arrays, "window": batch.window.copy(), "status": batch.failed().astype(np.int8), **measured}
 
     @property
+    def interval(self):
+        """Steps from one sample of the growth to the next."""
+        interval = self.model.n_context
+        while self.n_steps >= 2 * ENOUGH * interval:
+            interval *= 2
+        return interval
+
+    @property
     def n_samples(self):
-        """Whole periods of the run."""
-        return self.n_steps // self.model.n_context
+        """Whole intervals of the run."""
+        return self.n_steps // self.interval
 
     @property
     def marks(self):
         """Steps after which a running exponent is taken; the last is that of the result."""
         samples = np.unique(np.linspace(0, self.n_samples, max(self.n_history, 1) + 1).astype(int)[1:])
-        return samples[samples > 0] * self.model.n_context
+        return samples[samples > 0] * self.interval
 
     def _measure(self, batch, rows, first, tick):
         """Exponents of all points, recording rows from step `first` on."""
         exponents = Exponents(
-            batch.n_points, self.n_exponents, batch.n_dim, batch.period, self.n_samples, batch.n_threads
+            batch.n_points, self.n_exponents, batch.n_dim, self.interval, self.n_samples, batch.n_threads
         )
-        history, done = [], 0
+        history, done, interval = [], 0, self.interval
         for end in sorted({first, *self.marks.tolist()} - {0}):
             record = rows if done >= first else None
-            follow(batch, exponents, (end - done) // batch.period, record=record, tick=tick)
+            follow(batch, exponents, (end - done) // interval, interval=interval, record=record, tick=tick)
             done = end
             if self.n_history and end in self.marks:
                 history.append(exponents.estimate())
