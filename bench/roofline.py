@@ -134,18 +134,18 @@ def counts(work, M, L, J):
     if work == "orbit":
         return total
 
-    # slope: sech^2 / denominator^2 times beta (1 - epsilon), times every sign
-    total += (SLOPE + lone * (4 + M)) * J
+    # rise: sech^2 / denominator^2 times beta (1 - epsilon)
+    total += (SLOPE + lone * 4) * J
     if work == "leading":
         # tangent_activations, and the three overlaps' tangents
-        total += sums(J, M) + sums(3 * M, J)
+        total += sums(J, M) + lone * J + sums(3 * M, J)
         # tangent_attend: gain dq; score = dq.k + q.dk, then w (dv + (v - A) score) summed
         total += lone * M + (fma * (2 * M) + (lone + fma * 2) * M) * L
         # rescale at every fourth phase: the norm, then frame, dkey and dvalue
         return total + (sums(1, n) + lone * (3 * n)) * (-(-L // 4) / L)
 
-    # overlap_slope of q, k and v
-    total += sums(3 * M * M, J)
+    # overlap_slopes of q, k and v
+    total += lone * (M * J) + sums(3 * M * M, J)
     # tilts; jacobian_rows: dscore; lean, pull and the row itself; the query's pull on the newest slot
     total += (lone + fma) * (L * M) + lone * M + div
     total += sums(L * M, M) + (lone + fma * M + (lone + fma) * M) * (M * L)
@@ -153,7 +153,7 @@ def counts(work, M, L, J):
     # step_frame: C^-T by Gram-Schmidt on the M rows of C
     n_dual = n - 2 * ((n + 3) // 4) if work == "spectrum" else 0
     if n_dual:
-        total += (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1) // 2)
+        total += (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1)) + lone * (M * (M - 1) // 2)
         total += lone * (2 * M * M) + fma * (M * M * (M - 1) // 2) + div
     # propagate: M rows of n terms; propagate_dual: C^-T y, and n rows of M terms
     total += sums(M * (n - n_dual), n) + (sums(M, M) + fma * (M * n)) * n_dual

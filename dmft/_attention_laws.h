@@ -1,6 +1,7 @@
 /* Eqs. (6), (7): the mean activity x_j of the sites of a token from the attention of the step
- * before, for the three kinds of features; if asked for, its slope dx_j/dA_b (J, M) too. Both
- * take the factor 1 - epsilon here, once. Included by _attention_map.h.
+ * before, for the three kinds of features; if asked for, its slope dx_j/dA_b too: for site classes
+ * s_jb times `rise` (J), else `slope` (M, M). All take the factor 1 - epsilon here, once. Included by
+ * _attention_map.h.
  */
 
 /* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with g(s) =
@@ -105,9 +106,27 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
     }
 }
 
-/* (1 - epsilon) x_j and, if asked for, its slope (J, M). Site classes: x_j = tanh(beta s_j.A). */
-INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *slope)
+/* Site classes: x_j = tanh(beta s_j.A), for n classes side by side. */
+INLINE void class_activations(const int M, const Block *b, pack *att, pack *x, pack *rise, ptrdiff_t first,
+                              const int n)
 {
+    const double *sign = b->job->signs + first * M;
+    pack field[ABREAST];
+    for (int j = 0; j < n; j++) EACH(g) field[j][g] = sign[j * M] * att[0][g];
+    for (int a = 1; a < M; a++)
+        for (int j = 0; j < n; j++) EACH(g) field[j][g] = fma3(sign[j * M + a], att[a][g], field[j][g]);
+    for (int j = 0; j < n; j++) EACH(g) {
+        ratio t = tanh_ratio(b->beta[g] * field[j][g]);
+        vec inverse = 1.0 / t.denominator;
+        x[first + j][g] = (t.numerator * b->semantic[g]) * inverse;
+        if (rise) rise[first + j][g] = (t.slope * (b->beta[g] * b->semantic[g])) * (inverse * inverse);
+    }
+}
+
+/* b->x, and if asked for b->rise or b->slope. */
+INLINE void activations(const int M, const Block *b, pack *att, const int sloping)
+{
+    pack *x = b->x, *slope = sloping ? b->slope : NULL, *rise = sloping ? b->rise : NULL;
     if (b->law != LAW_CLASSES) {
         if (b->law == LAW_GAUSSIAN) gaussian_activations(M, b, att, x, slope);
         else independent_activations(M, b, att, x, slope);
@@ -115,18 +134,6 @@ INLINE void activations(const int M, const Block *b, pack *att, pack *x, pack *s
         for (int i = 0; slope && i < M * M; i++) EACH(g) slope[i][g] *= b->semantic[g];
         return;
     }
-    for (int j = 0; j < b->n_classes; j++) {
-        const double *sign = b->job->signs + (ptrdiff_t)j * M;
-        EACH(g) {
-            vec field = sign[0] * att[0][g];
-            for (int a = 1; a < M; a++) field = fma3(sign[a], att[a][g], field);
-            ratio t = tanh_ratio(b->beta[g] * field);
-            vec inverse = 1.0 / t.denominator;
-            x[j][g] = (t.numerator * b->semantic[g]) * inverse;
-            if (slope) {
-                vec rise = (t.slope * (b->beta[g] * b->semantic[g])) * (inverse * inverse);
-                for (int a = 0; a < M; a++) slope[j * M + a][g] = sign[a] * rise;
-            }
-        }
-    }
+#define CLASSES(j, n) class_activations(M, b, att, x, rise, j, n)
+    SIDE_BY_SIDE(b->n_classes, CLASSES);
 }

@@ -50,7 +50,8 @@ typedef vec pack[GROUPS];
     X(row, N_RECORDS * M)  /* a row of each record */                               \
     X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
     X(frame, (K + 1) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
-    X(slope, J * M)        /* dx_j/dA_b of the newest token */                      \
+    X(rise, J)             /* dx_j/dA_b of the newest token: of site classes, less s_jb, ... */ \
+    X(slope, M * M)        /* ... and of features of another law */                 \
     X(dx, J)               /* one tangent of x ... */                               \
     X(dquery, M * M)       /* ... and of m^q (M), or dm^q_a/dA_b (M, M) */          \
     X(dkey, L * M * M)     /* likewise for the token in each slot */                \
@@ -74,6 +75,7 @@ typedef vec pack[GROUPS];
     X(basis, M * M)        /* ... orthogonal rows of it, ... */                     \
     X(length, M)           /* ... the inverses of their squared lengths, ... */     \
     X(part, M * M)         /* ... what was taken out of each for another, ... */    \
+    X(again, M)            /* ... the last bit of it, ... */                        \
     X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
     X(dual_power, 1)       /* power of two taken out of all dual tangents */
 
@@ -133,17 +135,34 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
     scatter_more(b->job, b->first, to, stride, more);
 }
 
+/* Several of one kind side by side, so that none waits for itself: action(a, n) takes n of M, a
+   constant, from a on. */
+#define ABREAST ((WIDTH == 8 ? 8 : 4) / GROUPS)
+#define SIDE_BY_SIDE(M, action)                                                     \
+    do {                                                                            \
+        int a_ = 0;                                                                 \
+        for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
+        for (; a_ + ABREAST / 2 <= (M); a_ += ABREAST / 2) action(a_, ABREAST / 2); \
+        for (; a_ < (M); a_++) action(a_, 1);                                       \
+    } while (0)
+
 #include "_attention_laws.h"
 
 /* sum_j G^role_{j,a} y_j added to m_a */
+INLINE void project_some(const int M, const Block *b, const double *coupling, const pack *y, pack *m, const int n)
+{
+    pack sum[ABREAST];
+    for (int a = 0; a < n; a++) EACH(g) sum[a][g] = m[a][g];
+    for (int j = 0; j < b->n_classes; j++)
+        for (int a = 0; a < n; a++) EACH(g) sum[a][g] = fma3(coupling[j * M + a], y[j][g], sum[a][g]);
+    for (int a = 0; a < n; a++) EACH(g) m[a][g] = sum[a][g];
+}
+
 INLINE void project(const int M, const Block *b, int role, const pack *y, pack *m)
 {
     const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
-    for (int a = 0; a < M; a++) EACH(g) {
-        vec sum = m[a][g];
-        for (int j = 0; j < b->n_classes; j++) sum = fma3(coupling[j * M + a], y[j][g], sum);
-        m[a][g] = sum;
-    }
+#define PROJECT(a, n) project_some(M, b, coupling + (a), y, m + (a), n)
+    SIDE_BY_SIDE(M, PROJECT);
 }
 
 INLINE void clear(const int n, pack *m)
@@ -278,7 +297,7 @@ INLINE void load_block(SIZES, Block *b)
         const int s = (job->phase - d + L) % L;
         for (int a = 0; a < M; a++) load(b, job->window + d * M + a, (ptrdiff_t)L * M, b->ring[s * M + a]);
         if (d == 0) continue; /* the first step makes this row's overlaps */
-        activations(M, b, b->ring + s * M, b->x, NULL);
+        activations(M, b, b->ring + s * M, 0);
         overlaps(M, L, H, b, s);
         if (job->preset && d == job->n_filled - 1)
             for (int a = 0; a < M; a++) {
@@ -299,10 +318,10 @@ INLINE void store_window(SIZES, const Block *b, int n, int phase)
 
 /* ---- one run of the map ---- */
 
-INLINE void begin_step(SIZES, const Block *b, int phase, pack *slope)
+INLINE void begin_step(SIZES, const Block *b, int phase, const int sloping)
 {
     copy(M, b->att, b->ring + phase * M);
-    activations(M, b, b->att, b->x, slope);
+    activations(M, b, b->att, sloping);
     overlaps(M, L, H, b, phase);
 }
 

@@ -12,7 +12,7 @@ INLINE void orbit(SIZES, Block *b, const int full)
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, L, H, b, phase, NULL);
+        begin_step(M, L, H, b, phase, 0);
         attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
         if (full && STROBE(until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
@@ -24,9 +24,24 @@ INLINE void orbit(SIZES, Block *b, const int full)
 /* ---- the leading exponent ---- */
 
 /* dx_j = sum_b dx_j/dA_b delta_b */
+INLINE void class_tangents(const int M, const Block *b, const pack *delta, ptrdiff_t first, const int n)
+{
+    const double *sign = b->job->signs + first * M;
+    pack sum[ABREAST];
+    for (int j = 0; j < n; j++) EACH(g) sum[j][g] = sign[j * M] * delta[0][g];
+    for (int a = 1; a < M; a++)
+        for (int j = 0; j < n; j++) EACH(g) sum[j][g] = fma3(sign[j * M + a], delta[a][g], sum[j][g]);
+    for (int j = 0; j < n; j++) EACH(g) b->dx[first + j][g] = b->rise[first + j][g] * sum[j][g];
+}
+
 INLINE void tangent_activations(const int M, const Block *b, const pack *delta)
 {
-    for (int j = 0; j < b->n_classes; j++) EACH(g) {
+#define CLASS_TANGENTS(j, n) class_tangents(M, b, delta, j, n)
+    if (b->law == LAW_CLASSES) {
+        SIDE_BY_SIDE(b->n_classes, CLASS_TANGENTS);
+        return;
+    }
+    for (int j = 0; j < M; j++) EACH(g) {
         vec sum = b->slope[j * M][g] * delta[0][g];
         for (int a = 1; a < M; a++) sum = fma3(b->slope[j * M + a][g], delta[a][g], sum);
         b->dx[j][g] = sum;
@@ -99,11 +114,11 @@ INLINE void leading(SIZES, Block *b)
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (int s = 0; s < L; s++) {
-        activations(M, b, b->ring + s * M, b->x, b->slope);
+        activations(M, b, b->ring + s * M, 1);
         tangent_overlaps(M, b, s);
     }
     for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
-        begin_step(M, L, H, b, phase, b->slope);
+        begin_step(M, L, H, b, phase, 1);
         tangent_overlaps(M, b, phase);
         attend(M, L, H, b, 1, L, phase);
         tangent_attend(M, L, H, b, phase);

@@ -1,15 +1,30 @@
 /* The dense rows of a window's Jacobian. Included by _attention_spectra.h. */
 
-/* dm^role_a/dA_c of one token, (M, M). */
-INLINE void overlap_slope(const int M, const Block *b, int role, pack *d)
+/* dm^alpha_a/dA_c of one token, (M, M) each, for q, k and v: those of n of the a. */
+INLINE void some_slopes(const int M, const Block *b, pack *const d[OUTPUT], int c, int a, const int n)
 {
-    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
-    for (int a = 0; a < M; a++)
-        for (int c = 0; c < M; c++) EACH(g) {
-            vec sum = coupling[a] * b->slope[c][g];
-            for (int j = 1; j < b->n_classes; j++) sum = fma3(coupling[j * M + a], b->slope[j * M + c][g], sum);
-            d[a * M + c][g] = sum;
-        }
+    const ptrdiff_t J = b->n_classes;
+    const double *coupling = b->job->couplings + a, *sign = b->job->signs + c;
+    pack sum[OUTPUT][ABREAST];
+    for (int role = 0; role < OUTPUT; role++)
+        for (int i = 0; i < n; i++) EACH(g) sum[role][i][g] = splat(0.0);
+    for (ptrdiff_t j = 0; j < J; j++) {
+        pack slope;
+        EACH(g) slope[g] = b->law == LAW_CLASSES ? sign[j * M] * b->rise[j][g] : b->slope[j * M + c][g];
+        for (int role = 0; role < OUTPUT; role++)
+            for (int i = 0; i < n; i++) EACH(g)
+                sum[role][i][g] = fma3(coupling[(role * J + j) * M + i], slope[g], sum[role][i][g]);
+    }
+    for (int role = 0; role < OUTPUT; role++)
+        for (int i = 0; i < n; i++) EACH(g) d[role][(a + i) * M + c][g] = sum[role][i][g];
+}
+
+INLINE void overlap_slopes(const int M, const Block *b, int phase)
+{
+    pack *const d[OUTPUT] = {
+        [QUERY] = b->dquery, [KEY] = b->dkey + phase * M * M, [VALUE] = b->dvalue + phase * M * M};
+#define SOME_SLOPES(a, n) some_slopes(M, b, d, c, a, n)
+    for (int c = 0; c < M; c++) SIDE_BY_SIDE(M, SOME_SLOPES);
 }
 
 /* v_e - A of features `begin` to `end` for every slot. Where the weight of one is nearly 1, A is its
@@ -75,19 +90,16 @@ INLINE void jacobian_rows(SIZES, const Block *b, int phase)
 INLINE void slopes(SIZES, const Block *b)
 {
     for (int s = 0; s < L; s++) {
-        activations(M, b, b->ring + s * M, b->x, b->slope);
-        overlap_slope(M, b, KEY, b->dkey + s * M * M);
-        overlap_slope(M, b, VALUE, b->dvalue + s * M * M);
+        activations(M, b, b->ring + s * M, 1);
+        overlap_slopes(M, b, s);
     }
 }
 
 /* A step and its dense rows, from the state that `slopes` and later steps have made. */
 INLINE void step_with_rows(SIZES, const Block *b, int phase)
 {
-    begin_step(M, L, H, b, phase, b->slope);
-    overlap_slope(M, b, QUERY, b->dquery);
-    overlap_slope(M, b, KEY, b->dkey + phase * M * M);
-    overlap_slope(M, b, VALUE, b->dvalue + phase * M * M);
+    begin_step(M, L, H, b, phase, 1);
+    overlap_slopes(M, b, phase);
     attend(M, L, H, b, 1, L, phase);
     jacobian_rows(M, L, H, b, phase);
 }
