@@ -116,29 +116,39 @@ static __attribute__((noinline, cold)) vec brace(const int M, ptrdiff_t rows, in
     return shrink;
 }
 
+INLINE vec short_dot(const int n, const vec *x, const vec *y)
+{
+    vec sum = x[0] * y[0];
+    for (int i = 1; i < n; i++) sum = fma3(x[i], y[i], sum);
+    return sum;
+}
+
 /* For J^-T: the inverse of C^T, C = dA_t/dA of the oldest slot, by Gram-Schmidt on C's rows
-   c_b = q_b + sum_a r_ab q_a. C has the weight of that slot as a factor, which stays out of it, for
-   it may be 1e-100: then `brace` takes half its order of magnitude out of J^-T. */
+   c_b = q_b + sum_a r_ab q_a. What rounding leaves of the q_a in q_b is taken out too: else the inverse
+   of a nearly singular C would have errors as large as its lesser part. C has the weight of that slot
+   as a factor, which stays out of it, for it may be 1e-100: then `brace` takes half its order of
+   magnitude out of J^-T. */
 INLINE void invert_oldest(SIZES, const Block *b, int g, int phase)
 {
     const int width = M / H, oldest = NEXT(phase);
     TEMPORARY(basis, M * M);
     TEMPORARY(part, M * M);
     TEMPORARY(length, M);
+    TEMPORARY(again, M);
     vec *q = basis;
     pack *inverse = b->inverse_block;
     for (int c = 0; c < M; c++) {
         for (int k = 0; k < M; k++) q[c * M + k] = b->oldest[c * M + k][g];
         for (int a = 0; a < c; a++) {
-            vec r = q[c * M] * q[a * M];
-            for (int k = 1; k < M; k++) r = fma3(q[c * M + k], q[a * M + k], r);
-            r *= length[a];
+            const vec r = part[a * M + c] = short_dot(M, q + c * M, q + a * M) * length[a];
             for (int k = 0; k < M; k++) q[c * M + k] = fnma3(r, q[a * M + k], q[c * M + k]);
-            part[a * M + c] = r;
         }
-        vec size = q[c * M] * q[c * M];
-        for (int k = 1; k < M; k++) size = fma3(q[c * M + k], q[c * M + k], size);
-        length[c] = 1.0 / size;
+        for (int a = 0; a < c; a++) again[a] = short_dot(M, q + c * M, q + a * M) * length[a];
+        for (int a = 0; a < c; a++) {
+            for (int k = 0; k < M; k++) q[c * M + k] = fnma3(again[a], q[a * M + k], q[c * M + k]);
+            part[a * M + c] += again[a];
+        }
+        length[c] = 1.0 / short_dot(M, q + c * M, q + c * M);
     }
     vec least = b->weight[oldest][g];
     for (int h = 1; h < H; h++) least = -vmax(-least, -b->weight[h * L + oldest][g]);

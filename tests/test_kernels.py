@@ -117,6 +117,20 @@ def test_tangent_matches_reference_jacobian(data):
         assert_allclose(batch.log_growth()[0].sum(), np.linalg.slogdet(expected)[1], atol=1e-6)
 
 
+def test_tangents_of_a_nearly_singular_step_are_orthogonal():
+    # Singular values 10, 5, 1e-6, 1e-7: what J^-T keeps must not drown in the rounding of what it blows up.
+    signs = [[1, -1, 1, -1], [1, -1, -1, 1], [1, 1, 1, -1], [1, 1, -1, 1], [1, -1, 1, 1]]
+    for seed in range(20):
+        roles = dict(zip(dmft.features.ROLES, np.random.default_rng(seed).uniform(-1.0, 1.0, (4, 5, 4)), strict=True))
+        model = dmft.SelfAttention(dmft.Features.from_classes(signs, **roles), n_context=1, beta=4.0, gamma=0.0)
+        batch = batch_of(model, [State(np.ones((1, 4)), 0)])
+        batch.begin_tangents(4)
+        batch.advance(1, tangents=True)
+        columns = batch.frame.reshape(4, 4)
+        columns = columns / np.linalg.norm(columns, axis=1, keepdims=True)
+        assert_allclose(columns @ columns.T, np.eye(4), rtol=0, atol=1e-6)
+
+
 def test_jacobian_against_finite_differences():
     rng = np.random.default_rng(3)
     for model in (PAPER.replace(gamma=20.0), PAPER.replace(gamma=20.0, n_heads=3)):
