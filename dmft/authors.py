@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ._checks import ROLES, number, whole
+from .authors_draws import draw_correlations, draw_weights
 
 # What their launchers add to a file, with the values that the published runs had.
 LAUNCHER = {
@@ -227,53 +228,6 @@ class _Reader:
                 self.notes.append(f"{key} = {value!r} is not used for this run, or not known: left out")
 
 
-def draw_weights(seed, n_features, n_sites, n_positions, *, mode=3, n_segments=3, pe_mode=0, reorder=False):
-    """Return the vectors that the paper's code draws from a seed, and the generator after them.
-
-    Parameters
-    ----------
-    seed : int
-        Of NumPy's legacy generator.
-    n_features, n_sites, n_positions : int
-        M, N and P.
-    mode : int
-        Their ``correlations_from_weights``: 3 makes segments.
-    n_segments : int
-        Of mode 3; sites that fall between two segments keep their own draws.
-    pe_mode : {0, 1}
-        1 lets the positional bits repeat the last segment.
-    reorder : bool
-        One set of vectors, shuffled for each role.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_features, n_sites + n_positions)
-    numpy.random.RandomState
-    """
-    draws = np.random.RandomState(seed)
-    first = 2 * draws.randint(2, size=(n_features, n_sites)) - 1
-    last = slice(n_sites - n_positions, None)
-    weights = {}
-    for role in ROLES:
-        semantic = first.copy() if reorder else 2 * draws.randint(2, size=(n_features, n_sites)) - 1
-        if reorder:
-            draws.shuffle(semantic)
-        weights[role] = np.concatenate([semantic, semantic[:, last]], axis=1)
-    if not reorder and pe_mode == 0 and mode != 3:
-        for role in ROLES:
-            weights[role][:, n_sites:] = 2 * draws.randint(2, size=(n_features, n_positions)) - 1
-    if mode == 3:
-        size = n_sites / n_segments
-        for role in ROLES:
-            for row in weights[role]:
-                for segment in range(n_segments):
-                    begin = int(segment * size)
-                    row[begin : int(begin + size)] = 2 * draws.randint(2) - 1
-                if pe_mode == 1:
-                    row[n_sites:] = row[int((n_segments - 1) * size)]
-    return weights, draws
-
-
 def _features(reader, n_features, n_sites, n_positions):
     """Return the section, weights to save beside it or None, and the vectors a token is made of."""
     mode = reader.get("correlations_from_weights")
@@ -289,6 +243,11 @@ def _features(reader, n_features, n_sites, n_positions):
     reorder = bool(reader.get("reorder_weights", False))
     n_segments = whole("num_segments_corrs", reader.get("num_segments_corrs", 3), 1)
     scale = reader.get("gaussian_scale", reader.get("gaussian_scale_str", "0.5"))
+    try:
+        scale = float(scale)
+    except (TypeError, ValueError):
+        if mode == 0:
+            raise ImportRefused(f"gaussian_scale must be a number, got {scale!r}: expressions are not run") from None
     if mode == 3 and pe_mode == 1 and n_positions >= n_sites / n_segments:
         raise ImportRefused("pe_mode must be 0 where the positional bits outnumber the sites of a segment")
     if mode != 3 and n_features > 3:
@@ -296,41 +255,13 @@ def _features(reader, n_features, n_sites, n_positions):
     how = {"mode": mode, "n_segments": n_segments, "pe_mode": pe_mode, "reorder": reorder}
     vectors, draws = draw_weights(seed, n_features, n_sites, n_positions, **how)
     if mode in (0, 2):
-        laws = _correlations(mode, scale, n_features, draws)
+        laws = draw_correlations(mode, scale, n_features, draws)
         position = {role: vectors[role][:, n_sites:].tolist() for role in ROLES}
         return {"kind": "correlated", **laws, "position": position}, None, vectors
     if mode == 3 and pe_mode == 0 and not reorder and n_sites % n_segments == 0:
         sizes = {"n_features": n_features, "n_sites": n_sites, "n_positions": n_positions, "n_segments": n_segments}
         return {"kind": "paper", "seed": seed, **sizes}, None, vectors
     return {"kind": "file", "n_positions": n_positions}, vectors, vectors
-
-
-def _correlations(mode, scale, n_features, draws):
-    """Return the correlations that modes 0 and 2 draw instead of taking them from the vectors."""
-    shape = (n_features, n_features)
-    pairs, four = {}, {}
-    if mode == 0:
-        try:
-            scale = float(scale)
-        except (TypeError, ValueError):
-            raise ImportRefused(f"gaussian_scale must be a number, got {scale!r}: expressions are not run") from None
-        for role in ("output", "value", "key", "query"):  # in the order of their draws
-            pairs[role] = draws.normal(0, scale, shape)
-        np.fill_diagonal(pairs["output"], 1)
-        pairs = {role: np.clip(pair, -1, 1) for role, pair in pairs.items()}
-        four = {role: np.prod(pair, axis=0) for role, pair in pairs.items()}
-    else:
-        means = {role: draws.rand(n_features) for role in ROLES}
-        own = means["output"]
-        pairs = {role: np.outer(own, means[role]) for role in ROLES}
-        np.fill_diagonal(pairs["output"], 1)
-        four = {role: np.prod(own) * means[role] for role in ROLES}
-        if n_features == 3:
-            four["output"] = np.roll(own, -1) * np.roll(own, -2)
-    laws = {role: pairs[role].tolist() for role in ROLES}
-    if n_features == 3:
-        laws["four_point"] = {role: four[role].tolist() for role in ROLES}
-    return laws
 
 
 def _model(reader, n_context, n_features):

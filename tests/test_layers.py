@@ -18,7 +18,7 @@ FLOOR = {
     "recurrence": 2, "streaming": 2,
     "model": 2,
     "meanfield": 3, "ising": 3, "systems": 3, "columns": 3, "exponents": 3, "rank": 3,
-    "rounds": 3, "classify": 4, "spins": 4,
+    "rounds": 3, "authors_draws": 3, "classify": 4, "spins": 4,
     "plan": 4, "network": 5, "fluctuations": 4,
     "orbits": 5, "lyapunov": 6, "attractors": 6,
     "correlations": 6, "finite_size": 6, "noisy_lyapunov": 6, "switching": 6,
