@@ -55,18 +55,19 @@ DEBUG = bool(os.environ.get("DMFT_DEBUG"))
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 # GCC fills the waits of the map better if it orders instructions before it hands out registers.
 ORDER = ["-fschedule-insns", "-fsched-pressure", "-fno-gcse"]
-FLAGS += ORDER if works("int main(void) { return 0; }", "-Werror", *ORDER) else []
+ORDER = ORDER if works("int main(void) { return 0; }", "-Werror", *ORDER) else []
 OPENMP = ["-fopenmp"] if not os.environ.get("DMFT_NO_OPENMP") and works(PARALLEL, "-fopenmp") else []
 
 
-def extension(name, units, headers):
+def extension(name, units, headers, more_flags=()):
     """Build dmft/`name`.pyx with the C files `units`."""
+    flags = [*FLAGS, *more_flags, *OPENMP]
     return Extension(
         f"dmft.{name}",
         sources=[f"dmft/{name}.pyx", *(f"dmft/{unit}.c" for unit in units)],
         depends=[f"dmft/_{header}.h" for header in headers],
-        define_macros=[("DMFT_FLAGS", '"' + " ".join(FLAGS + OPENMP) + '"')],
-        extra_compile_args=[*FLAGS, *OPENMP, "-Wno-psabi", *([] if DEBUG else ["-g0"])],
+        define_macros=[("DMFT_FLAGS", '"' + " ".join(flags) + '"')],
+        extra_compile_args=[*flags, "-Wno-psabi", *([] if DEBUG else ["-g0"])],
         extra_link_args=OPENMP,
     )
 
@@ -87,6 +88,7 @@ setup(
                 "_kernels",
                 each_set("_orbits") + each_set("_spectra"),
                 [*VECTORS, "attention", *(f"attention_{part}" for part in ATTENTION)],
+                ORDER,
             ),
             extension(
                 "_integrals",

@@ -135,8 +135,8 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
     scatter_more(b->job, b->first, to, stride, more);
 }
 
-/* Several of one kind side by side, so that none waits for itself: action(a, n) takes n of M, a
-   constant, from a on. */
+/* Several of one kind side by side, so that none waits for itself: action(a, n) takes those of M from
+   a on, a number n that the compiler knows. */
 #define ABREAST ((WIDTH == 8 ? 8 : 4) / GROUPS)
 #define SIDE_BY_SIDE(M, action)                                                     \
     do {                                                                            \

@@ -1,6 +1,6 @@
 /* The dense rows of a window's Jacobian. Included by _attention_spectra.h. */
 
-/* dm^alpha_a/dA_c of one token, (M, M) each, for q, k and v: those of n of the a. */
+/* dm^alpha_a/dA_c of one token, (M, M) for each of q, k and v: of column c, n rows from a on. */
 INLINE void some_slopes(const int M, const Block *b, pack *const d[OUTPUT], int c, int a, const int n)
 {
     const ptrdiff_t J = b->n_classes;

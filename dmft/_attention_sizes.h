@@ -6,7 +6,6 @@
 #define CARVE(name, length) b.name = at, at += (length);
 #define LENGTH(name, length) + (length)
 
-
 /* A common size: constants, arrays on the stack. J = 0: any number of classes up to 2^(M-1). */
 #define SIZED_BLOCK(M_, L_, J_, K_)                                                 \
     enum { M = M_, L = L_, H = 1, J = 1 << (M_ - 1), K = K_ };                      \
@@ -43,7 +42,6 @@ static size_t scratch_size(const Job *job)
                     K = job->n_tangents;
     return sizeof(pack) * (0 ARRAYS(LENGTH));
 }
-
 
 /* Any size. */
 #define ANY_BLOCK                                                                   \

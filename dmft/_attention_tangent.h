@@ -80,7 +80,6 @@ INLINE void store_frame(SIZES, const Block *b, const int n_tangents, int phase)
     }
 }
 
-
 /* ---- samples ---- */
 
 /* Is a step the last one before a strobe? `until` counts down to it; below 1: there is none. */
