@@ -131,6 +131,23 @@ def test_tangents_of_a_nearly_singular_step_are_orthogonal():
         assert_allclose(columns @ columns.T, np.eye(4), rtol=0, atol=1e-6)
 
 
+def test_a_slight_weight_of_the_oldest_token_is_no_end_of_the_tangents():
+    # The dual tangent of the oldest token grows by one over its weight, here 1e-65 to 1e-280.
+    features = dmft.Features.random(n_features=1, n_sites=9, n_positions=0, seed=1)
+    model = dmft.SelfAttention(features, n_context=4, beta=1.0, gamma=10_000.0)
+    windows = np.random.default_rng(0).uniform(-1.0, 1.0, (400, 4, 1))
+    rows = np.array([reference.jacobian(model, window, 0)[:, 0, 0] for window in windows])
+    slight = (np.abs(rows[:, 3]) > 1e-280) & (np.abs(rows[:, 3]) < 1e-65)
+    assert slight.sum() > 100
+    batch = batch_of(model, [State(window, 0) for window in windows[slight]])
+    batch.begin_tangents(4)
+    batch.advance(1, tangents=True)
+    rows = rows[slight]
+    expected = np.log(np.abs(rows[:, 3])) - 0.5 * np.log1p((rows[:, :3] ** 2).sum(axis=1))
+    assert_allclose(batch.log_growth()[:, 3], expected, rtol=1e-9)
+    assert not batch.n_lost[:, 3].any()
+
+
 def test_jacobian_against_finite_differences():
     rng = np.random.default_rng(3)
     for model in (PAPER.replace(gamma=20.0), PAPER.replace(gamma=20.0, n_heads=3)):
