@@ -65,9 +65,16 @@ def exponent_map(x, y, exponent, *, ax=None, x_label=r"$\beta$", y_label=r"$\gam
     if not low < 0 < high:
         raise ValueError(f"limits must be (below, above) with below < 0 < above, got {limits!r}")
     ax = drawing_axes(ax)
-    size = lambda v: np.where(np.asarray(v) < 0, -low, high)  # noqa: E731
-    to_color = lambda v: np.sign(v) * np.sqrt(np.abs(v) / size(v))  # noqa: E731
-    from_color = lambda c: np.sign(c) * np.square(c) * size(c)  # noqa: E731
+
+    def size(value):
+        return np.where(np.asarray(value) < 0, -low, high)
+
+    def to_color(value):
+        return np.sign(value) * np.sqrt(np.abs(value) / size(value))
+
+    def from_color(color):
+        return np.sign(color) * np.square(color) * size(color)
+
     norm = FuncNorm((to_color, from_color), low, high)
     cells = np.ma.masked_where(np.isnan(values), np.maximum(values, low))
     mesh = _mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
