@@ -57,7 +57,8 @@ def sweep(
         Which steps of the orbit: the last `n_rows` of every `every`-th step (default: all), or the
         first `n_rows` (default: 1000) in which the attention component `section` changes sign.
     n_exponents, n_tangent_transient, n_history, qr_interval : int, optional
-        As for `lyapunov`, with averages on cycles too; "attractor" has the multipliers.
+        As for `lyapunov`, with averages on cycles too; "attractor" has the multipliers. From 4096 n_context
+        steps on, averages are of fewer samples than there: the same within their errors, not in every bit.
     together : bool or sequence of str, default=False
         Sweep the axes, or those that are named, side by side instead of over their product.
     store : path-like, optional

@@ -40,6 +40,22 @@ def test_every_axis_really_sweeps(name, values):
         assert_array_equal(rows, orbit.attention[-20:])
 
 
+def test_a_long_run_has_the_orbit_and_within_errors_the_exponents_of_a_run_of_its_own():
+    model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    how = {"n_transient": 2_000, "start": dmft.Start.feature("output", 0)}
+    betas, n_steps = [1.0, 1.4], 16_507  # growth is sampled every 8 steps, and 3 are left
+    result = dmft.sweep(model, beta=betas, n_steps=n_steps, measure=("orbit", "lyapunov"), n_rows=50, **how)
+    for i, beta in enumerate(betas):
+        orbit = dmft.trajectory(model.replace(beta=beta), n_steps, **how).attention
+        assert_array_equal(result["attention"][i], orbit[-50:])
+        assert_array_equal(result["window"][i], orbit[:-5:-1])
+        spectrum = dmft.lyapunov(model.replace(beta=beta), n_steps, multipliers=False, **how)
+        known = ~np.isnan(spectrum.exponents)
+        assert_array_equal(known, ~np.isnan(result["exponents"][i]))
+        off = np.abs(spectrum.exponents - result["exponents"][i])[known]
+        assert (off <= 1e-13 + spectrum.stderr[known] + result["stderr"][i][known]).all()
+
+
 def test_products_and_axes_together():
     beta, gamma = [0.8, 1.0, 1.2], [100.0, 220.0, 300.0]
     product = dmft.sweep(PAPER, beta=beta, gamma=gamma, **SMALL)

@@ -136,7 +136,10 @@ class Step:
     def sums(self, spins, weights=None, t=None):
         """Return the weighted sums (s_l, mu_i, second moments, mu_i s_l) of states before the step."""
         mu = self.conditional_mean(spins, t)
-        left = lambda x: x.T if weights is None else x.T * weights  # noqa: E731
+
+        def left(x):
+            return x.T if weights is None else x.T * weights
+
         delayed = left(mu) @ spins
         if self.model.update == "async":
             u = left(mu - spins) @ spins

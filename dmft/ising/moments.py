@@ -44,11 +44,13 @@ class Moments:
     n_samples: int = 0
 
     def __post_init__(self):
+        def put(name, value):
+            object.__setattr__(self, name, value)
+
         m = within("m", finite("m", self.m), -1, 1)
         if m.ndim == 0:
             raise ValueError("m must have shape (..., n_sites), got a number")
         square = (*m.shape, m.shape[-1])
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("m", m)
         put("C", _covariance("C", finite("C", self.C, square)))
         put("D", finite("D", self.D, square))
