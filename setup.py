@@ -60,12 +60,13 @@ OPENMP = ["-fopenmp"] if not os.environ.get("DMFT_NO_OPENMP") and works(PARALLEL
 
 
 def extension(name, units, headers, more_flags=()):
-    """Build dmft/`name`.pyx with the C files `units`."""
+    """Build the module dmft.`name` with the C files `units`."""
     flags = [*FLAGS, *more_flags, *OPENMP]
     return Extension(
         f"dmft.{name}",
-        sources=[f"dmft/{name}.pyx", *(f"dmft/{unit}.c" for unit in units)],
+        sources=[f"dmft/{name.replace('.', '/')}.pyx", *(f"dmft/{unit}.c" for unit in units)],
         depends=[f"dmft/_{header}.h" for header in headers],
+        include_dirs=["dmft"],
         define_macros=[("DMFT_FLAGS", '"' + " ".join(flags) + '"')],
         extra_compile_args=[*flags, "-Wno-psabi", *([] if DEBUG else ["-g0"])],
         extra_link_args=OPENMP,
@@ -91,12 +92,16 @@ setup(
                 ORDER,
             ),
             extension(
-                "_integrals",
+                "gaussian._integrals",
                 each_set("_integrals"),
                 [*VECTORS, "integrals", "integrals_map", "gauss", "fixed", "characteristic"],
             ),
-            extension("_network", each_set("_network"), [*VECTORS, "network", "network_map", "binomial", "philox"]),
-            extension("_series", ["_series_loops"], ["simd", "series"]),
+            extension(
+                "attention.finite._network",
+                each_set("_network"),
+                [*VECTORS, "network", "network_map", "binomial", "philox"],
+            ),
+            extension("dynamics._series", ["_series_loops"], ["simd", "series"]),
         ],
         compiler_directives={
             "language_level": 3,

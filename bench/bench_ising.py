@@ -15,8 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy.integrate import quad
 
-from dmft import _integrals
-from dmft.gaussian import tanh_fixed, tanh_gauss, tanh_gauss_covariance, tanh_gauss_pair, tanh_signed_sum
+from dmft.gaussian import _integrals
+from dmft.gaussian.averages import tanh_fixed, tanh_gauss, tanh_gauss_covariance, tanh_gauss_pair, tanh_signed_sum
 from dmft.ising import AsymmetricSK, KineticIsing, MeanField, Moments
 from dmft.ising.methods import METHODS
 

@@ -62,7 +62,7 @@ class Empty:
 def empty_tasks():
     """Deal tasks that cost nothing (on several ranks); print the seconds of each in the quickest hundred."""
     import dmft
-    from dmft.engine import Desk
+    from dmft.sweeps.engine import Desk
 
     times, keep = [], Desk.keep
 
@@ -104,9 +104,9 @@ def measure_log():
 def measure_tasks():
     """Return the seconds of one core for the blocks of a bifurcation diagram."""
     import dmft
-    from dmft.grid import Grid, Task
-    from dmft.jobs import AttentionSweep
-    from dmft.lyapunov import Plan
+    from dmft.attention.spectrum import Plan
+    from dmft.sweeps.grid import Grid, Task
+    from dmft.sweeps.job import AttentionSweep
 
     model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     plan = Plan(model=model, n_steps=75_000, n_transient=100_000, record=("attention",), n_rows=100, n_exponents=None)

@@ -2,26 +2,27 @@
 
 import importlib
 
+from ._util import aliases as _aliases
 from ._version import VERSION as __version__
-from .attractors import Attractor, Attractors, attractor, attractors, identify
-from .columns import mean_field
-from .correlations import distance, mean_distance, token_overlap
-from .features import Features
-from .finite_size import FiniteSize, Smearing, finite_size, smearing
-from .fluctuations import Fluctuations, fluctuations
-from .follow import follow
-from .hysteresis import hysteresis
-from .lyapunov import Spectrum, log_determinant, lyapunov
-from .meanfield import Orbit, trajectory
-from .model import SelfAttention, Start
-from .network import NetworkOrbit, network
-from .noisy_lyapunov import NoisySpectrum, noisy_lyapunov
-from .orbits import Branch, Cycle, branch, cycle
-from .refine import refine
-from .results import SweepResult, load
-from .sweep import scan, sweep
-from .switching import Switching, switching
-from .verify import verify
+from .attention.basins import Attractor, Attractors, attractor, attractors, identify
+from .attention.batch import Orbit, trajectory
+from .attention.features import Features
+from .attention.finite.batch import NetworkOrbit, network
+from .attention.finite.correlations import distance, mean_distance, token_overlap
+from .attention.finite.covariance import Fluctuations, fluctuations
+from .attention.finite.noisy_spectrum import NoisySpectrum, noisy_lyapunov
+from .attention.finite.residence import Switching, switching
+from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
+from .attention.finite.sites import mean_field
+from .attention.following import follow
+from .attention.loops import hysteresis
+from .attention.model import SelfAttention, Start
+from .attention.spectrum import Spectrum, log_determinant, lyapunov
+from .attention.sweep_job import scan, sweep
+from .dynamics.cycles import Branch, Cycle, branch, cycle
+from .sweeps.refinement import refine
+from .sweeps.results import SweepResult, load
+from .sweeps.verification import verify
 
 __all__ = [
     "Attractor",
@@ -68,12 +69,24 @@ __all__ = [
     "verify",
 ]
 
-_LATER = ("figures", "gaussian", "indicators", "ising", "series", "streaming", "systems")  # loaded when first asked for
+# Rooms that come in when they are first asked for, by the names that users know.
+_LATER = {
+    "figures": "figures",
+    "gaussian": "gaussian",
+    "indicators": "dynamics.indicators",
+    "ising": "ising",
+    "orbits": "dynamics.cycles",
+    "series": "dynamics.series",
+    "store": "store",
+    "streaming": "dynamics.streaming",
+    "systems": "dynamics.system",
+}
+_aliases.register(__name__, {name: target for name, target in _LATER.items() if name != target})
 
 
 def __getattr__(name):
     if name in _LATER:
-        return importlib.import_module(f"{__name__}.{name}")
+        return importlib.import_module(f"{__name__}.{_LATER[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

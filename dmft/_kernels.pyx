@@ -10,7 +10,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from . import _simd
+from ._util import simd as _simd
 
 cdef extern from "_attention.h" nogil:
     enum: N_RECORDS

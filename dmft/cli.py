@@ -11,20 +11,22 @@ from pathlib import Path
 import click
 import numpy as np
 
-from . import _kernels, authors, parallel, pictures
-from ._signals import Stopped
-from ._threads import n_threads as effective_threads
+from . import _kernels
+from ._util.signals import Stopped
+from ._util.threads import n_threads as effective_threads
 from ._version import VERSION
-from .config import ConfigError, read
-from .engine import run as run_sweep
-from .grid import Grid
-from .hysteresis import rows as hysteresis_of_rows
-from .refine import FILE as REFINED
-from .refine import load_refined, run_refined
-from .report import report as description
-from .results import load
+from .attention import authors, pictures
+from .attention.loops import rows as hysteresis_of_rows
+from .runfile import ConfigError, read
 from .store import StoreError, npz, write_whole
-from .verify import verify as recompute
+from .sweeps import workers as parallel
+from .sweeps.engine import run as run_sweep
+from .sweeps.grid import Grid
+from .sweeps.refinement import FILE as REFINED
+from .sweeps.refinement import load_refined, run_refined
+from .sweeps.report import report as description
+from .sweeps.results import load
+from .sweeps.verification import verify as recompute
 
 
 class Failure(click.ClickException):

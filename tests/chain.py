@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dmft.grid import Block
+from dmft.sweeps.grid import Block
 
 
 class Chain:

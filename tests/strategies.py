@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dmft import Features, SelfAttention
-from dmft.features import ROLES
-from dmft.meanfield import RECORDS, Batch, Record
-from dmft.model import State
+from dmft.attention.batch import RECORDS, Batch, Record
+from dmft.attention.features import ROLES
+from dmft.attention.model import State
 
 
 @st.composite

@@ -9,11 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 import dmft
-from dmft import progress
 from dmft.cli import main
-from dmft.config import ConfigError, read
-from dmft.grid import Grid
+from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
+from dmft.sweeps import progress
+from dmft.sweeps.grid import Grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """

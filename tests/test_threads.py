@@ -10,8 +10,11 @@ import pytest
 from strategies import batch_of
 
 import dmft
-from dmft import _integrals, _kernels, _network, _threads
-from dmft.model import State
+from dmft import _kernels
+from dmft._util import threads as _threads
+from dmft.attention.finite import _network
+from dmft.attention.model import State
+from dmft.gaussian import _integrals
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 HASH = """

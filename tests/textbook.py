@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dmft.systems import Map
+from dmft.dynamics.system import Map
 
 
 def diagonal(rates):

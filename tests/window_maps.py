@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from dmft.orbits.jets import Jet
-from dmft.orbits.maps import WindowMap
+from dmft.dynamics.cycles.jets import Jet
+from dmft.dynamics.cycles.window_map import WindowMap
 
 HENON_B = 0.3
 

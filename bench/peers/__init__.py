@@ -12,8 +12,8 @@ import types
 
 import numpy as np
 
-from dmft import reference
-from dmft.model import State
+from dmft.attention import reference
+from dmft.attention.model import State
 
 from . import common
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._checks import whole
+from .._util.checks import whole
 from .sampling import successive_moments
 
 

@@ -6,7 +6,7 @@ gives one, Aguilera, Ito & Kolchinsky, arXiv:2505.10444 [1]_.
 
 import numpy as np
 
-from .._checks import finite, one_of, within
+from .._util.checks import finite, one_of, within
 
 ESTIMATORS = ("maxent", "newton", "mtur")
 

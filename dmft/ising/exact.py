@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import expit, log_expit
 
-from .._checks import finite, number, whole, within
+from .._util.checks import finite, number, whole, within
 from .model import Step, moments_of_sums
 from .moments import Moments, stack
 

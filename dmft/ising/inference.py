@@ -9,8 +9,8 @@ import dataclasses
 import numpy as np
 from scipy.optimize import brentq
 
-from .._checks import number, one_of, whole
-from ..gaussian import tanh_gauss
+from .._util.checks import number, one_of, whole
+from ..gaussian.averages import tanh_gauss
 from .methods import METHODS, Network
 from .model import KineticIsing
 from .moments import Moments

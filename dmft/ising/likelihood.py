@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from .._checks import number, whole
+from .._util.checks import number, whole
 from .inference import InferenceResult, drop_silent
 from .sampling import sample
 from .spikes import spike_moments, spike_train

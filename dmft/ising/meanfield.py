@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .._checks import number, one_of, whole
-from .._threads import n_threads as threads
+from .._util.checks import number, one_of, whole
+from .._util.threads import n_threads as threads
 from .methods import METHODS, Network
 from .moments import Moments, spin_state, stack
 

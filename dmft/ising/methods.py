@@ -12,9 +12,9 @@ import threading
 
 import numpy as np
 
-from .. import _integrals
-from .._threads import n_threads as threads
-from ..gaussian import covariance, tanh_fixed, tanh_gauss, tanh_product_mean
+from .._util.threads import n_threads as threads
+from ..gaussian import _integrals
+from ..gaussian.averages import covariance, tanh_fixed, tanh_gauss, tanh_product_mean
 
 # A variance below zero by more than rounding says that C is no covariance any more.
 ROUNDING = 1e-10

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from .._checks import finite, number, one_of
+from .._util.checks import finite, number, one_of
 
 UPDATES = ("parallel", "lazy", "async")
 

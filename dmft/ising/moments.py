@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from .._checks import finite, within
+from .._util.checks import finite, within
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._checks import number, one_of, whole
+from .._util.checks import number, one_of, whole
 from .model import KineticIsing
 
 # Mean and width of the couplings, half-width of the fields.

@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from .._checks import one_of, whole
-from .._threads import n_threads as threads
+from .._util.checks import one_of, whole
+from .._util.threads import n_threads as threads
 from .model import Step, moments_of_sums
 from .moments import Moments, spin_state, stack
 

@@ -14,8 +14,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._checks import number, one_of, whole
-from .._threads import n_threads as threads
+from .._util.checks import number, one_of, whole
+from .._util.threads import n_threads as threads
 from .meanfield import MeanField
 from .methods import METHODS
 from .model import KineticIsing

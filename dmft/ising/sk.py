@@ -11,8 +11,8 @@ import numpy as np
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from .._checks import number, whole
-from ..gaussian import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
+from .._util.checks import number, whole
+from ..gaussian.averages import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

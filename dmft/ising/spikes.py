@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .._checks import finite, number, whole
+from .._util.checks import finite, number, whole
 from .moments import Moments
 
 

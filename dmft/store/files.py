@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..symbols import SYMBOLS
+from .._util.symbols import SYMBOLS
 
 
 class StoreError(Exception):

@@ -1,6 +1,6 @@
 import pytest
 
-from dmft import _integrals
+from dmft.gaussian import _integrals
 
 
 @pytest.fixture(params=_integrals.simd_paths())

@@ -12,7 +12,7 @@ import mpmath as mp
 import numpy as np
 
 import dmft
-from dmft import reference
+from dmft.attention import reference
 
 HERE = Path(__file__).parent
 # Digits by beta: a step's stretches span up to 1e-50 at beta = 3.

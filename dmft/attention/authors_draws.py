@@ -1,0 +1,92 @@
+"""What the paper's own code draws from a seed, number for number."""
+
+import numpy as np
+
+from .._util.checks import ROLES
+
+
+def draw_weights(seed, n_features, n_sites, n_positions, *, mode=3, n_segments=3, pe_mode=0, reorder=False):
+    """Return the vectors that the paper's code draws from a seed, and the generator after them.
+
+    Parameters
+    ----------
+    seed : int
+        Of NumPy's legacy generator.
+    n_features, n_sites, n_positions : int
+        M, N and P.
+    mode : int
+        Their ``correlations_from_weights``: 3 makes segments.
+    n_segments : int
+        Of mode 3; sites that fall between two segments keep their own draws.
+    pe_mode : {0, 1}
+        1 lets the positional bits repeat the last segment.
+    reorder : bool
+        One set of vectors, shuffled for each role.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_features, n_sites + n_positions)
+    numpy.random.RandomState
+    """
+    draws = np.random.RandomState(seed)
+    first = 2 * draws.randint(2, size=(n_features, n_sites)) - 1
+    last = slice(n_sites - n_positions, None)
+    weights = {}
+    for role in ROLES:
+        semantic = first.copy() if reorder else 2 * draws.randint(2, size=(n_features, n_sites)) - 1
+        if reorder:
+            draws.shuffle(semantic)
+        weights[role] = np.concatenate([semantic, semantic[:, last]], axis=1)
+    if not reorder and pe_mode == 0 and mode != 3:
+        for role in ROLES:
+            weights[role][:, n_sites:] = 2 * draws.randint(2, size=(n_features, n_positions)) - 1
+    if mode == 3:
+        size = n_sites / n_segments
+        for role in ROLES:
+            for row in weights[role]:
+                for segment in range(n_segments):
+                    begin = int(segment * size)
+                    row[begin : int(begin + size)] = 2 * draws.randint(2) - 1
+                if pe_mode == 1:
+                    row[n_sites:] = row[int((n_segments - 1) * size)]
+    return weights, draws
+
+
+def draw_correlations(mode, scale, n_features, draws):
+    """Return the correlations that modes 0 and 2 draw instead of taking them from the vectors.
+
+    Parameters
+    ----------
+    mode : {0, 2}
+        Their ``correlations_from_weights``: normal numbers, clipped to [-1, 1]; or products of random means.
+    scale : float
+        Standard deviation of mode 0.
+    n_features : int
+    draws : numpy.random.RandomState
+        As `draw_weights` leaves it.
+
+    Returns
+    -------
+    dict
+        A list (n_features, n_features) for each role; with three features "four_point" too.
+    """
+    shape = (n_features, n_features)
+    pairs, four = {}, {}
+    if mode == 0:
+        for role in ("output", "value", "key", "query"):  # in the order of their draws
+            pairs[role] = draws.normal(0, scale, shape)
+        np.fill_diagonal(pairs["output"], 1)
+        pairs = {role: np.clip(pair, -1, 1) for role, pair in pairs.items()}
+        four = {role: np.prod(pair, axis=0) for role, pair in pairs.items()}
+    else:
+        means = {role: draws.rand(n_features) for role in ROLES}
+        own = means["output"]
+        pairs = {role: np.outer(own, means[role]) for role in ROLES}
+        np.fill_diagonal(pairs["output"], 1)
+        four = {role: np.prod(own) * means[role] for role in ROLES}
+        if n_features == 3:
+            four["output"] = np.roll(own, -1) * np.roll(own, -2)
+    laws = {role: pairs[role].tolist() for role in ROLES}
+    if n_features == 3:
+        laws["four_point"] = {role: four[role].tolist() for role in ROLES}
+    return laws

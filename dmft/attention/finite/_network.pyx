@@ -1,0 +1,192 @@
+"""The compiled finite networks behind plain arrays. Nothing is checked here: the doors are in network.py.
+
+The equations and draws are C (`_network_map.h`), which each instruction set compiles anew; this file
+owns the loop over blocks of runs and the choice of the instruction set.
+"""
+
+from cython.parallel cimport prange, threadid
+from libc.stdint cimport uint64_t, uintptr_t
+
+import numpy as np
+
+from ..._util import simd as _simd
+
+cdef extern from "_network.h" nogil:
+    enum: N_RECORDS
+    ctypedef struct NetworkJob:
+        int n_features, n_context, n_heads, n_columns
+        const double *signs
+        const double *columns
+        const double *position
+        Py_ssize_t n_runs
+        const double *beta
+        const double *gain
+        const double *epsilon
+        const double *n_sites
+        const double *sizes
+        const uint64_t *keys
+        uint64_t step
+        int purpose, n_coupled, independent, explicit_spins
+        const double *uniforms
+        Py_ssize_t n_spins
+        double *attention
+        double *memory
+        int n_filled, phase
+        Py_ssize_t n_steps, every, clock, n_rows, first_row
+        double *record[6]
+        double *sums
+        uint64_t *spins
+        Py_ssize_t n_words
+        double *distance
+    ctypedef struct Networks:
+        const char *name
+        int n_block
+        size_t (*scratch)(const NetworkJob *) noexcept nogil
+        void (*run)(const NetworkJob *, Py_ssize_t, void *) noexcept nogil
+        double (*binomial)(double, double, const uint64_t *, uint64_t, uint64_t, int) noexcept nogil
+    int dmft_networks(const Networks **sets)
+
+cdef extern from "_philox.h" nogil:
+    enum: FOR_COUNTS
+    enum: FOR_SPINS
+    enum: FOR_START
+    enum: FOR_PAIRS
+    enum: FOR_SIZES
+    ctypedef struct words:
+        uint64_t word[4]
+    words philox_words "philox"(const uint64_t *counter, const uint64_t *key)
+
+# What random numbers are for: no two purposes share any.
+PURPOSES = {"counts": FOR_COUNTS, "spins": FOR_SPINS, "start": FOR_START, "pairs": FOR_PAIRS, "sizes": FOR_SIZES}
+
+cdef const Networks *_sets[3]
+cdef int _n_sets = dmft_networks(_sets)
+cdef const Networks *_active = _sets[0]
+
+
+def _use(int i):
+    global _active
+    _active = _sets[i]
+
+
+_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
+
+
+def block_size():
+    """Return how many runs one call of the active kernel takes."""
+    return _active.n_block
+
+
+def philox(const uint64_t[::1] counter,  # IN (4,)
+           const uint64_t[::1] key):     # IN (2,)
+    """Return four words of the generator, (4,)."""
+    cdef words w = philox_words(&counter[0], &key[0])
+    return np.array([w.word[0], w.word[1], w.word[2], w.word[3]], dtype=np.uint64)
+
+
+def binomial(double n, double p,
+             const uint64_t[::1] key,     # IN  (2,)
+             uint64_t item, int purpose,
+             double[::1] out):            # OUT (n_draws,)
+    """Draw binomial numbers, one at each step of a stream."""
+    cdef const Networks *active = _active
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(out.shape[0]):
+            out[i] = active.binomial(n, p, &key[0], item, <uint64_t> i, purpose)
+
+
+def advance(const double[:, ::1] signs,        # IN    (n_columns, n_features)
+            const double[:, :, ::1] columns,   # IN    (4, n_columns, n_features): q, k, v, o
+            const double[:, :, ::1] position,  # IN    (4, n_context, n_features)
+            int n_heads,
+            const double[::1] beta,            # IN    (n_runs,)
+            const double[::1] gain,            # IN    (n_runs,)
+            const double[::1] epsilon,         # IN    (n_runs,)
+            const double[::1] n_sites,         # IN    (n_runs,)
+            const double[:, ::1] sizes,        # IN    (n_runs, n_columns)
+            const uint64_t[:, ::1] keys,       # IN    (n_runs, 2)
+            uint64_t step,
+            int purpose,
+            int n_coupled,
+            bint independent,
+            bint explicit_spins,
+            const double[:, ::1] uniforms,     # IN    (n_steps, n_spins) or None
+            double[:, ::1] attention,          # INOUT (n_runs, n_features)
+            double[:, :, :, ::1] memory,       # INOUT (n_runs, 2, n_context, n_features)
+            int n_filled,
+            int phase,
+            Py_ssize_t n_steps,
+            Py_ssize_t every,
+            Py_ssize_t clock,
+            Py_ssize_t first_row,
+            records,                           # OUT   6 of (n_runs, n_rows, n_features) or None
+            double[:, :, ::1] sums,            # OUT   (n_runs, n_rows, n_columns) or None
+            uint64_t[:, :, ::1] spins,         # OUT   (n_runs, n_rows, n_words) or None
+            double[:, ::1] distance,           # OUT   (n_runs / 2, n_rows) or None
+            int n_threads):
+    """Take every run n_steps further, in place; see NetworkJob in _network.h."""
+    cdef NetworkJob job
+    cdef Py_ssize_t i, n_blocks
+    cdef double[:, :, ::1] record
+    cdef const Networks *active = _active
+
+    job.n_columns = <int> columns.shape[1]
+    job.n_features = <int> columns.shape[2]
+    job.n_context = <int> position.shape[1]
+    job.n_heads = n_heads
+    job.signs = &signs[0, 0]
+    job.columns = &columns[0, 0, 0]
+    job.position = &position[0, 0, 0]
+    job.n_runs = beta.shape[0]
+    job.beta = &beta[0]
+    job.gain = &gain[0]
+    job.epsilon = &epsilon[0]
+    job.n_sites = &n_sites[0]
+    job.sizes = &sizes[0, 0]
+    job.keys = &keys[0, 0]
+    job.step = step
+    job.purpose = purpose
+    job.n_coupled = n_coupled
+    job.independent = independent
+    job.explicit_spins = explicit_spins
+    job.uniforms = NULL if uniforms is None else &uniforms[0, 0]
+    job.n_spins = 0 if uniforms is None else uniforms.shape[1]
+    job.attention = &attention[0, 0]
+    job.memory = &memory[0, 0, 0, 0]
+    job.n_filled = n_filled
+    job.phase = phase
+    job.n_steps = n_steps
+    job.every = every
+    job.clock = clock
+    job.first_row = first_row
+    job.n_rows = 0
+    for i in range(N_RECORDS):
+        job.record[i] = NULL
+        if records[i] is not None:
+            record = records[i]
+            job.record[i] = &record[0, 0, 0]
+            job.n_rows = record.shape[1]
+    job.sums = NULL
+    if sums is not None:
+        job.sums = &sums[0, 0, 0]
+        job.n_rows = sums.shape[1]
+    job.spins = NULL
+    job.n_words = 0
+    if spins is not None:
+        job.spins = &spins[0, 0, 0]
+        job.n_rows, job.n_words = spins.shape[1], spins.shape[2]
+    job.distance = NULL
+    if distance is not None:
+        job.distance = &distance[0, 0]
+        job.n_rows = distance.shape[1]
+
+    cdef size_t n_scratch = (active.scratch(&job) + 127) // 64 * 64
+    n_blocks = (job.n_runs + active.n_block - 1) // active.n_block
+    n_threads = <int> min(<Py_ssize_t> n_threads, n_blocks)
+    cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
+    cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
+    # One writer per run and no sum across runs, so bits cannot depend on n_threads.
+    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        active.run(&job, i, aligned + threadid() * n_scratch)

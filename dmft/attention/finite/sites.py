@@ -1,0 +1,210 @@
+"""The sites of a finite network: the distinct columns of all four roles, and how many sites have each."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+
+from ..._util.checks import one_of, seed_of, whole
+from . import _network
+
+MOST_SITES = 10**15  # sums over sites stay exact in double precision
+MOST_INDEPENDENT = 16  # 2**15 columns
+FILLS = ("remainder", "drawn")
+ROLES_IN_ORDER = ("query", "key", "value", "output")  # of the kernel
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SiteColumns:
+    r"""Sites grouped by their columns of all four roles, up to a global sign.
+
+    Given the attention, the spins of one group are independent and equally distributed, so their
+    sum is all that the overlaps need: one binomial draw, whatever the number of sites.
+
+    Attributes
+    ----------
+    signs : ndarray, shape (n_columns, n_features)
+        :math:`s_j`, entries +-1: the field of a spin is :math:`\beta s_j \cdot A`.
+    columns : ndarray, shape (4, n_columns, n_features)
+        :math:`W^\alpha` of the group's sites, entries +-1, for the roles query, key, value, output.
+    shares : tuple of Fraction
+        Part of the sites in each group; they add up to 1.
+    member : ndarray of int, shape (n_sites,), or None
+        Group of each site, where the features are actual vectors.
+    sign : ndarray of int8, shape (n_sites,), or None
+        Whether a site has the group's column or its negative.
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> site_columns(Features.paper(seed=1)).columns.shape
+    (4, 3, 3)
+    """
+
+    signs: np.ndarray
+    columns: np.ndarray
+    shares: tuple
+    member: np.ndarray | None
+    sign: np.ndarray | None
+
+    def __len__(self):
+        return len(self.shares)
+
+    def sizes(self, n_sites, fill="remainder", seed=0):
+        """Share out sites among the groups.
+
+        Parameters
+        ----------
+        n_sites : int
+            N, in 1 .. 10**15.
+        fill : {"remainder", "drawn"}, default="remainder"
+            As near to the shares as whole numbers can be (largest remainders, ties to the first), or
+            each site drawn by itself: a multinomial.
+        seed : int, default=0
+            For "drawn".
+
+        Returns
+        -------
+        ndarray of int64, shape (n_columns,)
+
+        Raises
+        ------
+        ValueError
+            If an argument is outside its domain.
+
+        Examples
+        --------
+        >>> from dmft import Features
+        >>> columns = site_columns(Features.paper(seed=1))
+        >>> columns.sizes(100)
+        array([34, 33, 33])
+        >>> int(columns.sizes(10**15, fill="drawn", seed=3).sum())
+        1000000000000000
+        """
+        n_sites = sites(n_sites)
+        one_of("fill", fill, FILLS)
+        if fill == "remainder":
+            quotas = [share * n_sites for share in self.shares]
+            sizes = np.array([quota.__floor__() for quota in quotas])
+            order = sorted(range(len(quotas)), key=lambda j: sizes[j].item() - quotas[j])
+            sizes[order[: n_sites - int(sizes.sum())]] += 1
+            return sizes
+        key, out = keys(seed_of(seed), [0], 1)[0], np.empty(1)
+        sizes, left, rest = np.zeros(len(self), dtype=np.int64), n_sites, Fraction(1)
+        for j, share in enumerate(self.shares):  # each given those before it
+            chance = float(share / rest) if rest else 1.0
+            _network.binomial(left, chance, key, j, _network.PURPOSES["sizes"], out)
+            sizes[j] = left if j == len(self) - 1 else int(out[0])
+            left, rest = left - int(sizes[j]), rest - share
+        return sizes
+
+
+def site_columns(features):
+    """Return the groups of sites of some features.
+
+    Parameters
+    ----------
+    features : Features
+        Actual vectors; or classes that leave no choice of the columns, as those of
+        ``Features.patterns`` do; or at most 16 independent vectors.
+
+    Returns
+    -------
+    SiteColumns
+
+    Raises
+    ------
+    ValueError
+        If there are no sites with +-1 columns behind the features, or which ones is not known.
+    """
+    if features.weights is not None:
+        n_sites = features.n_sites
+        stacked = np.stack([features.weights[role][:, :n_sites] for role in ROLES_IN_ORDER]).transpose(2, 0, 1)
+        sign = stacked[:, -1, 0].copy()  # of the output, as in the site classes
+        stacked = stacked * sign[:, None, None]
+        # Output first, so that groups of one site class stand together.
+        flat = stacked[:, ::-1].reshape(n_sites, -1)
+        distinct, member, count = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
+        shares = tuple(Fraction(int(c), n_sites) for c in count)
+        return _grouped(distinct.reshape(-1, 4, features.n_features)[:, ::-1], shares, member.ravel(), sign)
+    if features.law == "independent" and features.n_features <= MOST_INDEPENDENT:
+        m = features.n_features
+        signs = 1.0 - 2.0 * (np.arange(2 ** (m - 1))[:, None] >> np.arange(m)[::-1] & 1)
+        columns = np.stack([signs @ features.covariances[role].T for role in ROLES_IN_ORDER], axis=1)
+        return _grouped(columns, (Fraction(1, len(signs)),) * len(signs))
+    if features.law == "classes":
+        laws = np.stack([features.classes.couplings[role] for role in ROLES_IN_ORDER], axis=1)
+        shares = np.abs(laws).max(axis=(1, 2))
+        exact = np.allclose(np.abs(laws), shares[:, None, None], rtol=1e-12, atol=0.0)
+        if exact and abs(shares.sum() - 1.0) < 1e-12:
+            shares = [Fraction(float(share)).limit_denominator(2**40) for share in shares]
+            shares = [share / sum(shares) for share in shares]
+            return _grouped(np.sign(laws), shares, signs=features.classes.signs)
+    raise ValueError(
+        "features must be actual vectors for a finite network, or fix the columns of its sites "
+        f"(at most {MOST_INDEPENDENT} where they are independent), got {features!r}"
+    )
+
+
+def _grouped(columns, shares, member=None, sign=None, signs=None):
+    columns = np.ascontiguousarray(np.moveaxis(columns, 1, 0), dtype=float)
+    return SiteColumns(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
+
+
+def sites(n_sites):
+    """Return a number of sites in its domain."""
+    if whole("n_sites", n_sites, 1) > MOST_SITES:
+        raise ValueError(f"n_sites must be <= {MOST_SITES:.0e}, got {n_sites}")
+    return int(n_sites)
+
+
+def keys(seed, points, n_replicas, first_replica=0):
+    """Return the generator's keys of every replica of some points, (n_points * n_replicas, 2)."""
+    out = np.empty((len(points), n_replicas, 2), dtype=np.uint64)
+    out[..., 0] = seed_of(seed, most=2**64 - 1)
+    out[..., 1] = np.asarray(points, dtype=np.uint64)[:, None] << np.uint64(32)
+    out[..., 1] += np.arange(first_replica, first_replica + n_replicas, dtype=np.uint64)
+    return out.reshape(-1, 2)
+
+
+def mean_field(model, n_sites, *, fill="remainder", seed=0):
+    """Return the mean-field model of one finite network: the theory with the weights of its N sites.
+
+    The infinite network has the shares of the features, a finite one the nearest to them that
+    whole sites allow, or those that were drawn. This is the infinite network in which each site
+    of the finite one is there many times: the same deterministic map, without the noise.
+
+    Parameters
+    ----------
+    model : SelfAttention
+    n_sites, fill, seed
+        As for `network`.
+
+    Returns
+    -------
+    SelfAttention
+        With features given by their classes.
+
+    Raises
+    ------
+    ValueError
+        If the features have no sites, or an argument is outside its domain.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, trajectory
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> small = mean_field(model, 10)
+    >>> bool(abs(trajectory(small, 5).attention - trajectory(model, 5).attention).max() > 1e-3)
+    True
+    """
+    groups = site_columns(model.features)
+    weights = groups.sizes(n_sites, fill, seed) / n_sites
+    signs, member = np.unique(groups.signs, axis=0, return_inverse=True)
+    couplings = {}
+    for role, columns in zip(ROLES_IN_ORDER, groups.columns, strict=True):
+        couplings[role] = np.zeros(signs.shape)
+        np.add.at(couplings[role], member.ravel(), weights[:, None] * columns)
+    return model.replace(features=model.features._with_classes(signs, couplings))

@@ -1,0 +1,220 @@
+"""The job of finite networks: replicas at every point of a sweep, over their number of sites too."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import ClassVar
+
+import numpy as np
+
+from ..._util.checks import one_of, seed_of, whole
+from ...sweeps.job import AttentionSweep, features_of, start_of
+from ..batch import Batch, Record, check_record
+from ..model import SelfAttention, Start
+from ..plan import Plan
+from .batch import METHODS, MOST_SPINS, NetworkBatch, NetworkRecord
+from .sites import FILLS, keys, site_columns, sites
+
+_MODEL = ("beta", "gamma", "epsilon")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSweep:
+    """Run finite networks at every point; for `dmft.scan`.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        With features that fix the columns of their sites, as for `network`.
+    n_sites : int
+        Number of sites where it is not swept.
+    n_steps, n_transient : int
+        Token steps that are recorded, and before them.
+    n_replicas : int, default=1
+    seed : int, default=0
+        Every replica of every point of the grid has its own stream.
+    start : Start, optional
+        As for `trajectory`.
+    method : {"exact", "spins"}, default="exact"
+    fill : {"remainder", "drawn"}, default="remainder"
+    record : sequence of str, default=("attention",)
+        As for `trajectory`; of the last `n_rows` of every so many steps.
+    n_rows : int, optional
+        Default: all.
+    every : int, default=1
+    theory : bool, default=False
+        Run the infinite network beside: its attention in the same rows, and the root mean square deviation
+        of each replica from it.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain, or the features do not fix the columns of sites.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, scan
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> job = NetworkSweep(model=model, n_sites=99, n_steps=50, n_replicas=3, theory=True)
+    >>> result = scan(job, n_sites=[1e2, 1e6], beta=[0.5, 1.0], progress=False)
+    >>> result["attention"].shape, result["deviation"].shape
+    ((2, 2, 3, 50, 3), (2, 2, 3))
+    """
+
+    model: SelfAttention
+    n_sites: int
+    n_steps: int
+    n_transient: int = 1_000
+    n_replicas: int = 1
+    seed: int = 0
+    start: Start = dataclasses.field(default_factory=lambda: Start.random(0))
+    method: str = "exact"
+    fill: str = "remainder"
+    record: tuple = ("attention",)
+    n_rows: int | None = None
+    every: int = 1
+    theory: bool = False
+
+    names = (*_MODEL, "n_sites")
+    block = 32
+    max_threads = None
+    labels: ClassVar = {}
+    variables: ClassVar = {
+        **{name: AttentionSweep.variables[name] for name in (*_MODEL, "n_recorded")},
+        "n_sites": ((), "1", "number of sites N"),
+        "status": (("replica",), "1", "0: finished, 1: the network left the real numbers"),
+        **{
+            name: (("replica", "row", "feature"), "1", AttentionSweep.variables[name][2])
+            for name in ("attention", "output", "semantic", "value", "query", "key")
+        },
+        "theory_attention": (("row", "feature"), "1", "attention A of the infinite network"),
+        "deviation": (("replica",), "1", "root mean square deviation of A from the infinite network"),
+    }
+
+    def __post_init__(self):
+        put = object.__setattr__
+        put(self, "n_sites", sites(self.n_sites))
+        for name, low in (("n_steps", 1), ("n_transient", 0), ("n_replicas", 1), ("every", 1)):
+            put(self, name, whole(name, getattr(self, name), low))
+        seed_of(self.seed, most=2**64 - 1)
+        one_of("method", self.method, METHODS)
+        one_of("fill", self.fill, FILLS)
+        put(self, "record", check_record(self.record))
+        if self.theory and "attention" not in self.record:
+            raise ValueError(f"record must name 'attention' to compare with the theory, got {self.record}")
+        most = -(-self.n_steps // self.every)
+        put(self, "n_rows", most if self.n_rows is None else whole("n_rows", self.n_rows, 1))
+        if self.n_rows > most:
+            raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
+        self.start.state(self.model)
+        site_columns(self.model.features)
+        self.check("n_sites", self.n_sites)
+
+    @property
+    def point(self):
+        """Parameters of the model, and the number of sites."""
+        return {**{name: getattr(self.model, name) for name in _MODEL}, "n_sites": float(self.n_sites)}
+
+    def check(self, name, value):
+        """Raise if there is no network with this value."""
+        if name != "n_sites":
+            AttentionSweep.check(self._infinite(), name, value)
+        elif value != int(value):
+            raise ValueError(f"n_sites must be a whole number, got {float(value)!r}")
+        elif self.method == "spins" and sites(int(value)) > MOST_SPINS:
+            raise ValueError(f"n_sites must be <= {MOST_SPINS:.0e} for explicit spins, got {int(value)}")
+        else:
+            sites(int(value))
+
+    def _infinite(self):
+        plan = Plan(model=self.model, n_steps=self.n_steps, n_transient=self.n_transient, record=self.record)
+        return AttentionSweep(plan, self.start)
+
+    def specification(self):
+        """Return the network, the start and the run."""
+        groups = site_columns(self.model.features)
+        spec = self._infinite().specification()
+        own = ("n_steps", "n_transient", "n_replicas", "seed", "method", "fill", "record", "n_rows", "every", "theory")
+        sites_of = {"signs": groups.signs, "columns": groups.columns, "shares": [str(share) for share in groups.shares]}
+        return {
+            "job": "finite network",
+            "features": {**spec["features"], "sites": sites_of},
+            "model": {**spec["model"], "n_sites": self.n_sites},
+            "start": spec["start"],
+            "run": {"n_exponents": 0, **{name: getattr(self, name) for name in own}},
+        }
+
+    @classmethod
+    def from_specification(cls, spec):
+        """Return the job that a specification describes."""
+        model = {name: value for name, value in spec["model"].items() if name != "n_sites"}
+        run = {name: value for name, value in spec["run"].items() if name != "n_exponents"}
+        recipe = {name: value for name, value in spec["features"].items() if name != "sites"}
+        return cls(
+            model=SelfAttention(features_of(recipe), **model),
+            n_sites=spec["model"]["n_sites"],
+            start=start_of(spec["start"]),
+            **run,
+        )
+
+    def run(self, task, n_threads, tick):
+        """Run the replicas of a block of points side by side."""
+        points, size = task.points, len(task.index)
+        batch = self._batch(points, task.index, n_threads)
+        work = self.n_transient + self.n_steps
+        rows, arrays = self._rows(batch, lambda steps: tick(steps * size / work))
+        shape = (size, self.n_replicas)
+        arrays = {name: array.reshape(*shape, *array.shape[1:]) for name, array in arrays.items()}
+        arrays["status"] = batch.failed().astype(np.int8).reshape(shape)
+        if self.record:
+            arrays["n_recorded"] = np.full(size, rows)
+        if self.theory:
+            states = self._states(points, 1)
+            infinite = Batch(self.model, *(points[name] for name in _MODEL), states, n_threads)
+            arrays["theory_attention"] = self._rows(infinite)[1]["attention"]
+            apart = arrays["attention"] - arrays["theory_attention"][:, None]
+            arrays["deviation"] = np.sqrt((apart**2).sum(axis=-1).mean(axis=-1))
+        return {**points, **arrays}
+
+    def _states(self, points, n_replicas):
+        # The overlaps of a starting token depend on epsilon.
+        epsilons = points["epsilon"].tolist()
+        states = {e: self.start.state(self.model.replace(epsilon=e)) for e in set(epsilons)}
+        return [states[e] for e in epsilons for _ in range(n_replicas)]
+
+    def _batch(self, points, index, n_threads):
+        groups, n = site_columns(self.model.features), self.n_replicas
+        sizes = [groups.sizes(int(n_sites), self.fill, self.seed) for n_sites in points["n_sites"].tolist()]
+        return NetworkBatch(
+            self.model,
+            *(np.repeat(points[name], n) for name in _MODEL),
+            np.repeat(sizes, n, axis=0),
+            keys(self.seed, index, n),
+            self._states(points, n),
+            self.method,
+            n_threads=n_threads,
+        )
+
+    def _rows(self, batch, tick=None):
+        """Take a batch through the run; return how many rows it recorded, and the records by name."""
+        kind = NetworkRecord if isinstance(batch, NetworkBatch) else Record
+        rows = kind(batch, self.record, self.n_rows, self.every)
+        unrecorded = self.n_steps - (self.n_rows - 1) * self.every - 1
+        batch.advance(self.n_transient + unrecorded, tick=tick)
+        batch.advance(self.n_steps - unrecorded, record=rows, tick=tick)
+        return self.n_rows, rows.arrays()
+
+    def estimate(self, points):
+        """Estimate the cost of a point from a short run of the one with most sites."""
+        which = np.argmax(points["n_sites"])
+        batch = self._batch({name: values[which : which + 1] for name, values in points.items()}, [0], 1)
+        n_steps, spent = 1, 0.0
+        while spent < 0.05:
+            n_steps *= 2
+            begun = time.perf_counter()
+            batch.advance(n_steps)
+            spent = time.perf_counter() - begun
+        one = spent / n_steps * (self.n_transient + self.n_steps)
+        rows = self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory)
+        return f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each", one, rows, 2 * rows

@@ -1,0 +1,129 @@
+"""The curve of cycles of a map in its parameter: its points, tangents and test functions."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from . import cyclic
+from .newton import TOLERANCE, windows_of
+
+MAX_CORRECTIONS = 8
+KINDS = ("fold", "flip", "neimark-sacker", "branch point")
+
+
+class Line:
+    """The curve of cycles of one map, its points (orbit, value) laid out flat.
+
+    Lengths along it weigh the mean square over the tokens, relative to the size of the first
+    cycle, and the parameter relative to its range.
+    """
+
+    def __init__(self, system, orbit, span):
+        self.system, self.shape = system, orbit.shape
+        scale = np.sqrt(np.mean(orbit**2)) or 1.0
+        self.weights = np.append(np.full(orbit.size, 1.0 / (orbit.size * scale**2)), 1.0 / span**2)
+        self.tolerance = TOLERANCE * max(1.0, np.abs(orbit).max())
+
+    def orbit(self, point):
+        """Return the orbit of a point."""
+        return point[:-1].reshape(self.shape)
+
+    def linear(self, point):
+        """Return the misses of all steps, the rows, and how both parts of the point move the misses."""
+        system = self.system.at(point[-1:])
+        windows = windows_of(self.orbit(point)[None], system.n_context)
+        following, rows = system.linearize(windows)
+        matrix = np.empty((point.size, point.size))
+        matrix[:-1, :-1] = cyclic.twisted(rows[0])
+        matrix[:-1, -1] = -system.slope(windows)[0].ravel()
+        return (following[0] - self.orbit(point)).ravel(), rows, matrix
+
+    def length(self, vector):
+        """Return the weighted length of a vector."""
+        return np.sqrt(np.sum(self.weights * vector**2))
+
+    def tangent(self, point, before):
+        """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
+        _, rows, matrix = self.linear(point)
+        matrix[-1] = self.weights * before
+        tangent = solve_or_nan(matrix, np.append(np.zeros(point.size - 1), 1.0))
+        return tangent / self.length(tangent), rows
+
+    def correct(self, guess, normal):
+        """Return the point of the curve in the plane through a guess, or None, and how many steps that took."""
+        point = guess.copy()
+        for n in range(1, MAX_CORRECTIONS + 1):
+            miss, _, matrix = self.linear(point)
+            matrix[-1] = self.weights * normal
+            move = solve_or_nan(matrix, np.append(miss, matrix[-1] @ (guess - point)))
+            if not np.isfinite(move).all():
+                return None, n
+            point = point + move
+            if self.length(move) < 1e-13 * max(1.0, self.length(point)):
+                break
+        good = np.abs(self.linear(point)[0]).max() <= self.tolerance and self.length(move) < 1e-8
+        return (point, n) if good else (None, n)
+
+
+def solve_or_nan(matrix, right):
+    """Return the solution, NaN where there is none."""
+    return cyclic.solve_each(matrix, right[:, None])[:, 0]
+
+
+@dataclasses.dataclass(slots=True)
+class Node:
+    """A point of the line with its tangent and multipliers."""
+
+    point: np.ndarray
+    tangent: np.ndarray
+    growth: np.ndarray
+    angle: np.ndarray
+    frame: np.ndarray
+
+    def real(self, sign):
+        """Return the growth of the real multipliers of one sign."""
+        near = np.abs(self.angle) < 1e-12 if sign > 0 else np.abs(np.abs(self.angle) - np.pi) < 1e-12
+        return self.growth[near & ~np.isnan(self.growth)]
+
+    def pairs(self):
+        """Return the growth of the complex pairs, once each, and their angles."""
+        upper = (self.angle >= 1e-12) & (self.angle < np.pi - 1e-12)
+        return self.growth[upper], self.angle[upper]
+
+    def tests(self):
+        """Return for each of KINDS a function that changes its sign there."""
+
+        def crossing(growth):
+            """Distance of the nearest to the unit circle, with the parity of those outside as its sign."""
+            if not growth.size:
+                return 1.0
+            return np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0)
+
+        return {
+            "fold": self.tangent[-1],
+            "flip": crossing(self.real(-1)),
+            "neimark-sacker": crossing(self.pairs()[0]),
+            "branch point": crossing(self.real(1)),
+        }
+
+
+def node(line, point, before, frame=None):
+    """Return a point of the line with all that is asked of it; `frame` from a neighbour saves time."""
+    tangent, rows = line.tangent(point, before)
+    growth, angle, frame = cyclic.multipliers(rows, frame)
+    return Node(point, tangent, growth[0], angle[0], frame)
+
+
+def events(first, second):
+    """Return the kinds of bifurcations between two neighbours, or None if they should be nearer."""
+    one, other = first.tests(), second.tests()
+    found = [kind for kind in KINDS if one[kind] * other[kind] < 0]
+    gained = np.count_nonzero(second.growth > 0) - np.count_nonzero(first.growth > 0)
+    if found == ["neimark-sacker"] and gained == 0:
+        return []  # outside the circle, a pair became real or two real ones a pair
+    if "fold" in found and "branch point" in found:
+        found.remove("branch point")  # the same multiplier
+    expected = {"": (0,), "neimark-sacker": (2,), "fold": (0, 1)}.get("".join(found), (1,))
+    return found if len(found) <= 1 and abs(gained) in expected else None

@@ -1,0 +1,168 @@
+r"""Normal forms of fold, flip and Neimark-Sacker points of cycles.
+
+Near such a point the map of one turn acts on a centre manifold with coordinate w as
+
+.. math::
+
+    \text{fold: } w \mapsto w + a\,\delta + b\,w^2, \qquad
+    \text{flip: } w \mapsto -(1 + r\,\delta)\,w + c\,w^3, \qquad
+    \text{Neimark-Sacker: } w \mapsto e^{i\theta} (1 + r\,\delta + d\,|w|^2)\,w,
+
+:math:`\delta` the parameter's distance from the point. The manifold is a family of sequences
+:math:`x_t(w)` that obey the map at every step and return after a turn as :math:`x_{t+p}(w) = x_t(N(w))`,
+N the map above; its Taylor terms solve linear equations round the cycle, so that no derivative of a
+composed map is ever formed. The critical vector has unit length in the window before step 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from . import cyclic
+from .newton import windows_of
+
+STRONG = 1e-3  # nearer to a strong resonance than this, the cubic form of a torus does not hold
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class NormalForm:
+    r"""Coefficients of one bifurcation of a cycle.
+
+    Attributes
+    ----------
+    kind : {"fold", "flip", "neimark-sacker"}
+    coefficient : float or complex
+        b, c or d of the map of one turn; see the module.
+    rate : float or complex
+        r, the change of :math:`\log \mu` with the parameter; of a fold a.
+    angle : float
+        :math:`\theta` of the multiplier :math:`e^{i\theta}`: 0 of a fold, pi of a flip.
+    resonance : int
+        The k of 1..4 for which :math:`|e^{ik\theta} - 1|` is smallest; 0 but for a torus.
+    detuning : float
+        That smallest value. At 0 the cubic form does not hold.
+    vector : ndarray, shape (period, n_features)
+        The critical direction, along the cycle.
+
+    References
+    ----------
+    .. [1] Kuznetsov, Elements of Applied Bifurcation Theory, chs. 4, 5 and 10.
+    """
+
+    kind: str
+    coefficient: float | complex
+    rate: float | complex
+    angle: float
+    resonance: int
+    detuning: float
+    vector: np.ndarray
+
+    @property
+    def supercritical(self):
+        """Whether the new cycle or torus lies where the old cycle is unstable, and attracts as that did before.
+
+        None for a fold.
+        """
+        if self.kind == "fold":
+            return None
+        return bool(self.coefficient > 0) if self.kind == "flip" else bool(self.coefficient.real < 0)
+
+    @property
+    def strongly_resonant(self):
+        """Whether a torus point is too near to a strong resonance for its form to hold."""
+        return self.kind == "neimark-sacker" and self.detuning < STRONG
+
+    def amplitude(self, distance):
+        r"""Return the predicted \|w\| of what is born, at a distance of the parameter from the point.
+
+        Parameters
+        ----------
+        distance : float or array_like
+            Parameter less its value at the point.
+
+        Returns
+        -------
+        float or ndarray
+            NaN on the side where there is nothing.
+
+        Examples
+        --------
+        >>> form = NormalForm("neimark-sacker", -2.0 + 1.0j, 0.5 + 0.0j, 1.0, 4, 1.0, np.ones((1, 1)))
+        >>> float(form.amplitude(0.04)), float(form.amplitude(-0.04))
+        (0.1, nan)
+        """
+        ratio = {
+            "fold": lambda: -self.rate / self.coefficient,
+            "flip": lambda: self.rate / self.coefficient,
+            "neimark-sacker": lambda: -self.rate.real / self.coefficient.real,
+        }[self.kind]()
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(ratio * np.asarray(distance, dtype=float))
+
+
+def normal_form(system, orbit, kind, multiplier=1.0):
+    """Return the normal form of a cycle at its bifurcation.
+
+    Parameters
+    ----------
+    system : WindowMap
+        With one point, at the bifurcation.
+    orbit : ndarray, shape (period, n_features)
+    kind : {"fold", "flip", "neimark-sacker"}
+    multiplier : complex
+        The critical one of a torus point, in the upper half plane.
+
+    Returns
+    -------
+    NormalForm
+    """
+    period = len(orbit)
+    windows = windows_of(orbit[None], system.n_context)
+    rows = system.linearize(windows)[1][0]
+    factor = {"fold": 1.0, "flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}[kind]
+    left, right = cyclic.null_vectors(cyclic.twisted(rows, factor))
+    vector = right.reshape(orbit.shape)
+    vector = vector / np.linalg.norm(cyclic.twisted_windows(vector, system.n_context, factor)[0])
+
+    def along(sequence, factor):
+        return cyclic.twisted_windows(sequence, system.n_context, factor)[None]
+
+    def term(order, direction, rise=0.0):
+        return system.taylor(windows, direction, rise=rise, order=order)[order][0]
+
+    def second(u, v, rise=0.0):
+        """B(u, v), `rise` the parameter's part of v, by polarisation."""
+        return (term(2, u + v, rise) - term(2, u - v, -rise)) / 2.0
+
+    def third(u, v):
+        """C(u, u, v)."""
+        return term(3, u + v) - term(3, u - v) - 2.0 * term(3, v)
+
+    def periodic(drive, factor=1.0):
+        return np.linalg.solve(cyclic.twisted(rows, factor), drive.ravel()).reshape(orbit.shape)
+
+    q = along(vector, factor)
+    # How a drive that turns with the vector moves the multiplier: its part along the left vector.
+    moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(system.n_context), rows, q[0])
+    weight = period * left.conj() / np.vdot(left, moment)
+
+    def part(drive):
+        return weight @ drive.ravel()
+
+    if kind == "fold":
+        return NormalForm(kind, part(second(q, q)) / 2.0, part(system.slope(windows)[0]), 0.0, 0, np.nan, vector)
+    shift = along(periodic(system.slope(windows)[0]), 1.0)
+    rate = part(second(q, shift, rise=1.0))
+    if kind == "flip":
+        bent = along(periodic(second(q, q)), 1.0)
+        coefficient = -part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0
+        return NormalForm(kind, coefficient, rate, np.pi, 0, np.nan, vector)
+    mean = along(periodic(second(q, q.conj()).real), 1.0)
+    double = along(periodic(second(q, q), factor**2), factor**2)
+    coefficient = part(third(q, q.conj()) + 2.0 * second(q, mean) + second(q.conj(), double)) / 2.0
+    gaps = np.abs(factor ** np.arange(1, 5) - 1.0)
+    near = int(np.argmin(gaps))
+    angle = float(np.angle(factor))
+    return NormalForm(kind, complex(coefficient), complex(rate), angle, near + 1, float(gaps[near]), vector)

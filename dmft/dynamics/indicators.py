@@ -1,0 +1,196 @@
+r"""Second opinions on what an orbit is: the 0-1 test, the fast Lyapunov indicator, the correlation dimension.
+
+Functions of plain arrays, and none of them the way exponents get their errors: so where they agree with a label it is
+by another road. All want samples taken once a period of the map (`Batch.strobe`): the position code of the
+attention map repeats every n_context steps, and its lines would be taken for motion.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._util.checks import finite, whole
+
+
+def zero_one(series, *, n_bands=1, n_frequencies=100):
+    r"""Return near 1 for chaos, near 0 for regular motion: the 0-1 test of Gottwald and Melbourne.
+
+    The sum :math:`z_c(n) = \sum_{j \le n} \phi_j e^{ijc}` of a chaotic series wanders like a random walk, that of a
+    regular one stays bounded [1]_. K_c is the correlation of its mean square displacement with time; the
+    result is the median over frequencies c in (pi/5, 4 pi/5).
+
+    Parameters
+    ----------
+    series : array_like, shape (n_samples,)
+        One observable of a strobed orbit on its attractor; a thousand samples and more.
+    n_bands : int, default=1
+        Where a chaotic orbit visits so many bands in turn, one sample of each round is used. Without, weak chaos
+        in many bands passes for a cycle: the steps from band to band are regular.
+    n_frequencies : int, default=100
+        How many c.
+
+    Returns
+    -------
+    median : float
+    each : ndarray, shape (n_frequencies,)
+        K_c; near a frequency of the orbit itself K_c is near 1 for regular motion too, hence the median.
+
+    Raises
+    ------
+    ValueError
+        If the series is not finite or leaves less than 100 samples of a band.
+
+    Notes
+    -----
+    Noise counts as chaos: of no use for finite networks. A series sampled too densely counts as regular.
+
+    References
+    ----------
+    .. [1] Gottwald & Melbourne, SIAM J. Appl. Dyn. Syst. 8 (2009) 129, arXiv:0906.1418.
+
+    Examples
+    --------
+    >>> x = np.empty(2_000)
+    >>> x[0] = 0.3
+    >>> for n in range(1_999):
+    ...     x[n + 1] = 4 * x[n] * (1 - x[n])
+    >>> turn = np.cos(np.sqrt(2) * np.arange(2_000))
+    >>> [abs(round(float(zero_one(series)[0]), 1)) for series in (x, turn)]
+    [1.0, 0.0]
+    """
+    series = finite("series", series, (None,))[:: whole("n_bands", n_bands, 1)]
+    if series.size < 100:
+        raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
+    n_longest = series.size // 10
+    n_begins = series.size - n_longest
+    c = np.pi * (0.2 + 0.6 * (np.arange(whole("n_frequencies", n_frequencies, 1)) + 0.5) / n_frequencies)
+    # Without its mean the series has no oscillating term that would have to be taken out later.
+    walk = np.cumsum((series - series.mean()) * np.exp(1j * np.arange(series.size) * c[:, None]), axis=1)
+    # |z(j+n) - z(j)|^2, summed over j: two sums of squares, and a correlation by Fourier transform.
+    n_fft = 2 * series.size
+    begins = np.where(np.arange(series.size) < n_begins, walk, 0.0)
+    product = np.fft.ifft(np.fft.fft(walk, n_fft) * np.conj(np.fft.fft(begins, n_fft)), axis=1).real
+    squares = np.cumsum(np.pad(np.abs(walk) ** 2, ((0, 0), (1, 0))), axis=1)
+    n = np.arange(1, n_longest + 1)
+    moved = squares[:, n + n_begins] - squares[:, n] + squares[:, [n_begins]] - 2.0 * product[:, n]
+    away, time = moved - moved.mean(axis=1, keepdims=True), n - n.mean()
+    size = np.sqrt((away**2).sum(axis=1) * (time**2).sum())
+    scale = squares[:, -1] * 1e-13 * n_longest  # what is left of a walk that stands still
+    each = np.where(size > scale, (away * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
+    return float(np.median(each)), each
+
+
+def fast_lyapunov_indicator(growth):
+    r"""Return the largest log growth of a tangent so far, after every sample [1]_.
+
+    It rises like :math:`\lambda_1 n` in chaos, and stays within a few units of what it soon reaches where the motion is
+    regular: a short run tells them apart, with no average to converge.
+
+    Parameters
+    ----------
+    growth : array_like, shape (n_samples, ...)
+        Log growth of the first tangent between samples, from when it began.
+
+    Returns
+    -------
+    ndarray, shape (n_samples, ...)
+        At least 0.
+
+    References
+    ----------
+    .. [1] Froeschlé, Lega & Gonczi, Celest. Mech. Dyn. Astron. 67 (1997) 41.
+
+    Examples
+    --------
+    >>> fast_lyapunov_indicator([0.5, -1.0, 1.0, 1.0])
+    array([0.5, 0.5, 0.5, 1.5])
+    """
+    return np.maximum.accumulate(np.maximum(np.cumsum(np.asarray(growth, dtype=float), axis=0), 0.0), axis=0)
+
+
+def correlation_sum(points, radii, n_apart=1):
+    r"""Return the share of pairs of points within each of some distances of each other.
+
+    .. math:: C(r) = \frac{\#\{i < j: j - i \ge w, |x_i - x_j| \le r\}}{\#\{i < j: j - i \ge w\}}
+
+    Parameters
+    ----------
+    points : array_like, shape (n_samples, n_channels)
+        States of a strobed orbit, in their order.
+    radii : array_like, shape (n_radii,)
+        In the largest difference of a component.
+    n_apart : int, default=1
+        w: pairs nearer in time are left out, for they are near in space whatever the attractor [1]_.
+
+    Returns
+    -------
+    ndarray, shape (n_radii,)
+
+    References
+    ----------
+    .. [1] Theiler, Phys. Rev. A 34 (1986) 2427.
+
+    Examples
+    --------
+    >>> correlation_sum([[0.0], [1.0], [3.0]], [1.0, 2.0, 3.0]).round(3)
+    array([0.333, 0.667, 1.   ])
+    """
+    from scipy.spatial import cKDTree
+
+    points, radii = finite("points", points, (None, None)), finite("radii", radii, (None,))
+    n, n_apart = len(points), whole("n_apart", n_apart, 1)
+    if n_apart >= n:
+        raise ValueError(f"n_apart must be < {n}, the number of points, got {n_apart}")
+    tree = cKDTree(points)
+    count = (tree.count_neighbors(tree, radii, p=np.inf) - n) / 2.0
+    for lag in range(1, n_apart):
+        near = np.abs(points[lag:] - points[:-lag]).max(axis=1)
+        count -= (near[:, None] <= radii).sum(axis=0)
+    return count / ((n - n_apart) * (n - n_apart + 1) / 2.0)
+
+
+def correlation_dimension(points, *, n_apart=None, n_radii=24):
+    r"""Estimate the correlation dimension of an attractor: the slope of log C(r) against log r [1]_.
+
+    Parameters
+    ----------
+    points : array_like, shape (n_samples, n_channels)
+        States of a strobed orbit, in their order; thousands. N of them show no dimension above 2 log10 N.
+    n_apart : int, optional
+        As for `correlation_sum`. Default: a hundredth of the samples.
+    n_radii : int, default=24
+        Radii between those of 1e-3 (or a hundred pairs, if that is more) and of 3e-2 of all pairs.
+
+    Returns
+    -------
+    dimension, error : float
+        The slope of the fit; half the range of the slopes of its thirds, which shows where there is no plateau.
+        0, 0 for states that repeat exactly, a cycle.
+
+    References
+    ----------
+    .. [1] Grassberger & Procaccia, Physica D 9 (1983) 189.
+
+    Examples
+    --------
+    >>> angle = np.arange(3_000) * 2.4
+    >>> dimension, error = correlation_dimension(np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    >>> bool(abs(dimension - 1) < 0.05)
+    True
+    """
+    points = finite("points", points, (None, None))
+    n = len(points)
+    if n < 300:
+        raise ValueError(f"points must be >= 300, got {n}")
+    n_apart = max(1, n // 100) if n_apart is None else n_apart
+    one, other = np.random.default_rng(0).integers(n, size=(2, 200_000))
+    distance = np.sort(np.abs(points[one] - points[other]).max(axis=1)[one != other])
+    low = max(1e-3, 200.0 / n**2)
+    extent = np.abs(points - points.mean(axis=0)).max()
+    if distance[int(low * distance.size)] <= 1e-10 * extent:
+        return 0.0, 0.0
+    ends = distance[[int(low * distance.size), int(3e-2 * distance.size)]]
+    radii = np.geomspace(*ends, whole("n_radii", n_radii, 6))
+    x, y = np.log(radii), np.log(np.maximum(correlation_sum(points, radii, n_apart), np.finfo(float).tiny))
+    slopes = [np.polyfit(x[part], y[part], 1)[0] for part in np.array_split(np.arange(n_radii), 3)]
+    return float(np.polyfit(x, y, 1)[0]), float(np.ptp(slopes) / 2.0)

@@ -1,0 +1,176 @@
+r"""Statistics of long series of samples: averages with errors, extremes, returns, rotation numbers.
+
+Here they are functions of a whole series (n_samples, ...), in NumPy; `dmft.streaming` has them for many series of
+any length, chunk by chunk. Samples are to be taken once a period of the map.
+
+The average of a function over a quasi-periodic orbit converges slowly, like 1/N; weighted by a bump that
+vanishes smoothly at both ends of the series it converges faster than any power [1]_,
+
+.. math:: \mathrm{WB}_N(f) = \sum_n w\Big(\frac{n+1/2}{N}\Big) f_n \Big/ \sum_n w\Big(\frac{n+1/2}{N}\Big), \qquad
+          w(t) = e^{-1/t(1-t)}.
+
+In chaos nothing beats the plain mean, and its error is that of the means of a few long batches [2]_, which are all
+but independent where single samples are not.
+
+References
+----------
+.. [1] Das, Saiki, Sander & Yorke, Nonlinearity 30 (2017) 4111, arXiv:1508.00062.
+.. [2] Flyvbjerg & Petersen, J. Chem. Phys. 91 (1989) 461.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._util.checks import whole
+
+
+def weighted_average(series):
+    """Return the weighted Birkhoff average of a series over its first axis.
+
+    Parameters
+    ----------
+    series : array_like, shape (n_samples, ...)
+        At least one sample.
+
+    Returns
+    -------
+    ndarray, shape (...)
+
+    Examples
+    --------
+    >>> turn = 2 * np.pi * np.arange(1_000) * (np.sqrt(5) - 1) / 2
+    >>> bool(abs(np.cos(turn).mean()) > 1e-5), bool(abs(weighted_average(np.cos(turn))) < 1e-12)
+    (True, True)
+    """
+    series = np.asarray(series, dtype=float)
+    t = (np.arange(len(series)) + 0.5) / len(series)
+    weight = np.exp(-1.0 / (t * (1.0 - t)))
+    return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
+
+
+def standard_error(means, axis=0):
+    """Return the standard error of the mean of batches, from their means along an axis.
+
+    Where batches are still correlated with their neighbours it is that of an autoregressive series [1]_.
+
+    Parameters
+    ----------
+    means : ndarray
+    axis : int, default=0
+
+    Returns
+    -------
+    ndarray
+        Without that axis; NaN with less than two batches.
+
+    References
+    ----------
+    .. [1] Steiger, Lada, Wilson, Joines, Alexopoulos & Goldsman, ACM Trans. Model. Comput. Simul. 15 (2005) 39.
+
+    Examples
+    --------
+    >>> float(standard_error(np.array([1.0, -1.0, 1.0, -1.0])).round(3))
+    0.577
+    """
+    means = np.moveaxis(means, axis, 0)
+    n = len(means)
+    if n < 2:
+        return np.full(means.shape[1:], np.nan)
+    with np.errstate(invalid="ignore", divide="ignore"):  # constant or infinite channels
+        away = means - means.mean(axis=0)
+        square = (away**2).sum(axis=0)
+        # 1 / n takes the bias out; a correlation that may be chance is left alone.
+        correlation = np.minimum((away[1:] * away[:-1]).sum(axis=0) / square + 1.0 / n, 0.9)
+        widening = np.where(correlation > 1.0 / np.sqrt(n), (1.0 + correlation) / (1.0 - correlation), 1.0)
+        return np.sqrt(square / (n - 1) / n * widening)
+
+
+def batch_means(series, n_batches=20):
+    """Return the mean of a series over its first axis, and its standard error from the means of batches.
+
+    Parameters
+    ----------
+    series : array_like, shape (n_samples, ...)
+        What is left over by `n_batches` equal batches counts in the mean alone.
+    n_batches : int, default=20
+        At least 2, at most n_samples. The error follows Student's law of ``n_batches - 1`` degrees.
+
+    Returns
+    -------
+    mean, stderr : ndarray, shape (...)
+
+    Examples
+    --------
+    >>> mean, stderr = batch_means(np.random.default_rng(0).normal(size=10_000))
+    >>> bool(abs(mean) < 0.03), float(stderr.round(3))
+    (True, 0.01)
+    """
+    series = np.asarray(series, dtype=float)
+    n_batches = whole("n_batches", n_batches, 2)
+    length = len(series) // n_batches
+    if not length:
+        raise ValueError(f"n_batches must be <= {len(series)}, the number of samples, got {n_batches}")
+    means = series[: length * n_batches].reshape(n_batches, length, *series.shape[1:]).mean(axis=1)
+    return series.mean(axis=0), standard_error(means)
+
+
+def closest_returns(series):
+    """Return when a series comes closer to its first sample than ever before, and how close.
+
+    On a cycle the times end with its period, on a torus they are the denominators of the best rational
+    approximations of its rotation number.
+
+    Parameters
+    ----------
+    series : array_like, shape (n_samples, n_channels)
+
+    Returns
+    -------
+    times : ndarray of int, shape (n_records,)
+    distances : ndarray, shape (n_records,)
+        The largest difference of a component.
+
+    Examples
+    --------
+    >>> angle = 2 * np.pi * np.arange(100) * (np.sqrt(5) - 1) / 2
+    >>> closest_returns(np.stack([np.cos(angle), np.sin(angle)], axis=1))[0]
+    array([ 1,  2,  3,  5,  8, 13, 21, 34, 55, 89])
+    """
+    series = np.asarray(series, dtype=float)
+    distance = np.abs(series[1:] - series[0]).max(axis=1)
+    before = np.minimum.accumulate(np.concatenate([[np.inf], distance[:-1]]))
+    times = np.flatnonzero(distance < before)
+    return times + 1, distance[times]
+
+
+def rotation_steps(series, centre, plane):
+    """Return by how many turns a series moves about a centre in a plane, sample by sample.
+
+    Their mean is the rotation number, if they all lie within less than one turn of each other.
+
+    Parameters
+    ----------
+    series : array_like, shape (n_samples, n_channels)
+    centre : array_like, shape (n_channels,)
+    plane : array_like, shape (2, n_channels)
+        Two directions; the angle is counted from the first to the second.
+
+    Returns
+    -------
+    ndarray, shape (n_samples - 1,)
+
+    Examples
+    --------
+    >>> angle = 2 * np.pi * 0.3 * np.arange(50)
+    >>> steps = rotation_steps(np.stack([np.cos(angle), np.sin(angle)], axis=1), [0, 0], np.eye(2))
+    >>> float(weighted_average(steps).round(12))
+    0.3
+    """
+    across, up = np.asarray(plane, dtype=float) @ (np.asarray(series, dtype=float) - centre).T
+    steps = np.diff(np.arctan2(up, across)) / (2.0 * np.pi)
+    low = high = 0.0
+    for i, step in enumerate(steps):
+        steps[i] = step = step - np.rint(step - 0.5 * (low + high))
+        low, high = (step, step) if i == 0 else (min(low, step), max(high, step))
+    return steps

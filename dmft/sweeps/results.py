@@ -1,0 +1,219 @@
+"""What a sweep measured: arrays by name, from memory or from a store."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+
+import numpy as np
+
+from ..store import Store, merge, netcdf, put, write_whole
+
+
+class SweepResult:
+    """What a sweep measured at every point; index it by the name of an array.
+
+    Attributes
+    ----------
+    axes : dict of str to ndarray
+        Values along each axis. Axes swept together share the first one's dimension.
+    dims : tuple of str
+        The leading dimensions of every array.
+    store : Store or None
+        The folder it is in; None if it is kept in memory.
+    partial : bool
+        Whether arrays may have gaps where points are not done: NaN, 0 or empty text.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, sweep
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> result = sweep(model, beta=[0.5, 1.0], n_steps=100, n_rows=10, progress=False)
+    >>> result["attention"].shape
+    (2, 10, 3)
+    """
+
+    def __init__(self, axes, dims, source, partial=False):
+        self.partial = partial
+        self.axes = axes
+        self.dims = dims
+        self.store = source if isinstance(source, Store) else None
+        self._source = source
+
+    @property
+    def variables(self):
+        """Of each array the dimensions after the leading ones, the unit, the meaning; a dict of tuples."""
+        return self._source.variables()
+
+    @property
+    def labels(self):
+        """The names along a dimension, where it has any; a dict of arrays of str."""
+        return self._source.labels()
+
+    @property
+    def specification(self):
+        """All that determines the numbers, as nested dicts: network, start, run, and how it was followed."""
+        return self._source.specification()
+
+    @property
+    def shape(self):
+        """Sizes of the leading dimensions."""
+        return tuple(len(self.axes[name]) for name in self.dims)
+
+    @property
+    def complete(self):
+        """Whether every point is done."""
+        return sum(len(index) for index, _ in self._source.parts("status")) == math.prod(self.shape)
+
+    def keys(self):
+        """Return the names of the arrays."""
+        return list(self.variables)
+
+    def __contains__(self, name):
+        return name in self.keys()
+
+    def __getitem__(self, name):
+        if name not in self:
+            raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self.keys())}")
+        n_points, n_put, array = math.prod(self.shape), 0, None
+        for index, part in self._source.parts(name):
+            array = put(array, n_points, index, part)
+            n_put += len(index)
+        if n_put != n_points and not self.partial:
+            raise KeyError(
+                f"{name!r} is not complete: the sweep has not finished; resume it, or load it with partial=True"
+            )
+        array = array.astype(str) if array.dtype.kind == "O" else array
+        return array.reshape(*self.shape, *array.shape[1:])
+
+    def coded(self, name):
+        """Return an array of labels as whole numbers, and the name of each number.
+
+        The names are those in the array, or in its meaning if that says "0: this, 1: that".
+        """
+        array = self[name]
+        if array.dtype.kind in "iu":
+            names = dict(re.findall(r"(\d+): ([^,;]+)", self.variables[name][2]))
+            return array, [names.get(str(i), str(i)) for i in range(max(0, int(array.max())) + 1)]
+        names, codes = np.unique(array, return_inverse=True)
+        return codes.reshape(array.shape), names.tolist()
+
+    def __repr__(self):
+        sizes = " x ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
+        return f"SweepResult({sizes}; {', '.join(self.keys())})"
+
+    @property
+    def n_failed(self):
+        """Number of points where the job, or one of its methods, came to no end."""
+        return int(np.count_nonzero(self["status"].reshape(math.prod(self.shape), -1).any(axis=1)))
+
+    def to_netcdf(self, path):
+        """Write all arrays to one netCDF4 file, which xarray and h5py read, piece by piece from a store.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced if it exists; whole or absent.
+        """
+        variables = {name: (self.dims + dims, *about) for name, (dims, *about) in self.variables.items()}
+        attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
+        if self.store is None:
+            arrays = {name: self[name] for name in self.keys()}
+            write_whole(path, netcdf(arrays, {**self.axes, **self.labels}, attributes, variables))
+            return
+        self["status"]  # complete, or an error
+        attributes["dmft_manifest"] = json.dumps(self.store.manifest)
+        attributes |= {f"dmft_{name}": text for name, text in self.store.manifest["provenance"].items()}
+        merge(self.store, path, self.axes, self.dims, attributes, variables, self.labels)
+
+    def to_xarray(self):
+        """Return an ``xarray.Dataset``; needs the extra ``[xarray]``.
+
+        Returns
+        -------
+        xarray.Dataset
+            Dimensions named by the axes, then row, feature, exponent; units and meanings in the
+            attributes of each variable.
+        """
+        try:
+            import xarray
+        except ImportError as error:
+            raise ImportError('to_xarray needs xarray; pip install "dmft[xarray]"') from error
+        about = {n: {"units": units, "long_name": meaning} for n, (_, units, meaning) in self.variables.items()}
+        variables = {
+            name: (self.dims + self.variables[name][0], self[name], about[name])
+            for name in self.keys()
+            if name not in self.dims
+        }
+        coordinates = {name: (name, self.axes[name], about.get(name, {})) for name in self.dims}
+        coordinates.update({name: (name, names) for name, names in self.labels.items()})
+        return xarray.Dataset(variables, coordinates)
+
+
+class Memory:
+    """The blocks of a sweep that has no folder; read like a `Store`."""
+
+    def __init__(self, job):
+        self._job = job
+        self._blocks = {}
+
+    def save(self, task, arrays):
+        """Keep the arrays of a block."""
+        self._blocks[task.number] = task.index, arrays
+
+    def specification(self):
+        """Return what the job says of itself."""
+        return self._job.specification()
+
+    def read(self, number):
+        """Return all arrays of a block."""
+        return self._blocks[number][1]
+
+    def parts(self, name):
+        """Yield of every block the numbers of its points, and one array of them."""
+        for index, arrays in self._blocks.values():
+            yield index, arrays[name]
+
+    def variables(self):
+        """Return of each array the dimensions after the point, unit, meaning."""
+        arrays = next(iter(self._blocks.values()))[1]
+        return {name: about for name, about in self._job.variables.items() if name in arrays}
+
+    def labels(self):
+        """Return the names along dimensions that have any, a dict of arrays of str."""
+        return {name: np.array(names) for name, names in self._job.labels.items()}
+
+
+def load(folder, partial=False):
+    """Return the sweep that a folder holds.
+
+    Parameters
+    ----------
+    folder : path-like
+        A store made by `sweep` or ``dmft run``.
+    partial : bool, default=False
+        Let arrays have gaps where points are not done yet.
+
+    Returns
+    -------
+    SweepResult
+
+    Raises
+    ------
+    dmft.store.StoreError
+        If there is no sweep, or it cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dmft import Features, SelfAttention, load, sweep
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = sweep(model, beta=[0.5, 1.0], n_steps=100, n_rows=10, store=folder, progress=False)
+    ...     load(folder)["attention"].shape
+    (2, 10, 3)
+    """
+    store = Store.open(folder)
+    spec = store.specification()
+    return SweepResult({k: np.array(v) for k, v in spec["axes"].items()}, tuple(spec["dims"]), store, partial)

@@ -1,0 +1,126 @@
+"""Trust in a store: points computed again from its manifest alone, and compared bit by bit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from .._util.checks import whole
+from ..store import Store, StoreError
+from . import job as jobs
+from .grid import Grid, Task
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """What came of computing points again.
+
+    Attributes
+    ----------
+    points : dict of str to ndarray, shape (n_points,)
+        The parameters of those that were computed again.
+    index : ndarray of int, shape (n_points,)
+        Their numbers on the grid.
+    differing : dict of int to list of str
+        Of points with other bits than the store, the arrays in which they differ.
+    changes : list of str
+        What is not as it was when the store was made, and may change bits.
+    """
+
+    points: dict
+    index: np.ndarray
+    differing: dict
+    changes: list
+
+    def __bool__(self):
+        return not self.differing
+
+
+def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
+    """Compute random points of a store again, and compare all bits.
+
+    The job is made from the manifest, so this also shows that the manifest is enough to make the
+    numbers again. Of a job whose points build on one another, whole blocks are computed.
+
+    Parameters
+    ----------
+    folder : path-like
+    n_points : int, default=3
+        How many of the finished points; at most all.
+    seed : int, optional
+        Of the choice of points. Default: another choice each time.
+    job : object, optional
+        If its kind is not among `dmft.jobs.KINDS`.
+    n_threads : int or None
+        Results do not depend on it.
+
+    Returns
+    -------
+    Verification
+        True if all bits are the same.
+
+    Raises
+    ------
+    dmft.store.StoreError
+        If the folder holds no sweep, no finished point, or a shard that is needed is damaged.
+    ValueError
+        If the job cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from dmft import Features, SelfAttention, sweep
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = sweep(model, beta=[0.5, 1.0, 1.5], n_steps=100, n_rows=10, store=folder, progress=False)
+    ...     bool(verify(folder, 2))
+    True
+    """
+    store = Store.open(folder)
+    spec = store.specification()
+    job = jobs.from_specification(spec) if job is None else job
+    grid = Grid.of(job, spec["axes"], spec["together"])
+    size = store.manifest["block"]
+    alone = not hasattr(job, "cut")
+    blocks = {block.number: block for block in (grid.cut(job, size) if alone else job.cut(grid, size))}
+    done = store.done()
+    if not done:
+        raise StoreError(f"{folder} has no finished block yet")
+    of_block = np.concatenate([np.full(len(blocks[number].index), number) for number in done])
+    index = np.concatenate([np.asarray(blocks[number].index) for number in done])
+    n_points = min(whole("n_points", n_points, 1), index.size)
+    chosen = np.sort(np.random.default_rng(seed).choice(index.size, n_points, replace=False))
+    numbers = np.unique(of_block[chosen])
+    for number in numbers:
+        store.check(number)
+    if alone:
+        index, of_block = index[chosen], of_block[chosen]
+        tasks = [Task(-1, part, grid.points(part)) for part in map(np.asarray, grid.groups(job, index))]
+    else:
+        keep = np.isin(of_block, numbers)
+        index, of_block = index[keep], of_block[keep]
+        tasks = [
+            Task(n, np.asarray(blocks[n].index), grid.points(blocks[n].index), tuple(map(store.read, blocks[n].after)))
+            for n in numbers.tolist()
+        ]
+    block_of = dict(zip(index.tolist(), of_block.tolist(), strict=True))
+    differing = {}
+    for task in tasks:
+        ours = job.run(task, n_threads, lambda n_points: None)
+        ours = {name: array for name, array in ours.items() if name in job.variables}
+        for row, point in enumerate(task.index.tolist()):
+            theirs = store.row(block_of[point], point)
+            names = [name for name in {**ours, **theirs} if not _same(name, ours, theirs, row)]
+            if names:
+                differing[point] = names
+    return Verification(grid.points(index), index, differing, store.changes)
+
+
+def _same(name, ours, theirs, row):
+    if name not in ours or name not in theirs:
+        return False
+    one, other = np.asarray(ours[name][row]), np.asarray(theirs[name])
+    if one.dtype.kind == "U" or other.dtype.kind == "U":
+        return one.shape == other.shape and bool((one == other).all())
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()

@@ -1,0 +1,307 @@
+"""Labels: textbook maps first, then the regimes of the paper, and what a label must not depend on."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from textbook import circle, diagonal
+from window_maps import delayed_logistic, henon, logistic
+
+import dmft
+from dmft.attention.basins import distinct, finder, settle
+from dmft.attention.batch import Batch
+from dmft.attention.reference import companion
+from dmft.dynamics.classify import Rules, classify
+from dmft.dynamics.cycles.window_map import WindowMap
+from dmft.dynamics.system import Map
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+
+
+def system_of(window_map, windows):
+    """The same map as a system: its state is the window, laid out flat."""
+    n_context, n_features = window_map.n_context, window_map.n_features
+
+    def look(state, value):
+        return window_map.at(value).linearize(state.reshape(-1, 1, n_context, n_features))
+
+    def step(state, value):
+        return np.concatenate([look(state, value)[0][:, 0], state[:, :-n_features]], axis=1)
+
+    def jacobian(state, value):
+        return np.stack([companion(rows) for rows in look(state, value)[1][:, 0]])
+
+    return Map(step, windows.reshape(len(windows), -1), jacobian, parameters=[window_map.value])
+
+
+def judged(window_map, windows, transient=1000, **rules):
+    system = system_of(window_map, np.asarray(windows, dtype=float))
+    system.advance(transient)
+    return classify(system, finder(window_map), rules=Rules(**rules))
+
+
+# ---- textbook maps ----
+
+
+def test_linear_maps_fall_to_their_fixed_point():
+    rates = np.array([[0.5, 0.1], [0.99, -0.8], [-0.7, 0.7]])
+    for rate in rates:
+        system = diagonal([rate])
+        window_map = WindowMap(lambda window, phase, value, rate=rate: window[..., 0, :] * rate, 1, 2, [0.0])
+        verdict = classify(system, finder(window_map))[0]
+        assert (verdict.kind, verdict.period) == ("cycle", 1)
+        assert_allclose(verdict.exponents, np.sort(np.log(np.abs(rate)))[::-1], atol=1e-12)
+
+
+@pytest.mark.parametrize(("r", "period"), [(2.8, 1), (3.2, 2), (3.5, 4), (3.83, 3), (3.55, 8)])
+def test_logistic_cycles(r, period):
+    found = judged(logistic([r]), [[[0.3]]])[0]
+    assert (found.kind, found.period) == ("cycle", period)
+    product = np.prod(r * (1 - 2 * found.orbit))
+    assert_allclose(found.exponents[0], np.log(abs(product)) / period, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("r", "bands"), [(4.0, 1), (3.9, 1), (3.6, 2), (3.58, 4)])
+def test_logistic_chaos_on_its_bands(r, bands):
+    """Two bands below r = 3.6785735, four below 3.5925722."""
+    found = judged(logistic([r]), [[[0.3]]], first=256, patience=1024)[0]
+    assert (found.kind, found.n_positive, found.n_bands) == ("chaos", 1, bands)
+    if r == 4.0:
+        assert_allclose(found.exponents[0], np.log(2), atol=5 * found.stderr[0] + 1e-3)
+
+
+def test_henon_is_chaotic():
+    found = judged(henon([1.4]), [[[0.1, 0.03]]], first=256, patience=1024)[0]
+    assert (found.kind, found.n_positive, found.n_bands) == ("chaos", 1, 1)
+    assert abs(found.exponents[0] - 0.41922) < 5 * found.stderr[0]  # five sigma
+    assert_allclose(found.exponents.sum(), np.log(0.3), rtol=1e-12)
+
+
+def nothing(points, states, n_samples):
+    """No cycles: states are not what the map takes."""
+    return type("None", (), {"found": np.zeros(len(points), dtype=bool)}), [None] * len(points)
+
+
+def test_the_circle_map_between_tongues_is_a_torus():
+    """One exponent, which is zero, is all there is: no other one sets a scale, so it must reach rounding."""
+    golden = (np.sqrt(5) - 1) / 2
+    both = circle([0.1, 0.1], [golden, golden], [0.0, 0.5])
+    both.advance(500)
+    for found in classify(both, nothing):
+        assert (found.kind, found.n_zero, found.n_bands) == ("torus", 1, 1)
+        assert found.rotations[0].unlocked()
+
+
+def test_a_torus_of_dimension_two_has_two_rotation_numbers():
+    """Two independent turns: both exponents vanish."""
+    turns = np.array([np.sqrt(2) - 1, np.sqrt(3) - 1.5])
+    system = Map(
+        lambda x: x + turns,
+        [[0.1, 0.2]],
+        lambda x: np.eye(2)[None],
+        observe=lambda x: np.concatenate([np.cos(2 * np.pi * x), 0.5 * np.sin(2 * np.pi * x)], axis=1),
+    )
+    found = classify(system, nothing)[0]
+    assert (found.kind, found.n_zero) == ("torus", 2)
+    assert_allclose(sorted(one.value for one in found.rotations), sorted(turns), rtol=0, atol=1e-9)
+
+
+def test_two_chaotic_maps_side_by_side_are_hyperchaos():
+    """Logistic maps at r = 4 and 3.9: exponents ln 2 and about 0.496, both positive."""
+    r = np.array([4.0, 3.9])
+    system = Map(lambda x: r * x * (1 - x), [[0.3, 0.4]], lambda x: (r - 2 * r * x)[..., None] * np.eye(2))
+    found = classify(system, nothing, rules=Rules(first=256, patience=1024))[0]
+    assert (found.kind, found.n_positive) == ("chaos", 2)
+    assert abs(found.exponents[0] - np.log(2)) < 5 * found.stderr[0] + 1e-3
+
+
+@pytest.mark.parametrize(("r", "kind"), [(1.9, "cycle"), (1.99, "cycle"), (2.02, "torus"), (2.1, "torus")])
+def test_the_delayed_logistic_map_round_its_neimark_sacker_point(r, kind):
+    """A fixed point below r = 2; above it a circle, turning by nearly a sixth. Near it transients are slow."""
+    found = judged(delayed_logistic([r]), [[[0.4], [0.4]]])[0]
+    assert found.kind == kind
+    if kind == "torus":
+        assert 0.14 < found.rotations[0].value < 1 / 6
+
+
+# ---- the attention map ----
+
+
+@pytest.mark.parametrize(
+    ("beta", "name"),
+    [
+        (0.0, "cycle of period 4"),
+        (1.24, "cycle of period 4"),
+        (1.255, "torus"),
+        (1.26451, "cycle of period 44"),
+        (1.27, "cycle of period 28"),
+        (1.28, "chaos"),
+        (1.4, "chaos"),
+        (1.45, "cycle of period 60"),
+    ],
+)
+def test_the_regimes_of_the_paper(beta, name):
+    found = dmft.attractor(PAPER.replace(beta=beta), n_transient=50_000)
+    assert found.name == name
+    assert found.reason
+    assert not found.disputed
+    if beta == 0.0:
+        assert np.isneginf(found.exponents).all()
+    if beta == 1.24:
+        assert_allclose(found.exponents[0], -0.00107283396865, rtol=0, atol=1e-13)
+    if name == "torus":
+        assert_allclose(found.exponents[0], 0.0, atol=5 * found.stderr[0])
+        assert_allclose(found.rotation.value, 0.256139769484, atol=10 * found.rotation.error + 1e-11)
+
+
+def test_weak_chaos_on_many_bands_is_chaos():
+    """beta = 1.2752: 8 bands and a leading exponent of 0.014, which fool both the 0-1 test and Birkhoff digits."""
+    start = dmft.Start.random(0)
+    kinds = {}
+    for beta in (1.2749, 1.2752, 1.2754):
+        found = dmft.attractors(PAPER.replace(beta=beta), starts=[dmft.Start.random(s) for s in range(8)])
+        for one in found:
+            kinds.setdefault(one.name, []).append(one.exponents[0])
+    assert "chaos on 8 bands" in kinds, start
+    assert all(0.005 < x < 0.03 for x in kinds["chaos on 8 bands"])
+
+
+def settled(betas, n_threads=1, more=0, shift=0):
+    n = len(betas) + more
+    beta = np.append(betas, np.linspace(1.3, 1.5, more))
+    state = dmft.Start.random(0).state(PAPER)
+    batch = Batch(PAPER, beta, np.full(n, 220.0), np.full(n, 0.02), [state] * n, n_threads)
+    batch.advance(20_000 + shift)
+    return settle(batch, PAPER, n_threads=n_threads)[: len(betas)]
+
+
+BETAS = np.array([1.24, 1.25, 1.255, 1.27, 1.28])
+
+
+@pytest.mark.parametrize("how", [{"n_threads": 2}, {"more": 11}])
+def test_labels_are_the_same_to_the_bit_in_any_company(how):
+    for one, other in zip(settled(BETAS), settled(BETAS, **how), strict=True):
+        assert one.name == other.name
+        assert one.n_steps == other.n_steps
+        assert_array_equal(one.exponents, other.exponents)
+        assert_array_equal(one.moments, other.moments)
+
+
+@pytest.mark.parametrize("shift", [1, 2, 3, 4001])
+def test_a_shift_in_time_changes_no_label(shift):
+    for one, other in zip(settled(BETAS), settled(BETAS, shift=shift), strict=True):
+        assert one.name == other.name
+        assert one.same(other)
+
+
+def test_another_start_on_the_same_attractor_gives_the_same_label():
+    for beta in BETAS:
+        one = dmft.attractor(PAPER.replace(beta=beta), n_transient=20_000)
+        other = dmft.attractor(PAPER.replace(beta=beta), start=one.window, n_transient=777)
+        assert one.same(other), beta
+
+
+def test_an_orbit_that_leaves_the_numbers_is_labelled():
+    one = np.eye(2)
+    features = dmft.Features.gaussian(output=one, value=one, query=one, key=one)
+    model = dmft.SelfAttention(features, n_context=2, beta=1e200, gamma=1.0)
+    found = dmft.attractor(model)
+    assert found.name == "lost"
+    assert found.period == 0
+
+
+def test_a_map_of_steps_has_no_exponents_to_judge_by():
+    """Where tanh is a sign, every derivative vanishes, and yet the orbit need not repeat."""
+    found = dmft.attractor(PAPER.replace(beta=1e200), rules=Rules(most=2048))
+    assert found.kind in ("undetermined", "cycle")
+    assert np.isneginf(found.exponents).all()
+
+
+# ---- coexistence ----
+
+
+def test_coexisting_attractors_and_their_basins():
+    """beta = 1.2697: 256 starts led to cycles of 28, 56 and 16 steps in shares of 0.87, 0.12 and 0.01."""
+    found = dmft.attractors(PAPER.replace(beta=1.2697), starts=64)
+    names = [one.name for one in found]
+    assert names[:2] == ["cycle of period 28", "cycle of period 56"]
+    assert len(set(names)) == len(names)
+    assert_allclose(found.fraction.sum(), 1.0)
+    assert abs(found.fraction[0] - 0.87) < 4 * found.fraction_error[0]  # four sigma
+    assert_array_equal(np.bincount(found.index) / 64, found.fraction)
+
+
+def test_mirror_images_are_told_apart_without_position():
+    """epsilon = 0: A -> -A is a symmetry, so attractors that are not their own image come in pairs."""
+    model = PAPER.replace(beta=1.6, epsilon=0.0)
+    window = np.random.default_rng(0).uniform(-0.5, 0.5, (4, 3))
+    one, other = (dmft.attractor(model, start=dmft.Start.window(sign * window)) for sign in (1, -1))
+    assert one.kind == other.kind
+    n = PAPER.n_features
+    assert_allclose(one.moments[:n], -other.moments[:n], atol=1e-9 + 10 * one.moments_error[:n].max())
+    assert_allclose(one.moments[n:], other.moments[n:], atol=1e-9 + 10 * one.moments_error[n:].max())
+
+
+def test_shares_have_errors_even_where_all_starts_agree():
+    found = distinct([dmft.attractor(PAPER.replace(beta=1.24))] * 10)
+    assert len(found) == 1
+    assert found.fraction[0] == 1.0
+    assert 0 < found.fraction_error[0] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        ({"n_transient": -1}, "n_transient must be"),
+        ({"n_exponents": 0}, "n_exponents must be"),
+        ({"n_exponents": 13}, "n_exponents must be <= n_context"),
+        ({"starts": 0}, "starts must be"),
+    ],
+)
+def test_bad_arguments_are_named(arguments, rule):
+    call = dmft.attractors if "starts" in arguments else dmft.attractor
+    with pytest.raises(ValueError, match=rule):
+        call(PAPER, **arguments)
+
+
+# ---- sweeps ----
+
+
+def swept(**arguments):
+    how = {"n_steps": 64, "n_transient": 20_000, "measure": ("orbit", "attractor"), "progress": False, "n_rows": 64}
+    return dmft.sweep(PAPER, **{**how, **arguments})
+
+
+def test_a_sweep_has_the_labels_of_single_points():
+    betas = [1.24, 1.255, 1.28]
+    result = swept(beta=betas)
+    codes, names = result.coded("kind")
+    for i, beta in enumerate(betas):
+        one = dmft.attractor(PAPER.replace(beta=beta), n_transient=20_000)
+        assert names[codes[i]] == one.kind
+        assert result["period"][i] == one.period
+        assert_array_equal(result["exponents"][i], one.exponents[:4])
+        assert_array_equal(result["moments"][i], one.moments)
+
+
+def test_what_a_sweep_records_lies_on_what_it_judged():
+    """beta = 1.27: the orbit repeats after the period that was found."""
+    result = swept(beta=[1.27])
+    period = int(result["period"][0])
+    rows = result["attention"][0]
+    assert_allclose(rows[period:], rows[:-period], atol=1e-9)
+
+
+def test_attractors_keep_their_numbers_along_a_sweep_over_starts():
+    result = swept(
+        beta=np.linspace(1.2695, 1.2699, 5), start=[dmft.Start.random(s) for s in range(12)], n_transient=40_000
+    )
+    index = dmft.identify(result)
+    assert index.shape == (12, 5)
+    period = result["period"]
+    for number in range(index.max() + 1):
+        assert len(np.unique(period[index == number])) <= 2  # a cycle may double its period on the way
+    assert {28, 56} <= set(np.unique(period))
+    with pytest.raises(ValueError, match="over start and one parameter"):
+        dmft.identify(swept(beta=[1.27]))
+    with pytest.raises(ValueError, match="must have the measure 'attractor'"):
+        dmft.identify(dmft.sweep(PAPER, beta=[1.27], n_steps=10, progress=False))

@@ -1,0 +1,336 @@
+"""Cycles: the linear algebra against mpmath, textbook maps with closed forms, then the network."""
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import models, states
+from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, linear, logistic
+
+import dmft
+from dmft import _kernels
+from dmft.attention import batch as meanfield
+from dmft.attention import reference
+from dmft.attention.batch import LAWS, Batch
+from dmft.dynamics.cycles import AttentionMap, cycle, cyclic, find_cycles
+from dmft.dynamics.cycles.newton import polish, windows_of
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+
+
+def paper_batch(beta, n_steps=4_000):
+    """The orbits of some betas after a transient."""
+    n = len(beta)
+    start = dmft.Start.random(0).state(PAPER)
+    batch = Batch(PAPER, beta, np.full(n, PAPER.gamma), np.full(n, PAPER.epsilon), [start] * n)
+    batch.advance(n_steps)
+    return batch
+
+
+# -- one step and its derivatives -------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_one_step_and_its_rows_match_the_reference(data):
+    law = data.draw(st.sampled_from(LAWS))
+    model = data.draw(models(max_features=5, max_context=6, gamma=30.0, beta=4.0, law=law))
+    state = data.draw(states(model, full=True))
+    point = ([model.beta], [model.gamma], [model.epsilon])
+    following, rows = meanfield.linearize(model, *point, state.attention[None], state.phase)
+    expected = reference.jacobian(model, state.attention, state.phase)
+    scale = 1.0 + np.abs(expected).max()
+    assert_allclose(following[0], reference.step(model, state.attention, state.phase), rtol=0, atol=1e-12)
+    assert_allclose(rows[0], expected, rtol=0, atol=1e-12 * scale)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_series_give_the_compiled_step_and_rows(data):
+    law = data.draw(st.sampled_from(LAWS))
+    model = data.draw(models(max_features=4, max_context=4, gamma=30.0, beta=4.0, law=law))
+    window = data.draw(states(model, full=True)).attention
+    system = AttentionMap(model)
+    following, rows = system.linearize(window[None, None])
+    plain, plain_rows = super(AttentionMap, system).linearize(window[None, None])
+    scale = 1.0 + np.abs(rows).max()
+    assert_allclose(plain, following, rtol=0, atol=1e-12)
+    assert_allclose(plain_rows, rows, rtol=0, atol=1e-12 * scale)
+    plain = system.step(window[None, None], np.array([0]), system.value[:, None])
+    assert_allclose(plain, following, rtol=0, atol=1e-12)
+
+
+def test_linearized_bits_depend_on_nothing_but_the_window():
+    rng = np.random.default_rng(0)
+    windows, beta = rng.uniform(-1, 1, (70, 4, 3)), np.linspace(1.0, 1.5, 70)
+    windows, beta = np.tile(windows, (100, 1, 1)), np.tile(beta, 100)
+    point = (beta, np.full(7000, 220.0), np.full(7000, 0.02))
+    expected = meanfield.linearize(PAPER, *point, windows, 1, n_threads=1)
+    before = _kernels.simd_path()
+    for path in _kernels.simd_paths():
+        _kernels.simd_path(path)
+        for n_threads in (1, 2, 3):
+            for one, other in zip(expected, meanfield.linearize(PAPER, *point, windows, 1, n_threads), strict=True):
+                assert_array_equal(one, other)
+    _kernels.simd_path(before)
+    alone = meanfield.linearize(PAPER, *(x[33:34] for x in point), windows[33:34], 1)
+    assert_array_equal(alone[1][0], expected[1][33])
+
+
+# -- linear algebra round a cycle -------------------------------------------------------------
+
+
+def dense(rows):
+    """The matrix of the periodic perturbations of one cycle."""
+    n_steps, n_context, n_features, _ = rows.shape
+    out = np.eye(n_steps * n_features)
+    for t in range(n_steps):
+        for d in range(n_context):
+            s = (t - 1 - d) % n_steps
+            out[t * n_features : (t + 1) * n_features, s * n_features : (s + 1) * n_features] -= rows[t, d]
+    return out
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3, 4, 5, 8, 11, 40])
+def test_periodic_perturbations_solve_the_dense_system(n_steps):
+    rng = np.random.default_rng(n_steps)
+    rows, drive = rng.normal(size=(3, n_steps, 4, 2, 2)), rng.normal(size=(3, n_steps, 2))
+    got = cyclic.solve(rows, drive)
+    for i in range(3):
+        expected = np.linalg.solve(dense(rows[i]), drive[i].ravel()).reshape(n_steps, 2)
+        assert_allclose(got[i], expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+        assert_array_equal(cyclic.solve(rows[i : i + 1], drive[i : i + 1])[0], got[i])
+
+
+def test_growth_by_e_200_along_the_cycle_costs_no_digits():
+    """A saddle of two decoupled directions; products of its steps would lose the decaying one."""
+    rng = np.random.default_rng(0)
+    turn = np.linalg.qr(rng.normal(size=(201, 2, 2)))[0]
+    turn[-1] = turn[0]
+    rows = turn[1:] @ np.diag([np.e, 1 / np.e]) @ turn[:-1].swapaxes(1, 2)
+    exact = rng.normal(size=(200, 2))
+    drive = exact - np.einsum("tab,tb->ta", rows, np.roll(exact, 1, axis=0))
+    assert_allclose(cyclic.solve(rows[None, :, None], drive[None])[0], exact, rtol=0, atol=1e-13)
+    growth, _, _ = cyclic.multipliers(rows[None, :, None])
+    assert_allclose(growth[0], [200.0, -200.0], rtol=0, atol=1e-11)
+
+
+def test_a_singular_system_is_nan_and_spoils_no_other():
+    rows = np.array([1.0, 0.5]).reshape(2, 1, 1, 1, 1)
+    got = cyclic.solve(rows, np.ones((2, 1, 1)))
+    assert np.isnan(got[0]).all()
+    assert got[1, 0, 0] == 2.0
+
+
+@pytest.mark.parametrize(("n_steps", "size"), [(1, 0.5), (4, 0.05), (7, 0.3), (40, 0.05), (300, 0.3)])
+def test_multipliers_match_products_in_400_digits(n_steps, size):
+    """Down to 1e-171, with the digits that a sum of so many logarithms can have."""
+    rows = np.random.default_rng(0).normal(size=(1, n_steps, 2, 2, 2)) * size
+    with mpmath.workdps(400):
+        product = mpmath.eye(4)
+        for row in rows[0]:
+            product = mpmath.matrix(reference.companion(row).tolist()) * product
+        exact = mpmath.eig(product, left=False, right=False)
+        exact = sorted(((float(mpmath.log(abs(z))), float(mpmath.arg(z))) for z in exact), reverse=True)
+    growth, angle, _ = cyclic.multipliers(rows)
+    assert_allclose(growth[0], [g for g, _ in exact], rtol=0, atol=1e-14 * (n_steps + 10))
+    assert_allclose(np.exp(1j * angle[0]), np.exp(1j * np.array([a for _, a in exact])), rtol=0, atol=1e-11)
+
+
+def test_multipliers_do_not_depend_on_the_company():
+    rows = np.random.default_rng(1).normal(size=(5, 9, 2, 2, 2)) * 0.5
+    growth, angle, _ = cyclic.multipliers(rows)
+    for i in range(5):
+        alone = cyclic.multipliers(rows[i : i + 1])
+        assert_array_equal(alone[0][0], growth[i])
+        assert_array_equal(alone[1][0], angle[i])
+
+
+def test_what_rounding_hides_is_nan_and_what_vanishes_is_minus_infinity():
+    # Two directions that mix, one of them shrunk by 1e-20 in a single step.
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
+    growth, _, _ = cyclic.multipliers((turn @ np.diag([0.5, 1e-20]) @ turn.T)[None, None, None])
+    assert_allclose(growth[0, 0], np.log(0.5), rtol=1e-12)
+    assert np.isnan(growth[0, 1])
+    assert np.isneginf(cyclic.multipliers(np.zeros((1, 3, 1, 1, 1)))[0]).all()
+
+
+# -- textbook maps ----------------------------------------------------------------------------
+
+
+def test_linear_maps():
+    matrix = np.array([[1.1, 0.3, 0.0], [0.0, 0.8, 0.1], [0.0, 0.0, -0.5]])
+    found = find_cycles(linear(matrix), np.ones((1, 1, 3)), [1])
+    assert found.found.tolist() == [True]
+    assert_allclose(found.multipliers[0], [1.1, 0.8, -0.5], rtol=1e-12)
+    assert_allclose(found.orbits[0], 0.0, atol=1e-14)
+
+
+def test_logistic_cycles_at_r_4_have_closed_forms():
+    """x = sin^2(pi k / (2^p +- 1)): multiplier +-2^p, all unstable."""
+    for period in (1, 2, 3, 5, 10):
+        angle = np.pi * 1 / (2**period + 1) * 2.0 ** np.arange(period)
+        exact = np.sin(angle)[:, None] ** 2
+        found = polish(logistic([4.0]), [exact + 1e-7])
+        assert found.period.tolist() == [period]
+        assert_allclose(found.orbits[0], exact, rtol=0, atol=1e-13)
+        assert_allclose(found.multipliers[0], [-(2.0**period)], rtol=1e-10)
+
+
+def test_logistic_cycles_stable_superstable_and_reduced():
+    r = np.array([0.5, 2.0, 3.2, 3.2])
+    start = np.array([0.5, 0.4, 0.7, 0.7])
+    for _ in range(500):
+        start = r * start * (1 - start)
+    found = find_cycles(logistic(r), start[:, None, None], [1, 4, 2, 8])
+    assert found.found.all()
+    assert found.period.tolist() == [1, 1, 2, 2]
+    # Slope at 0 is r, at 1 - 1/r it is 2 - r; of the 2-cycle 4 + 2r - r^2.
+    assert_allclose(found.multipliers[:, 0], [0.5, 0.0, 0.16, 0.16], rtol=0, atol=1e-13)
+    assert found.exponents[1, 0] < -30
+
+
+def test_an_orbit_that_escapes_is_data():
+    found = find_cycles(logistic([4.5, 3.2]), np.array([0.3, 0.6]).reshape(2, 1, 1), [60, 60])
+    assert found.found[1]
+    assert not found.found[0]
+    guesses = [np.full((4, 3), bad) for bad in (np.inf, -np.inf, np.nan, 1e300)]
+    found = polish(AttentionMap(PAPER, beta=np.full(4, 1.2)), guesses)
+    assert not found.found[:3].any()
+    assert np.isinf(found.residual[:3]).all()
+
+
+def test_henon_fixed_point():
+    found = find_cycles(henon([1.4]), henon_fixed_point(1.4)[None] + 0.01, [1])
+    x = henon_fixed_point(1.4)[0, 0]
+    assert_allclose(found.orbits[0][0, 0], x, rtol=0, atol=1e-14)
+    exact = np.roots([1.0, 2 * 1.4 * x, -HENON_B])
+    assert_allclose(found.multipliers[0], exact[np.argsort(-np.abs(exact))], rtol=1e-12)
+
+
+def test_delayed_logistic_fixed_point_is_a_window_of_two():
+    found = find_cycles(delayed_logistic([1.9]), np.full((1, 2, 1), 0.47), [1])
+    assert_allclose(found.orbits[0], 1 - 1 / 1.9, rtol=1e-14)
+    assert_allclose(np.abs(found.multipliers[0]) ** 2, 0.9, rtol=1e-12)  # the determinant is a - 1
+
+
+# -- the network ------------------------------------------------------------------------------
+
+
+def check_is_an_orbit(found):
+    """The kernels, started on the cycle, go round it."""
+    model, n = found.model, min(found.period, 44)
+    orbit = dmft.trajectory(model, n, start=found.window).attention
+    assert_allclose(orbit, found.attention[:n], rtol=0, atol=1e-9 * np.exp(max(found.exponents[0], 0.0) * n))
+
+
+@pytest.mark.parametrize("period", [4, 16, 248])
+def test_golden_fixed_point_of_the_four_step_map(period):
+    found = cycle(PAPER.replace(beta=1.24), period, n_transient=20_000)
+    assert found.period == 4
+    assert found.kind == "stable focus"
+    assert_allclose(found.exponents[0], -0.00107283396865, rtol=0, atol=2e-14)
+    assert found.residual < 1e-14
+    check_is_an_orbit(found)
+
+
+@pytest.mark.parametrize(("beta", "period"), [(1.26451, 44), (1.27, 28)])
+def test_golden_cycles(beta, period):
+    found = cycle(PAPER.replace(beta=beta), 2 * period, n_transient=40_000)
+    assert (found.period, found.stable, found.n_unstable) == (period, True, 0)
+    check_is_an_orbit(found)
+    # The sum of the exponents is the mean log determinant.
+    rows = AttentionMap(found.model).linearize(windows_of(found.attention[None], 4))[1][0]
+    logdet = np.linalg.slogdet(rows[:, -1])[1]
+    assert_allclose(found.exponents.sum(), logdet.mean(), rtol=0, atol=1e-10)
+    # And they are those of the orbit that stays there.
+    pair = dmft.lyapunov(found.model, 100 * period, n_transient=1_000, start=found.window, n_exponents=2).exponents
+    assert_allclose(found.exponents[:2].mean(), pair.mean(), rtol=0, atol=1e-4)
+
+
+def test_unstable_cycles_of_chaos():
+    """The fixed point that lost its stability at the Neimark-Sacker point, and a long cycle."""
+    found = cycle(PAPER.replace(beta=1.28), 4)
+    assert (found.period, found.kind, found.n_unstable) == (4, "saddle", 2)
+    check_is_an_orbit(found)
+    long = cycle(PAPER.replace(beta=1.4), 100)
+    assert long.period == 100
+    assert long.n_unstable >= 1
+    assert long.residual < 1e-13
+    check_is_an_orbit(long)
+    rows = AttentionMap(long.model).linearize(windows_of(long.attention[None], 4))[1][0]
+    with mpmath.workdps(80):
+        product = mpmath.eye(12)
+        for row in rows:
+            product = mpmath.matrix(reference.companion(row).tolist()) * product
+        exact = mpmath.eig(product, left=False, right=False)
+        exact = sorted((float(mpmath.log(abs(z))) for z in exact if abs(z) > 0), reverse=True)
+    known = np.isfinite(long.exponents)
+    assert known.sum() >= 3
+    assert_allclose(100 * long.exponents[known], exact[: known.sum()], rtol=0, atol=1e-6)
+
+
+def test_without_position_any_period_may_occur():
+    model = PAPER.replace(epsilon=0.0, gamma=20.0, beta=1.0)
+    found = cycle(model, 3, guess=np.zeros((3, 3)))
+    assert found.period == 1
+    assert_array_equal(found.attention, 0.0)
+    check_is_an_orbit(found)
+
+
+def test_annihilated_directions():
+    for still in (PAPER.replace(beta=0.0), PAPER.replace(epsilon=1.0)):
+        found = cycle(still, 4)
+        assert np.isneginf(found.exponents).all()
+        assert_array_equal(found.multipliers, 0.0)
+        assert found.kind == "stable node"
+    # Two features but one class of sites: half of the directions vanish.
+    features = dmft.Features.from_classes(
+        [[1, 1]], output=[[1.0, 1.0]], value=[[0.9, 0.3]], query=[[0.4, 0.1]], key=[[0.3, 0.8]]
+    )
+    found = cycle(dmft.SelfAttention(features, n_context=3, beta=1.0, gamma=2.0), 1)
+    assert np.isfinite(found.exponents[:3]).all()
+    assert np.isneginf(found.exponents[3:]).all()
+
+
+def test_a_batch_says_of_every_point_whether_it_is_one():
+    beta = np.array([1.1, 1.24, 1.26451, 1.4])
+    batch = paper_batch(beta, 40_000)
+    batch.window[0] = np.nan
+    asked = [4, 8, 44, 64]
+    found = find_cycles(AttentionMap(PAPER, beta=beta), batch.window, asked, phase=batch.phase)
+    assert found.found.tolist() == [False, True, True, False]
+    assert found.period.tolist() == [4, 4, 44, 64]
+    assert found.residual[0] == np.inf
+    assert found.residual[3] > 1e-6
+    assert np.isnan(found.growth[[0, 3]]).all()
+    assert found.distance[1] < 1e-5
+    # Company and phase do not matter.
+    for i in (1, 2):
+        for n_more in (0, 1, 3):
+            batch = paper_batch(beta[i : i + 1], 40_000 + n_more)
+            system = AttentionMap(PAPER, beta=beta[i : i + 1])
+            alone = find_cycles(system, batch.window, asked[i], phase=batch.phase)
+            shift = [4 * k for k in range(found.period[i] // 4)]
+            gaps = [np.abs(np.roll(alone.orbits[0], s, axis=0) - found.orbits[i]).max() for s in shift]
+            assert min(gaps) < 1e-13
+            if n_more == 0:
+                assert_array_equal(alone.orbits[0], found.orbits[i])
+                assert_array_equal(alone.growth[0], found.growth[i])
+
+
+def test_bad_input_and_no_convergence_are_clear():
+    with pytest.raises(ValueError, match="period must be a multiple of 4"):
+        cycle(PAPER, 6)
+    with pytest.raises(ValueError, match="period must be a whole number"):
+        cycle(PAPER, 0)
+    with pytest.raises(ValueError, match=r"guess must have shape \(4, 3\)"):
+        cycle(PAPER, 4, guess=np.zeros((8, 3)))
+    with pytest.raises(ValueError, match=r"model must be a dmft\.SelfAttention"):
+        cycle(None, 4)
+    with pytest.raises(RuntimeError, match="residual"):
+        cycle(PAPER.replace(beta=1.28), 28, n_search=1)
+    with pytest.raises(ValueError, match="periods must be multiples of 4, got 6"):
+        find_cycles(AttentionMap(PAPER), np.zeros((1, 4, 3)), [6])

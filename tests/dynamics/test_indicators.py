@@ -1,0 +1,106 @@
+"""Second opinions: maps of known character first, then the paper map at its golden points."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from strategies import batch_of
+from textbook import circle, henon, logistic
+
+import dmft
+from dmft.dynamics.indicators import correlation_dimension, correlation_sum, fast_lyapunov_indicator, zero_one
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+
+
+def strobed(beta, n_samples, n_tangents=0):
+    """States (n_samples, 12) of the paper map on its attractor, and the growth of tangents."""
+    batch = batch_of(PAPER.replace(beta=beta), [dmft.Start.random(0).state(PAPER)])
+    batch.advance(100_000)
+    if n_tangents:
+        batch.begin_tangents(n_tangents)
+    states, growth = batch.strobe(n_samples, tangents=n_tangents > 0)
+    return states[0], None if growth is None else growth[0]
+
+
+def series(system, n_samples, n_transient=1_000):
+    system.advance(n_transient)
+    return system.strobe(n_samples)[0][0]
+
+
+def test_zero_one_is_its_definition():
+    """Against a direct sum over all pairs."""
+    x = np.random.default_rng(0).normal(size=200) + 3.0
+    _, each = zero_one(x, n_frequencies=5)
+    for k, c in zip(each, np.pi * (0.2 + 0.6 * np.array([0.1, 0.3, 0.5, 0.7, 0.9])), strict=True):
+        z = np.cumsum((x - x.mean()) * np.exp(1j * np.arange(200) * c))
+        moved = [np.mean(np.abs(z[n : n + 180] - z[:180]) ** 2) for n in range(1, 21)]
+        assert_allclose(k, np.corrcoef(np.arange(1, 21), moved)[0, 1], rtol=0, atol=1e-10)
+
+
+def test_zero_one_of_textbook_maps():
+    assert zero_one(series(logistic([0.3]), 3_000)[:, 0])[0] > 0.95
+    assert zero_one(series(henon([[0.1, 0.1]]), 3_000)[:, 0])[0] > 0.95
+    for regular in (logistic([0.3], 3.5), circle([0.2], 0.38, 0.9), logistic([0.3], 2.8)):
+        assert abs(zero_one(series(regular, 3_000)[:, 0])[0]) < 0.1
+    assert zero_one(np.ones(500))[0] == 0.0
+
+
+def test_zero_one_needs_the_bands_of_weak_chaos():
+    """At beta = 1.2752 one of the attractors is chaos in 8 bands, all but periodic, on some starts."""
+    model = PAPER.replace(beta=1.2752)
+    batch = batch_of(model, [dmft.Start.random(seed).state(model) for seed in range(24)])
+    batch.advance(20_000)
+    batch.begin_tangents(1)
+    states, growth = batch.strobe(16_000, tangents=True)
+    leading = growth[:, :2_500].mean(axis=(1, 2)) / 4
+    weak = np.flatnonzero((leading > 0.01) & (leading < 0.025))
+    assert weak.size
+    banded = states[weak[0], :, 0]
+    assert abs(zero_one(banded)[0]) < 0.1
+    assert zero_one(banded, n_bands=8)[0] > 0.95
+    growing = fast_lyapunov_indicator(growth[weak[0], :, 0])  # which no band deceives
+    assert growing[-1] > 16_000 * 4 * 0.01
+
+
+@pytest.mark.parametrize(("beta", "chaotic"), [(1.24, 0), (1.255, 0), (1.26451, 0), (1.28, 1), (1.4, 1)])
+def test_zero_one_and_fast_indicator_of_the_paper_map(beta, chaotic):
+    states, growth = strobed(beta, 4_000, 1)
+    k, _ = zero_one(states[:, 0])
+    assert abs(k - chaotic) < 0.1
+    indicator = fast_lyapunov_indicator(growth[:, 0])
+    assert (np.diff(indicator) >= 0).all()
+    # Chaos: 4 x 1000 steps at a tenth of a nat. A torus and a cycle: no more than a few units of shear.
+    assert indicator[1_000] > 100 if chaotic else indicator[-1] < 12
+
+
+def test_correlation_sum_leaves_out_what_is_near_in_time():
+    points = np.random.default_rng(1).normal(size=(150, 2))
+    radii = np.array([0.1, 0.5, 2.0])
+    i, j = np.triu_indices(150, 7)
+    distance = np.abs(points[i] - points[j]).max(axis=1)
+    expected = (distance[:, None] <= radii).mean(axis=0)
+    assert_allclose(correlation_sum(points, radii, 7), expected, rtol=1e-12)
+
+
+def test_correlation_dimension_of_known_sets():
+    """Henon's 1.220 +- 0.036 as published (Grassberger 1983); a curve, a surface, a cycle."""
+    dimension, error = correlation_dimension(series(henon([[0.1, 0.1]]), 10_000))
+    assert abs(dimension - 1.22) < 0.06
+    assert error < 0.15
+    rng = np.random.default_rng(0)
+    assert abs(correlation_dimension(rng.uniform(size=(6_000, 2)))[0] - 2) < 0.1
+    assert correlation_dimension(np.tile(rng.uniform(size=(5, 3)), (100, 1))) == (0.0, 0.0)
+    for beta in (1.247, 1.255, 1.2628):  # tori; at smaller shares their points stand in too regular a row
+        torus, _ = correlation_dimension(strobed(beta, 4_000)[0])
+        assert abs(torus - 1) < 0.06
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="series must have >= 100 samples of a band, got 50"):
+        zero_one(np.zeros(800), n_bands=16)
+    with pytest.raises(ValueError, match=r"series must be finite, got nan at \[3\]"):
+        zero_one([0.0, 1.0, 2.0, np.nan])
+    with pytest.raises(ValueError, match="n_apart must be < 3, the number of points, got 3"):
+        correlation_sum(np.zeros((3, 1)), [1.0], 3)
+    with pytest.raises(ValueError, match="points must be >= 300, got 5"):
+        correlation_dimension(np.zeros((5, 2)))

@@ -1,0 +1,72 @@
+"""Bands and rotation numbers of orbits whose answers are known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from textbook import circle
+
+from dmft.dynamics.recurrence import Frequency, bands, rotation
+from dmft.dynamics.series import closest_returns
+
+GOLDEN = (np.sqrt(5) - 1) / 2
+
+
+def on_a_curve(omega, n, wiggle=0.3):
+    """A closed curve, not round and not centred, gone round at omega turns a sample."""
+    turns = 2 * np.pi * omega * np.arange(n)
+    radius = 1.0 + wiggle * np.cos(3 * turns)
+    return np.stack([2.0 + radius * np.cos(turns), 0.5 * radius * np.sin(turns), 0.1 * np.cos(2 * turns)], axis=1)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 12, 16])
+def test_bands_are_counted(n):
+    rng = np.random.default_rng(n)
+    centres = 20.0 * rng.uniform(size=(n, 4))
+    states = centres[np.arange(1600) % n] + rng.uniform(-0.5, 0.5, size=(1600, 4))
+    assert bands(states) == n
+
+
+def test_pieces_not_visited_in_turn_are_one_band():
+    rng = np.random.default_rng(0)
+    states = 20.0 * rng.integers(0, 2, size=(1000, 1)) + rng.uniform(size=(1000, 2))
+    assert bands(states) == 1
+
+
+@pytest.mark.parametrize("omega", [GOLDEN, np.sqrt(2) - 1, 0.1234567])
+def test_rotation_number_to_twelve_digits(omega):
+    found = rotation(on_a_curve(omega, 4000))
+    assert found.method == "angle"
+    assert_allclose(found.value, min(omega, 1 - omega), rtol=0, atol=1e-12)
+    assert found.error < 1e-9
+
+
+def test_rotation_number_where_the_orbit_does_not_go_round_its_centre():
+    """A curve so folded that no plane shows it star-shaped: the strongest line of the spectrum."""
+    turns = 2 * np.pi * GOLDEN * np.arange(4000)
+    z = np.exp(1j * turns) + 0.95 * np.exp(-3j * turns) + 0.9 * np.exp(5j * turns)
+    found = rotation(np.stack([z.real, z.imag], axis=1))
+    assert found.method == "line"
+    assert_allclose(found.value, 1 - GOLDEN, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize(("omega", "ratio"), [(0.0, (0, 1)), (0.5, (1, 2)), (0.34, (1, 3))])
+def test_the_circle_map_locks_in_its_tongues(omega, ratio):
+    """Strength 0.9: these frequencies lie inside the tongues of 0, 1/2 and 1/3, by the width of each."""
+    system = circle([0.1], omega, 0.9)
+    system.advance(2000)
+    states, _ = system.strobe(2000)
+    times, distances = closest_returns(states[0])
+    assert times[distances < 1e-9][0] == ratio[1]
+
+
+def test_the_circle_map_without_coupling_turns_as_told():
+    states, _ = circle([0.1], GOLDEN - 0.3, 0.0).strobe(3000)
+    assert_allclose(rotation(states[0]).value, GOLDEN - 0.3, rtol=0, atol=1e-12)
+
+
+def test_locking_needs_an_error_small_enough_to_tell():
+    assert Frequency(0.25, 1e-9, "angle").locked() == (1, 4)
+    assert Frequency(0.2501, 1e-9, "angle").unlocked()
+    vague = Frequency(0.2501, 1e-3, "angle")
+    assert vague.locked() is None
+    assert not vague.unlocked()
