@@ -73,9 +73,11 @@ __all__ = [
 _LATER = {
     "figures": "figures",
     "gaussian": "gaussian",
+    "classify": "dynamics.classify",
     "indicators": "dynamics.indicators",
     "ising": "ising",
     "orbits": "dynamics.cycles",
+    "reference": "attention.reference",
     "series": "dynamics.series",
     "store": "store",
     "streaming": "dynamics.streaming",

@@ -15,8 +15,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import dmft
-from dmft import figures
-from dmft.dynamics import cycles as orbits
+from dmft import figures, orbits
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
 

@@ -272,7 +272,7 @@ def settle(batch, model, n_exponents=None, rules=None, n_threads=None, tick=None
 
 
 def finder(system):
-    """Return what `classify` searches cycles with, for the orbits of a `dmft.orbits.maps.WindowMap`."""
+    """Return what `classify` searches cycles with, for the orbits of a `dmft.dynamics.cycles.WindowMap`."""
     n_context = system.n_context
 
     def find(points, states, n_samples):
@@ -369,7 +369,7 @@ def identify(result):
     -------
     ndarray of int, shape ``result.shape``
         The same number for the same attractor, whatever the start, and for what it turns into at
-        neighbouring values of the parameter; see `dmft.coexistence.follow_along`. -1 where an orbit
+        neighbouring values of the parameter; see `dmft.dynamics.matching.follow_along`. -1 where an orbit
         is lost or undetermined.
 
     Raises

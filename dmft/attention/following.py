@@ -22,7 +22,7 @@ __all__ = ["Following", "follow"]
 
 @dataclasses.dataclass(frozen=True)
 class Following:
-    """Follow attractors along one axis; see `follow`. A job as `dmft.jobs` describes it.
+    """Follow attractors along one axis; see `follow`. A job as `dmft.sweeps.job` describes it.
 
     The states along a chain follow from the orbit alone, which is cheap beside its exponents: one
     task follows a stretch of several chains and leaves the state before every point; the points

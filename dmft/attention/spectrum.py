@@ -222,7 +222,7 @@ def lyapunov(
     Parameters
     ----------
     model : SelfAttention or system
-        The network; or any other map, as a system of one orbit: see `dmft.systems`.
+        The network; or any other map, as a system of one orbit: see `dmft.dynamics.system`.
     n_steps : int
         Token steps to average over, >= 1; the whole periods of L steps in them, at least one.
     tolerance : float, optional

@@ -166,7 +166,7 @@ def scan(
     ----------
     job : object
         What to do at a point: `dmft.ising.ForwardScan`, `dmft.ising.PhaseDiagram`, or another object
-        with the protocol that `dmft.jobs` describes.
+        with the protocol that `dmft.sweeps.job` describes.
     together, store, resume, n_threads, block, executor, progress
         As for `sweep`.
     **axes : array_like, shape (n,)

@@ -105,7 +105,7 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
     Parameters
     ----------
     system : object
-        As `dmft.systems` describes; its transient is over. It is not changed.
+        As `dmft.dynamics.system` describes; its transient is over. It is not changed.
     find : callable
         ``find(points, states, n_samples)`` searches for cycles: `points` (n,) index the orbits of
         `system`, `states` (n, size) are near the cycles and `n_samples` (n,) are their lengths in

@@ -1,6 +1,6 @@
 r"""Statistics of long series of samples: averages with errors, extremes, returns, rotation numbers.
 
-Here they are functions of a whole series (n_samples, ...), in NumPy; `dmft.streaming` has them for many series of
+Here they are functions of a whole series (n_samples, ...), in NumPy; `dmft.dynamics.streaming` has them for many series of
 any length, chunk by chunk. Samples are to be taken once a period of the map.
 
 The average of a function over a quasi-periodic orbit converges slowly, like 1/N; weighted by a bump that

@@ -1,4 +1,4 @@
-"""The statistics of `dmft.series` for batches of series that come chunk by chunk, in compiled code.
+"""The statistics of `dmft.dynamics.series` for batches of series that come chunk by chunk, in compiled code.
 
 Each takes chunks (n_points, n_samples, n_channels). What it keeps of a point does not grow with the run, and how a run
 is cut changes no bit; so a run can be taken up again where it stopped. All of them travel by pickle.

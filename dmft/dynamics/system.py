@@ -14,7 +14,7 @@ Exponents, statistics and labels know nothing of attention. They take a *system*
 - ``failed()``: which orbits have left the real numbers, (n_points,) of bool;
 - ``select(points)``: a system of some of the orbits, from where they are.
 
-An orbit's numbers must not depend on its company, nor on how a run is cut into calls. `dmft.meanfield.Batch` is such
+An orbit's numbers must not depend on its company, nor on how a run is cut into calls. `dmft.attention.batch.Batch` is such
 a system, compiled; `Map` makes one of two functions.
 """
 
@@ -95,7 +95,7 @@ class Map:
         return growth
 
     def strobe(self, n_samples, *, interval=None, tangents=False, states=True, tick=None):
-        """Take all orbits further with a sample after every `interval` steps; see `dmft.systems`."""
+        """Take all orbits further with a sample after every `interval` steps; see `dmft.dynamics.system`."""
         seen, grown = [], []
         for _ in range(n_samples):
             grown.append(self.advance(interval or 1, tangents))

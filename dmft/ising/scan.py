@@ -1,6 +1,6 @@
 """What a sweep does with kinetic Ising systems: runs of a network over beta, diagrams of the SK model.
 
-Both are jobs as `dmft.jobs` describes them; `dmft.scan` takes them to parameter points.
+Both are jobs as `dmft.sweeps.job` describes them; `dmft.scan` takes them to parameter points.
 """
 
 import dataclasses

@@ -35,7 +35,7 @@ class Grid:
         Parameters
         ----------
         job : object
-            See `dmft.jobs`.
+            See `dmft.sweeps.job`.
         axes : mapping of str to array_like, shape (n,)
         together : bool or sequence of str
             Which axes go side by side; True: all.

@@ -53,9 +53,9 @@ from ..attention.plan import Plan
 
 # Which class makes the job of a specification again.
 KINDS = {
-    "attention sweep": ("dmft.jobs", "AttentionSweep"),
-    "finite network": ("dmft.network_sweep", "NetworkSweep"),
-    "following": ("dmft.follow", "Following"),
+    "attention sweep": ("dmft.sweeps.job", "AttentionSweep"),
+    "finite network": ("dmft.attention.finite.sweep_job", "NetworkSweep"),
+    "following": ("dmft.attention.following", "Following"),
     "forward scan": ("dmft.ising", "ForwardScan"),
     "phase diagram": ("dmft.ising", "PhaseDiagram"),
 }

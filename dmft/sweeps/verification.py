@@ -51,7 +51,7 @@ def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
     seed : int, optional
         Of the choice of points. Default: another choice each time.
     job : object, optional
-        If its kind is not among `dmft.jobs.KINDS`.
+        If its kind is not among `dmft.sweeps.job.KINDS`.
     n_threads : int or None
         Results do not depend on it.
 

@@ -168,7 +168,7 @@ def test_bad_input(arguments, message):
 JOB = """
 import sys
 import numpy as np, dmft
-from dmft.follow import Following
+from dmft.attention.following import Following
 Following.block = 10
 model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 dmft.follow(model, beta=np.linspace(0.9, 1.5, 60), start=dmft.Start.feature("output", 0), n_steps={steps},

@@ -123,7 +123,9 @@ def test_tangents_of_a_nearly_singular_step_are_orthogonal():
     # Singular values 10, 5, 1e-6, 1e-7: what J^-T keeps must not drown in the rounding of what it blows up.
     signs = [[1, -1, 1, -1], [1, -1, -1, 1], [1, 1, 1, -1], [1, 1, -1, 1], [1, -1, 1, 1]]
     for seed in range(20):
-        roles = dict(zip(dmft.features.ROLES, np.random.default_rng(seed).uniform(-1.0, 1.0, (4, 5, 4)), strict=True))
+        roles = dict(
+            zip(dmft.attention.features.ROLES, np.random.default_rng(seed).uniform(-1.0, 1.0, (4, 5, 4)), strict=True)
+        )
         model = dmft.SelfAttention(dmft.Features.from_classes(signs, **roles), n_context=1, beta=4.0, gamma=0.0)
         batch = batch_of(model, [State(np.ones((1, 4)), 0)])
         batch.begin_tangents(4)

@@ -50,7 +50,7 @@ def test_the_attention_map_is_a_system():
     """Compiled, or through Map and reference.py: one autonomous map of the window, a period at a time."""
     model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.1, gamma=220.0, epsilon=0.02)
     states = [dmft.Start.random(seed).state(model) for seed in range(3)]
-    batch = dmft.meanfield.Batch(model, np.full(3, 1.1), np.full(3, 220.0), np.full(3, 0.02), states)
+    batch = dmft.attention.batch.Batch(model, np.full(3, 1.1), np.full(3, 220.0), np.full(3, 0.02), states)
 
     def step(windows):
         reached = [reference.iterate(model, type(states[0])(w.reshape(4, 3), 0), 4)[1] for w in windows]

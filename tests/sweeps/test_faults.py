@@ -102,7 +102,7 @@ def test_without_a_store_the_error_itself_comes_through():
 
 @pytest.mark.mpi
 def test_an_error_on_rank_0_ends_all_ranks(tmp_path):
-    extra = "def boom(*_):\n    raise OSError('the desk is on fire')\ndmft.engine.Desk.keep = boom"
+    extra = "def boom(*_):\n    raise OSError('the desk is on fire')\ndmft.sweeps.engine.Desk.keep = boom"
     code, said = run(3, tmp_path, {"seconds": 0.05}, extra=extra)
     assert code != 0
     assert "the desk is on fire" in said

@@ -42,7 +42,7 @@ class NetworkOrbit(Orbit):
 
 
 class NetworkRecord(Record):
-    """Rows of the runs of a batch, filled as it advances; see `dmft.meanfield.Record`.
+    """Rows of the runs of a batch, filled as it advances; see `dmft.attention.batch.Record`.
 
     Parameters
     ----------

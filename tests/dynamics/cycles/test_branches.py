@@ -31,7 +31,10 @@ def kinds(branch):
     [
         PAPER.features,
         dmft.Features.gaussian(
-            **{role: np.eye(3) if role == "output" else rotation(i) for i, role in enumerate(dmft.features.ROLES)}
+            **{
+                role: np.eye(3) if role == "output" else rotation(i)
+                for i, role in enumerate(dmft.attention.features.ROLES)
+            }
         ),
         dmft.Features.independent(n_features=3, seed=1),
     ],
