@@ -1,10 +1,13 @@
-"""How parameters and arrays are written in pictures and files, in LaTeX."""
+"""The LaTeX symbols of parameters and arrays, for files and pictures."""
 
-SYMBOLS = {
+from __future__ import annotations
+
+SYMBOLS: dict[str, str] = {
     "beta": r"\beta",
     "gamma": r"\gamma",
     "epsilon": r"\epsilon",
     "n_context": "L",
+    "n_sites": "N",
     "dJ": r"\Delta J",
     "J0": "J_0",
     "H0": "H_0",
@@ -14,9 +17,46 @@ SYMBOLS = {
     "value": "m^v",
     "query": "m^q",
     "key": "m^k",
+    "theory_attention": "A",
     "exponents": r"\lambda",
+    "m": "m",
+    "q": "q",
+    "k": "k",
     "mean_m": r"\langle m \rangle",
     "mean_C": r"\langle C \rangle",
     "mean_D": r"\langle D \rangle",
+    "entropy_rate": "S/N",
     "entropy_production": r"\sigma",
 }
+"""Symbols without dollars, by the name of the parameter or array. Names that are words ("seed", "start") have none."""
+
+
+def label(name: str, component: int | None = None, unit: str = "1") -> str:
+    r"""Return the label of an axis: the symbol of a parameter or array, and its unit.
+
+    Parameters
+    ----------
+    name : str
+        A name that is not in SYMBOLS is written as it is, a single letter in italics.
+    component : int, optional
+        Index below the symbol, from 1.
+    unit : str, default="1"
+        As the tables of variables write it, e.g. "nat / step"; "1" for a pure number.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> label("beta"), label("attention", component=2), label("seed"), label("r")
+    ('$\\beta$', '$A_{2}$', 'seed', '$r$')
+    >>> label("entropy_production", unit="nat / step")
+    '$\\sigma$ (nats/step)'
+    """
+    index = "" if component is None else f"_{{{component}}}"
+    if name in SYMBOLS or len(name) == 1:
+        text = f"${SYMBOLS.get(name, name)}{index}$"
+    else:
+        text = name + (f"${index}$" if index else "")
+    return text if unit == "1" else f"{text} ({unit.replace(' / ', '/').replace('nat', 'nats')})"
