@@ -16,8 +16,9 @@ from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearin
 from .attention.finite.sites import mean_field
 from .attention.following import follow
 from .attention.loops import hysteresis
-from .attention.model import SelfAttention, Start
+from .attention.model import SelfAttention
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
+from .attention.start import Start
 from .attention.sweep_job import scan, sweep
 from .dynamics.cycles import Branch, Cycle, branch, cycle
 from .sweeps.refinement import refine

@@ -6,7 +6,7 @@ import numpy as np
 
 from dmft import Features, SelfAttention, Start
 from dmft.attention.features import ROLES
-from dmft.attention.model import State
+from dmft.attention.start import State
 
 FOLDER = Path(__file__).parent / "data" / "attention"
 MAP_FILES = sorted(path.stem for path in FOLDER.glob("inf_*.npz")) + sorted(p.stem for p in FOLDER.glob("sigma_*.npz"))

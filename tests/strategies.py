@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from dmft import Features, SelfAttention
 from dmft.attention.batch import RECORDS, Batch, Record
 from dmft.attention.features import ROLES
-from dmft.attention.model import State
+from dmft.attention.start import State
 
 
 @st.composite

@@ -13,7 +13,7 @@ import dmft
 from dmft import _kernels
 from dmft._util import threads as _threads
 from dmft.attention.finite import _network
-from dmft.attention.model import State
+from dmft.attention.start import State
 from dmft.gaussian import _integrals
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)

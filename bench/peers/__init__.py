@@ -13,7 +13,7 @@ import types
 import numpy as np
 
 from dmft.attention import reference
-from dmft.attention.model import State
+from dmft.attention.start import State
 
 from . import common
 

@@ -14,7 +14,8 @@ from ..dynamics.cycles.window_map import AttentionMap
 from ..dynamics.matching import follow_along, group
 from ..dynamics.recurrence import Frequency
 from .batch import Batch
-from .model import SelfAttention, Start
+from .model import SelfAttention
+from .start import Start
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

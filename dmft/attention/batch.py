@@ -11,7 +11,8 @@ import numpy as np
 from .. import _kernels
 from .._util.checks import whole
 from .._util.threads import n_threads as effective_threads
-from .model import Start, State, gain
+from .model import gain
+from .start import Start, State
 
 # In the order of the kernel's records.
 RECORDS = ("attention", "output", "semantic", "value", "query", "key")

@@ -14,7 +14,7 @@ from ..sweeps.grid import Block, Grid
 from ..sweeps.job import AXES, PARAMETERS, AttentionSweep, measure, start_of
 from .batch import Batch
 from .chains import Walk, chains, finite_state, stretches
-from .model import Start, State
+from .start import Start, State
 from .sweep_job import measured_plan
 
 __all__ = ["Following", "follow"]

@@ -12,9 +12,10 @@ from ..dynamics.cycles.window_map import AttentionMap
 from ..dynamics.exponents import Exponents, follow
 from ..dynamics.series import batch_means, closest_returns
 from .batch import check_finite, continuation, linearize, single
-from .model import SelfAttention, Start
+from .model import SelfAttention
 from .plan import Plan, tangent_numbers
 from .rank import ranks
+from .start import Start
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ..sweeps.engine import run
 from ..sweeps.job import AttentionSweep
 from ..sweeps.results import SweepResult, load
-from .model import Start
 from .plan import Plan
+from .start import Start
 
 __all__ = ["SweepResult", "load", "scan", "sweep"]
 

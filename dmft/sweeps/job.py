@@ -48,8 +48,9 @@ from ..attention.basins import VARIABLES as JUDGED
 from ..attention.basins import judged
 from ..attention.batch import Batch
 from ..attention.features import Features
-from ..attention.model import SelfAttention, Start, parameter
+from ..attention.model import SelfAttention, parameter
 from ..attention.plan import Plan
+from ..attention.start import Start
 
 # Which class makes the job of a specification again.
 KINDS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..attention.model import Start
+from ..attention.start import Start
 from ..attention.sweep_job import measured_plan
 from ..store import StoreError, packed, unpacked, write_whole
 from . import workers as parallel

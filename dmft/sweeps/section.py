@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from ..attention.features import ROLES, Features
-from ..attention.model import Start
+from ..attention.start import Start
 
 Role = Literal["output", "value", "query", "key"]
 Record = Literal["attention", "output", "semantic", "value", "query", "key"]

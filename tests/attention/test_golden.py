@@ -9,8 +9,8 @@ from strategies import advance, batch_of
 import dmft
 from dmft.attention import reference
 from dmft.attention.features import ROLES, position_bits
-from dmft.attention.model import State
 from dmft.attention.spectrum import Plan
+from dmft.attention.start import State
 
 NAMES = {"output": "mo", "value": "mv", "query": "mq", "key": "mk"}
 

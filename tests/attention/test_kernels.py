@@ -14,7 +14,7 @@ from dmft import _kernels
 from dmft.attention import reference
 from dmft.attention.batch import LAWS
 from dmft.attention.features import ROLES
-from dmft.attention.model import State
+from dmft.attention.start import State
 from dmft.gaussian import averages as gaussian
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)

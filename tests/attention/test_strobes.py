@@ -10,7 +10,7 @@ from strategies import batch_of, models, states
 import dmft
 from dmft import _kernels
 from dmft.attention import reference
-from dmft.attention.model import State
+from dmft.attention.start import State
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 

@@ -9,7 +9,7 @@ from strategies import batch_of
 
 import dmft
 from dmft.attention import reference
-from dmft.attention.model import State
+from dmft.attention.start import State
 
 FOLDER = Path(__file__).parents[1] / "data" / "exponents"
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)

@@ -10,7 +10,8 @@ import numpy as np
 from ..._util.checks import one_of, whole
 from ..._util.threads import n_threads as effective_threads
 from ..batch import RECORDS, Orbit, Record, check_record
-from ..model import Start, gain
+from ..model import gain
+from ..start import Start
 from . import _network
 from .sites import ROLES_IN_ORDER, keys, site_columns, sites
 from .tokens import Spins

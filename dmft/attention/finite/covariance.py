@@ -9,7 +9,7 @@ import numpy as np
 
 from ..._util.checks import ROLES, whole
 from ..batch import Orbit
-from ..model import Start
+from ..start import Start
 from .sites import ROLES_IN_ORDER, site_columns
 
 _CLOSED = 1e-7  # how far from itself a cycle may be after one period

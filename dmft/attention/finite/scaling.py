@@ -8,7 +8,8 @@ import numpy as np
 
 from ..._util.checks import finite, whole
 from ..batch import Batch, Record, trajectory
-from ..model import Start, parameter
+from ..model import parameter
+from ..start import Start
 from .batch import NetworkBatch, NetworkRecord, replicas
 from .sites import keys, site_columns, sites
 

@@ -11,8 +11,9 @@ import numpy as np
 from ..._util.checks import one_of, seed_of, whole
 from ...sweeps.job import AttentionSweep, features_of, start_of
 from ..batch import Batch, Record, check_record
-from ..model import SelfAttention, Start
+from ..model import SelfAttention
 from ..plan import Plan
+from ..start import Start
 from .batch import METHODS, MOST_SPINS, NetworkBatch, NetworkRecord
 from .sites import FILLS, keys, site_columns, sites
 

@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from ..._util.checks import finite, number, whole
 from ...attention.batch import Record, check_finite, single
-from ...attention.model import SelfAttention, Start
+from ...attention.model import SelfAttention
+from ...attention.start import Start
 from . import cyclic
 from .window_map import AttentionMap
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from ... import _kernels
 from ...attention.batch import Batch, Record, linearize
-from ...attention.model import State
 from ...attention.rank import generic_rank
+from ...attention.start import State
 from .jets import Jet, exp, power, tanh
 
 PARAMETERS = ("beta", "gamma", "epsilon")
