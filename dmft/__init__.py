@@ -17,10 +17,10 @@ from .attention.finite.sites import mean_field
 from .attention.following import follow
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
+from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
 from .attention.sweep_job import scan, sweep
-from .dynamics.cycles import Branch, Cycle, branch, cycle
 from .sweeps.refinement import refine
 from .sweeps.results import SweepResult, load
 from .sweeps.verification import verify
@@ -77,7 +77,7 @@ _LATER = {
     "classify": "dynamics.classify",
     "indicators": "dynamics.indicators",
     "ising": "ising",
-    "orbits": "dynamics.cycles",
+    "orbits": "attention.orbits",
     "reference": "attention.reference",
     "series": "dynamics.series",
     "store": "store",

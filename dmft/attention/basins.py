@@ -10,12 +10,12 @@ import numpy as np
 from .._util.checks import whole
 from ..dynamics.classify import KINDS, classify
 from ..dynamics.cycles.newton import find_cycles, windows_of
-from ..dynamics.cycles.window_map import AttentionMap
 from ..dynamics.matching import follow_along, group
 from ..dynamics.recurrence import Frequency
 from .batch import Batch
 from .model import SelfAttention
 from .start import Start
+from .window_map import AttentionMap
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)

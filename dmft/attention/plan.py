@@ -9,8 +9,8 @@ import numpy as np
 from .._util.checks import whole
 from ..dynamics.exponents import Exponents, follow
 from .batch import Record, check_record
+from .directions import n_directions_of
 from .model import SelfAttention
-from .rank import ranks
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
 
@@ -182,7 +182,7 @@ class Plan:
             done = end
             if self.n_history and end in self.marks:
                 history.append(exponents.estimate())
-        last = exponents.estimate(batch.n_lost, ranks(self.model, batch))
+        last = exponents.estimate(batch.n_lost, n_directions_of(batch, self.model))
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr
         arrays["n_lost"] = np.take_along_axis(batch.n_lost, last.order, axis=1)

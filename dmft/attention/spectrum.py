@@ -8,14 +8,14 @@ import numpy as np
 
 from .._util.checks import number, whole
 from ..dynamics.cycles.newton import find_cycles
-from ..dynamics.cycles.window_map import AttentionMap
 from ..dynamics.exponents import Exponents, follow
 from ..dynamics.series import batch_means, closest_returns
 from .batch import check_finite, continuation, linearize, single
+from .directions import n_directions_of
 from .model import SelfAttention
 from .plan import Plan, tangent_numbers
-from .rank import ranks
 from .start import Start
+from .window_map import AttentionMap
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -145,7 +145,7 @@ class Run:
             shown, n_samples = set(), min(2 * n_samples, most)
 
     def _estimate(self):
-        rank = None if self.model is None else ranks(self.model, self.system)
+        rank = None if self.model is None else n_directions_of(self.system, self.model)
         return self.exponents.estimate(self.system.n_lost, rank)
 
     def _cycle(self, found):

@@ -1,24 +1,22 @@
-"""Cycles by Newton's method, stable or not, many at once."""
+"""Find cycles by Newton's method, stable or not, many at once."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from ..._util.checks import finite, number, whole
-from ...attention.batch import Record, check_finite, single
-from ...attention.model import SelfAttention
-from ...attention.start import Start
-from . import cyclic
-from .window_map import AttentionMap
+from . import linear
+from .window_map import WindowMap
 
 TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where that exceeds 1
 SAME = 1e-6  # tokens this near, relative to the largest, may be one token of a shorter cycle
 MAX_STEPS = 40
 MAX_HALVINGS = 8
-N_GUESSES = 12  # turns of an orbit to start from
 _PIECE = 20_000  # token steps solved for at once: some hundred MB
 
 
@@ -28,54 +26,42 @@ class Cycle:
 
     Attributes
     ----------
-    model : SelfAttention
-    attention : ndarray, shape (period, n_features)
-        Row t is the attention made in step t; step 0 has phase 0.
+    orbit : ndarray, shape (period, n_features)
+        Row t is the vector made in step t; step 0 has phase 0.
     residual : float
-        Largest miss of any step, :math:`\max_t |f_t(\ldots) - A_t|`.
+        Largest miss of any step, :math:`\max_t |f_t(\ldots) - x_t|`.
     multipliers : ndarray of complex, shape (n_context * n_features,)
         Of one turn round the cycle, descending in modulus. Below 1e-308 they are shown as 0.
     exponents : ndarray, shape (n_context * n_features,)
-        :math:`\log|\mu|` per token step, in nats; see `Spectrum` for NaN and -inf.
-
-    See Also
-    --------
-    cycle : finds one.
+        :math:`\log|\mu|` per step, in nats; see `Spectrum` for NaN and -inf.
     """
 
-    model: SelfAttention
-    attention: np.ndarray
+    orbit: np.ndarray
     residual: float
     multipliers: np.ndarray
     exponents: np.ndarray
 
     @property
-    def period(self):
-        """Smallest number of token steps after which everything repeats."""
-        return len(self.attention)
+    def period(self) -> int:
+        """Smallest number of steps after which everything repeats."""
+        return len(self.orbit)
 
     @property
-    def n_unstable(self):
+    def n_unstable(self) -> int:
         """Number of multipliers outside the unit circle."""
         return int(np.count_nonzero(self.exponents > 0))
 
     @property
-    def stable(self):
+    def stable(self) -> bool:
         """Whether all multipliers are inside the unit circle."""
         return bool(self.exponents[0] < 0)  # what is unknown lies below what is known
 
     @property
-    def kind(self):
-        """One of "stable node", "stable focus", "saddle" and "repeller"."""
+    def kind(self) -> Literal["stable node", "stable focus", "saddle", "repeller"]:
+        """Whether it attracts, and how."""
         if self.stable:
             return "stable focus" if self.multipliers[0].imag else "stable node"
         return "repeller" if np.all(self.exponents > 0) else "saddle"
-
-    @property
-    def window(self):
-        """Start that lands on it: step 0 of the run is step 0 of the cycle."""
-        rows = (-1 - np.arange(self.model.n_context)) % self.period
-        return Start.window(self.attention[rows])
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -94,30 +80,30 @@ class Cycles:
     distance : ndarray, shape (n_points,)
         Largest difference from the guess.
     growth, angle : ndarray, shape (n_points, n_context * n_features)
-        Logarithms of the multipliers, as of `cyclic.multipliers`; NaN where none was found.
+        Logarithms of the multipliers, as of `linear.multipliers`; NaN where none was found.
     """
 
     found: np.ndarray
     period: np.ndarray
-    orbits: list
+    orbits: list[np.ndarray]
     residual: np.ndarray
     distance: np.ndarray
     growth: np.ndarray
     angle: np.ndarray
 
     @property
-    def exponents(self):
+    def exponents(self) -> np.ndarray:
         """Nats per token step, (n_points, n_context * n_features), descending."""
         return self.growth / self.period[:, None]
 
     @property
-    def multipliers(self):
+    def multipliers(self) -> np.ndarray:
         """Complex multipliers, (n_points, n_context * n_features)."""
         with np.errstate(over="ignore"):
             return np.exp(self.growth) * np.exp(1j * self.angle)
 
 
-def windows_of(orbit, n_context):
+def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
     """Return the window before each step of cycles (..., period, n_features)."""
     period = orbit.shape[-2]
     rows = (np.arange(period)[:, None] - 1 - np.arange(n_context)) % period
@@ -125,13 +111,15 @@ def windows_of(orbit, n_context):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data
-def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
+def find_cycles(
+    system: WindowMap, windows: np.ndarray, periods: ArrayLike, *, phase: int = 0, tolerance: float = TOLERANCE
+) -> Cycles:
     """Search for a cycle from the window of every point of a map.
 
     Parameters
     ----------
     system : WindowMap
-        With n_points points; an `AttentionMap` carries arrays of beta, gamma, epsilon.
+        With n_points points.
     windows : ndarray, shape (n_points, n_context, n_features)
         On or near the cycle, newest first.
     periods : array_like of int, shape (n_points,)
@@ -150,7 +138,7 @@ def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
     if np.any(bad) or np.any(periods < 1):
         raise ValueError(f"periods must be multiples of {system.n_phases}, got {periods[bad | (periods < 1)][0]}")
     n_turn = -phase % system.n_phases
-    guesses = [None] * system.n_points
+    guesses: list[np.ndarray] = [np.empty(0)] * system.n_points
     for period in np.unique(periods):
         points = np.flatnonzero(periods == period)
         for some, part in zip(points, system.take(points).run(windows[points], n_turn + period, phase), strict=True):
@@ -160,7 +148,7 @@ def find_cycles(system, windows, periods, *, phase=0, tolerance=TOLERANCE):
 
 @np.errstate(over="ignore", invalid="ignore")
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and may change the last bits
-def polish(system, guesses, *, tolerance=TOLERANCE):
+def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float = TOLERANCE) -> Cycles:
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
     orbits, residual = list(guesses), np.full(n_points, np.inf)
@@ -175,8 +163,8 @@ def polish(system, guesses, *, tolerance=TOLERANCE):
 
     # A guess may go round a shorter cycle several times.
     near = [SAME * np.abs(orbit).max() + 1e-13 for orbit in orbits]
-    shorter = [first_return(orbits[i], phases[i], near[i]) if found[i] else period[i] for i in range(n_points)]
-    shorter = np.array(shorter, dtype=int)
+    returns = [first_return(orbits[i], phases[i], near[i]) if found[i] else period[i] for i in range(n_points)]
+    shorter = np.array(returns, dtype=int)
     for points in _groups(shorter, phases, shorter < period):
         starts = [orbits[i].reshape(-1, shorter[i], system.n_features).mean(axis=0) for i in points]
         orbit, miss = newton(system.take(points), np.stack(starts))
@@ -188,15 +176,15 @@ def polish(system, guesses, *, tolerance=TOLERANCE):
     for points in _groups(period, phases, found):
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
         rows = system.take(points).linearize(windows)[1]
-        growth[points], angle[points], _ = cyclic.multipliers(rows)
+        growth[points], angle[points], _ = linear.multipliers(rows)
     suspect = np.flatnonzero(found & ~np.isfinite(growth).all(axis=1))
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide
-        vanished = np.arange(size) >= system.take(suspect).rank[:, None]
+        vanished = np.arange(size) >= system.take(suspect).n_directions[:, None]
         growth[suspect] = np.where(vanished, -np.inf, growth[suspect])
     return Cycles(found, period, orbits, residual, distance, growth, angle)
 
 
-def _groups(period, phases, chosen=None):
+def _groups(period: np.ndarray, phases: np.ndarray, chosen: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield the indices of points of one period, not too many at a time."""
     chosen = np.ones(len(period), dtype=bool) if chosen is None else chosen
     for kind in np.unique(np.stack([period, phases])[:, chosen], axis=1).T:
@@ -205,7 +193,7 @@ def _groups(period, phases, chosen=None):
         yield from (points[i : i + n] for i in range(0, len(points), n))
 
 
-def first_return(orbit, n_phases, tolerance):
+def first_return(orbit: np.ndarray, n_phases: int, tolerance: float) -> int:
     """Return the first multiple of n_phases that divides the period and brings the orbit back."""
     period = len(orbit)
     for n in range(n_phases, period, n_phases):
@@ -214,7 +202,7 @@ def first_return(orbit, n_phases, tolerance):
     return period
 
 
-def newton(system, guess):
+def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Solve for the cycles of one period near the guesses, every token an unknown.
 
     Parameters
@@ -242,7 +230,7 @@ def newton(system, guess):
         active = active[residual[active] > 0.0]
         if not active.size:
             break
-        move = cyclic.solve(rows[active], miss[active])
+        move = linear.solve(rows[active], miss[active])
         fraction, waiting = 1.0, np.isfinite(move).all(axis=(1, 2))
         better = np.zeros(active.size, dtype=bool)
         while waiting.any() and fraction > 2.0**-MAX_HALVINGS:
@@ -259,107 +247,3 @@ def newton(system, guess):
             fraction /= 2.0
         active = active[better]
     return orbit, residual
-
-
-def cycle(model, period, *, start=None, guess=None, n_transient=1_000, n_search=10_000, tolerance=TOLERANCE):
-    r"""Find a cycle of the network, stable or unstable.
-
-    Newton's method on all tokens of the cycle at once, from a guess: what is given, or those parts
-    of an orbit that come nearest to themselves after `period` steps.
-
-    Parameters
-    ----------
-    model : SelfAttention
-    period : int
-        Token steps, >= 1; a multiple of the period of the position code (n_context, unless
-        epsilon = 0). If the cycle is shorter, its own period is found.
-    start : Start, optional
-        Where the orbit begins that is searched. Default: ``Start.random(0)``.
-    guess : array_like, shape (period, n_features), optional
-        Attention of one turn; row 0 is made in a step of phase 0. Nothing is run then.
-    n_transient, n_search : int, default=1000 and 10000
-        Token steps that are run before, and that are searched.
-    tolerance : float, default=1e-11
-        Largest residual to accept, relative to the size of the cycle where that exceeds 1.
-
-    Returns
-    -------
-    Cycle
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-    FloatingPointError
-        If the orbit leaves the real numbers.
-    RuntimeError
-        If Newton's method does not converge; the message says how near it came.
-
-    References
-    ----------
-    .. [1] Kuznetsov, Elements of Applied Bifurcation Theory, ch. 10.
-
-    Examples
-    --------
-    >>> from dmft import Features, SelfAttention
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
-    >>> found = cycle(model, 4)
-    >>> found.kind, round(float(found.exponents[0]), 14)
-    ('stable focus', -0.00107283396865)
-    """
-    if not isinstance(model, SelfAttention):
-        raise ValueError(f"model must be a dmft.SelfAttention, got {model!r}")
-    tolerance = number("tolerance", tolerance, 0.0)
-    system = AttentionMap(model)
-    period = whole("period", period, 1)
-    if period % system.n_phases:
-        raise ValueError(
-            f"period must be a multiple of {system.n_phases}, the period of the position code, got {period}"
-        )
-    if guess is None:
-        guesses = _returns(model, period, start, n_transient, n_search)
-    else:
-        guesses = [finite("guess", guess, (period, model.n_features))]
-    return refined(model, *guesses, tolerance=tolerance)
-
-
-def refined(model, *guesses, tolerance=TOLERANCE):
-    """Return the best cycle of a model near some guesses of one period, or say how near none came."""
-    result = polish(AttentionMap(model).take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
-    if not result.found.any():
-        raise RuntimeError(
-            f"Newton's method must reach a residual <= {tolerance:g}, got {result.residual.min():.2g} "
-            f"for period {len(guesses[0])}; start nearer to the cycle, search longer, or ask for another period"
-        )
-    # The whole period rather than a part of it, then the guess that was best.
-    best = np.lexsort((result.distance, -result.period, ~result.found))[0]
-    return Cycle(
-        model=model,
-        attention=result.orbits[best],
-        residual=float(result.residual[best]),
-        multipliers=result.multipliers[best],
-        exponents=result.exponents[best],
-    )
-
-
-def _returns(model, period, start, n_transient, n_search):
-    """Return the turns of an orbit whose windows come nearest to themselves, each from a step of phase 0."""
-    n_transient, n_search = whole("n_transient", n_transient, 0), whole("n_search", n_search, 1)
-    n_context = model.n_context
-    batch = single(model, start)
-    batch.advance(n_transient + (-batch.phase - n_transient) % n_context)
-    n_steps = n_search + period + n_context
-    record = Record(batch, ("attention",), n_steps)
-    batch.advance(n_steps, record=record)
-    check_finite(batch, model)
-    orbit = record.arrays()["attention"][0]
-    # How far the window of each step of phase 0 is from that a period later.
-    step = np.abs(orbit[period:] - orbit[:-period]).max(axis=1)
-    miss = np.lib.stride_tricks.sliding_window_view(step, n_context).max(axis=1)[::n_context]
-    guesses, apart = [], -(-period // (2 * n_context))
-    while len(guesses) < N_GUESSES and np.isfinite(miss).any():
-        best = int(np.argmin(miss))
-        first = n_context * (best + 1)
-        guesses.append(orbit[first : first + period])
-        miss[max(best - apart, 0) : best + apart + 1] = np.inf
-    return guesses

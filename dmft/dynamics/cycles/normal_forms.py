@@ -19,9 +19,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from . import cyclic
+from . import linear
 from .newton import windows_of
+from .window_map import WindowMap
 
 STRONG = 1e-3  # nearer to a strong resonance than this, the cubic form of a torus does not hold
 
@@ -60,21 +62,21 @@ class NormalForm:
     vector: np.ndarray
 
     @property
-    def supercritical(self):
+    def supercritical(self) -> bool | None:
         """Whether the new cycle or torus lies where the old cycle is unstable, and attracts as that did before.
 
         None for a fold.
         """
         if self.kind == "fold":
             return None
-        return bool(self.coefficient > 0) if self.kind == "flip" else bool(self.coefficient.real < 0)
+        return bool(self.coefficient.real > 0) if self.kind == "flip" else bool(self.coefficient.real < 0)
 
     @property
-    def strongly_resonant(self):
+    def strongly_resonant(self) -> bool:
         """Whether a torus point is too near to a strong resonance for its form to hold."""
         return self.kind == "neimark-sacker" and self.detuning < STRONG
 
-    def amplitude(self, distance):
+    def amplitude(self, distance: ArrayLike) -> np.ndarray:
         r"""Return the predicted \|w\| of what is born, at a distance of the parameter from the point.
 
         Parameters
@@ -102,7 +104,7 @@ class NormalForm:
             return np.sqrt(ratio * np.asarray(distance, dtype=float))
 
 
-def normal_form(system, orbit, kind, multiplier=1.0):
+def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: complex = 1.0) -> NormalForm:
     """Return the normal form of a cycle at its bifurcation.
 
     Parameters
@@ -122,33 +124,33 @@ def normal_form(system, orbit, kind, multiplier=1.0):
     windows = windows_of(orbit[None], system.n_context)
     rows = system.linearize(windows)[1][0]
     factor = {"fold": 1.0, "flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}[kind]
-    left, right = cyclic.null_vectors(cyclic.twisted(rows, factor))
+    left, right = linear.null_vectors(linear.twisted(rows, factor))
     vector = right.reshape(orbit.shape)
-    vector = vector / np.linalg.norm(cyclic.twisted_windows(vector, system.n_context, factor)[0])
+    vector = vector / np.linalg.norm(linear.twisted_windows(vector, system.n_context, factor)[0])
 
-    def along(sequence, factor):
-        return cyclic.twisted_windows(sequence, system.n_context, factor)[None]
+    def along(sequence: np.ndarray, factor: complex) -> np.ndarray:
+        return linear.twisted_windows(sequence, system.n_context, factor)[None]
 
-    def term(order, direction, rise=0.0):
+    def term(order: int, direction: np.ndarray, rise: float = 0.0) -> np.ndarray:
         return system.taylor(windows, direction, rise=rise, order=order)[order][0]
 
-    def second(u, v, rise=0.0):
+    def second(u: np.ndarray, v: np.ndarray, rise: float = 0.0) -> np.ndarray:
         """B(u, v), `rise` the parameter's part of v, by polarisation."""
         return (term(2, u + v, rise) - term(2, u - v, -rise)) / 2.0
 
-    def third(u, v):
+    def third(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         """C(u, u, v)."""
         return term(3, u + v) - term(3, u - v) - 2.0 * term(3, v)
 
-    def periodic(drive, factor=1.0):
-        return np.linalg.solve(cyclic.twisted(rows, factor), drive.ravel()).reshape(orbit.shape)
+    def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
+        return np.linalg.solve(linear.twisted(rows, factor), drive.ravel()).reshape(orbit.shape)
 
     q = along(vector, factor)
     # How a drive that turns with the vector moves the multiplier: its part along the left vector.
     moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(system.n_context), rows, q[0])
     weight = period * left.conj() / np.vdot(left, moment)
 
-    def part(drive):
+    def part(drive: np.ndarray):
         return weight @ drive.ravel()
 
     if kind == "fold":

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 import dmft
 from dmft.attention import reference
 from dmft.attention.finite.covariance import Linearised
-from dmft.dynamics.cycles import cycle
+from dmft.attention.orbits import cycle
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 TWO_HEADS = dmft.SelfAttention(

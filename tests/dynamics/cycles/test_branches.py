@@ -7,7 +7,7 @@ from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, log
 
 import dmft
 from dmft.attention import reference
-from dmft.dynamics.cycles import AttentionMap, NormalForm, find_cycles, switch, trace
+from dmft.attention.orbits import AttentionMap, NormalForm, find_cycles, switch, trace
 from dmft.dynamics.cycles.branches import doubled
 from dmft.dynamics.cycles.newton import polish, windows_of
 
@@ -81,7 +81,7 @@ def test_logistic_flips_and_the_cascade():
     assert_allclose([flip.form.coefficient, flip.form.rate], [9.0, 1.0], rtol=1e-12)
     assert flip.form.supercritical
     assert branch.ends == ("1.5 reached", "3.9 reached")
-    assert_allclose(branch.attention[:, 0, 0], 1 - 1 / branch.values, rtol=0, atol=1e-13)
+    assert_allclose(branch.orbits[:, 0, 0], 1 - 1 / branch.values, rtol=0, atol=1e-13)
     assert_allclose(branch.multipliers[:, 0], 2 - branch.values, rtol=0, atol=1e-12)
     # The branch of period 2 exists for r > 3 alone and flips at 1 + sqrt(6), that of period 4 at 3.54409...
     for exact in (1 + np.sqrt(6), 3.544090359551923):
@@ -108,9 +108,9 @@ def test_logistic_window_of_period_three_opens_at_1_plus_sqrt_8():
     amplitude = fold.form.amplitude(distance)
     assert np.isnan(fold.form.amplitude(-distance))
     for side in (1, -1):
-        guess = fold.cycle.attention + side * amplitude * fold.form.vector
+        guess = fold.cycle.orbit + side * amplitude * fold.form.vector
         near = polish(logistic([fold.value + distance]), [guess])
-        moved = near.orbits[0] - fold.cycle.attention
+        moved = near.orbits[0] - fold.cycle.orbit
         assert_allclose(moved, side * amplitude * fold.form.vector, rtol=0.02, atol=0)
 
 
@@ -144,7 +144,7 @@ def test_delayed_logistic_torus():
 def test_a_closed_curve_of_fixed_points_closes():
     branch = trace(ring([0.3]), np.array([[np.sqrt(1 - 0.09)]]), -2.0, 2.0, max_step=0.05)
     assert branch.ends == ("the branch closes", "the branch closes")
-    assert_allclose(branch.values**2 + branch.attention[:, 0, 0] ** 2, 1.0, rtol=0, atol=1e-12)
+    assert_allclose(branch.values**2 + branch.orbits[:, 0, 0] ** 2, 1.0, rtol=0, atol=1e-12)
     assert {round(point.value, 12) for point in branch.special} == {1.0, -1.0}
     assert set(kinds(branch)) == {"fold"}
 

@@ -14,7 +14,8 @@ from dmft import _kernels
 from dmft.attention import batch as meanfield
 from dmft.attention import reference
 from dmft.attention.batch import LAWS, Batch
-from dmft.dynamics.cycles import AttentionMap, cycle, cyclic, find_cycles
+from dmft.attention.orbits import AttentionMap, cycle, find_cycles
+from dmft.dynamics.cycles import linear as linear_algebra
 from dmft.dynamics.cycles.newton import polish, windows_of
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -97,11 +98,11 @@ def dense(rows):
 def test_periodic_perturbations_solve_the_dense_system(n_steps):
     rng = np.random.default_rng(n_steps)
     rows, drive = rng.normal(size=(3, n_steps, 4, 2, 2)), rng.normal(size=(3, n_steps, 2))
-    got = cyclic.solve(rows, drive)
+    got = linear_algebra.solve(rows, drive)
     for i in range(3):
         expected = np.linalg.solve(dense(rows[i]), drive[i].ravel()).reshape(n_steps, 2)
         assert_allclose(got[i], expected, rtol=0, atol=1e-11 * np.abs(expected).max())
-        assert_array_equal(cyclic.solve(rows[i : i + 1], drive[i : i + 1])[0], got[i])
+        assert_array_equal(linear_algebra.solve(rows[i : i + 1], drive[i : i + 1])[0], got[i])
 
 
 def test_growth_by_e_200_along_the_cycle_costs_no_digits():
@@ -112,14 +113,14 @@ def test_growth_by_e_200_along_the_cycle_costs_no_digits():
     rows = turn[1:] @ np.diag([np.e, 1 / np.e]) @ turn[:-1].swapaxes(1, 2)
     exact = rng.normal(size=(200, 2))
     drive = exact - np.einsum("tab,tb->ta", rows, np.roll(exact, 1, axis=0))
-    assert_allclose(cyclic.solve(rows[None, :, None], drive[None])[0], exact, rtol=0, atol=1e-13)
-    growth, _, _ = cyclic.multipliers(rows[None, :, None])
+    assert_allclose(linear_algebra.solve(rows[None, :, None], drive[None])[0], exact, rtol=0, atol=1e-13)
+    growth, _, _ = linear_algebra.multipliers(rows[None, :, None])
     assert_allclose(growth[0], [200.0, -200.0], rtol=0, atol=1e-11)
 
 
 def test_a_singular_system_is_nan_and_spoils_no_other():
     rows = np.array([1.0, 0.5]).reshape(2, 1, 1, 1, 1)
-    got = cyclic.solve(rows, np.ones((2, 1, 1)))
+    got = linear_algebra.solve(rows, np.ones((2, 1, 1)))
     assert np.isnan(got[0]).all()
     assert got[1, 0, 0] == 2.0
 
@@ -134,16 +135,16 @@ def test_multipliers_match_products_in_400_digits(n_steps, size):
             product = mpmath.matrix(reference.companion(row).tolist()) * product
         exact = mpmath.eig(product, left=False, right=False)
         exact = sorted(((float(mpmath.log(abs(z))), float(mpmath.arg(z))) for z in exact), reverse=True)
-    growth, angle, _ = cyclic.multipliers(rows)
+    growth, angle, _ = linear_algebra.multipliers(rows)
     assert_allclose(growth[0], [g for g, _ in exact], rtol=0, atol=1e-14 * (n_steps + 10))
     assert_allclose(np.exp(1j * angle[0]), np.exp(1j * np.array([a for _, a in exact])), rtol=0, atol=1e-11)
 
 
 def test_multipliers_do_not_depend_on_the_company():
     rows = np.random.default_rng(1).normal(size=(5, 9, 2, 2, 2)) * 0.5
-    growth, angle, _ = cyclic.multipliers(rows)
+    growth, angle, _ = linear_algebra.multipliers(rows)
     for i in range(5):
-        alone = cyclic.multipliers(rows[i : i + 1])
+        alone = linear_algebra.multipliers(rows[i : i + 1])
         assert_array_equal(alone[0][0], growth[i])
         assert_array_equal(alone[1][0], angle[i])
 
@@ -151,10 +152,10 @@ def test_multipliers_do_not_depend_on_the_company():
 def test_what_rounding_hides_is_nan_and_what_vanishes_is_minus_infinity():
     # Two directions that mix, one of them shrunk by 1e-20 in a single step.
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(2, 2)))[0]
-    growth, _, _ = cyclic.multipliers((turn @ np.diag([0.5, 1e-20]) @ turn.T)[None, None, None])
+    growth, _, _ = linear_algebra.multipliers((turn @ np.diag([0.5, 1e-20]) @ turn.T)[None, None, None])
     assert_allclose(growth[0, 0], np.log(0.5), rtol=1e-12)
     assert np.isnan(growth[0, 1])
-    assert np.isneginf(cyclic.multipliers(np.zeros((1, 3, 1, 1, 1)))[0]).all()
+    assert np.isneginf(linear_algebra.multipliers(np.zeros((1, 3, 1, 1, 1)))[0]).all()
 
 
 # -- textbook maps ----------------------------------------------------------------------------

@@ -6,56 +6,57 @@ import dataclasses
 
 import numpy as np
 
-from . import cyclic
+from . import linear
 from .newton import TOLERANCE, windows_of
+from .window_map import WindowMap
 
 MAX_CORRECTIONS = 8
-KINDS = ("fold", "flip", "neimark-sacker", "branch point")
+BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
 
 
-class Line:
+class Curve:
     """The curve of cycles of one map, its points (orbit, value) laid out flat.
 
     Lengths along it weigh the mean square over the tokens, relative to the size of the first
     cycle, and the parameter relative to its range.
     """
 
-    def __init__(self, system, orbit, span):
+    def __init__(self, system: WindowMap, orbit: np.ndarray, span: float) -> None:
         self.system, self.shape = system, orbit.shape
         scale = np.sqrt(np.mean(orbit**2)) or 1.0
         self.weights = np.append(np.full(orbit.size, 1.0 / (orbit.size * scale**2)), 1.0 / span**2)
         self.tolerance = TOLERANCE * max(1.0, np.abs(orbit).max())
 
-    def orbit(self, point):
+    def orbit(self, point: np.ndarray) -> np.ndarray:
         """Return the orbit of a point."""
         return point[:-1].reshape(self.shape)
 
-    def linear(self, point):
+    def linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the misses of all steps, the rows, and how both parts of the point move the misses."""
         system = self.system.at(point[-1:])
         windows = windows_of(self.orbit(point)[None], system.n_context)
         following, rows = system.linearize(windows)
         matrix = np.empty((point.size, point.size))
-        matrix[:-1, :-1] = cyclic.twisted(rows[0])
+        matrix[:-1, :-1] = linear.twisted(rows[0])
         matrix[:-1, -1] = -system.slope(windows)[0].ravel()
         return (following[0] - self.orbit(point)).ravel(), rows, matrix
 
-    def length(self, vector):
+    def length(self, vector: np.ndarray) -> float:
         """Return the weighted length of a vector."""
-        return np.sqrt(np.sum(self.weights * vector**2))
+        return float(np.sqrt(np.sum(self.weights * vector**2)))
 
-    def tangent(self, point, before):
+    def tangent(self, point: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
-        _, rows, matrix = self.linear(point)
+        _, rows, matrix = self.linearize(point)
         matrix[-1] = self.weights * before
         tangent = solve_or_nan(matrix, np.append(np.zeros(point.size - 1), 1.0))
         return tangent / self.length(tangent), rows
 
-    def correct(self, guess, normal):
+    def correct(self, guess: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray | None, int]:
         """Return the point of the curve in the plane through a guess, or None, and how many steps that took."""
         point = guess.copy()
         for n in range(1, MAX_CORRECTIONS + 1):
-            miss, _, matrix = self.linear(point)
+            miss, _, matrix = self.linearize(point)
             matrix[-1] = self.weights * normal
             move = solve_or_nan(matrix, np.append(miss, matrix[-1] @ (guess - point)))
             if not np.isfinite(move).all():
@@ -63,18 +64,18 @@ class Line:
             point = point + move
             if self.length(move) < 1e-13 * max(1.0, self.length(point)):
                 break
-        good = np.abs(self.linear(point)[0]).max() <= self.tolerance and self.length(move) < 1e-8
+        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and self.length(move) < 1e-8
         return (point, n) if good else (None, n)
 
 
-def solve_or_nan(matrix, right):
+def solve_or_nan(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the solution, NaN where there is none."""
-    return cyclic.solve_each(matrix, right[:, None])[:, 0]
+    return linear.solve_each(matrix, right[:, None])[:, 0]
 
 
 @dataclasses.dataclass(slots=True)
 class Node:
-    """A point of the line with its tangent and multipliers."""
+    """A point of the curve with its tangent and multipliers."""
 
     point: np.ndarray
     tangent: np.ndarray
@@ -82,44 +83,44 @@ class Node:
     angle: np.ndarray
     frame: np.ndarray
 
-    def real(self, sign):
+    def real(self, sign: int) -> np.ndarray:
         """Return the growth of the real multipliers of one sign."""
         near = np.abs(self.angle) < 1e-12 if sign > 0 else np.abs(np.abs(self.angle) - np.pi) < 1e-12
         return self.growth[near & ~np.isnan(self.growth)]
 
-    def pairs(self):
+    def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the growth of the complex pairs, once each, and their angles."""
         upper = (self.angle >= 1e-12) & (self.angle < np.pi - 1e-12)
         return self.growth[upper], self.angle[upper]
 
-    def tests(self):
-        """Return for each of KINDS a function that changes its sign there."""
+    def tests(self) -> dict[str, float]:
+        """Return for each of BIFURCATIONS a function that changes its sign there."""
 
-        def crossing(growth):
+        def crossing(growth: np.ndarray) -> float:
             """Distance of the nearest to the unit circle, with the parity of those outside as its sign."""
             if not growth.size:
                 return 1.0
-            return np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0)
+            return float(np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0))
 
         return {
-            "fold": self.tangent[-1],
+            "fold": float(self.tangent[-1]),
             "flip": crossing(self.real(-1)),
             "neimark-sacker": crossing(self.pairs()[0]),
             "branch point": crossing(self.real(1)),
         }
 
 
-def node(line, point, before, frame=None):
-    """Return a point of the line with all that is asked of it; `frame` from a neighbour saves time."""
-    tangent, rows = line.tangent(point, before)
-    growth, angle, frame = cyclic.multipliers(rows, frame)
+def node(curve: Curve, point: np.ndarray, before: np.ndarray, frame: np.ndarray | None = None) -> Node:
+    """Return a point of the curve with its tangent and multipliers; the `frame` of a neighbour saves time."""
+    tangent, rows = curve.tangent(point, before)
+    growth, angle, frame = linear.multipliers(rows, frame)
     return Node(point, tangent, growth[0], angle[0], frame)
 
 
-def events(first, second):
+def events(first: Node, second: Node) -> list[str] | None:
     """Return the kinds of bifurcations between two neighbours, or None if they should be nearer."""
     one, other = first.tests(), second.tests()
-    found = [kind for kind in KINDS if one[kind] * other[kind] < 0]
+    found = [kind for kind in BIFURCATIONS if one[kind] * other[kind] < 0]
     gained = np.count_nonzero(second.growth > 0) - np.count_nonzero(first.growth > 0)
     if found == ["neimark-sacker"] and gained == 0:
         return []  # outside the circle, a pair became real or two real ones a pair

@@ -5,6 +5,10 @@ One step moves a perturbation of the window by a companion matrix: :math:`\delta
 n_features). Long products of these matrices are never formed: what they would lose is needed.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
@@ -16,13 +20,13 @@ ANNIHILATED = -1e9  # stands for log 0 where infinities would be subtracted
 EPS = np.finfo(float).eps
 
 
-def top_rows(rows):
+def top_rows(rows: np.ndarray) -> np.ndarray:
     """Return the rows as matrices that act on a window laid out flat, (..., n_features, size)."""
     rows = np.moveaxis(rows, -3, -2)
     return rows.reshape(*rows.shape[:-2], -1)
 
 
-def segments(rows, drive):
+def segments(rows: np.ndarray, drive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Join steps to segments that renew the whole window, as far as they go.
 
     Parameters
@@ -33,8 +37,9 @@ def segments(rows, drive):
 
     Returns
     -------
-    list of (propagator, drive), (n_points, n_segments, size, size) and (n_points, n_segments, size)
-        The last segment alone where it is shorter.
+    propagators : ndarray, shape (n_points, n_segments, size, size)
+        The last segment is shorter where the window does not divide the steps.
+    drives : ndarray, shape (n_points, n_segments, size)
     """
     n_points, n_steps, n_context, n_features, _ = rows.shape
     size, n_whole = n_context * n_features, n_steps // n_context
@@ -55,7 +60,7 @@ def segments(rows, drive):
     return state[..., :-1], state[..., -1]
 
 
-def solve(rows, drive):
+def solve(rows: np.ndarray, drive: np.ndarray) -> np.ndarray:
     r"""Return the perturbation that is periodic under a periodic drive.
 
     Every second window is eliminated by an orthogonal factorisation, again and again, until one
@@ -108,7 +113,7 @@ def solve(rows, drive):
     return np.concatenate([whole, rows_of[:, -1, n_context - n_last :]], axis=1)
 
 
-def solve_each(matrices, right):
+def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve stacked systems; NaN for a singular one, which must not stop the others."""
     try:
         return np.linalg.solve(matrices, right)
@@ -118,7 +123,7 @@ def solve_each(matrices, right):
         return np.stack([solve_each(a, b) for a, b in zip(matrices, right, strict=True)])
 
 
-def multipliers(rows, frame=None):
+def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the eigenvalues of the product of all steps, without forming it.
 
     A frame is carried round and round by orthogonal factorisations until its leading columns span
@@ -166,7 +171,7 @@ def multipliers(rows, frame=None):
         for i, point in enumerate(active):
             n_known = int(np.argmax(np.append(rounding[i] > LOST, True)))
             leak = np.array([np.abs(turn[i, j:, :j]).max() for j in range(1, size)] + [0.0])
-            ends = np.flatnonzero(leak < SPLIT) + 1
+            ends = (np.flatnonzero(leak < SPLIT) + 1).tolist()
             blocks = list(zip([0, *ends], ends, strict=False))
             spread = max((np.ptp(stretch[i, a : min(b, n_known)]) for a, b in blocks if a < n_known), default=0.0)
             mixed = n_known not in (0, *ends)
@@ -183,7 +188,7 @@ def multipliers(rows, frame=None):
     return growth, angle, rest
 
 
-def _round(top, frame):
+def _round(top: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Carry frames once round; return them and the triangular factor of every step, (n_steps, n_points, size, size)."""
     n_points, n_steps, n_features, size = top.shape
     upper = np.empty((n_steps, n_points, size, size))
@@ -193,7 +198,9 @@ def _round(top, frame):
     return frame, upper
 
 
-def _eigenvalues(blocks, turn, upper):
+def _eigenvalues(
+    blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
     size = len(turn)
     growth, angle = np.full(size, np.nan), np.zeros(size)
@@ -213,7 +220,7 @@ def _eigenvalues(blocks, turn, upper):
     return growth[order], angle[order]
 
 
-def twisted(rows, factor=1.0):
+def twisted(rows: np.ndarray, factor: complex = 1.0) -> np.ndarray:
     r"""Return the matrix of :math:`x_t - \sum_d J_{t,d}\, x_{t-1-d}` where a turn multiplies x by a factor.
 
     Dense, for one cycle: singular where the factor is a multiplier.
@@ -237,14 +244,14 @@ def twisted(rows, factor=1.0):
     return matrix.swapaxes(1, 2).reshape(n_steps * n_features, -1)
 
 
-def twisted_windows(orbit, n_context, factor=1.0):
+def twisted_windows(orbit: np.ndarray, n_context: int, factor: complex = 1.0) -> np.ndarray:
     """Return the window before each step of a sequence (n_steps, n_features) that a turn multiplies."""
     n_steps = len(orbit)
     turn, at = np.divmod(np.arange(n_steps)[:, None] - 1 - np.arange(n_context), n_steps)
     return orbit[at] * np.power(factor, turn.astype(float))[..., None]
 
 
-def null_vectors(matrix):
+def null_vectors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the left and the right vector that a nearly singular matrix shrinks most, by inverse iteration."""
     size = len(matrix)
     # Shifted by what its rounding is anyway, so that none is exactly singular.

@@ -1,0 +1,143 @@
+"""The attention map as the map of windows that cycles, branches and normal forms are computed of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _kernels
+from ..dynamics.cycles.jets import Jet, exp, power, tanh
+from ..dynamics.cycles.window_map import WindowMap
+from .batch import Batch, Record, linearize
+from .directions import n_directions
+from .model import SelfAttention
+from .start import State
+
+PARAMETERS = ("beta", "gamma", "epsilon")
+MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
+
+
+class AttentionMap(WindowMap):
+    """The attention map of the infinite network.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        Gives what the points share.
+    parameter : {"beta", "gamma", "epsilon"}, default="beta"
+        The one that `at` changes.
+    n_threads : int or None
+    **values : array_like, shape (n_points,)
+        beta, gamma, epsilon where they differ from the model's.
+    """
+
+    def __init__(
+        self, model: SelfAttention, parameter: str = "beta", n_threads: int | None = None, **values: ArrayLike
+    ) -> None:
+        self.model, self.parameter, self._n_threads = model, parameter, n_threads
+        self.n_context, self.n_features = model.n_context, model.n_features
+        given = [np.atleast_1d(values.get(name, getattr(model, name))).astype(float) for name in PARAMETERS]
+        self.values = dict(zip(PARAMETERS, np.broadcast_arrays(*given), strict=True))
+        self.n_phases = position_period(model) if self.values["epsilon"].any() or parameter == "epsilon" else 1
+
+    @property
+    def value(self) -> np.ndarray:
+        """The parameter of each point, (n_points,)."""
+        return self.values[self.parameter]
+
+    @property
+    def phases(self) -> np.ndarray:
+        """As for `WindowMap`: without position the map is the same in every step."""
+        return np.where(self.values["epsilon"] == 0.0, 1, position_period(self.model))
+
+    @property
+    def n_directions(self) -> np.ndarray:
+        """As for `WindowMap`: 0 where nothing moves, fewer than L*M where few classes span few dimensions."""
+        still = (self.values["beta"] == 0.0) | (self.values["epsilon"] == 1.0)
+        moving = self.model.replace(beta=1.0, epsilon=min(self.model.epsilon, 0.5))
+        return np.where(still, 0, n_directions(moving) if not still.all() else 0)
+
+    def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
+        """As for `WindowMap`, compiled."""
+        states = [State(window, phase) for window in np.asarray(windows, dtype=float)]
+        batch = Batch(self.model, **self.values, states=states, n_threads=self._n_threads)
+        record = Record(batch, ("attention",), n_steps)
+        batch.advance(n_steps, record=record)
+        return record.arrays()["attention"]
+
+    def at(self, value: ArrayLike) -> AttentionMap:
+        """Return the same map at other values of its parameter."""
+        return AttentionMap(self.model, self.parameter, self._n_threads, **{**self.values, self.parameter: value})
+
+    def take(self, points: np.ndarray | Sequence[int]) -> AttentionMap:
+        """Return the map of some of the points."""
+        values = {name: array[points] for name, array in self.values.items()}
+        return AttentionMap(self.model, self.parameter, self._n_threads, **values)
+
+    def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As for `WindowMap`, compiled."""
+        n_points, n_steps = windows.shape[:2]
+        following = np.empty((n_points, n_steps, self.n_features))
+        rows = np.empty((*windows.shape, self.n_features))
+        for phase in range(min(self.n_phases, n_steps)):
+            some = windows[:, phase :: self.n_phases]
+            values = {name: np.repeat(self.values[name], some.shape[1]) for name in PARAMETERS}
+            windows_there = some.reshape(-1, *some.shape[2:])
+            flat = linearize(self.model, **values, windows=windows_there, phase=phase, n_threads=self._n_threads)
+            following[:, phase :: self.n_phases] = flat[0].reshape(n_points, -1, self.n_features)
+            rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
+        return following, rows
+
+    def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
+        """Return the next attention, Eqs. (2), (3), (6), (7), of arrays or series."""
+        model, n_context, n_heads = self.model, self.n_context, self.model.n_heads
+        values = {**{name: array[:, None] for name, array in self.values.items()}, self.parameter: value}
+        beta, gamma, epsilon = (values[name][..., None, None] for name in PARAMETERS)
+        signs, couplings = site_classes(model)
+        if model.features.law == "gaussian":
+            variance = beta * beta * ((window @ signs) * window).sum(axis=-1)[..., None]
+            slope = sum(weight * power(start + variance, -0.5) for start, weight in _kernels.MIXTURE)
+            activity = beta * (window * slope)
+        else:
+            activity = tanh(beta * (window @ signs.T))
+        position = (np.asarray(phase)[..., None] - np.arange(n_context)) % n_context
+        query, keys, values = (
+            (1.0 - epsilon) * (activity @ couplings[role])
+            + epsilon * model.features.position_field(role, n_context)[position]
+            for role in ("query", "key", "value")
+        )
+        shape = (*keys.shape[:-1], n_heads, self.n_features // n_heads)
+        query, keys, values = (x.reshape(*shape) for x in (query, keys, values))
+        scores = (gamma * (n_heads / self.n_features) ** 0.5) * (keys * query[..., :1, :, :]).sum(axis=-1)
+        top = scores.terms[0] if isinstance(scores, Jet) else scores
+        weights = exp(scores - top.max(axis=-2, keepdims=True))
+        weights = weights / weights.sum(axis=-2)[..., None, :]
+        return (weights[..., None] * values).sum(axis=-3).reshape(*shape[:-3], self.n_features)
+
+
+def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+    """Return signs and couplings by role as the law of the features reads them."""
+    features = model.features
+    if features.classes is not None:
+        return features.classes.signs, features.classes.couplings
+    if features.law == "gaussian":
+        return features.covariances["output"], {role: c.T for role, c in features.covariances.items()}
+    n_features = features.n_features
+    if n_features > MAX_INDEPENDENT:
+        raise ValueError(
+            f"n_features must be <= {MAX_INDEPENDENT} for normal forms and branches of independent features, "
+            f"got {n_features}"
+        )
+    signs = 1.0 - 2.0 * (np.arange(2 ** (n_features - 1))[:, None] >> np.arange(n_features) & 1)
+    return signs, {role: signs @ c.T / len(signs) for role, c in features.covariances.items()}
+
+
+def position_period(model: SelfAttention) -> int:
+    """Return the period of what the position adds to the overlaps: a divisor of n_context."""
+    n_context = model.n_context
+    table = np.stack([model.features.position_field(role, n_context) for role in ("query", "key", "value")])
+    divisors = [n for n in range(1, n_context + 1) if n_context % n == 0]
+    return next(n for n in divisors if np.array_equal(np.roll(table, n, axis=1), table))
