@@ -5,6 +5,7 @@ import json
 import os
 import random
 import signal
+import tempfile
 import time
 
 import numpy as np
@@ -136,8 +137,9 @@ def test_a_full_disk_ends_the_run_at_once_and_leaves_nothing_half_written(tmp_pa
 def test_a_folder_that_cannot_be_written_to(tmp_path):
     """As another user, because the tests may run as root, for whom everything can be written to."""
     nobody = "os.seteuid(65534)" if os.geteuid() == 0 else ""
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    for path in (tmp_path, *tmp_path.parents):
+        if path.stat().st_uid == os.geteuid() and path.is_relative_to(tempfile.gettempdir()):
+            path.chmod(path.stat().st_mode | 0o755)
     (tmp_path / "s").mkdir()
     for where in ("s", "s/new"):
         (tmp_path / "s").chmod(0o555)
