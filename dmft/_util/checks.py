@@ -1,13 +1,18 @@
-"""The door: each check returns its argument in the final form, or says the name, the rule and the value."""
+"""Checks of arguments: each returns its argument in the final form, or raises with the name, the rule and the value."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-ROLES = ("output", "value", "query", "key")
+Role = Literal["output", "value", "query", "key"]
+ROLES: tuple[Role, ...] = ("output", "value", "query", "key")
 
 
-def roles(name, mapping, partial=False):
+def roles(name: str, mapping: Any, partial: bool = False) -> dict[Role, Any]:
     """Return a dict with the four roles as keys, or with some of them."""
     if not isinstance(mapping, Mapping) or not (set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)):
         keys = sorted(mapping) if isinstance(mapping, Mapping) else mapping
@@ -15,8 +20,8 @@ def roles(name, mapping, partial=False):
     return dict(mapping)
 
 
-def sign_array(name, array):
-    """Return a two-dimensional array of +-1."""
+def sign_array(name: str, array: ArrayLike) -> np.ndarray:
+    """Return a two-dimensional array of +-1, as int8."""
     array = np.asarray(array)
     if array.ndim != 2 or 0 in array.shape:
         raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {array.shape}")
@@ -26,7 +31,15 @@ def sign_array(name, array):
     return array.astype(np.int8)
 
 
-def permutation(name, order, length):
+def sign_vector(name: str, array: ArrayLike) -> np.ndarray:
+    """Return a one-dimensional array of +-1, as int8."""
+    vector = np.asarray(array)
+    if vector.ndim != 1 or vector.dtype.kind not in "iuf" or not np.all(np.abs(vector) == 1):
+        raise ValueError(f"{name} must be a one-dimensional array of +1 and -1, got {array!r}")
+    return vector.astype(np.int8)
+
+
+def permutation(name: str, order: ArrayLike, length: int) -> np.ndarray:
     """Return a permutation of 0 .. length - 1."""
     order = np.asarray(order)
     if order.dtype.kind not in "iu" or sorted(order.ravel().tolist()) != list(range(length)) or order.ndim != 1:
@@ -34,13 +47,13 @@ def permutation(name, order, length):
     return order
 
 
-def shape_of(n_features, n_sites, n_positions):
+def shape_of(n_features: int, n_sites: int, n_positions: int) -> tuple[int, int]:
     """Return the shape of weights, (n_features, n_sites + n_positions)."""
     whole("n_features", n_features, 1)
     return n_features, whole("n_sites", n_sites, 1) + whole("n_positions", n_positions, 0)
 
 
-def seed_of(seed, most=None):
+def seed_of(seed: int, most: int | None = None) -> int:
     """Return a seed, a whole number >= 0 and at most `most`."""
     seed = whole("seed", seed, 0)
     if most is not None and seed > most:
@@ -48,23 +61,23 @@ def seed_of(seed, most=None):
     return seed
 
 
-def first_bad(ok, values):
-    """Say the first value that is not ok and where it stands."""
+def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
+    """Return the first value that is not ok, and where it stands, for a message."""
     where = tuple(int(i) for i in np.argwhere(~ok)[0])
     return f"{values[where].item()!r}" + (f" at {list(where)}" if where else "")
 
 
-def finite(name, value, shape=None):
+def finite(name: str, value: ArrayLike, shape: Sequence[int | None] | None = None) -> np.ndarray:
     """Return `value` as a C-contiguous array of finite doubles, of `shape` where that is not None."""
     try:
-        array = np.asarray(value)
+        array: np.ndarray = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
         array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be real numbers, got {value!r}") from None
-    if shape is not None and (
-        array.ndim != len(shape) or any(n is not None and n != m for n, m in zip(shape, array.shape, strict=True))
+    if shape is not None and not (
+        array.ndim == len(shape) and all(asked in (None, n) for asked, n in zip(shape, array.shape, strict=True))
     ):
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
         raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
@@ -74,7 +87,7 @@ def finite(name, value, shape=None):
     return array
 
 
-def within(name, array, low, high):
+def within(name: str, array: np.ndarray, low: float, high: float) -> np.ndarray:
     """Return `array` if all its values are in [low, high]."""
     ok = (array >= low) & (array <= high)
     if not ok.all():
@@ -83,19 +96,19 @@ def within(name, array, low, high):
     return array
 
 
-def number(name, value, low=-np.inf, high=np.inf):
+def number(name: str, value: ArrayLike, low: float = -np.inf, high: float = np.inf) -> float:
     """Return `value` as a finite float in [low, high]."""
     return float(within(name, finite(name, value, ()), low, high))
 
 
-def whole(name, value, low=0):
+def whole(name: str, value: Any, low: int = 0) -> int:
     """Return `value` as an int of at least `low`."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
         raise ValueError(f"{name} must be a whole number >= {low}, got {value!r}")
     return int(value)
 
 
-def one_of(name, value, choices):
+def one_of(name: str, value: Any, choices: Collection[Any]) -> Any:
     """Return `value` if it is one of the choices."""
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")

@@ -308,12 +308,6 @@ def single(model, start, n_threads=None):
     return Batch(model, [model.beta], [model.gamma], [model.epsilon], [state], n_threads)
 
 
-def continuation(state):
-    """Return the start that continues from a state exactly."""
-    arguments = {"attention": state.attention, "phase": state.phase}
-    return Start("window", arguments if state.preset is None else {**arguments, "preset": state.preset})
-
-
 def check_finite(batch, model):
     """Raise if the one point of a batch has left the real numbers."""
     if batch.failed()[0]:
@@ -400,5 +394,5 @@ def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORDS, eve
         attention=arrays.pop("attention", None),
         overlaps=arrays,
         steps=np.arange(0, n_steps, every),
-        window=continuation(batch.state()),
+        window=Start.continuing(batch.state()),
     )

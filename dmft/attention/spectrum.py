@@ -10,7 +10,7 @@ from .._util.checks import number, whole
 from ..dynamics.cycles.newton import find_cycles
 from ..dynamics.exponents import Exponents, follow
 from ..dynamics.series import batch_means, closest_returns
-from .batch import check_finite, continuation, linearize, single
+from .batch import check_finite, linearize, single
 from .directions import n_directions_of
 from .model import SelfAttention
 from .plan import Plan, tangent_numbers
@@ -188,7 +188,7 @@ class Run:
             steps=np.array([step for step, _ in self.marks], dtype=int),
             history=np.reshape(history[0], (-1, k)),
             history_stderr=np.reshape(history[1], (-1, k)),
-            window=None if self.model is None else continuation(self.system.state()),
+            window=None if self.model is None else Start.continuing(self.system.state()),
             _run=self,
         )
 

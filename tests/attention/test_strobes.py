@@ -84,9 +84,7 @@ def test_samples_add_up_to_the_growth_and_hold_the_orbit(n_tangents):
     assert_allclose(growth.sum(axis=1), plain.log_growth() - before, rtol=1e-13, atol=1e-12)
     state = paper_batch(20, n_tangents=0).select([7])
     state.advance(30)
-    orbit = dmft.trajectory(
-        PAPER.replace(beta=state.beta[0]), 100, start=dmft.attention.batch.continuation(state.state())
-    )
+    orbit = dmft.trajectory(PAPER.replace(beta=state.beta[0]), 100, start=dmft.Start.continuing(state.state()))
     assert_array_equal(windows[7].reshape(25, 4, 3)[:, ::-1].reshape(100, 3), orbit.attention)
 
 

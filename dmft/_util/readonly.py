@@ -1,0 +1,40 @@
+"""Read-only copies of arrays and dicts of arrays, for values that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TypeVar
+
+import numpy as np
+
+Key = TypeVar("Key", bound=str)
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """Return a read-only copy of an array; the array itself if it is read-only and owns its data.
+
+    Examples
+    --------
+    >>> given = np.zeros(2)
+    >>> kept = read_only(given)
+    >>> given[0] = 1.0
+    >>> kept.tolist(), kept.flags.writeable, read_only(kept) is kept
+    ([0.0, 0.0], False, True)
+    """
+    array = np.asarray(array)
+    if array.flags.writeable or not array.flags.owndata:
+        array = np.array(array)
+        array.flags.writeable = False
+    return array
+
+
+def read_only_arrays(arrays: Mapping[Key, np.ndarray]) -> Mapping[Key, np.ndarray]:
+    """Return a read-only dict of read-only copies of arrays.
+
+    Examples
+    --------
+    >>> read_only_arrays({"a": np.zeros(2)})["a"].flags.writeable
+    False
+    """
+    return MappingProxyType({name: read_only(array) for name, array in arrays.items()})

@@ -1,0 +1,109 @@
+"""Starts: one table of kinds, values that never change, and the state each means."""
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import dmft
+from dmft import Features, SelfAttention, Start
+from dmft._util.checks import ROLES
+from dmft.attention.start import FAMILIES, KINDS, REQUIRED, State
+
+PAPER = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+NETWORK = dmft.network(PAPER, 5, n_sites=99, n_replicas=2, seed=0).window
+STARTS = {
+    "token": Start.token([1] * 101, in_window=True),
+    "feature": Start.feature("key", 2),
+    "window": Start.window(np.full((2, 3), 0.1), 1, preset=np.full((2, 3), 0.2)),
+    "random": Start.random(5),
+    "network": NETWORK,
+}
+
+
+def same(first, second):
+    assert first.kind == second.kind
+    assert first.arguments.keys() == second.arguments.keys()
+    for name, value in first.arguments.items():
+        assert_array_equal(value, second.arguments[name])
+
+
+def test_examples_cover_the_table():
+    assert STARTS.keys() == KINDS.keys()
+    assert set(FAMILIES) == {"random", "feature"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_starts_survive_their_specification_and_pickle(kind):
+    start = STARTS[kind]
+    same(start, pickle.loads(pickle.dumps(start)))
+    spec = {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in start.specification().items()}
+    same(start, Start.from_specification(spec))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_starts_never_change(kind):
+    for start in (STARTS[kind], pickle.loads(pickle.dumps(STARTS[kind]))):
+        with pytest.raises(TypeError):
+            start.arguments["seed"] = 1
+        with pytest.raises(AttributeError):
+            start.kind = "random"
+        assert not any(v.flags.writeable for v in start.arguments.values() if isinstance(v, np.ndarray))
+
+
+def test_what_comes_in_is_copied():
+    rows, token = np.zeros((2, 3)), np.ones(101, dtype=np.int8)
+    window, start = Start.window(rows), Start.token(token)
+    rows[:], token[:] = 1.0, -1
+    assert window.arguments["attention"].max() == 0.0
+    assert start.arguments["x"].min() == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_defaults_are_inside_their_domains(kind):
+    for name, argument in KINDS[kind].arguments.items():
+        if argument.default is not REQUIRED and argument.default is not None:
+            assert argument.check(name, argument.default) == argument.default
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "message"),
+    [
+        ("secret", {}, "kind must be one of 'token', .* got 'secret'"),
+        ("token", {}, "x must be given for a start of kind 'token'"),
+        ("random", {"sede": 1}, "argument of a start of kind 'random' must be one of 'seed', got 'sede'"),
+        ("feature", {"in_window": 1}, "in_window must be True or False, got 1"),
+        ("window", {"attention": [[0.0]], "preset": [0.0]}, r"preset must have shape \(n_rows, n_features\)"),
+    ],
+)
+def test_no_start_is_half_valid(kind, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Start(kind, arguments)
+
+
+def test_members_of_a_family():
+    for kind in KINDS:
+        start = STARTS[kind]
+        if kind in FAMILIES:
+            assert start.member(1).arguments == {**start.arguments, start.family: 1}
+        else:
+            with pytest.raises(ValueError, match="start must be of a numbered kind"):
+                start.member(1)
+
+
+def test_a_window_continues_a_state_with_its_preset():
+    state = STARTS["token"].state(PAPER)
+    assert state.preset is not None
+    again = Start.continuing(state).state(PAPER)
+    for name in ("attention", "phase", "preset"):
+        assert_array_equal(getattr(again, name), getattr(state, name))
+    with pytest.raises(ValueError, match=r"preset must have shape \(2, 3\), got shape \(1, 3\)"):
+        Start.window(state.attention, 0, state.preset[:1]).state(PAPER)
+    assert "preset" not in Start.continuing(State(np.zeros((1, 3)), 0)).arguments
+
+
+def test_a_feature_is_the_token_of_its_vector():
+    for role in ROLES:
+        token = Start.token(PAPER.features.weights[role][1]).state(PAPER)
+        assert_array_equal(Start.feature(role, 1).state(PAPER).attention, token.attention)
