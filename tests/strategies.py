@@ -4,8 +4,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dmft import Features, SelfAttention
-from dmft.attention.batch import RECORDS, Batch, Record
+from dmft.attention.batch import Batch
 from dmft.attention.features import ROLES
+from dmft.attention.records import EVERY_STEP, RECORDS
 from dmft.attention.start import State
 
 
@@ -60,8 +61,8 @@ def batch_of(model, states, n_threads=1, **changes):
     return Batch(model, **{**points, **changes}, states=states, n_threads=n_threads)
 
 
-def advance(batch, n_steps, names=RECORDS, tangents=False, **how):
+def advance(batch, n_steps, names=RECORDS, tangents=False, n_rows=None, rule=EVERY_STEP):
     """Advance a batch and return what it recorded, and how many rows of each point."""
-    record = Record(batch, names, how.pop("n_rows", n_steps), **how)
+    record = batch.new_record(names, n_steps if n_rows is None else n_rows, rule)
     batch.advance(n_steps, record=record, tangents=tangents)
-    return record.arrays(), record.rows
+    return record.arrays(), record.n_recorded

@@ -1,76 +1,21 @@
-"""Trajectories of the infinite network: the map run over batches of parameter points."""
+"""Batches of parameter points of one network, taken through the map together."""
 
 from __future__ import annotations
 
 import copy
-import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection
 
 import numpy as np
 
 from .. import _kernels
-from .._util.checks import whole
 from .._util.threads import n_threads as effective_threads
 from .model import gain
+from .records import EVERY_STEP, Every, Record, SignChanges
 from .start import Start, State
 
-# In the order of the kernel's records.
-RECORDS = ("attention", "output", "semantic", "value", "query", "key")
 LAWS = ("classes", "gaussian", "independent")
 _KERNEL_ROLES = ("query", "key", "value", "output")
 _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Orbit:
-    r"""A trajectory of the map.
-
-    Attributes
-    ----------
-    attention : ndarray, shape (n_rows, n_features), or None
-        :math:`A_t` of the recorded steps; None if not recorded.
-    overlaps : dict of str to ndarray, shape (n_rows, n_features)
-        :math:`m^o, m^v, m^q, m^k` under "output", "value", "query", "key", and the semantic part
-        of :math:`m^o`, factor :math:`1-\epsilon` included, under "semantic"; those recorded.
-    steps : ndarray of int, shape (n_rows,)
-        The step of each row, counted from the first one after the transient.
-    window : Start
-        Where the run ended; starting from it continues the run exactly.
-    """
-
-    attention: np.ndarray | None
-    overlaps: Mapping[str, np.ndarray]
-    steps: np.ndarray
-    window: Start
-
-
-class Record:
-    """Rows of the orbits of a batch, filled as it advances.
-
-    Parameters
-    ----------
-    batch : Batch
-    names : sequence of str
-        Some of RECORDS.
-    n_rows : int
-        Room for so many rows of each point; further ones are dropped.
-    every : int, default=1
-        Fill a row in the first of every so many steps.
-    section : int, optional
-        Fill a row where this attention component changes its sign instead.
-    """
-
-    def __init__(self, batch, names, n_rows, every=1, section=None):
-        shape = (batch.n_points, n_rows, batch.shape[1])
-        self.slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
-        self.rows = np.zeros(batch.n_points, dtype=np.int64)
-        self.every = every if section is None else 0
-        self.component = section or 0
-        self.clock = 0
-
-    def arrays(self):
-        """Return the records by name, each (n_points, n_rows, n_features)."""
-        return {name: array for name, array in zip(RECORDS, self.slots, strict=True) if array is not None}
 
 
 def network_arrays(model):
@@ -181,6 +126,10 @@ class Batch:
         """Steps after which the map is the same again, n_context."""
         return self.shape[0]
 
+    def new_record(self, names: Collection[str], n_rows: int, rule: Every | SignChanges = EVERY_STEP) -> Record:
+        """Return a `Record` for this batch to fill."""
+        return Record(self.n_points, self.shape[1], names, n_rows, rule)
+
     def begin_tangents(self, n_tangents, qr_interval=1):
         """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.
 
@@ -217,7 +166,7 @@ class Batch:
 
     def advance(self, n_steps, *, record=None, tangents=False, tick=None):
         """Take all points n_steps further, filling a `Record`; `tick` hears of steps now and then."""
-        record = record or Record(self, (), 1)
+        record = record or self.new_record((), 1)
         # In pieces, so that Ctrl-C and progress get a word in.
         cost = self.n_points * (10 if tangents else 1)
         piece = max(1, int(_PIECE / cost) // self.qr_interval) * self.qr_interval
@@ -262,7 +211,7 @@ class Batch:
             raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
         windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
         growth = np.empty((self.n_points, n_samples, self.frame.shape[1])) if tangents else None
-        record = record or Record(self, (), 1)
+        record = record or self.new_record((), 1)
         self._run(n_samples * interval, record, tangents, interval, interval, windows, growth)
         if tick:
             tick(n_samples * interval)
@@ -273,11 +222,11 @@ class Batch:
             self._signs, self._couplings, self._position, self._n_heads, self._law,
             self.beta, self._gain, self.epsilon,
             self.window, self._preset, self.n_filled, self.phase,
-            n_steps, record.every, record.clock, record.component, record.slots, record.rows,
+            n_steps, *record.kernel_arguments(),
             self.frame if tangents else None, self.exponent, self.n_lost, self._mark,
             interval, until, windows, growth, self.qr_interval, self.n_dual if tangents else 0, self.n_threads,
         )  # fmt: skip
-        record.clock += n_steps
+        record.count_steps(n_steps)
         n_context = self.shape[0]
         if self._preset is not None and n_steps > n_context - self.n_filled:
             self._preset = None  # the token of its own has left the window
@@ -315,84 +264,3 @@ def check_finite(batch, model):
             f"the orbit left the real numbers at beta = {model.beta}, gamma = {model.gamma}, "
             f"epsilon = {model.epsilon}; start from a window of moderate size"
         )
-
-
-def check_record(record):
-    """Return the names of the arrays to record, in order, or say which one is unknown."""
-    record = (record,) if isinstance(record, str) else tuple(record)
-    for name in record:
-        if name not in RECORDS:
-            raise ValueError(f"record must name some of {RECORDS}, got {name!r}")
-    return tuple(name for name in RECORDS if name in record)
-
-
-def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORDS, every=1, n_threads=None):
-    r"""Run the infinite network.
-
-    One step is, with the phase t mod L [1]_,
-
-    .. math::
-
-        m^\alpha_t = (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A_{t-1}) + b^\alpha(t),
-        \qquad
-        A_t = \sum_d \mathrm{softmax}_d\Big(\tfrac{\gamma}{\sqrt{M}} m^q_t \cdot m^k_{t-d}\Big) m^v_{t-d}.
-
-    Parameters
-    ----------
-    model : SelfAttention
-        The network.
-    n_steps : int
-        Token steps to run after the transient, >= 1.
-    n_transient : int, default=0
-        Token steps to run first, unrecorded.
-    start : Start, optional
-        Default: ``Start.random(0)``.
-    record : sequence of str, default all
-        What to keep, of "attention", "output", "semantic", "value", "query", "key".
-    every : int, default=1
-        Keep the first of every so many steps.
-    n_threads : int or None
-        Has no effect on the numbers; one orbit runs on one thread.
-
-    Returns
-    -------
-    Orbit
-        With ``ceil(n_steps / every)`` rows.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain or the start does not fit the model.
-    FloatingPointError
-        If the orbit leaves the real numbers.
-
-    References
-    ----------
-    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (2), (3), (6).
-
-    Examples
-    --------
-    >>> from dmft import Features, SelfAttention, Start
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> first = trajectory(model, 6, start=Start.feature("output", 0))
-    >>> first.attention.shape
-    (6, 3)
-    >>> both = trajectory(model, 8, start=Start.feature("output", 0)).attention
-    >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
-    True
-    """
-    n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
-    n_transient = whole("n_transient", n_transient, 0)
-    record = check_record(record)
-    batch = single(model, start, n_threads)
-    batch.advance(n_transient)
-    rows = Record(batch, record, -(-n_steps // every), every)
-    batch.advance(n_steps, record=rows)
-    check_finite(batch, model)
-    arrays = {name: array[0] for name, array in rows.arrays().items()}
-    return Orbit(
-        attention=arrays.pop("attention", None),
-        overlaps=arrays,
-        steps=np.arange(0, n_steps, every),
-        window=Start.continuing(batch.state()),
-    )

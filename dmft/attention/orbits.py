@@ -14,7 +14,7 @@ from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
-from .batch import Record, check_finite, single
+from .batch import check_finite, single
 from .model import SelfAttention, parameter
 from .start import Start
 from .window_map import PARAMETERS, AttentionMap
@@ -200,7 +200,7 @@ def _returns(
     batch = single(model, start)
     batch.advance(n_transient + (-batch.phase - n_transient) % n_context)
     n_steps = n_search + period + n_context
-    record = Record(batch, ("attention",), n_steps)
+    record = batch.new_record(("attention",), n_steps)
     batch.advance(n_steps, record=record)
     check_finite(batch, model)
     orbit = record.arrays()["attention"][0]

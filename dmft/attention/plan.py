@@ -8,9 +8,9 @@ import numpy as np
 
 from .._util.checks import whole
 from ..dynamics.exponents import Exponents, follow
-from .batch import Record, check_record
 from .directions import n_directions_of
 from .model import SelfAttention
+from .records import Every, SignChanges, check_record
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
 
@@ -137,8 +137,10 @@ class Plan:
         first_row = 0 if self.section is not None else self.n_steps - (self.n_rows - 1) * self.every - 1
         first = first_row // self.interval * self.interval
         n_extra = len(range(first_row - self.every, first - 1, -self.every))
-        rows = Record(batch, self.record, self.n_rows + n_extra, self.every, self.section)
-        rows.clock = (first - first_row) % self.every
+        rule = Every(self.every, (first_row - first) % self.every)
+        if self.section is not None:
+            rule = SignChanges(self.section)
+        rows = batch.new_record(self.record, self.n_rows + n_extra, rule)
         measured = {}
         if tangents:
             measured = self._measure(batch, rows, first, tick)
@@ -148,7 +150,7 @@ class Plan:
         batch.advance(self.n_steps - done, record=rows, tick=tick)
         arrays = {name: array[:, n_extra:] for name, array in rows.arrays().items()}
         if self.record:
-            arrays["n_recorded"] = rows.rows - n_extra
+            arrays["n_recorded"] = rows.n_recorded - n_extra
         return {**arrays, "window": batch.window.copy(), "status": batch.failed().astype(np.int8), **measured}
 
     @property

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .. import _kernels
 from ..dynamics.cycles.jets import Jet, exp, power, tanh
 from ..dynamics.cycles.window_map import WindowMap
-from .batch import Batch, Record, linearize
+from .batch import Batch, linearize
 from .directions import n_directions
 from .model import SelfAttention
 from .start import State
@@ -64,7 +64,7 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`, compiled."""
         states = [State(window, phase) for window in np.asarray(windows, dtype=float)]
         batch = Batch(self.model, **self.values, states=states, n_threads=self._n_threads)
-        record = Record(batch, ("attention",), n_steps)
+        record = batch.new_record(("attention",), n_steps)
         batch.advance(n_steps, record=record)
         return record.arrays()["attention"]
 

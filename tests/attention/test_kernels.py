@@ -14,6 +14,7 @@ from dmft import _kernels
 from dmft.attention import reference
 from dmft.attention.batch import LAWS
 from dmft.attention.features import ROLES
+from dmft.attention.records import SignChanges
 from dmft.attention.start import State
 from dmft.gaussian import averages as gaussian
 
@@ -320,13 +321,13 @@ def test_records_every_few_steps_and_where_a_component_crosses_zero():
 
     batch = batch_of(PAPER, [dmft.Start.random(1).state(PAPER)])
     before = batch.window[0, 0].copy()
-    records, rows = advance(batch, 100, section=1, n_rows=1000)
+    records, rows = advance(batch, 100, rule=SignChanges(1), n_rows=1000)
     path = np.concatenate([before[None], every.attention])
     crossed = (path[1:, 1] < 0) != (path[:-1, 1] < 0)
     assert 0 < crossed.sum() < 100
     assert_array_equal(records["attention"][0, : rows[0]], every.attention[crossed])
     assert np.isnan(records["attention"][0, rows[0] :]).all()
-    few, rows = advance(batch_of(PAPER, [dmft.Start.random(1).state(PAPER)]), 100, section=1, n_rows=2)
+    few, rows = advance(batch_of(PAPER, [dmft.Start.random(1).state(PAPER)]), 100, rule=SignChanges(1), n_rows=2)
     assert rows.tolist() == [2]
     assert_array_equal(few["attention"][0], every.attention[crossed][:2])
 

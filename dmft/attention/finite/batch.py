@@ -2,71 +2,65 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
+from collections.abc import Collection
 
 import numpy as np
 
 from ..._util.checks import one_of, whole
 from ..._util.threads import n_threads as effective_threads
-from ..batch import RECORDS, Orbit, Record, check_record
 from ..model import gain
+from ..records import EVERY_STEP, RECORDS, Every, Record
 from ..start import Start
 from . import _network
 from .sites import ROLES_IN_ORDER, keys, site_columns, sites
-from .tokens import Spins
 
 METHODS = ("exact", "spins")
 MOST_SPINS = 10**9
 _PIECE = 0.5  # seconds in one call of the kernel, about
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class NetworkOrbit(Orbit):
-    r"""A trajectory of a finite network, or of several replicas.
-
-    An `Orbit`: with more than one replica, the arrays have a leading axis of replicas.
-
-    Attributes
-    ----------
-    sizes : ndarray of int64, shape (n_columns,)
-        Number of sites in each group of equal columns.
-    sums : ndarray, shape (n_rows, n_columns), or None
-        Sum of the spins of each group, if recorded.
-    spins : Spins or None
-        All spins, if recorded.
-    """
-
-    sizes: np.ndarray
-    sums: np.ndarray | None
-    spins: Spins | None
-
-
 class NetworkRecord(Record):
-    """Rows of the runs of a batch, filled as it advances; see `dmft.attention.batch.Record`.
+    """Rows of the runs of a batch, filled as it advances; see `NetworkBatch.new_record`.
 
     Parameters
     ----------
-    batch : NetworkBatch
-    names : sequence of str
+    sizes : ndarray, shape (n_runs, n_columns)
+        Sites of each group.
+    n_features : int
+    names : collection of str
         Some of RECORDS, "sums", "spins", "distance".
-    n_rows, every : int
+    n_rows : int
+    rule : Every
     """
 
-    def __init__(self, batch, names, n_rows, every=1):
-        n_words = int((-(-batch.sizes[0].astype(np.int64) // 64)).sum()) if "spins" in names else 0
-        rows = sum(name in names for name in RECORDS) * batch.shape[1] + n_words
-        rows += batch.sizes.shape[1] if "sums" in names else 0
-        fits("a record of so many steps, replicas and sites", batch.n_points * n_rows * rows * 8)
-        super().__init__(batch, names, n_rows, every)
-        self.filled = 0
-        shape = (batch.n_points, n_rows)
-        self.sums = np.full((*shape, batch.sizes.shape[1]), np.nan) if "sums" in names else None
-        self.spins = np.zeros((*shape, n_words), dtype=np.uint64) if "spins" in names else None
-        self.distance = np.full((batch.n_points // 2, n_rows), np.nan) if "distance" in names else None
+    def __init__(self, sizes: np.ndarray, n_features: int, names: Collection[str], n_rows: int, rule: Every) -> None:
+        n_runs, n_columns = sizes.shape
+        n_words = int((-(-sizes[0].astype(np.int64) // 64)).sum()) if "spins" in names else 0
+        width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_columns
+        _check_memory("a record of so many steps, replicas and sites", n_runs * n_rows * width * 8)
+        super().__init__(n_runs, n_features, names, n_rows, rule)
+        self._first = rule.first
+        self._more: dict[str, np.ndarray] = {}
+        if "sums" in names:
+            self._more["sums"] = np.full((n_runs, n_rows, n_columns), np.nan)
+        if "spins" in names:
+            self._more["spins"] = np.zeros((n_runs, n_rows, n_words), dtype=np.uint64)
+        if "distance" in names:
+            self._more["distance"] = np.full((n_runs // 2, n_rows), np.nan)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the records by name, runs and rows first; "spins" in words of 64, "distance" for pairs of runs."""
+        return super().arrays() | self._more
+
+    def kernel_arguments(self) -> tuple:
+        """Return what the kernel asks of a record."""
+        every, clock, _, slots, _ = super().kernel_arguments()
+        row = len(range(self._first, self._n_steps, every))
+        return every, clock, row, slots, *(self._more.get(name) for name in ("sums", "spins", "distance"))
 
 
-def fits(what, n_bytes):
+def _check_memory(what: str, n_bytes: int) -> None:
     """Raise if something needs more memory than the machine has."""
     try:
         memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -150,13 +144,17 @@ class NetworkBatch:
         for lag in range(1, n_drawn):
             self.attention = np.ascontiguousarray(rows[:, lag])
             self.phase = (first.phase - lag) % self.shape[0]
-            record, memory = NetworkRecord(self, ("key", "value"), 1), self.memory.copy()
+            record, memory = self.new_record(("key", "value"), 1), self.memory.copy()
             self._call(1, record, memory, 1, _network.PURPOSES["start"], lag, None)
-            self.memory[:, 0, lag] = record.slots[RECORDS.index("key")][:, 0]
-            self.memory[:, 1, lag] = record.slots[RECORDS.index("value")][:, 0]
+            token = record.arrays()
+            self.memory[:, 0, lag], self.memory[:, 1, lag] = token["key"][:, 0], token["value"][:, 0]
         if first.preset is not None:
             self.memory[:, :, n_drawn] = [state.preset for state in states]
         self.attention, self.phase = np.ascontiguousarray(rows[:, 0]), first.phase
+
+    def new_record(self, names: Collection[str], n_rows: int, rule: Every = EVERY_STEP) -> NetworkRecord:
+        """Return a `NetworkRecord` for this batch to fill."""
+        return NetworkRecord(self.sizes, self.shape[1], names, n_rows, rule)
 
     def advance(self, n_steps, *, record=None, uniforms=None, tick=None):
         """Take all runs n_steps further, filling a `NetworkRecord`.
@@ -165,7 +163,7 @@ class NetworkBatch:
         of the features' vectors is up where its probability exceeds its number. `tick` hears of
         steps now and then.
         """
-        record = record or NetworkRecord(self, (), 1)
+        record = record or self.new_record((), 1)
         if uniforms is not None:
             order = np.argsort(self.groups.member, kind="stable")
             uniforms = np.where(self.groups.sign[order] > 0, uniforms[:, order], 1.0 - uniforms[:, order])
@@ -175,8 +173,7 @@ class NetworkBatch:
             steps = min(piece, n_steps - done)
             given = None if uniforms is None else np.ascontiguousarray(uniforms[done : done + steps])
             self._call(steps, record, self.memory, self.n_filled, _network.PURPOSES[self._purpose], self.step, given)
-            record.filled += -(-(record.clock + steps) // record.every) - -(-record.clock // record.every)
-            record.clock += steps
+            record.count_steps(steps)
             self.n_filled = min(self.shape[0], self.n_filled + steps)
             self.phase = (self.phase + steps) % self.shape[0]
             self.step += steps
@@ -191,8 +188,7 @@ class NetworkBatch:
             1 if self._pairs is None or starting else 2, self._pairs == "independent",
             self._spins and not starting, uniforms,
             self.attention, memory, n_filled, self.phase,
-            n_steps, record.every, record.clock, record.filled,
-            record.slots, record.sums, record.spins, record.distance, self._n_threads,
+            n_steps, *record.kernel_arguments(), self._n_threads,
         )  # fmt: skip
 
     def window(self):
@@ -242,125 +238,4 @@ def replicas(
         method,
         pairs,
         n_threads,
-    )
-
-
-def network(
-    model,
-    n_steps,
-    *,
-    n_sites,
-    n_transient=0,
-    n_replicas=1,
-    seed,
-    start=None,
-    method="exact",
-    fill="remainder",
-    record=RECORDS,
-    every=1,
-    n_threads=None,
-):
-    r"""Run a network of finitely many sites.
-
-    Each site of the next token is up with probability :math:`(1 + \tanh \beta W^o_i \cdot A)/2`,
-    independently given the attention [1]_. Sites with equal columns in all four roles
-    (or opposite ones) are exchangeable, so only their sum matters: it is drawn at once, from the
-    binomial law, and the cost does not depend on the number of sites.
-
-    Parameters
-    ----------
-    model : SelfAttention
-        The network; its features must fix the columns of their sites: actual vectors, patterns.
-    n_steps : int
-        Token steps to run after the transient, >= 1.
-    n_sites : int
-        N, in 1 .. 10**15 (10**9 for explicit spins); not necessarily that of the features.
-    n_transient : int, default=0
-        Token steps to run first, unrecorded.
-    n_replicas : int, default=1
-        Networks with the same sites and start and independent noise.
-    seed : int
-        In 0 .. 2**64 - 1. Networks with one seed share their random numbers, whatever their model,
-        size or start: replica by replica, step by step, group by group (with "spins", site by site).
-    start : Start, optional
-        As for `trajectory`, or the `window` of such an orbit. Default: ``Start.random(0)``. The older
-        tokens of a window are drawn, each from the attention before it; a token in the window is
-        one whose overlaps are those it has with the features' vectors.
-    method : {"exact", "spins"}, default="exact"
-        A binomial number for each group of sites, or every spin by itself, bit by bit. Both sample the
-        same process exactly.
-    fill : {"remainder", "drawn"}, default="remainder"
-        How `n_sites` sites get their columns: in the shares that the features have, by largest
-        remainders, or each drawn with these probabilities; the same for all replicas.
-    record : sequence of str, default the same as for `trajectory`
-        What to keep, of "attention", "output", "semantic", "value", "query", "key", "sums" and, with
-        explicit spins, "spins".
-    every : int, default=1
-        Keep the first of every so many steps.
-    n_threads : int or None
-        OpenMP threads over blocks of replicas. The result does not depend on it.
-
-    Returns
-    -------
-    NetworkOrbit
-        An `Orbit`, with a leading axis of replicas in its arrays if there is more than one. Its `window`,
-        with the same seed, continues the run exactly.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or the features do not fix the columns of sites.
-    MemoryError
-        If what is to be recorded is more than the machine's memory; before it is allocated.
-    FloatingPointError
-        If an attention leaves the real numbers, for a start of absurd size.
-
-    Notes
-    -----
-    Random numbers are Philox4x64-10 [2]_ of (seed, replica; draw, group, step, purpose), so they
-    depend on nothing else. Binomial numbers are exact to the rounding of a double: the probability
-    of each outcome to about 1e-14 of itself where n p >= 10, and of the chance of any success below. A
-    probability is the double nearest to the formula, however small, until exp underflows at 1e-307.
-
-    References
-    ----------
-    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (1)-(4).
-    .. [2] Salmon, Moraes, Dror & Shaw, SC11 (2011), doi:10.1145/2063384.2063405.
-
-    Examples
-    --------
-    >>> from dmft import Features, SelfAttention, network, trajectory
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> theory = trajectory(model, 8)
-    >>> for n_sites in (10**2, 10**14):
-    ...     orbit = network(model, 8, n_sites=n_sites, seed=1)
-    ...     print(n_sites, bool(abs(orbit.attention - theory.attention).max() < 1e-5))
-    100 False
-    100000000000000 True
-    """
-    n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
-    n_transient = whole("n_transient", n_transient, 0)
-    record = (record,) if isinstance(record, str) else tuple(record)
-    extra = tuple(name for name in record if name in (("sums", "spins") if method == "spins" else ("sums",)))
-    names = check_record(name for name in record if name not in extra)
-    batch = replicas(model, n_sites, n_replicas, seed, start, method, fill, n_threads=n_threads)
-    rows = NetworkRecord(batch, names + extra, -(-n_steps // every), every)
-    batch.advance(n_transient)
-    batch.advance(n_steps, record=rows)
-    if batch.failed().any():
-        raise FloatingPointError(
-            f"{batch.failed().sum()} of {n_replicas} networks left the real numbers at beta = {model.beta}; "
-            "start from a window of moderate size"
-        )
-    one = (lambda array: array[0]) if n_replicas == 1 else (lambda array: array)
-    arrays = {name: one(array) for name, array in rows.arrays().items()}
-    sizes = batch.sizes[0].astype(np.int64)
-    return NetworkOrbit(
-        attention=arrays.pop("attention", None),
-        overlaps=arrays,
-        steps=np.arange(0, n_steps, every),
-        window=batch.window(),
-        sizes=sizes,
-        sums=None if rows.sums is None else one(rows.sums),
-        spins=None if rows.spins is None else Spins(one(rows.spins), sizes, batch.groups),
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..._util.checks import one_of, whole
-from .batch import NetworkOrbit, NetworkRecord, replicas, states_of
+from ..records import Every
+from .batch import replicas, states_of
+from .orbit import NetworkOrbit
 from .sites import site_columns
 
 NOISES = ("common", "independent")
@@ -130,9 +132,9 @@ def distance(
     if len(kinds) > 1:
         raise ValueError(f"starts must have the same number of rows and phase, got {starts!r}")
     batch = replicas(model, n_sites, n_pairs, seed, states * n_pairs, method, fill, noise, n_threads)
-    rows = NetworkRecord(batch, ("distance",), -(-n_steps // every), every)
+    rows = batch.new_record(("distance",), -(-n_steps // every), Every(every))
     batch.advance(n_steps, record=rows)
-    return rows.distance / n_sites
+    return rows.arrays()["distance"] / n_sites
 
 
 def _two_starts(starts):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..._util.checks import ROLES, whole
-from ..batch import Orbit
+from ..orbit import Orbit
 from ..start import Start
 from .sites import ROLES_IN_ORDER, site_columns
 

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
-from .batch import NetworkRecord, replicas
+from .batch import replicas
 from .covariance import attend, attention_derivatives
 from .sites import ROLES_IN_ORDER
 
@@ -118,16 +118,16 @@ class _Rows:
 
     def __init__(self, model, batch):
         self.model, self.batch = model, batch
-        first = NetworkRecord(batch, ("attention",), 1)
+        first = batch.new_record(("attention",), 1)
         batch.advance(1, record=first)
         self.before = first.arrays()["attention"]  # the attention before the first token held
         self.held = self._record(model.n_context - 1)
 
     def _record(self, n_steps):
         """Run on; return attention, overlaps and sums of every step."""
-        rows = NetworkRecord(self.batch, ("attention", "query", "key", "value", "sums"), n_steps)
+        rows = self.batch.new_record(("attention", "query", "key", "value", "sums"), n_steps)
         self.batch.advance(n_steps, record=rows)
-        return {**rows.arrays(), "sums": rows.sums}
+        return rows.arrays()
 
     def jacobians(self, n_steps):
         """Run on; return the derivatives of the attention by the window, (n_steps, n_runs, M, L M)."""

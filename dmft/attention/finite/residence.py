@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import number, whole
-from .batch import NetworkRecord, replicas
+from .batch import replicas
 
 _ROWS = 4e6  # doubles of a record at a time
 
@@ -122,7 +122,7 @@ def switching(model, attractors, n_steps, *, n_sites, n_replicas=64, seed, radiu
     residence = np.zeros(n_attractors)
     piece = max(1, int(_ROWS / n_replicas / L / model.n_features)) * L
     for done in range(0, n_steps - n_steps % L, piece):
-        record = NetworkRecord(batch, ("attention",), min(piece, n_steps - n_steps % L - done))
+        record = batch.new_record(("attention",), min(piece, n_steps - n_steps % L - done))
         batch.advance(record.arrays()["attention"].shape[1], record=record)
         rows = record.arrays()["attention"]
         windows = rows.reshape(-1, L * model.n_features)

@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import finite, whole
-from ..batch import Batch, Record, trajectory
+from ..batch import Batch
 from ..model import parameter
+from ..orbit import trajectory
 from ..start import Start
-from .batch import NetworkBatch, NetworkRecord, replicas
+from .batch import NetworkBatch, replicas
 from .sites import keys, site_columns, sites
 
 _ROWS = 4e6  # doubles of a record at a time
@@ -143,7 +144,7 @@ def _mean_square(batch, theory):
     piece = max(1, int(_ROWS / batch.n_points / theory.shape[1]))
     for first in range(0, len(theory), piece):
         some = theory[first : first + piece]
-        record = NetworkRecord(batch, ("attention",), len(some))
+        record = batch.new_record(("attention",), len(some))
         batch.advance(len(some), record=record)
         total += ((record.arrays()["attention"] - some) ** 2).sum(axis=(1, 2))
     return total / len(theory)
@@ -235,7 +236,7 @@ def smearing(model, *, sizes, n_steps, n_transient, n_replicas=4, seed, start=No
     states = [start.state(one) for one in models]
     infinite = Batch(model, **points, states=states, n_threads=n_threads)
     infinite.advance(n_transient)
-    theory = _amplitude_square(infinite, Record, n_steps)
+    theory = _amplitude_square(infinite, n_steps)
     groups, n_values = site_columns(model.features), len(values)
     runs = NetworkBatch(
         model,
@@ -246,13 +247,13 @@ def smearing(model, *, sizes, n_steps, n_transient, n_replicas=4, seed, start=No
         n_threads=n_threads,
     )
     runs.advance(n_transient)
-    square = _amplitude_square(runs, NetworkRecord, n_steps).reshape(len(sizes), n_values, n_replicas)
+    square = _amplitude_square(runs, n_steps).reshape(len(sizes), n_values, n_replicas)
     amplitude = np.sqrt(square.mean(axis=2))
     stderr = square.std(axis=2, ddof=1) / np.sqrt(n_replicas) / (2.0 * amplitude)
     return Smearing(name, values, np.array(sizes), amplitude, stderr, np.sqrt(theory))
 
 
-def _amplitude_square(batch, record, n_steps):
+def _amplitude_square(batch, n_steps):
     """Variance in time of each run, summed over features, averaged over phases; (n_runs,)."""
     L, M = batch.shape
     n_runs, offset = batch.n_points, None
@@ -260,7 +261,7 @@ def _amplitude_square(batch, record, n_steps):
     piece = max(1, int(_ROWS / n_runs / L / M)) * L
     for first in range(0, n_steps, piece):
         n_rows = min(piece, n_steps - first)
-        rows = record(batch, ("attention",), n_rows)
+        rows = batch.new_record(("attention",), n_rows)
         batch.advance(n_rows, record=rows)
         attention = rows.arrays()["attention"].reshape(n_runs, -1, L, M)
         if offset is None:  # near the mean, so that squares do not cancel

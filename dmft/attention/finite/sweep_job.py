@@ -10,11 +10,12 @@ import numpy as np
 
 from ..._util.checks import one_of, seed_of, whole
 from ...sweeps.job import AttentionSweep, features_of, start_of
-from ..batch import Batch, Record, check_record
+from ..batch import Batch
 from ..model import SelfAttention
 from ..plan import Plan
+from ..records import Every, check_record
 from ..start import Start
-from .batch import METHODS, MOST_SPINS, NetworkBatch, NetworkRecord
+from .batch import METHODS, MOST_SPINS, NetworkBatch
 from .sites import FILLS, keys, site_columns, sites
 
 _MODEL = ("beta", "gamma", "epsilon")
@@ -199,8 +200,7 @@ class NetworkSweep:
 
     def _rows(self, batch, tick=None):
         """Take a batch through the run; return how many rows it recorded, and the records by name."""
-        kind = NetworkRecord if isinstance(batch, NetworkBatch) else Record
-        rows = kind(batch, self.record, self.n_rows, self.every)
+        rows = batch.new_record(self.record, self.n_rows, Every(self.every))
         unrecorded = self.n_steps - (self.n_rows - 1) * self.every - 1
         batch.advance(self.n_transient + unrecorded, tick=tick)
         batch.advance(self.n_steps - unrecorded, record=rows, tick=tick)

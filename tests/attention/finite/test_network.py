@@ -10,12 +10,12 @@ from scipy import stats
 
 import dmft
 from dmft.attention import reference
-from dmft.attention.batch import RECORDS
 from dmft.attention.features import ROLES
 from dmft.attention.finite import _network
-from dmft.attention.finite.batch import NetworkBatch, NetworkRecord, replicas
+from dmft.attention.finite.batch import NetworkBatch, replicas
 from dmft.attention.finite.sites import keys, site_columns
 from dmft.attention.finite.tokens import Spins
+from dmft.attention.records import RECORDS
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 WINDOW = dmft.trajectory(PAPER, 4, n_transient=1_000).window
@@ -29,9 +29,9 @@ def test_tokens_replay_spin_for_spin(name):
     draws = np.random.RandomState(int(golden["rng_seed"]))
     uniforms = np.array([draws.uniform(0, 1, n_sites) for _ in range(n_steps)])
     batch = replicas(golden.model, n_sites, 1, 0, golden.start, "spins")
-    rows = NetworkRecord(batch, (*RECORDS, "spins"), n_steps)
+    rows = batch.new_record((*RECORDS, "spins"), n_steps)
     batch.advance(n_steps, record=rows, uniforms=uniforms)
-    spins = Spins(rows.spins[0], batch.sizes[0].astype(int), batch.groups).unpack()
+    spins = Spins(rows.arrays()["spins"][0], batch.sizes[0].astype(int), batch.groups).unpack()
     theirs = 2 * np.unpackbits(tokens, axis=1)[1:, :n_sites].astype(int) - 1
     assert_array_equal(spins, theirs)
     for role, stored in {"output": "mo", "value": "mv", "query": "mq", "key": "mk", "attention": "att"}.items():
@@ -46,9 +46,9 @@ def test_spins_are_those_of_the_reference(n_heads):
     uniforms = np.random.default_rng(0).uniform(size=(25, 83))
     first = np.array([[0.3, -0.2, 0.5, 0.1]])
     batch = replicas(model, 83, 1, 0, dmft.Start.window(first, phase=1), "spins")
-    rows = NetworkRecord(batch, ("attention", "spins"), 25)
+    rows = batch.new_record(("attention", "spins"), 25)
     batch.advance(25, record=rows, uniforms=uniforms)
-    spins = Spins(rows.spins[0], batch.sizes[0].astype(int), batch.groups).unpack()
+    spins = Spins(rows.arrays()["spins"][0], batch.sizes[0].astype(int), batch.groups).unpack()
     attention, keys_, values = first[0], [], []
     for t in range(25):
         token = np.where(reference.up_probability(model, attention) > uniforms[t], 1, -1)

@@ -7,7 +7,7 @@ from numpy.testing import assert_array_equal
 from processes import digest, mpi
 
 import dmft
-from dmft.attention.finite.batch import NetworkRecord, replicas
+from dmft.attention.finite.batch import replicas
 from dmft.attention.finite.sites import keys
 from dmft.attention.finite.sweep_job import NetworkSweep
 from dmft.cli import main
@@ -25,7 +25,7 @@ def test_a_point_of_a_sweep_is_a_run_of_its_own():
         model = PAPER.replace(beta=AXES["beta"][i])
         batch = replicas(model, AXES["n_sites"][k], 3, 7, point=4 * i + k)
         batch.advance(10)
-        rows = NetworkRecord(batch, ("attention",), 30)
+        rows = batch.new_record(("attention",), 30)
         batch.advance(30, record=rows)
         assert_array_equal(result["attention"][i, k], rows.arrays()["attention"])
         theory = dmft.trajectory(model, 30, n_transient=10).attention
@@ -41,7 +41,7 @@ def test_rows_and_together():
     result = dmft.scan(job, beta=[0.9, 1.1], n_sites=[50, 60], together=True, progress=False)
     assert result["key"].shape == (2, 1, 4, 3)
     whole = replicas(PAPER.replace(beta=1.1), 60, 1, 0, point=1)
-    rows = NetworkRecord(whole, ("key",), 30)
+    rows = whole.new_record(("key",), 30)
     whole.advance(1_000)
     whole.advance(30, record=rows)
     assert_array_equal(result["key"][1, 0], rows.arrays()["key"][0, 20::3])
@@ -61,7 +61,7 @@ def test_a_store_resumes_to_the_same_bits(tmp_path):
 CODE = """
 import sys
 import numpy as np, dmft
-from dmft.network_sweep import NetworkSweep
+from dmft.attention.finite.sweep_job import NetworkSweep
 model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 job = NetworkSweep(model=model, n_sites=99, n_steps=30, n_transient=10, n_replicas=3, seed=7, theory=True)
 dmft.scan(job, beta=np.linspace(0.5, 1.5, 20), n_sites=[1, 99, 10**6, 10**15], store=sys.argv[1], progress=False)

@@ -1,0 +1,156 @@
+"""One trajectory of a finite network, or of several replicas of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ..._util.checks import whole
+from ..orbit import Orbit
+from ..records import RECORD_NAMES, Every, check_record
+from .batch import replicas
+from .tokens import Spins
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class NetworkOrbit(Orbit):
+    r"""A trajectory of a finite network, or of several replicas.
+
+    An `Orbit`: with more than one replica, the arrays have a leading axis of replicas.
+
+    Attributes
+    ----------
+    sizes : ndarray of int64, shape (n_columns,)
+        Number of sites in each group of equal columns.
+    sums : ndarray, shape (n_rows, n_columns), or None
+        Sum of the spins of each group, if recorded.
+    spins : Spins or None
+        All spins, if recorded.
+    """
+
+    sizes: np.ndarray
+    sums: np.ndarray | None
+    spins: Spins | None
+
+
+def network(
+    model,
+    n_steps,
+    *,
+    n_sites,
+    n_transient=0,
+    n_replicas=1,
+    seed,
+    start=None,
+    method="exact",
+    fill="remainder",
+    record=RECORD_NAMES,
+    every=1,
+    n_threads=None,
+):
+    r"""Run a network of finitely many sites.
+
+    Each site of the next token is up with probability :math:`(1 + \tanh \beta W^o_i \cdot A)/2`,
+    independently given the attention [1]_. Sites with equal columns in all four roles
+    (or opposite ones) are exchangeable, so only their sum matters: it is drawn at once, from the
+    binomial law, and the cost does not depend on the number of sites.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        The network; its features must fix the columns of their sites: actual vectors, patterns.
+    n_steps : int
+        Token steps to run after the transient, >= 1.
+    n_sites : int
+        N, in 1 .. 10**15 (10**9 for explicit spins); not necessarily that of the features.
+    n_transient : int, default=0
+        Token steps to run first, unrecorded.
+    n_replicas : int, default=1
+        Networks with the same sites and start and independent noise.
+    seed : int
+        In 0 .. 2**64 - 1. Networks with one seed share their random numbers, whatever their model,
+        size or start: replica by replica, step by step, group by group (with "spins", site by site).
+    start : Start, optional
+        As for `trajectory`, or the `window` of such an orbit. Default: ``Start.random(0)``. The older
+        tokens of a window are drawn, each from the attention before it; a token in the window is
+        one whose overlaps are those it has with the features' vectors.
+    method : {"exact", "spins"}, default="exact"
+        A binomial number for each group of sites, or every spin by itself, bit by bit. Both sample the
+        same process exactly.
+    fill : {"remainder", "drawn"}, default="remainder"
+        How `n_sites` sites get their columns: in the shares that the features have, by largest
+        remainders, or each drawn with these probabilities; the same for all replicas.
+    record : sequence of str, default the same as for `trajectory`
+        What to keep, of "attention", "output", "semantic", "value", "query", "key", "sums" and, with
+        explicit spins, "spins".
+    every : int, default=1
+        Keep the first of every so many steps.
+    n_threads : int or None
+        OpenMP threads over blocks of replicas. The result does not depend on it.
+
+    Returns
+    -------
+    NetworkOrbit
+        An `Orbit`, with a leading axis of replicas in its arrays if there is more than one. Its `window`,
+        with the same seed, continues the run exactly.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain, or the features do not fix the columns of sites.
+    MemoryError
+        If what is to be recorded is more than the machine's memory; before it is allocated.
+    FloatingPointError
+        If an attention leaves the real numbers, for a start of absurd size.
+
+    Notes
+    -----
+    Random numbers are Philox4x64-10 [2]_ of (seed, replica; draw, group, step, purpose), so they
+    depend on nothing else. Binomial numbers are exact to the rounding of a double: the probability
+    of each outcome to about 1e-14 of itself where n p >= 10, and of the chance of any success below. A
+    probability is the double nearest to the formula, however small, until exp underflows at 1e-307.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (1)-(4).
+    .. [2] Salmon, Moraes, Dror & Shaw, SC11 (2011), doi:10.1145/2063384.2063405.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, network, trajectory
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> theory = trajectory(model, 8)
+    >>> for n_sites in (10**2, 10**14):
+    ...     orbit = network(model, 8, n_sites=n_sites, seed=1)
+    ...     print(n_sites, bool(abs(orbit.attention - theory.attention).max() < 1e-5))
+    100 False
+    100000000000000 True
+    """
+    n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
+    n_transient = whole("n_transient", n_transient, 0)
+    record = (record,) if isinstance(record, str) else tuple(record)
+    extra = tuple(name for name in record if name in (("sums", "spins") if method == "spins" else ("sums",)))
+    names = check_record(name for name in record if name not in extra)
+    batch = replicas(model, n_sites, n_replicas, seed, start, method, fill, n_threads=n_threads)
+    rows = batch.new_record(names + extra, -(-n_steps // every), Every(every))
+    batch.advance(n_transient)
+    batch.advance(n_steps, record=rows)
+    if batch.failed().any():
+        raise FloatingPointError(
+            f"{batch.failed().sum()} of {n_replicas} networks left the real numbers at beta = {model.beta}; "
+            "start from a window of moderate size"
+        )
+    one = (lambda array: array[0]) if n_replicas == 1 else (lambda array: array)
+    arrays = {name: one(array) for name, array in rows.arrays().items()}
+    sizes = batch.sizes[0].astype(np.int64)
+    sums, spins = arrays.pop("sums", None), arrays.pop("spins", None)
+    return NetworkOrbit(
+        attention=arrays.pop("attention", None),
+        overlaps=arrays,
+        steps=np.arange(0, n_steps, every),
+        window=batch.window(),
+        sizes=sizes,
+        sums=sums,
+        spins=None if spins is None else Spins(spins, sizes, batch.groups),
+    )

@@ -1,0 +1,108 @@
+"""One trajectory of the infinite network."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from .._util.checks import whole
+from .batch import check_finite, single
+from .records import RECORD_NAMES, Every, check_record
+from .start import Start
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Orbit:
+    r"""A trajectory of the map.
+
+    Attributes
+    ----------
+    attention : ndarray, shape (n_rows, n_features), or None
+        :math:`A_t` of the recorded steps; None if not recorded.
+    overlaps : dict of str to ndarray, shape (n_rows, n_features)
+        :math:`m^o, m^v, m^q, m^k` under "output", "value", "query", "key", and the semantic part
+        of :math:`m^o`, factor :math:`1-\epsilon` included, under "semantic"; those recorded.
+    steps : ndarray of int, shape (n_rows,)
+        The step of each row, counted from the first one after the transient.
+    window : Start
+        Where the run ended; starting from it continues the run exactly.
+    """
+
+    attention: np.ndarray | None
+    overlaps: Mapping[str, np.ndarray]
+    steps: np.ndarray
+    window: Start
+
+
+def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORD_NAMES, every=1, n_threads=None):
+    r"""Run the infinite network.
+
+    One step is, with the phase t mod L [1]_,
+
+    .. math::
+
+        m^\alpha_t = (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A_{t-1}) + b^\alpha(t),
+        \qquad
+        A_t = \sum_d \mathrm{softmax}_d\Big(\tfrac{\gamma}{\sqrt{M}} m^q_t \cdot m^k_{t-d}\Big) m^v_{t-d}.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        The network.
+    n_steps : int
+        Token steps to run after the transient, >= 1.
+    n_transient : int, default=0
+        Token steps to run first, unrecorded.
+    start : Start, optional
+        Default: ``Start.random(0)``.
+    record : sequence of str, default all
+        What to keep, of "attention", "output", "semantic", "value", "query", "key".
+    every : int, default=1
+        Keep the first of every so many steps.
+    n_threads : int or None
+        Has no effect on the numbers; one orbit runs on one thread.
+
+    Returns
+    -------
+    Orbit
+        With ``ceil(n_steps / every)`` rows.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain or the start does not fit the model.
+    FloatingPointError
+        If the orbit leaves the real numbers.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247, Eqs. (2), (3), (6).
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, Start
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> first = trajectory(model, 6, start=Start.feature("output", 0))
+    >>> first.attention.shape
+    (6, 3)
+    >>> both = trajectory(model, 8, start=Start.feature("output", 0)).attention
+    >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
+    True
+    """
+    n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
+    n_transient = whole("n_transient", n_transient, 0)
+    record = check_record(record)
+    batch = single(model, start, n_threads)
+    batch.advance(n_transient)
+    rows = batch.new_record(record, -(-n_steps // every), Every(every))
+    batch.advance(n_steps, record=rows)
+    check_finite(batch, model)
+    arrays = {name: array[0] for name, array in rows.arrays().items()}
+    return Orbit(
+        attention=arrays.pop("attention", None),
+        overlaps=arrays,
+        steps=np.arange(0, n_steps, every),
+        window=Start.continuing(batch.state()),
+    )

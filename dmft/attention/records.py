@@ -1,0 +1,144 @@
+"""What can be recorded of an orbit (one table), and the arrays that a batch fills as it advances."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RecordKind:
+    """One observable of a step that can be recorded.
+
+    Attributes
+    ----------
+    name : str
+        In arguments, run files and results.
+    meaning : str
+        Says what it is in tables and files.
+    symbol : str
+        LaTeX, without dollars.
+    unit : str
+    dims : tuple of str
+        Axes of the array of one point.
+    """
+
+    name: str
+    meaning: str
+    symbol: str
+    unit: str = "1"
+    dims: tuple[str, ...] = ("row", "feature")
+
+
+_KINDS = (  # in the order of the kernels' records: csrc/records.h
+    RecordKind("attention", "attention A", "A"),
+    RecordKind("output", "overlap m^o", "m^o"),
+    RecordKind("semantic", "semantic part of the overlap m^o", "m^o"),
+    RecordKind("value", "overlap m^v", "m^v"),
+    RecordKind("query", "overlap m^q", "m^q"),
+    RecordKind("key", "overlap m^k", "m^k"),
+)
+RECORDS = {kind.name: kind for kind in _KINDS}
+"""The observables by name; store variables, choices of run files and pictures read this table."""
+RECORD_NAMES = tuple(RECORDS)
+
+
+def check_record(record: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the observables to record in the order of the table, checked.
+
+    Raises
+    ------
+    ValueError
+        If a name is not in RECORDS.
+
+    Examples
+    --------
+    >>> check_record(["key", "attention"])
+    ('attention', 'key')
+    """
+    names = (record,) if isinstance(record, str) else tuple(record)
+    for name in names:
+        if name not in RECORDS:
+            raise ValueError(f"record must name some of {RECORD_NAMES}, got {name!r}")
+    return tuple(name for name in RECORDS if name in names)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Every:
+    """Record the steps `first`, `first + steps`, `first + 2 * steps` and so on.
+
+    Attributes
+    ----------
+    steps : int, default=1
+        At least 1.
+    first : int, default=0
+        Counted from the first step that is taken with the record.
+    """
+
+    steps: int = 1
+    first: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SignChanges:
+    """Record the steps in which an attention component changes its sign.
+
+    Attributes
+    ----------
+    component : int
+        Index of the feature.
+    """
+
+    component: int
+
+
+EVERY_STEP = Every()
+
+
+class Record:
+    """Rows of the orbits of a batch, filled as it advances.
+
+    Parameters
+    ----------
+    n_points, n_features : int
+        Of the batch; see `Batch.new_record`.
+    names : collection of str
+        Some of RECORDS.
+    n_rows : int
+        Room for so many rows of each point; further ones are dropped.
+    rule : Every or SignChanges
+        Which steps fill a row.
+    """
+
+    def __init__(
+        self, n_points: int, n_features: int, names: Collection[str], n_rows: int, rule: Every | SignChanges
+    ) -> None:
+        shape = (n_points, n_rows, n_features)
+        self._slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
+        self._n_recorded = np.zeros(n_points, dtype=np.int64)
+        self._rule = rule
+        self._n_steps = 0
+
+    @property
+    def n_recorded(self) -> np.ndarray:
+        """How many rows of each point are filled, (n_points,) of int."""
+        return self._n_recorded
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the records by name, each (n_points, n_rows, n_features); NaN where no row was filled."""
+        return {name: array for name, array in zip(RECORDS, self._slots, strict=True) if array is not None}
+
+    def kernel_arguments(self) -> tuple:
+        """Return what the kernel asks of a record."""
+        every, clock, component = 0, 0, 0
+        if isinstance(self._rule, Every):
+            every, clock = self._rule.steps, (self._n_steps - self._rule.first) % self._rule.steps
+        else:
+            component = self._rule.component
+        return every, clock, component, self._slots, self._n_recorded
+
+    def count_steps(self, n_steps: int) -> None:
+        """Count steps that the batch has taken with this record."""
+        self._n_steps += n_steps
