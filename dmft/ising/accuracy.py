@@ -1,19 +1,32 @@
-"""Mean-square errors of theories, against enumeration or against Monte Carlo."""
+"""Mean-square errors of mean-field theories, against enumeration or against simulations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import whole
 from .sampling import successive_moments
 
+if TYPE_CHECKING:
+    from .meanfield import MeanField
+    from .model import KineticIsing
 
-def _model_of(theories):
+
+def _model_of(theories: Mapping[str, MeanField]) -> KineticIsing:
+    """Return the model of all theories."""
     models = [theory.model for theory in theories.values()]
     if not models or any(model is not models[0] for model in models):
         raise ValueError(f"theories must be at least one, of one and the same model, got {sorted(theories)}")
     return models[0]
 
 
-def one_step_errors(theories, n_before=2, start=None):
+def one_step_errors(
+    theories: Mapping[str, MeanField], n_before: int = 2, start: ArrayLike | None = None
+) -> dict[str, np.ndarray]:
     """Return the errors of one step from exact moments.
 
     Parameters
@@ -54,7 +67,14 @@ def one_step_errors(theories, n_before=2, start=None):
     return errors
 
 
-def forward_errors(theories, n_steps, n_trajectories, *, seed=0, n_threads=None):
+def forward_errors(
+    theories: Mapping[str, MeanField],
+    n_steps: int,
+    n_trajectories: int,
+    *,
+    seed: int = 0,
+    n_threads: int | None = None,
+) -> dict[str, np.ndarray]:
     r"""Return the errors of a run from all ones, averaged over the times 0 to `n_steps`.
 
     The truth is two independent simulations :math:`X_1, X_2` and the square of an error

@@ -4,14 +4,24 @@ The bounds need no model: any observable that changes sign under reversal of a t
 gives one, Aguilera, Ito & Kolchinsky, arXiv:2505.10444 [1]_.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import finite, one_of, within
 
-ESTIMATORS = ("maxent", "newton", "mtur")
+if TYPE_CHECKING:
+    from .model import KineticIsing
+    from .moments import Moments
+
+Estimator = Literal["maxent", "newton", "mtur"]
+ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
 
 
-def entropy_production(model, moments):
+def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndarray:
     r"""Return the stationary entropy production of a model per step, in nats.
 
     Parallel: :math:`\sum_{il} (J_{il} - J_{li}) D_{il}`. Asynchronous, self-couplings aside:
@@ -48,7 +58,9 @@ def entropy_production(model, moments):
     return np.einsum("il,...il->...", off, moments.D - moments.C)[()]
 
 
-def ep_bound(before, after, weights=None, *, estimator="maxent"):
+def ep_bound(
+    before: ArrayLike, after: ArrayLike, weights: ArrayLike | None = None, *, estimator: Estimator = "maxent"
+) -> float:
     r"""Bound the entropy production per transition from below, from observed transitions.
 
     With g odd under reversal, :math:`\Sigma = \max_\theta\, \theta\cdot\langle g\rangle -
@@ -107,7 +119,8 @@ def ep_bound(before, after, weights=None, *, estimator="maxent"):
     return float(total)
 
 
-def _bound(g, w, estimator):
+def _bound(g: np.ndarray, w: np.ndarray, estimator: Estimator) -> float:
+    """Return the bound from observables g, shape (n_transitions, n_observables), of weights w."""
     mean = w @ g
     if not mean.any():
         return 0.0
@@ -122,7 +135,7 @@ def _bound(g, w, estimator):
         rise, curvature = mean + q @ g, _covariance(g, q)
         step = _solve(curvature, rise)
         if abs(rise - curvature @ step).max() > 1e-6 * (abs(rise).max() + 1e-6):
-            break  # it rises for ever along what does not vary
+            break  # the objective rises for ever along a direction in which g does not vary
         gain, size = rise @ step, 1.0
         if gain < 1e-14:
             return float(value)
@@ -140,7 +153,7 @@ def _bound(g, w, estimator):
     )
 
 
-def _objective(g, w, mean, theta):
+def _objective(g: np.ndarray, w: np.ndarray, mean: np.ndarray, theta: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the objective and the tilted weights, their exponent shifted against overflow."""
     x = -(g @ theta)
     shift = x.max()
@@ -149,11 +162,11 @@ def _objective(g, w, mean, theta):
     return theta @ mean - np.log(total) - shift, tilted / total
 
 
-def _covariance(g, w):
+def _covariance(g: np.ndarray, w: np.ndarray) -> np.ndarray:
     centred = g - w @ g
     return (centred.T * w) @ centred
 
 
-def _solve(matrix, vector):
+def _solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     # Constant and dependent observables make it singular: the least solution leaves them out.
     return np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]

@@ -1,11 +1,19 @@
-"""Small kinetic Ising systems by enumeration of their states."""
+"""Exact distributions of small kinetic Ising systems, by enumeration of their states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from .._util.checks import finite, number, whole, within
-from .model import Step, moments_of_sums
 from .moments import Moments, stack
+from .step import Step, moments_of_sums
+
+if TYPE_CHECKING:
+    from .model import KineticIsing
 
 MAX_SITES = 14
 MAX_CHUNK = 1 << 22  # elements of the transition matrix held at once
@@ -18,6 +26,11 @@ class Exact:
     ----------
     model : KineticIsing
         With at most 14 sites; memory stays below 100 MB, time grows like ``4**n_sites``.
+
+    Attributes
+    ----------
+    states : ndarray, shape (2**n_sites, n_sites)
+        All states, of spins -1 and 1.
 
     Raises
     ------
@@ -32,7 +45,7 @@ class Exact:
     array([ 0.761594, -0.761594])
     """
 
-    def __init__(self, model):
+    def __init__(self, model: KineticIsing) -> None:
         if model.n_sites > MAX_SITES:
             raise ValueError(
                 f"n_sites must be <= {MAX_SITES} for enumeration, got {model.n_sites}: "
@@ -42,10 +55,11 @@ class Exact:
         n = model.n_sites
         # Site 0 is the slowest bit: the order of successive Kronecker products.
         self.states = 1.0 - 2 * ((np.arange(1 << n)[:, None] >> np.arange(n)[::-1]) & 1)
+        self.states.flags.writeable = False
         self._fields = self.states @ self._step.J.T + self._step.H
         self._matrix = self._rows(slice(None)) if 4**n <= MAX_CHUNK else None
 
-    def _rows(self, rows):
+    def _rows(self, rows: slice) -> np.ndarray:
         """Return P(s'|s) of some s, shape (n_rows, 2^n)."""
         mean = self._step.conditional_mean(self.states[rows])
         if self.model.update == "async":
@@ -56,7 +70,7 @@ class Exact:
             out = np.stack([out * up, out * (1 - up)], axis=2).reshape(len(mean), -1)
         return out
 
-    def _async_rows(self, rows):
+    def _async_rows(self, rows: slice) -> np.ndarray:
         n, which = self.model.n_sites, np.arange(len(self.states))[rows]
         flip = self._flips()[rows] / n
         out = np.zeros((which.size, len(self.states)))
@@ -65,12 +79,12 @@ class Exact:
             out[np.arange(which.size), which ^ (1 << (n - 1 - i))] += flip[:, i]
         return out
 
-    def _flips(self):
+    def _flips(self) -> np.ndarray:
         """Return the probability that an update of site i flips it, shape (2^n, n)."""
         return expit(-2 * self.states * self._fields)
 
-    def advance(self, p):
-        """Return the distribution one step later."""
+    def advance(self, p: np.ndarray) -> np.ndarray:
+        """Return the distribution one step after the distribution `p`, shape (2**n_sites,)."""
         if self._matrix is not None:
             return p @ self._matrix
         if self.model.update == "async":
@@ -82,7 +96,8 @@ class Exact:
         parts = (slice(k, k + n_rows) for k in range(0, len(p), n_rows))
         return sum(p[rows] @ self._rows(rows) for rows in parts)
 
-    def _start(self, start):
+    def _start(self, start: ArrayLike) -> np.ndarray:
+        """Return the distribution at the start."""
         n_states, n = self.states.shape
         start = finite("start", start, (None,))
         if start.size == n_states and n_states != n:
@@ -97,11 +112,11 @@ class Exact:
             )
         return (self.states == start).all(1).astype(float)
 
-    def moments(self, p):
+    def moments(self, p: np.ndarray) -> Moments:
         """Return the moments one step after the distribution `p`."""
         return moments_of_sums(self._step.sums(self.states, p), 1.0)
 
-    def evolve(self, start, n_steps):
+    def evolve(self, start: ArrayLike, n_steps: int) -> Moments:
         """Return the moments at times 0 to `n_steps`.
 
         Parameters
@@ -118,14 +133,18 @@ class Exact:
         p = self._start(start)
         m = p @ self.states
         C = (self.states.T * p) @ self.states - np.outer(m, m)
-        times = [Moments.trusted(m=m, C=C, D=np.zeros_like(C))]
+        times = [Moments.unchecked(m=m, C=C, D=np.zeros_like(C))]
         for _ in range(whole("n_steps", n_steps)):
             times.append(self.moments(p))
             p = self.advance(p)
         return stack(times)
 
-    def stationary_distribution(self, tol=1e-14, max_steps=1_000_000):
+    def stationary_distribution(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> np.ndarray:
         """Iterate the uniform distribution until a step changes it by less than `tol`.
+
+        Returns
+        -------
+        ndarray, shape (2**n_sites,)
 
         Raises
         ------
@@ -145,17 +164,17 @@ class Exact:
             f"{change:.3g}; raise max_steps or tol, or beta is so large that states are trapped"
         )
 
-    def stationary(self, **options):
-        """Return the moments of the stationary state; options as in `stationary_distribution`."""
-        return self.moments(self.stationary_distribution(**options))
+    def stationary(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> Moments:
+        """Return the moments of the stationary state; arguments as in `stationary_distribution`."""
+        return self.moments(self.stationary_distribution(tol, max_steps))
 
-    def entropy_production(self, **options):
+    def entropy_production(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> float:
         r"""Return the stationary entropy production per step, in nats.
 
         :math:`\sum_{ss'} p(s) P(s'|s) \log [P(s'|s) / P(s|s')]`; for parallel and asynchronous
-        updates written as one average over states.
+        updates written as one average over states. Arguments as in `stationary_distribution`.
         """
-        p = self.stationary_distribution(**options)
+        p = self.stationary_distribution(tol, max_steps)
         if self.model.update == "parallel":
             now = self.moments(p)
             return float(((self._step.J - self._step.J.T) * now.D).sum())

@@ -1,27 +1,33 @@
-r"""Couplings and fields from moments or spike trains, by inverting a mean-field theory.
+r"""Infer couplings and fields from moments or spike trains, by inverting a mean-field theory.
 
 A theory predicts m(t) and D(t) from the moments of t - 1, the couplings and the fields; the
 inverse problem is to find the couplings and fields with which it predicts those of the data.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from .._util.checks import number, one_of, whole
+from .._util.readonly import read_only
 from ..gaussian.averages import tanh_gauss
-from .methods import METHODS, Network
+from .methods import METHODS, Method, Network
 from .model import KineticIsing
 from .moments import Moments
 from .spikes import spike_moments
 
-DIRECT = ("naive", "tap", "plefka_t1", "gaussian")
+Silent = Literal["raise", "drop"]
+History = list[tuple[float, float]]  # mean squares of the differences of m and of D, by iteration
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InferenceResult:
-    """What was inferred, with beta in it.
+    """Inferred couplings and fields, times beta; the arrays are read-only.
 
     Attributes
     ----------
@@ -35,7 +41,7 @@ class InferenceResult:
         Iterations of the solver; 0 if there were none.
     residual : float
         Largest difference of m and D predicted from those of the data.
-    history : ndarray, shape (n_steps, 2)
+    history : ndarray, shape (n_steps, 2), or None
         Mean squares of these differences, of m and of D, by iteration.
     """
 
@@ -47,25 +53,30 @@ class InferenceResult:
     residual: float = 0.0
     history: np.ndarray | None = None
 
-    def model(self, **options):
-        """Return the system inferred; options as of KineticIsing."""
+    def __post_init__(self) -> None:
+        for name in ("couplings", "fields", "sites", "stderr", "history"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def model(self, **options: Any) -> KineticIsing:
+        """Return the system inferred; options as of `KineticIsing`."""
         return KineticIsing(self.couplings, self.fields, **options)
 
 
 def infer(
-    data,
-    method="gaussian",
+    data: Moments | ArrayLike,
+    method: Method = "gaussian",
     *,
-    solver="direct",
-    rate=1.0,
-    ridge=0.0,
-    silent="raise",
-    eta_H=0.1,
-    eta_J=None,
-    tol=None,
-    max_iter=10_000,
-    n_threads=None,
-):
+    solver: Literal["direct", "gradient"] = "direct",
+    rate: float = 1.0,
+    ridge: float = 0.0,
+    silent: Silent = "raise",
+    eta_H: float = 0.1,
+    eta_J: float | None = None,
+    tol: float | None = None,
+    max_iter: int = 10_000,
+    n_threads: int | None = None,
+) -> InferenceResult:
     r"""Infer couplings and fields.
 
     ``solver="direct"`` solves methods "naive", "tap", "plefka_t1" (also known as nMF) and
@@ -140,7 +151,7 @@ def infer(
     else:
         tol = 1e-11 if tol is None else number("tol", tol, 0)
         J, H, history = _direct(net, method, target, ridge, tol, max_iter)
-    dm, dD = target.miss(net, method, J, H)
+    dm, dD = target.residuals(net, method, J, H)
     return InferenceResult(
         couplings=J,
         fields=H,
@@ -152,7 +163,7 @@ def infer(
     )
 
 
-def drop_silent(moments, silent):
+def drop_silent(moments: Moments, silent: Silent) -> tuple[Moments, np.ndarray]:
     """Return moments without the spins that never change, and the sites left."""
     one_of("silent", silent, ("raise", "drop"))
     past_m, past_C = moments.past
@@ -168,7 +179,7 @@ def drop_silent(moments, silent):
     if not sites.size:
         raise ValueError("data must have a neuron that changes, got none")
     square = np.ix_(sites, sites)
-    return Moments.trusted(
+    return Moments.unchecked(
         m=moments.m[sites],
         C=moments.C[square],
         D=moments.D[square],
@@ -178,9 +189,9 @@ def drop_silent(moments, silent):
     ), sites
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Target:
-    """Moments of a full update that a theory shall predict, and those it predicts from."""
+    """Moments m, D after an update of all spins, for a theory to predict, and the moments before the update."""
 
     m: np.ndarray
     D: np.ndarray
@@ -189,7 +200,7 @@ class Target:
     D_before: np.ndarray
 
     @classmethod
-    def of(cls, moments, rate):
+    def of(cls, moments: Moments, rate: float) -> Target:
         """Undo the mixing of lazy updates: m = rate m1 + (1 - rate) m(t-1), and so on."""
         m0, C0 = moments.past
         m1 = (moments.m - (1 - rate) * m0) / rate
@@ -199,27 +210,34 @@ class Target:
         D1 = (moments.D - (1 - rate) * C0) / rate
         return cls(m=m1, D=D1, m_before=m0, C=C0, D_before=moments.D)
 
-    def miss(self, net, method, J, H):
-        """Return what a theory with J and H leaves of m and D."""
+    def residuals(self, net: Network, method: Method, J: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the differences of m and D from those a theory with J and H predicts."""
         net = dataclasses.replace(net, J=J, H=H)
         m, _, D = METHODS[method](net, self.m_before, self.C, self.D_before)
         return self.m - m, self.D - D
 
 
-def _gradient(net, method, target, eta_H, eta_J, tol, max_iter):
-    J, H, history = net.J, net.H, []
+def _gradient(
+    net: Network, method: Method, target: Target, eta_H: float, eta_J: float, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, History]:
+    """Return J and H that follow the residuals from those of `net`, and the history."""
+    J, H = net.J, net.H
+    history: History = []
     for _ in range(max_iter):
-        dm, dD = target.miss(net, method, J, H)
+        dm, dD = target.residuals(net, method, J, H)
         history.append(((dm**2).mean(), (dD**2).mean()))
         if max(history[-1]) < tol:
             break
         H, J = H + eta_H * dm, J + eta_J * dD
         if method == "tap":
-            H = np.clip(H, -5, 5)  # its field equation may run away; the published guard
+            H = np.clip(H, -5, 5)  # its field equation may diverge; the published guard
     return J, H, history
 
 
-def _direct(net, method, target, ridge, tol, max_iter):
+def _direct(
+    net: Network, method: Method, target: Target, ridge: float, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, History]:
+    """Return J and H in closed form where the method has one, else by iteration, and the history."""
     m, m0, a, b = target.m, target.m_before, 1 - target.m_before**2, 1 - target.m**2
     past = target.C + ridge * np.eye(len(m))
     try:
@@ -235,7 +253,8 @@ def _direct(net, method, target, ridge, tol, max_iter):
     elif method == "plefka_t1":
         J = B / b[:, None]
     elif method == "gaussian":
-        return *_gaussian(B, m, m0, a), []
+        J, H = _gaussian(B, m, m0, a)
+        return J, H, []
     else:
         return _quasi_newton(net, method, target, B / b[:, None], np.linalg.inv(past), tol, max_iter)
     H = np.arctanh(m) - J @ m0
@@ -244,7 +263,7 @@ def _direct(net, method, target, ridge, tol, max_iter):
     return J, H, []
 
 
-def _tap(target, a, b):
+def _tap(target: Target, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Solve D_il = b_i a_l J (1 + 2 m_i m_l J), the root that goes to 0 with D."""
     x = target.D / np.outer(b, a)
     under = 1 + 8 * np.outer(target.m, target.m_before) * x
@@ -257,19 +276,19 @@ def _tap(target, a, b):
     return 2 * x / (1 + np.sqrt(under))
 
 
-def _gaussian(B, m, m0, a):
-    """Find the variance v of each field: the length of a row of J is sqrt(v), its direction B's."""
+def _gaussian(B: np.ndarray, m: np.ndarray, m0: np.ndarray, a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return J and H: rows of J have the direction of those of B, and the length sqrt(v), v the field's variance."""
     J, H = np.empty_like(B), np.empty_like(m)
     length = np.sqrt((B**2) @ a)
 
-    def field(v, i):
+    def field(v: float, i: int) -> float:
         # E tanh(g + sqrt(v) x) = m: at v -> inf g / sqrt(v) is a probit, below 1.26 artanh(m).
         reach = 1.3 * abs(np.arctanh(m[i])) * np.sqrt(1 + v) + 1
         return brentq(lambda g: tanh_gauss(g, v) - m[i], -reach, reach, xtol=1e-15, rtol=1e-15)
 
     for i in range(len(m)):
 
-        def excess(root_v, i=i):
+        def excess(root_v: float, i: int = i) -> float:
             return root_v * tanh_gauss(field(root_v**2, i), root_v**2, 1) - length[i]
 
         high = max(2 * length[i], 1e-3)
@@ -286,17 +305,24 @@ def _gaussian(B, m, m0, a):
     return J, H
 
 
-def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
-    """Correct J and H by Anderson's mixing of steps with the Jacobian of plefka_t1."""
+def _quasi_newton(
+    net: Network, method: Method, target: Target, J: np.ndarray, inverse: np.ndarray, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, History]:
+    """Return J, H and the history of an iteration: Anderson mixing of steps with the Jacobian of plefka_t1.
+
+    It begins at `J`; `inverse` is that of the covariance C of the past.
+    """
     b, n = 1 - target.m**2, len(target.m)
     x = np.c_[J, np.arctanh(target.m) - J @ target.m_before]
-    history, steps, points = [], [], []
+    history: History = []
+    steps: list[np.ndarray] = []
+    points: list[np.ndarray] = []
     size, best, patience = 1.0, np.inf, 0
     for _ in range(max_iter):
         try:
-            dm, dD = target.miss(net, method, x[:, :-1], x[:, -1])
+            dm, dD = target.residuals(net, method, x[:, :-1], x[:, -1])
         except FloatingPointError:
-            # Too far: half the way back to where it was fine.
+            # The step was too long: take half of it from the last point.
             if not points or size < 1e-6:
                 raise
             size /= 2
@@ -309,7 +335,7 @@ def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
             return x[:, :-1], x[:, -1], history
         best, patience = (off, 0) if off < best else (best, patience + 1)
         if patience == 500:
-            break  # it wanders
+            break  # it does not converge
         dJ = (dD @ inverse) / b[:, None]
         step = np.c_[dJ, dm / b - dJ @ target.m_before]
         steps, points = [*steps[-5:], step], [*points[-5:], x]
@@ -328,7 +354,8 @@ def _quasi_newton(net, method, target, J, inverse, tol, max_iter):
     )
 
 
-def _stderr(J, H, target, n_samples):
+def _stderr(J: np.ndarray, H: np.ndarray, target: Target, n_samples: float) -> np.ndarray | None:
+    """Return the standard errors of couplings from `n_samples` full updates, None if that is 0."""
     if not n_samples:
         return None
     variance = np.maximum(np.einsum("ij,jk,ik->i", J, target.C, J), 0)

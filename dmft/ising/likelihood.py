@@ -1,17 +1,24 @@
-"""Exact maximum likelihood of spike trains, and how well a model fits them."""
+"""Infer couplings by exact maximum likelihood of spike trains, and measure how well a model fits them."""
+
+from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
 from .._util.checks import number, whole
-from .inference import InferenceResult, drop_silent
+from .inference import InferenceResult, Silent, drop_silent
 from .sampling import sample
 from .spikes import spike_moments, spike_train
 
+if TYPE_CHECKING:
+    from .model import KineticIsing
 
-def log_likelihood(model, spikes):
+
+def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     r"""Return the log-likelihood of a spike train per spin and step, in nats.
 
     Parallel updates: the mean of :math:`s_i(t) h_i(t) - \log 2\cosh h_i(t)`. Lazy ones mix it with
@@ -46,7 +53,9 @@ def log_likelihood(model, spikes):
     return float(np.where(now == before, np.logaddexp(updated, stay), updated).mean())
 
 
-def max_likelihood(spikes, *, ridge=0.0, silent="raise", tol=1e-10, max_iter=50):
+def max_likelihood(
+    spikes: ArrayLike, *, ridge: float = 0.0, silent: Silent = "raise", tol: float = 1e-10, max_iter: int = 50
+) -> InferenceResult:
     r"""Infer couplings and fields of parallel updates by exact maximum likelihood.
 
     Each spin is a logistic regression on the spins before it: a concave problem, solved by
@@ -101,11 +110,13 @@ def max_likelihood(spikes, *, ridge=0.0, silent="raise", tol=1e-10, max_iter=50)
     )
 
 
-def _regression(site, x, target, penalty, tol, max_iter):
+def _regression(
+    site: int, x: np.ndarray, target: np.ndarray, penalty: np.ndarray, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, int, float]:
     """Return theta, its standard errors, the iterations, and the gradient per sample that is left."""
     theta, n = np.zeros(len(x)), x.shape[1]
 
-    def objective(theta):
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
         h = theta @ x
         return target @ h - np.logaddexp(h, -h).sum() - penalty @ theta**2 / 2, np.tanh(h)
 
@@ -146,7 +157,7 @@ class Fit:
     m, C, D : float
         Root mean squares of simulated minus observed moments; C without its diagonal.
     noise : float
-        What they would be for the true model at most: two standard errors of an estimate.
+        An upper bound of m, C and D for the true model: two standard errors of an estimate.
     """
 
     log_likelihood: float
@@ -156,8 +167,16 @@ class Fit:
     noise: float
 
 
-def goodness_of_fit(model, spikes, *, n_samples=10_000, n_transient=100, seed=0, n_threads=None):
-    """Compare a model with a spike train, best one it was not inferred from.
+def goodness_of_fit(
+    model: KineticIsing,
+    spikes: ArrayLike,
+    *,
+    n_samples: int = 10_000,
+    n_transient: int = 100,
+    seed: int = 0,
+    n_threads: int | None = None,
+) -> Fit:
+    """Compare a model with a spike train, preferably with one that it was not inferred from.
 
     Parameters
     ----------
@@ -177,7 +196,7 @@ def goodness_of_fit(model, spikes, *, n_samples=10_000, n_transient=100, seed=0,
     got = sample(model, n_samples, n_transient, seed=seed, n_threads=n_threads)
     off = ~np.eye(model.n_sites, dtype=bool)
 
-    def rms(x):
+    def rms(x: np.ndarray) -> float:
         return float(np.sqrt((x**2).mean())) if x.size else 0.0
 
     return Fit(

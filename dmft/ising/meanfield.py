@@ -1,21 +1,29 @@
-"""Mean-field theories of a kinetic Ising system: one step, a run, the stationary state."""
+"""Run a mean-field theory of a kinetic Ising system: one step, many steps, to the stationary state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import number, one_of, whole
 from .._util.threads import n_threads as threads
-from .methods import METHODS, Network
+from .methods import METHODS, Arrays, Conditioning, Method, Network
 from .moments import Moments, spin_state, stack
 
-# No covariance of spins exceeds 1; theories overshoot a little before they run away.
-RUNAWAY = 2.0
+if TYPE_CHECKING:
+    from .model import KineticIsing
+
+# No covariance of spins exceeds 1; theories exceed it a little before they run away.
+MAX_COVARIANCE = 2.0
 
 
 class MeanField:
     r"""A mean-field theory of a kinetic Ising system.
 
     ============== ==================================== ================= ================
-    method         theory                               matrix products   feeds on
+    method         theory                               matrix products   takes
     ============== ==================================== ================= ================
     "naive"        Plefka[t-1, t], first order          0                 m
     "tap"          Plefka[t-1, t], second order         1                 m
@@ -26,8 +34,8 @@ class MeanField:
     "conditional"  Gaussian fields given one spin       6                 m, C
     ============== ==================================== ================= ================
 
-    Any of them, made for parallel updates, is also one of lazy and of asynchronous updates:
-    these are mixtures of what it predicts and of what was.
+    Each predicts the moments after an update of all spins. Those after a lazy or an asynchronous step
+    are mixtures of the predicted moments and of the moments before.
 
     Parameters
     ----------
@@ -64,7 +72,16 @@ class MeanField:
     array([-0.204382, -0.204382])
     """
 
-    def __init__(self, model, method, *, field="gaussian", c_conditioning="current", tol=1e-12, n_threads=None):
+    def __init__(
+        self,
+        model: KineticIsing,
+        method: Method,
+        *,
+        field: Literal["gaussian", "exact"] = "gaussian",
+        c_conditioning: Conditioning = "current",
+        tol: float = 1e-12,
+        n_threads: int | None = None,
+    ) -> None:
         self.method = one_of("method", method, tuple(METHODS))
         self.field = one_of("field", field, ("gaussian", "exact"))
         if field == "exact" and method not in ("gaussian", "conditional"):
@@ -80,12 +97,12 @@ class MeanField:
             n_threads=threads(n_threads),
         )
 
-    def _full_update(self, m, C, D):
+    def _full_update(self, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Arrays:
         """Return m, C, D after an update of all spins; |m| <= 1 up to rounding of an average."""
         m, C, D = METHODS[self.method](self._network, m, C, D)
         return np.clip(m, -1, 1), C, D
 
-    def step(self, moments):
+    def step(self, moments: Moments) -> Moments:
         """Return the moments one step later.
 
         Parameters
@@ -100,9 +117,10 @@ class MeanField:
         Raises
         ------
         FloatingPointError
-            If the theory runs away: a variance falls below 0 or a covariance beyond 2.
+            If the theory runs away: a variance falls below 0 or a covariance exceeds 2.
         """
-        m0, C0 = self._check(moments), moments.C
+        self._check(moments)
+        m0, C0 = moments.m, moments.C
         m1, C1, D1 = self._full_update(m0, C0, moments.D)
         update, rate, n = self.model.update, self.model.rate, self.model.n_sites
         if update == "parallel":
@@ -118,30 +136,34 @@ class MeanField:
             D = C0 + (D1 - C0) / n
         if update != "parallel":
             np.fill_diagonal(C, 1 - m**2)
-        self._watch(C)
-        return Moments.trusted(m=m, C=C, D=D, m_before=m0, C_before=C0)
+        self._check_covariance(C)
+        return Moments.unchecked(m=m, C=C, D=D, m_before=m0, C_before=C0)
 
-    def _check(self, moments):
+    def _check(self, moments: Moments) -> None:
+        """Raise if moments are not of the model's sites at one time."""
         if moments.m.shape != (self.model.n_sites,):
             raise ValueError(f"moments must be of {self.model.n_sites} sites at one time, got m of {moments.m.shape}")
-        return moments.m
 
-    def _watch(self, C):
-        if not (C.max() <= RUNAWAY and C.min() >= -RUNAWAY):
+    def _check_covariance(self, C: np.ndarray) -> None:
+        """Raise if a covariance is far beyond those of spins."""
+        if not (C.max() <= MAX_COVARIANCE and C.min() >= -MAX_COVARIANCE):
             i, k = np.unravel_index(np.argmax(np.where(np.isnan(C), np.inf, abs(C))), C.shape)
             raise FloatingPointError(
                 f"the covariance of sites {i} and {k} is {C[i, k]:.6g}: {self.method} has run away; "
                 "lower beta or use another method"
             )
 
-    def _begin(self, start):
+    def _begin(self, start: Moments | ArrayLike | None) -> Moments:
+        """Return the moments at the start."""
         if isinstance(start, Moments):
             self._check(start)
             return start
         n = self.model.n_sites
         return Moments.of_state(np.ones(n) if start is None else spin_state("start", start, n))
 
-    def run(self, n_steps, start=None, *, record="last"):
+    def run(
+        self, n_steps: int, start: Moments | ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
+    ) -> Moments:
         """Return the moments after `n_steps`, or at every time from 0.
 
         Parameters
@@ -172,7 +194,14 @@ class MeanField:
                 del times[0]
         return stack(times) if record == "all" else times[0]
 
-    def fixed_point(self, tol=1e-10, *, damping=0.0, max_steps=10_000, start=None):
+    def fixed_point(
+        self,
+        tol: float = 1e-10,
+        *,
+        damping: float = 0.0,
+        max_steps: int = 10_000,
+        start: Moments | ArrayLike | None = None,
+    ) -> Moments:
         """Iterate to a stationary state.
 
         Asynchronous updates have the stationary state of all spins updated at infinitesimal
@@ -202,16 +231,16 @@ class MeanField:
             raise ValueError("damping must be < 1, got 1.0")
         number("tol", tol, 0)
         now, n = self._begin(start), self.model.n_sites
-        change = np.inf
+        change: list[np.ndarray] = []
         for t in range(1, whole("max_steps", max_steps, 1) + 1):
             old = now.m, now.C, now.D
             try:
-                new = self._whole(now)
+                new = self._next(now)
             except FloatingPointError as error:
                 raise FloatingPointError(f"step {t}: {error}") from None
             change = [abs(x - y) for x, y in zip(new, old, strict=True)]
-            mixed = [x + keep * (y - x) for x, y in zip(new, old, strict=True)]
-            now = Moments.trusted(m=mixed[0], C=mixed[1], D=mixed[2])
+            m, C, D = (x + keep * (y - x) for x, y in zip(new, old, strict=True))
+            now = Moments.unchecked(m=m, C=C, D=D)
             if max(x.max() for x in change) < tol:
                 return now
         site = int(np.argmax(np.maximum(change[0], change[1].max(1))))
@@ -220,7 +249,8 @@ class MeanField:
             f"{max(change[0][site], change[1][site].max()):.3g}; try damping=0.5"
         )
 
-    def _whole(self, now):
+    def _next(self, now: Moments) -> Arrays:
+        """Return m, C and D one iteration nearer to the stationary state."""
         if self.model.update != "async":
             new = self.step(now)
             return new.m, new.C, new.D
@@ -230,5 +260,5 @@ class MeanField:
         m, _, K = self._full_update(now.m, now.C, K_now)
         C = (K + K.T) / 2
         np.fill_diagonal(C, 1 - m**2)
-        self._watch(C)
+        self._check_covariance(C)
         return m, C, C + (K - C) / n

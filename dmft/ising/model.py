@@ -1,18 +1,27 @@
-"""The kinetic Ising model: parameters, and how one step moves."""
+"""The kinetic Ising model: its couplings, fields, temperature and rule of update."""
+
+from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, one_of
+from .._util.readonly import read_only
 
-UPDATES = ("parallel", "lazy", "async")
+if TYPE_CHECKING:
+    from .exact import Exact
+    from .moments import Moments
+
+Update = Literal["parallel", "lazy", "async"]
+UPDATES: tuple[Update, ...] = ("parallel", "lazy", "async")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
 class KineticIsing:
-    r"""Describe an asymmetric kinetic Ising system.
+    r"""An asymmetric kinetic Ising system.
 
     With fields :math:`h_i = \beta(H_i + \sum_j J_{ij} s_j(t-1))` a spin that is updated takes
     :math:`s_i(t) = \pm 1` with probability :math:`e^{\pm h_i} / 2\cosh h_i`. Updated are, in a step,
@@ -21,10 +30,12 @@ class KineticIsing:
     - ``"lazy"``: each with probability `rate`, independently; the others stay;
     - ``"async"``: one, drawn at random. A step is one attempted update.
 
+    Two systems are equal if all their parameters are.
+
     Parameters
     ----------
     couplings : array_like, shape (n_sites, n_sites)
-        ``couplings[i, j]`` acts from :math:`s_j(t-1)` on :math:`s_i(t)`.
+        ``couplings[i, j]`` acts from :math:`s_j(t-1)` on :math:`s_i(t)`. Copied, and read-only in the system.
     fields : array_like, shape (n_sites,), or None, default=None
         None: no fields.
     beta : float, default=1.0
@@ -44,118 +55,84 @@ class KineticIsing:
     >>> model.J
     array([[ 0. ,  0.5],
            [-0.5,  0. ]])
+    >>> model == model.replace(beta=0.5), model == model.replace(beta=0.6)
+    (True, False)
     """
 
     couplings: np.ndarray
-    fields: np.ndarray | None = None
-    beta: float = 1.0
-    update: Literal["parallel", "lazy", "async"] = "parallel"
-    rate: float = 1.0
+    fields: np.ndarray
+    beta: float
+    update: Update
+    rate: float
 
-    def __post_init__(self):
-        J = finite("couplings", self.couplings, (None, None))
+    def __init__(
+        self,
+        couplings: ArrayLike,
+        fields: ArrayLike | None = None,
+        beta: float = 1.0,
+        update: Update = "parallel",
+        rate: float = 1.0,
+    ) -> None:
+        J = finite("couplings", couplings, (None, None))
         if J.shape[0] != J.shape[1] or not J.size:
             raise ValueError(f"couplings must have shape (n_sites, n_sites), got shape {J.shape}")
-        H = np.zeros(len(J)) if self.fields is None else finite("fields", self.fields, (len(J),))
-        one_of("update", self.update, UPDATES)
-        rate = number("rate", self.rate, 0, 1)
-        if rate == 0 or (rate != 1 and self.update != "lazy"):
-            rule = "in (0, 1]" if self.update == "lazy" else f"1 with update={self.update!r}"
+        H = np.zeros(len(J)) if fields is None else finite("fields", fields, (len(J),))
+        one_of("update", update, UPDATES)
+        rate = number("rate", rate, 0, 1)
+        if rate == 0 or (rate != 1 and update != "lazy"):
+            rule = "in (0, 1]" if update == "lazy" else f"1 with update={update!r}"
             raise ValueError(f"rate must be {rule}, got {rate!r}")
-        for name, value in (
-            ("couplings", J),
-            ("fields", H),
-            ("beta", number("beta", self.beta, 0)),
-            ("rate", rate),
-        ):
-            object.__setattr__(self, name, value)
+        object.__setattr__(self, "couplings", read_only(J))
+        object.__setattr__(self, "fields", read_only(H))
+        object.__setattr__(self, "beta", number("beta", beta, 0))
+        object.__setattr__(self, "update", update)
+        object.__setattr__(self, "rate", rate)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return KineticIsing, (self.couplings, self.fields, self.beta, self.update, self.rate)
+
+    def _values(self) -> tuple[Any, ...]:
+        return self.couplings.tobytes(), self.fields.tobytes(), self.beta, self.update, self.rate
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, KineticIsing) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
 
     @property
-    def n_sites(self):
+    def n_sites(self) -> int:
         """Number of spins."""
         return len(self.couplings)
 
     @property
-    def J(self):
-        """The couplings with beta in them."""
+    def J(self) -> np.ndarray:
+        """The couplings times beta, shape (n_sites, n_sites)."""
         return self.beta * self.couplings
 
     @property
-    def H(self):
-        """The fields with beta in them."""
+    def H(self) -> np.ndarray:
+        """The fields times beta, shape (n_sites,)."""
         return self.beta * self.fields
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> KineticIsing:
         """Return a copy with some parameters changed."""
         return dataclasses.replace(self, **changes)
 
-    def sample(self, n_trajectories, n_steps, start=None, **options):
+    def sample(self, n_trajectories: int, n_steps: int, start: ArrayLike | None = None, **options: Any) -> Moments:
         """Estimate moments from simulated trajectories; see :func:`dmft.ising.sample`."""
         from .sampling import sample
 
         return sample(self, n_trajectories, n_steps, start, **options)
 
-    def trajectory(self, n_steps, start=None, **options):
+    def trajectory(self, n_steps: int, start: ArrayLike | None = None, **options: Any) -> np.ndarray:
         """Simulate one trajectory, a spike train; see :func:`dmft.ising.trajectory`."""
         from .sampling import trajectory
 
         return trajectory(self, n_steps, start, **options)
 
-    def exact(self):
+    def exact(self) -> Exact:
         """Enumerate the states of a small system; see :class:`dmft.ising.Exact`."""
         from .exact import Exact
 
         return Exact(self)
-
-
-class Step:
-    r"""What one step does to the moments, exactly, given states and their weights.
-
-    Given the state before, spins of a parallel or lazy step are independent: their products
-    average to products of their conditional means, which are smoother estimates of the
-    moments than the spins themselves (Rao and Blackwell). In an asynchronous step only one
-    spin moves, so that pairs change by the sum of what each would change.
-    """
-
-    def __init__(self, model):
-        self.model, self.J, self.H = model, model.J, model.H
-
-    def response(self, spins):
-        """Return tanh(h_i) of states, shape (n_states, n_sites): the mean of a spin that is updated."""
-        h = spins @ self.J.T
-        h += self.H
-        return np.tanh(h, out=h)
-
-    def conditional_mean(self, spins, t=None):
-        """Return E[s_i(t) | s(t-1)] of states, shape (n_states, n_sites), `t` being their response."""
-        t = self.response(spins) if t is None else t
-        if self.model.update == "lazy":
-            return spins + self.model.rate * (t - spins)
-        return spins + (t - spins) / self.model.n_sites if self.model.update == "async" else t
-
-    def sums(self, spins, weights=None, t=None):
-        """Return the weighted sums (s_l, mu_i, second moments, mu_i s_l) of states before the step."""
-        mu = self.conditional_mean(spins, t)
-
-        def left(x):
-            return x.T if weights is None else x.T * weights
-
-        delayed = left(mu) @ spins
-        if self.model.update == "async":
-            u = left(mu - spins) @ spins
-            pairs = left(spins) @ spins + u + u.T
-        else:
-            pairs = left(mu) @ mu
-        return [left(spins).sum(1), left(mu).sum(1), pairs, delayed]
-
-
-def moments_of_sums(sums, total, n_samples=0):
-    """Turn the sums of a step over `total` weight into moments, unbiased for pairs of `n_samples`."""
-    from .moments import Moments
-
-    before, m, pairs, delayed = (x / total for x in sums)
-    unbiased = n_samples / (n_samples - 1) if n_samples > 1 else 1.0
-    C = unbiased * (pairs - np.outer(m, m))
-    np.fill_diagonal(C, 1 - m**2)
-    D = unbiased * (delayed - np.outer(m, before))
-    return Moments.trusted(m=m, C=C, D=D, n_samples=n_samples)

@@ -1,15 +1,27 @@
-"""First and second moments of a kinetic Ising system: what theories predict and data give."""
+"""First and second moments of a kinetic Ising system, as theories predict and data give them."""
+
+from __future__ import annotations
 
 import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._util.checks import finite, within
+from .._util.checks import finite, whole, within
+from .._util.readonly import read_only
+
+if TYPE_CHECKING:
+    from .model import KineticIsing
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
 class Moments:
     r"""Means, equal-time and one-step-delayed covariances of spins at one time, or at several.
+
+    Arrays are copied, and read-only in the object.
 
     Parameters
     ----------
@@ -39,69 +51,103 @@ class Moments:
     m: np.ndarray
     C: np.ndarray
     D: np.ndarray
-    m_before: np.ndarray | None = None
-    C_before: np.ndarray | None = None
-    n_samples: int = 0
+    m_before: np.ndarray | None
+    C_before: np.ndarray | None
+    n_samples: int
 
-    def __post_init__(self):
-        def put(name, value):
-            object.__setattr__(self, name, value)
-
-        m = within("m", finite("m", self.m), -1, 1)
+    def __init__(
+        self,
+        *,
+        m: ArrayLike,
+        C: ArrayLike,
+        D: ArrayLike,
+        m_before: ArrayLike | None = None,
+        C_before: ArrayLike | None = None,
+        n_samples: int = 0,
+    ) -> None:
+        m = within("m", finite("m", m), -1, 1)
         if m.ndim == 0:
             raise ValueError("m must have shape (..., n_sites), got a number")
         square = (*m.shape, m.shape[-1])
-        put("m", m)
-        put("C", _covariance("C", finite("C", self.C, square)))
-        put("D", finite("D", self.D, square))
-        if self.m_before is not None:
-            put("m_before", within("m_before", finite("m_before", self.m_before, m.shape), -1, 1))
-        if self.C_before is not None:
-            put("C_before", _covariance("C_before", finite("C_before", self.C_before, square)))
+        C = _covariance("C", finite("C", C, square))
+        D = finite("D", D, square)
+        if m_before is not None:
+            m_before = within("m_before", finite("m_before", m_before, m.shape), -1, 1)
+        if C_before is not None:
+            C_before = _covariance("C_before", finite("C_before", C_before, square))
+        self._put(
+            m=read_only(m),
+            C=read_only(C),
+            D=read_only(D),
+            m_before=None if m_before is None else read_only(m_before),
+            C_before=None if C_before is None else read_only(C_before),
+            n_samples=whole("n_samples", n_samples),
+        )
+
+    def _put(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     @classmethod
-    def trusted(cls, **values):
-        """Make one without the checks: for what a theory returns, which need not be a covariance."""
+    def unchecked(
+        cls,
+        *,
+        m: np.ndarray,
+        C: np.ndarray,
+        D: np.ndarray,
+        m_before: np.ndarray | None = None,
+        C_before: np.ndarray | None = None,
+        n_samples: int = 0,
+    ) -> Moments:
+        """Return moments without checks and copies, for results of a theory, which need not be a covariance.
+
+        The arrays become read-only: they must be new ones, or belong to other moments.
+        """
         self = object.__new__(cls)
-        for field in dataclasses.fields(cls):
-            object.__setattr__(self, field.name, values.get(field.name, field.default))
+        for array in (m, C, D, m_before, C_before):
+            if array is not None:
+                array.flags.writeable = False
+        self._put(m=m, C=C, D=D, m_before=m_before, C_before=C_before, n_samples=n_samples)
         return self
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return functools.partial(Moments.unchecked, **values), ()
+
     @classmethod
-    def of_state(cls, spins):
+    def of_state(cls, spins: ArrayLike) -> Moments:
         """Return the moments of one certain state of spins -1 and 1."""
-        m = spin_state("spins", spins)
+        m = read_only(spin_state("spins", spins))
         zero = np.zeros((m.size, m.size))
-        return cls.trusted(m=m, C=zero, D=zero)
+        return cls.unchecked(m=m, C=zero, D=zero)
 
     @property
-    def n_sites(self):
+    def n_sites(self) -> int:
         """Number of spins."""
         return self.m.shape[-1]
 
     @property
-    def past(self):
+    def past(self) -> tuple[np.ndarray, np.ndarray]:
         """Means and covariances of the time before."""
         return (
             self.m if self.m_before is None else self.m_before,
             self.C if self.C_before is None else self.C_before,
         )
 
-    def __getitem__(self, time):
+    def __getitem__(self, time: int) -> Moments:
         """Return the moments of one time out of several."""
         if self.m.ndim == 1:
             raise IndexError("these moments have one time only")
-        part = lambda x: None if x is None else x[time]  # noqa: E731
-        return Moments.trusted(
+        return Moments.unchecked(
             m=self.m[time],
             C=self.C[time],
             D=self.D[time],
-            m_before=part(self.m_before),
-            C_before=part(self.C_before),
+            m_before=None if self.m_before is None else self.m_before[time],
+            C_before=None if self.C_before is None else self.C_before[time],
             n_samples=self.n_samples,
         )
 
-    def entropy_production(self, model):
+    def entropy_production(self, model: KineticIsing) -> float | np.ndarray:
         """Return the entropy production of `model` with these moments, per step, in nats.
 
         See :func:`dmft.ising.entropy_production`.
@@ -111,7 +157,8 @@ class Moments:
         return entropy_production(model, self)
 
 
-def _covariance(name, C):
+def _covariance(name: str, C: np.ndarray) -> np.ndarray:
+    """Return `C` if it is symmetric and positive semi-definite up to rounding."""
     if C.size == 0:
         return C
     skew = abs(C - np.swapaxes(C, -1, -2)).max()
@@ -123,7 +170,7 @@ def _covariance(name, C):
     return C
 
 
-def spin_state(name, value, n_sites=None):
+def spin_state(name: str, value: ArrayLike, n_sites: int | None = None) -> np.ndarray:
     """Return a state of spins as doubles, checked."""
     state = finite(name, value, (n_sites,))
     if not (abs(state) == 1).all():
@@ -132,9 +179,9 @@ def spin_state(name, value, n_sites=None):
     return state
 
 
-def stack(moments):
-    """Join moments of successive times."""
-    return Moments.trusted(
+def stack(moments: Sequence[Moments]) -> Moments:
+    """Return the moments of successive times as one object, time first."""
+    return Moments.unchecked(
         m=np.stack([x.m for x in moments]),
         C=np.stack([x.C for x in moments]),
         D=np.stack([x.D for x in moments]),

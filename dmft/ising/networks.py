@@ -1,4 +1,8 @@
-"""Networks drawn at random: the ensembles on which theories are compared."""
+"""Draw kinetic Ising networks at random, from the ensembles on which theories are compared."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
 
 import numpy as np
 
@@ -6,7 +10,7 @@ from .._util.checks import number, one_of, whole
 from .model import KineticIsing
 
 # Mean and width of the couplings, half-width of the fields.
-ENSEMBLES = {
+ENSEMBLES: dict[str, dict[str, float]] = {
     "sk": {"J0": 1.0, "dJ": 0.1, "H0": 0.5},
     "mix": {"J0": 1.0, "dJ": 0.5, "H0": 0.5},
     "glass": {"J0": 0.0, "dJ": 1.0, "H0": 0.5},
@@ -14,7 +18,17 @@ ENSEMBLES = {
 }
 
 
-def network(kind, n_sites, *, J0=None, dJ=None, H0=None, n_links=None, seed=0, **options):
+def network(
+    kind: Literal["sk", "mix", "glass", "sparse"],
+    n_sites: int,
+    *,
+    J0: float | None = None,
+    dJ: float | None = None,
+    H0: float | None = None,
+    n_links: int | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> KineticIsing:
     r"""Draw a network.
 
     ======== ======= ======= ======= ==============================================

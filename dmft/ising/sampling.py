@@ -1,24 +1,47 @@
-"""Monte Carlo of kinetic Ising systems."""
+"""Simulate kinetic Ising systems: moments of many trajectories, or one trajectory."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import one_of, whole
 from .._util.threads import n_threads as threads
-from .model import Step, moments_of_sums
 from .moments import Moments, spin_state, stack
+from .step import Step, moments_of_sums
 
-BLOCK = 512  # trajectories of one random stream: a matrix product's worth, whatever the threads
+if TYPE_CHECKING:
+    from .model import KineticIsing
+
+BLOCK = 512  # trajectories of one random stream: enough for a fast matrix product; no function of the threads
+
+Sums = list[np.ndarray]  # of one step, see Step.sums
 
 
-def _streams(seed, block):
-    # By index, so that a stream belongs to its trajectories and not to who simulates them.
+class Communicator(Protocol):
+    """What sampling asks of an MPI communicator; that of mpi4py has it."""
+
+    def Get_rank(self) -> int:
+        """Return the number of this process."""
+
+    def Get_size(self) -> int:
+        """Return the number of processes."""
+
+    def allgather(self, sendobj: Any) -> list[Any]:
+        """Return the objects of all processes, in their order."""
+
+
+def _stream(seed: int, block: int) -> np.random.Generator:
+    """Return the random stream of a block of trajectories, whoever simulates it."""
     return np.random.default_rng(np.random.SeedSequence(whole("seed", seed), spawn_key=(block,)))
 
 
-def _move(step, spins, rng, t=None):
-    """Take every trajectory one step further, in place; `t` is their response, if it is known."""
+def _move(step: Step, spins: np.ndarray, rng: np.random.Generator, t: np.ndarray | None = None) -> None:
+    """Advance every trajectory by one step, in place; `t` is their response, if it is known."""
     model = step.model
     if model.update == "async":
         rows, site = np.arange(len(spins)), rng.integers(model.n_sites, size=len(spins))
@@ -32,15 +55,17 @@ def _move(step, spins, rng, t=None):
     spins[:] = new
 
 
-def _sums_and_move(step, spins, rng):
-    """Return the sums of a step of a block of trajectories, and take it."""
+def _sums_and_move(step: Step, spins: np.ndarray, rng: np.random.Generator) -> Sums:
+    """Return the sums of the next step of a block of trajectories, and advance it."""
     t = step.response(spins)
     sums = step.sums(spins, t=t)
     _move(step, spins, rng, t)
     return sums
 
 
-def _block(step, start, n_steps, n_here, all_times, rng):
+def _block(
+    step: Step, start: np.ndarray, n_steps: int, n_here: int, all_times: bool, rng: np.random.Generator
+) -> list[Sums]:
     """Return the sums of the last step of a block of trajectories, or of every step."""
     spins = np.tile(start, (n_here, 1))
     kept = []
@@ -52,16 +77,26 @@ def _block(step, start, n_steps, n_here, all_times, rng):
     return kept
 
 
-def _add(total, new):
-    """Add sums to a total, in place; None: there is none yet."""
-    if total is None:
+def _add(total: Sums, new: Sums) -> Sums:
+    """Add sums to a total, in place, and return it; an empty total is 0."""
+    if not total:
         return new
     for a, b in zip(total, new, strict=True):
         a += b
     return total
 
 
-def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last", n_threads=None, comm=None):
+def sample(
+    model: KineticIsing,
+    n_trajectories: int,
+    n_steps: int,
+    start: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    record: Literal["last", "all"] = "last",
+    n_threads: int | None = None,
+    comm: Communicator | None = None,
+) -> Moments:
     """Estimate moments from independent trajectories.
 
     The moments of a step are averages of conditional means given the state before (Rao and
@@ -79,9 +114,9 @@ def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last",
     record : {"last", "all"}, default="last"
         Moments of the last time, or of all times 0, 1, ... with time first.
     n_threads : int or None, default=None
-        Threads over blocks. They multiply those of the linear algebra, which should be one then.
+        Threads over blocks. Each calls linear algebra, which should have one thread then.
     comm : MPI communicator or None, default=None
-        Deal the blocks to its ranks; every rank gets the result.
+        Distribute the blocks over its ranks; every rank gets the result.
 
     Returns
     -------
@@ -102,28 +137,36 @@ def sample(model, n_trajectories, n_steps, start=None, *, seed=0, record="last",
     n_blocks = -(-n_trajectories // BLOCK)
     whole("seed", seed)
 
-    def block(i):
+    def block(i: int) -> list[Sums]:
         n_here = min(BLOCK, n_trajectories - i * BLOCK)
-        return _block(step, state, n_steps, n_here, all_times, _streams(seed, i))
+        return _block(step, state, n_steps, n_here, all_times, _stream(seed, i))
 
-    total = None
+    total: list[Sums] = []
     n_threads = min(threads(n_threads), n_blocks)
     rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
     with ThreadPoolExecutor(n_threads) as pool:
-        # A wave at a time: only as many sums wait as there are workers.
+        # As many blocks at a time as there are workers, so that memory holds the sums of these only.
         for first in range(0, n_blocks, n_threads * size):
-            wave = range(first, min(first + n_threads * size, n_blocks))
-            mine = list(pool.map(block, wave[rank::size]))
+            blocks = range(first, min(first + n_threads * size, n_blocks))
+            done = list(pool.map(block, blocks[rank::size]))
             if comm is not None:
-                dealt = comm.allgather(mine)
-                mine = [dealt[k % size][k // size] for k in range(len(wave))]
-            for sums in mine:
-                total = sums if total is None else [_add(*both) for both in zip(total, sums, strict=True)]
+                of_ranks = comm.allgather(done)
+                done = [of_ranks[k % size][k // size] for k in range(len(blocks))]
+            for sums in done:
+                total = [_add(*both) for both in zip(total, sums, strict=True)] if total else sums
     times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]
     return stack([Moments.of_state(state), *times]) if all_times else times[-1]
 
 
-def successive_moments(model, n_trajectories, n_steps, start=None, *, seed=0, n_threads=None):
+def successive_moments(
+    model: KineticIsing,
+    n_trajectories: int,
+    n_steps: int,
+    start: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    n_threads: int | None = None,
+) -> Iterator[Moments]:
     """Yield the moments of time 0, 1, ..., `n_steps`, as :func:`sample` records them, bit by bit.
 
     All trajectories are kept, a byte a spin, and the moments of one time: for networks whose
@@ -150,9 +193,9 @@ def successive_moments(model, n_trajectories, n_steps, start=None, *, seed=0, n_
     step, seed = Step(model), whole("seed", seed)
     firsts = range(0, n_trajectories, BLOCK)
     kept = np.tile(state.astype(np.int8), (n_trajectories, 1))
-    streams = [_streams(seed, i) for i in range(len(firsts))]
+    streams = [_stream(seed, i) for i in range(len(firsts))]
 
-    def advance(i):
+    def advance(i: int) -> Sums:
         here = kept[firsts[i] : firsts[i] + BLOCK]
         spins = here.astype(float)
         sums = _sums_and_move(step, spins, streams[i])
@@ -163,14 +206,16 @@ def successive_moments(model, n_trajectories, n_steps, start=None, *, seed=0, n_
     n_threads = min(threads(n_threads), len(firsts))
     with ThreadPoolExecutor(n_threads) as pool:
         for _ in range(n_steps):
-            total = None
+            total: Sums = []
             for first in range(0, len(firsts), n_threads):
                 for sums in pool.map(advance, range(first, min(first + n_threads, len(firsts)))):
                     total = _add(total, sums)
             yield moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
 
 
-def trajectory(model, n_steps, start=None, *, n_transient=0, seed=0):
+def trajectory(
+    model: KineticIsing, n_steps: int, start: ArrayLike | None = None, *, n_transient: int = 0, seed: int = 0
+) -> np.ndarray:
     """Simulate one trajectory.
 
     Parameters
@@ -196,7 +241,7 @@ def trajectory(model, n_steps, start=None, *, n_transient=0, seed=0):
     array([[1, 1, 1, 1]], dtype=int8)
     """
     n_steps, n_transient = whole("n_steps", n_steps, 1), whole("n_transient", n_transient)
-    step, rng = Step(model), _streams(seed, 0)
+    step, rng = Step(model), _stream(seed, 0)
     if start is None:
         start = 2.0 * rng.integers(2, size=model.n_sites) - 1
     spins = spin_state("start", start, model.n_sites)[None].copy()

@@ -5,9 +5,13 @@ of a spin is Gaussian and the order parameters m and q close exactly: Aguilera, 
 Shimazaki, Nat. Commun. 14, 3685 (2023) [1]_.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
@@ -30,7 +34,7 @@ class SteadyState:
     entropy_production: float
 
     @property
-    def reverse_entropy_rate(self):
+    def reverse_entropy_rate(self) -> float:
         """Entropy of a step against the reversed dynamics."""
         return self.entropy_rate + self.entropy_production
 
@@ -66,11 +70,11 @@ class AsymmetricSK:
     dJ: float
     H0: float = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, low in (("J0", -np.inf), ("dJ", 0), ("H0", 0)):
             object.__setattr__(self, name, number(name, getattr(self, name), low))
 
-    def _fields(self, beta):
+    def _fields(self, beta: float) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the fields: Gauss-Legendre, finer than tanh or its smearing."""
         if self.H0 == 0:
             return np.zeros(1), np.ones(1)
@@ -78,18 +82,20 @@ class AsymmetricSK:
         x, w = np.polynomial.legendre.leggauss(int(24 + 12 * sharp))
         return self.H0 * x, w / 2
 
-    def _mean(self, beta, m, n=0):
+    def _mean(self, beta: float, m: float, n: Literal[0, 1, 2] = 0) -> float:
+        """Return the mean of tanh of the fields of spins of mean m, or its n-th derivative."""
         h, w = self._fields(beta)
         return float(w @ tanh_gauss(beta * (h + self.J0 * m), (beta * self.dJ) ** 2, n))
 
-    def _overlap(self, beta, m1, m2, rho):
+    def _overlap(self, beta: float, m1: float, m2: float, rho: ArrayLike) -> np.ndarray:
+        """Return q after a step, from means m1, m2 and overlaps rho of the times before, shape (n,)."""
         h, w = self._fields(beta)
         v = (beta * self.dJ) ** 2
         return w @ tanh_gauss_pair(
             beta * (h + self.J0 * m1)[:, None], beta * (h + self.J0 * m2)[:, None], v, v, np.clip(rho, -1, 1)
         )
 
-    def magnetisation(self, beta):
+    def magnetisation(self, beta: float) -> float:
         """Return the largest stationary m: the state reached from all ones."""
         m = 1.0
         for _ in range(200):
@@ -105,7 +111,7 @@ class AsymmetricSK:
         # At the critical point the root is double, and Newton only halves the distance.
         return 0.0 if abs(m) < 1e-7 else m
 
-    def overlap(self, beta, m):
+    def overlap(self, beta: float, m: float) -> float:
         """Return q, the correlation of a spin with itself at distant times."""
         excess = lambda q: float(self._overlap(beta, m, m, [q])[0]) - q  # noqa: E731
         if self.dJ == 0 or beta == 0:
@@ -113,7 +119,7 @@ class AsymmetricSK:
         # E tanh tanh is convex in q and below 1 at q = 1: one root.
         return 0.0 if excess(0.0) < 1e-15 else brentq(excess, 0.0, 1.0, xtol=1e-15, rtol=1e-14)
 
-    def steady(self, beta):
+    def steady(self, beta: float) -> SteadyState:
         """Return the stationary state of parallel updates.
 
         Parameters
@@ -134,7 +140,7 @@ class AsymmetricSK:
         entropy = w @ (log2cosh_gauss(g, v) - g * tanh_gauss(g, v)) - v * k
         return SteadyState(m=m, q=q, k=k, entropy_rate=float(entropy), entropy_production=v * (1 - q) * k)
 
-    def asynchronous(self, beta):
+    def asynchronous(self, beta: float) -> SteadyState:
         r"""Return the stationary state of asynchronous updates, at rate 1 per spin.
 
         m, q and k are those of parallel updates. The correlation C(u) of a spin with itself
@@ -154,7 +160,7 @@ class AsymmetricSK:
         m, q, v = steady.m, steady.q, (beta * self.dJ) ** 2
         if v == 0:
             return steady
-        # C' = -(C - q) pace(C), where pace^2 / 2 is a mean of r = (c - F(c)) / (c - q) over [q, C].
+        # C' = -(C - q) speed(C), where speed^2 / 2 is a mean of r = (c - F(c)) / (c - q) over [q, C].
         # F has a root singularity near 1 if v is large: everything is smooth in y, c = 1 - (1 - q) y^2.
         n = 96
         y = (1 - np.cos(np.pi * (np.arange(n) + 0.5) / n)) / 2
@@ -165,18 +171,18 @@ class AsymmetricSK:
         x, w = (1 + x) / 2, w / 2
         z = y[:, None] + (1 - y[:, None]) * x
         mean = ((1 - x) * (1 + z) * 2 * z * r(z)) @ w / (1 + y) ** 2
-        pace = smooth(y, np.sqrt(2 * mean), n - 1, domain=[0, 1])
+        speed = smooth(y, np.sqrt(2 * mean), n - 1, domain=[0, 1])
 
-        def move(s, state):
+        def derivative(s: float, state: np.ndarray) -> tuple[float, float]:
             # y = 1 - e^-s; state: time u, and int e^-u (-C') du, which is 1 - int e^-u C du.
             left = np.exp(-s)
             y = 1 - left
-            return 2 * y / ((2 - left) * pace(y)), (1 - q) * 2 * y * left * np.exp(-state[0])
+            return 2 * y / ((2 - left) * speed(y)), (1 - q) * 2 * y * left * np.exp(-state[0])
 
-        lost = solve_ivp(move, (0, 40), [0.0, 0.0], method="DOP853", rtol=1e-11, atol=1e-13).y[1, -1]
+        lost = solve_ivp(derivative, (0, 40), [0.0, 0.0], method="DOP853", rtol=1e-11, atol=1e-13).y[1, -1]
         return dataclasses.replace(steady, entropy_production=v * steady.k * float(lost))
 
-    def dynamics(self, beta, n_steps, m0=1.0, q0=1.0):
+    def dynamics(self, beta: float, n_steps: int, m0: float = 1.0, q0: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Return m(t) and q(t, t-1) of parallel updates at times 1 to `n_steps`.
 
         Parameters
@@ -199,7 +205,7 @@ class AsymmetricSK:
             m[t] = now
         return m, q
 
-    def two_times(self, beta, n_steps, m0=1.0):
+    def two_times(self, beta: float, n_steps: int, m0: float = 1.0) -> np.ndarray:
         """Return q(t, s) of parallel updates at times 0 to `n_steps`, from one state of mean `m0`."""
         m = np.r_[m0, self.dynamics(beta, n_steps, m0)[0]]
         q = np.ones((m.size, m.size))
@@ -210,7 +216,7 @@ class AsymmetricSK:
                 q[t, s] = q[s, t] = self._overlap(beta, m[t - 1], m[s - 1], [q[t - 1, s - 1]])[0]
         return q
 
-    def beta_c(self):
+    def beta_c(self) -> float:
         r"""Return the inverse temperature where m = 0 loses stability, inf if it never does.
 
         There :math:`\beta J_0 k = 1`; with fields that is :math:`E\tanh(\beta(H_0 + \Delta J z)) = H_0/J_0`.

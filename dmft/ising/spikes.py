@@ -1,12 +1,17 @@
-"""Spike trains: arrays of spins or event times, and their moments."""
+"""Spike trains from arrays of spins or from event times, and their moments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, whole
 from .moments import Moments
 
 
-def spike_train(spikes):
+def spike_train(spikes: ArrayLike) -> np.ndarray:
     """Return a spike train as spins -1 and 1.
 
     Parameters
@@ -39,7 +44,7 @@ def spike_train(spikes):
     return np.where(array == 1, 1, -1).astype(np.int8)
 
 
-def bin_events(events, bin_width, *, duration=None):
+def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float | None = None) -> np.ndarray:
     """Bin event times into a spike train: 1 where a bin holds at least one event.
 
     Parameters
@@ -78,7 +83,7 @@ def bin_events(events, bin_width, *, duration=None):
     return out
 
 
-def spike_moments(spikes, *, n_lag=1):
+def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     """Return the moments of a spike train, over its pairs of successive bins.
 
     Parameters
@@ -105,7 +110,7 @@ def spike_moments(spikes, *, n_lag=1):
         raise ValueError(f"n_lag must be < {spins.shape[1]} bins, got {lag}")
     before, now = spins[:, :n], spins[:, lag:]
     m0, m = before.mean(1), now.mean(1)
-    return Moments.trusted(
+    return Moments.unchecked(
         m=m,
         C=now @ now.T / n - np.outer(m, m),
         D=now @ before.T / n - np.outer(m, m0),
