@@ -1,15 +1,19 @@
 r"""Averages of tanh over Gaussian and over sign fields, element by element.
 
-Gauss-Hermite quadrature is the usual choice and the wrong one: tanh has poles at
+Gauss-Hermite quadrature is the usual choice and a slow one: tanh has poles at
 :math:`\pm i\pi/2`, so that it needs 70 nodes for ten digits at variance 1 and hundreds
-beyond. What is used here is right to 1e-12 for any field and any variance: a scale mixture
+beyond. The methods here have errors below 1e-12 for any field and any variance: a scale mixture
 of Gaussians with twenty nodes, or a trapezoid whose step is set by the poles, whichever is
 cheaper; and the characteristic function for sums of signs.
 """
 
+from __future__ import annotations
+
 import math
+from typing import Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, within
 from .._util.threads import n_threads as threads
@@ -29,13 +33,13 @@ __all__ = [
 MAX_PAIR_VARIANCE = 1e8
 
 
-def _log_eps(tol):
-    # Four more than asked for: the residue at the pole, and at the pole of a product.
+def _log_eps(tol: float) -> float:
+    """Return the logarithm of 1 / tol, plus 4 for the residues at the poles of tanh and of a product."""
     return 4.0 - np.log(number("tol", tol, 1e-14, 1e-2))
 
 
-def _flat(**arrays):
-    """Check, broadcast and flatten; return the common shape too."""
+def _flat(**arrays: ArrayLike) -> tuple[list[np.ndarray], tuple[int, ...]]:
+    """Return arrays checked, broadcast and flattened, and their common shape."""
     checked = [finite(name, value) for name, value in arrays.items()]
     try:
         shape = np.broadcast_shapes(*(a.shape for a in checked))
@@ -45,7 +49,14 @@ def _flat(**arrays):
     return [np.ascontiguousarray(np.broadcast_to(a, shape)).reshape(-1) for a in checked], shape
 
 
-def tanh_gauss(g, variance, n=0, *, tol=1e-12, n_threads=None):
+def tanh_gauss(
+    g: ArrayLike,
+    variance: ArrayLike,
+    n: Literal[0, 1, 2] = 0,
+    *,
+    tol: float = 1e-12,
+    n_threads: int | None = None,
+) -> np.ndarray:
     r"""Average tanh, or one of its derivatives, over a Gaussian field.
 
     .. math:: T_n(g, v) = \frac{d^n}{dg^n} E_x \tanh(g + \sqrt{v}\, x), \qquad x \sim N(0, 1).
@@ -89,13 +100,13 @@ def tanh_gauss(g, variance, n=0, *, tol=1e-12, n_threads=None):
         # The quadrature is off by rounding where nothing is to integrate.
         np.tanh(field, out=out, where=v == 0)
     else:
-        wanted = [None] * 4
+        wanted: list[np.ndarray | None] = [None] * 4
         wanted[n] = out
         _integrals.averages(field, v, *wanted, threads(n_threads))
     return out.reshape(shape)[()]
 
 
-def log2cosh_gauss(g, variance, *, n_threads=None):
+def log2cosh_gauss(g: ArrayLike, variance: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
     r"""Average :math:`\log 2\cosh(g + \sqrt{v}\, x)` over a Gaussian :math:`x`.
 
     Its derivative by `g` is :func:`tanh_gauss`. The error is below 1e-12 times the larger
@@ -124,7 +135,16 @@ def log2cosh_gauss(g, variance, *, n_threads=None):
     return out.reshape(shape)[()]
 
 
-def tanh_gauss_pair(g1, g2, v1, v2, rho, *, tol=1e-12, n_threads=None):
+def tanh_gauss_pair(
+    g1: ArrayLike,
+    g2: ArrayLike,
+    v1: ArrayLike,
+    v2: ArrayLike,
+    rho: ArrayLike,
+    *,
+    tol: float = 1e-12,
+    n_threads: int | None = None,
+) -> np.ndarray:
     r"""Average the product of two tanh over correlated Gaussians.
 
     .. math:: E \tanh(g_1 + \sqrt{v_1}\, x) \tanh(g_2 + \sqrt{v_2}\, y), \qquad \langle xy\rangle = \rho.
@@ -160,7 +180,9 @@ def tanh_gauss_pair(g1, g2, v1, v2, rho, *, tol=1e-12, n_threads=None):
     return out.reshape(shape)[()]
 
 
-def tanh_gauss_covariance(g, variance, rho, *, tol=1e-12, n_threads=None):
+def tanh_gauss_covariance(
+    g: ArrayLike, variance: ArrayLike, rho: ArrayLike, *, tol: float = 1e-12, n_threads: int | None = None
+) -> np.ndarray:
     r"""Return the covariances of :math:`\tanh(g_i + \sqrt{v_i}\, x_i)` of correlated Gaussians.
 
     Mehler's series :math:`\sum_{n \ge 1} \rho_{ik}^n A_n(i) A_n(k)` where its remainder,
@@ -194,8 +216,10 @@ def tanh_gauss_covariance(g, variance, rho, *, tol=1e-12, n_threads=None):
     return covariance(g, v, rho, np.empty(rho.shape), tol, threads(n_threads))
 
 
-def covariance(g, v, rho, out, tol, n_threads):
-    """Do what :func:`tanh_gauss_covariance` does, unchecked, into `out`."""
+def covariance(
+    g: np.ndarray, v: np.ndarray, rho: np.ndarray, out: np.ndarray, tol: float, n_threads: int
+) -> np.ndarray:
+    """Write what :func:`tanh_gauss_covariance` returns to `out`, without checks, and return `out`."""
     coefficient, rest = (np.empty((n, g.size)) for n in (_integrals.HERMITE, _integrals.STAGES))
     _integrals.hermite(g, v, coefficient, rest, n_threads)
     _integrals.mehler(coefficient, rest, rho, tol, out, n_threads)
@@ -207,12 +231,12 @@ def covariance(g, v, rho, out, tol, n_threads):
     return out
 
 
-def tanh_fixed(a, v, *, n_threads=None):
+def tanh_fixed(a: ArrayLike, v: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
     r"""Solve :math:`m = \tanh(a - v m)` for :math:`v \ge 0`.
 
     The root is unique. Newton's iteration in :math:`\operatorname{artanh} m` starts below it, at
     :math:`\max(|a|/(1+v), |a|-v)`, where the equation is concave: it climbs monotonically and
-    always ends. Started at `a` it cycles for ever for many strong `v`.
+    always ends. Started at `a` it would cycle for ever for many large `v`.
 
     Parameters
     ----------
@@ -244,7 +268,7 @@ def tanh_fixed(a, v, *, n_threads=None):
     return out.reshape(shape)[()]
 
 
-def tanh_signed_sum(A, beta=1.0, *, tol=1e-12, n_threads=None):
+def tanh_signed_sum(A: ArrayLike, beta: float = 1.0, *, tol: float = 1e-12, n_threads: int | None = None) -> np.ndarray:
     r"""Average :math:`s_a \tanh(\beta \sum_b s_b A_b)` over all signs :math:`s`, for every :math:`a`.
 
     Exact for any number M of signs without their :math:`2^M` combinations: an integral over
@@ -281,7 +305,15 @@ def tanh_signed_sum(A, beta=1.0, *, tol=1e-12, n_threads=None):
     return out.reshape(A.shape)
 
 
-def tanh_product_mean(H, a, m, *, secant=True, tol=1e-12, n_threads=None):
+def tanh_product_mean(
+    H: ArrayLike,
+    a: ArrayLike,
+    m: ArrayLike,
+    *,
+    secant: bool = True,
+    tol: float = 1e-12,
+    n_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     r"""Average :math:`\tanh(H + \sum_j a_j s_j)` over independent signs of mean :math:`m_j`.
 
     Parameters
@@ -331,5 +363,5 @@ def tanh_product_mean(H, a, m, *, secant=True, tol=1e-12, n_threads=None):
     return (
         mean.reshape(shape[:-1])[()],
         slope.reshape(shape[:-1])[()],
-        out.reshape(shape) if secant else None,
+        None if out is None else out.reshape(shape),
     )

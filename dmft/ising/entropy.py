@@ -107,8 +107,8 @@ def ep_bound(
     w = w / w.sum()
     moved = before != after
     if moved.sum(1).max() > 1:
-        i, j = np.triu_indices(before.shape[1], 1)
-        return _bound(after[:, i] * before[:, j] - before[:, i] * after[:, j], w, estimator)
+        one, other = np.triu_indices(before.shape[1], 1)
+        return _bound(after[:, one] * before[:, other] - before[:, one] * after[:, other], w, estimator)
     total = 0.0
     for i in range(before.shape[1]):
         rows = moved[:, i] & (w > 0)
