@@ -7,6 +7,7 @@ inverse problem is to find the couplings and fields with which it predicts those
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -57,6 +58,10 @@ class InferenceResult:
         for name in ("couplings", "fields", "sites", "stderr", "history"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, read_only(getattr(self, name)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return functools.partial(InferenceResult, **values), ()
 
     def model(self, **options: Any) -> KineticIsing:
         """Return the system inferred; options as of `KineticIsing`."""
