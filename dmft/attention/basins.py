@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from .._util.checks import whole
-from ..dynamics.classify import KINDS, classify
-from ..dynamics.cycles.newton import find_cycles, windows_of
+from ..dynamics.classify import ATTRACTOR_KINDS, Kind, Rules, Verdict, classify
 from ..dynamics.matching import follow_along, group
 from ..dynamics.recurrence import Frequency
+from ..dynamics.series import SIGNIFICANT
+from ..sweeps.results import SweepResult
 from .batch import Batch
 from .model import SelfAttention
 from .start import Start
-from .window_map import AttentionMap
+from .window_map import PARAMETERS, AttentionMap
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +57,7 @@ class Attractor:
         Starts on it; None of what is lost.
     """
 
-    kind: str
+    kind: Kind
     period: int
     n_positive: int
     n_zero: int
@@ -73,21 +74,21 @@ class Attractor:
     states: np.ndarray
     window: Start | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
 
     @property
-    def rotation(self):
+    def rotation(self) -> Frequency | None:
         """The rotation number: the first of `rotations`, None of what is no torus."""
         return self.rotations[0] if self.rotations else None
 
     @property
-    def disputed(self):
+    def disputed(self) -> bool:
         """Whether the 0-1 test for chaos, another road than exponents, says otherwise."""
         return ("zero_one" in self.evidence) and (self.evidence["zero_one"] > 0.5) != (self.kind == "chaos")
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What it is in a few words, as "cycle of period 28" or "chaos on 8 bands"."""
         if self.kind == "cycle":
             return f"cycle of period {self.period}"
@@ -99,16 +100,14 @@ class Attractor:
             return self.kind
         return name if self.n_bands == 1 else f"{name} on {self.n_bands} bands"
 
-    def same(self, other, sigma=5.0):
-        """Return whether this is the attractor `other`: of the same make, in the same place within errors."""
-        both = (self, other)
-        place = (np.array([getattr(one, name) for one in both]) for name in ("moments", "moments_error"))
-        return not group(np.array([one.make for one in both]), *place, sigma=sigma).any()
+    def same(self, other: Attractor, sigma: float = SIGNIFICANT) -> bool:
+        """Return whether this is the attractor `other`: of the same signature, in the same place within errors."""
+        return not _grouped([self, other], sigma).any()
 
     @property
-    def make(self):
+    def signature(self) -> tuple[int, int, int, int, int]:
         """What it is, in numbers: kind, period, n_positive, n_zero, n_bands."""
-        return KINDS.index(self.kind), self.period, self.n_positive, self.n_zero, self.n_bands
+        return ATTRACTOR_KINDS.index(self.kind), self.period, self.n_positive, self.n_zero, self.n_bands
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -127,26 +126,34 @@ class Attractors:
         one found from all starts or from none has an error too.
     """
 
-    found: tuple
+    found: tuple[Attractor, ...]
     index: np.ndarray
     fraction: np.ndarray
     fraction_error: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.found)
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Attractor]:
         return iter(self.found)
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> Attractor:
         return self.found[i]
 
-    def __str__(self):
+    def __str__(self) -> str:
         rows = zip(self.fraction, self.fraction_error, self.found, strict=True)
         return "\n".join(f"{fraction:6.1%} +- {error:.1%}  {one.name}" for fraction, error, one in rows)
 
 
-def attractor(model, *, start=None, n_transient=10_000, n_exponents=None, rules=None, n_threads=None):
+def attractor(
+    model: SelfAttention,
+    *,
+    start: Start | None = None,
+    n_transient: int = 10_000,
+    n_exponents: int | None = None,
+    rules: Rules | None = None,
+    n_threads: int | None = None,
+) -> Attractor:
     r"""Say what an orbit settles on.
 
     Parameters
@@ -191,7 +198,15 @@ def attractor(model, *, start=None, n_transient=10_000, n_exponents=None, rules=
     return _settled(model, [start or Start.random(0)], n_transient, n_exponents, rules, n_threads)[0]
 
 
-def attractors(model, *, starts=64, n_transient=10_000, n_exponents=None, rules=None, n_threads=None):
+def attractors(
+    model: SelfAttention,
+    *,
+    starts: int | Sequence[Start] = 64,
+    n_transient: int = 10_000,
+    n_exponents: int | None = None,
+    rules: Rules | None = None,
+    n_threads: int | None = None,
+) -> Attractors:
     """Find the attractors that many starts lead to, and how large their basins are.
 
     Parameters
@@ -226,9 +241,16 @@ def attractors(model, *, starts=64, n_transient=10_000, n_exponents=None, rules=
     return distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
 
 
-def distinct(each):
+def _grouped(each: Sequence[Attractor], sigma: float = SIGNIFICANT) -> np.ndarray:
+    """Return which attractors are the same: equal numbers for equal ones; see `group`."""
+    signature = np.array([one.signature for one in each])
+    mean, error = (np.array([getattr(one, name) for one in each]) for name in ("moments", "moments_error"))
+    return group(signature, mean, error, sigma)
+
+
+def distinct(each: Sequence[Attractor]) -> Attractors:
     """Gather what many starts settled on into `Attractors`."""
-    index = group(*(np.array([getattr(one, name) for one in each]) for name in ("make", "moments", "moments_error")))
+    index = _grouped(each)
     _, first, count = np.unique(index, return_index=True, return_counts=True)
     order = np.argsort(-count, kind="stable")
     n, k = len(each), count[order]
@@ -240,7 +262,14 @@ def distinct(each):
     )
 
 
-def _settled(model, starts, n_transient, n_exponents, rules, n_threads):
+def _settled(
+    model: SelfAttention,
+    starts: Sequence[Start],
+    n_transient: int,
+    n_exponents: int | None,
+    rules: Rules | None,
+    n_threads: int | None,
+) -> list[Attractor]:
     """Return the attractor of each start."""
     if not isinstance(model, SelfAttention):
         raise ValueError(f"model must be a dmft.SelfAttention, got {model!r}")
@@ -249,47 +278,35 @@ def _settled(model, starts, n_transient, n_exponents, rules, n_threads):
         most = model.n_context * model.n_features
         raise ValueError(f"n_exponents must be <= n_context * n_features = {most}, got {n_exponents}")
     states = [start.state(model) for start in starts]
-    each = [None] * len(states)
+    each: dict[int, Attractor] = {}
     # A batch shares the number of rows it starts with, and the phase.
     kinds = [(len(state.attention), state.phase, state.preset is None) for state in states]
     for kind in dict.fromkeys(kinds):
         some = [i for i, other in enumerate(kinds) if other == kind]
-        values = [np.full(len(some), value) for value in (model.beta, model.gamma, model.epsilon)]
-        batch = Batch(model, *values, [states[i] for i in some], n_threads)
+        values = {name: np.full(len(some), getattr(model, name)) for name in PARAMETERS}
+        batch = Batch(model, **values, states=[states[i] for i in some], n_threads=n_threads)
         batch.advance(n_transient)
-        for i, one in zip(some, settle(batch, model, n_exponents, rules, n_threads), strict=True):
-            each[i] = one
-    return each
+        each.update(zip(some, settle(batch, model, n_exponents, rules, n_threads), strict=True))
+    return [each[i] for i in range(len(states))]
 
 
-def settle(batch, model, n_exponents=None, rules=None, n_threads=None, tick=None):
+def settle(
+    batch: Batch,
+    model: SelfAttention,
+    n_exponents: int | None = None,
+    rules: Rules | None = None,
+    n_threads: int | None = None,
+) -> list[Attractor]:
     """Return the attractor of every point of a batch whose transient is over; moves the batch to phase 0."""
     n_context = model.n_context
     missing = max(n_context - batch.n_filled, 0)
     batch.advance(missing + (-batch.phase - missing) % n_context)
-    system = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
-    verdicts = classify(batch, finder(system), n_exponents=n_exponents, rules=rules, tick=tick)
+    window_map = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
+    verdicts = classify(batch, window_map=window_map, n_exponents=n_exponents, rules=rules)
     return [_attractor(verdict, batch) for verdict in verdicts]
 
 
-def finder(system):
-    """Return what `classify` searches cycles with, for the orbits of a `dmft.dynamics.cycles.WindowMap`."""
-    n_context = system.n_context
-
-    def find(points, states, n_samples):
-        windows = states.reshape(-1, n_context, system.n_features)
-        cycles = find_cycles(system.take(points), windows, n_samples * n_context)
-        turns = []
-        for orbit in cycles.orbits:
-            n_turn = np.lcm(len(orbit), n_context) // n_context
-            before = windows_of(orbit, n_context)[np.arange(n_turn) * n_context % len(orbit)]
-            turns.append(before.reshape(n_turn, -1))
-        return cycles, turns
-
-    return find
-
-
-def _attractor(verdict, batch):
+def _attractor(verdict: Verdict, batch: Batch) -> Attractor:
     states = verdict.states.reshape(-1, *batch.shape)
     return Attractor(
         kind=verdict.kind,
@@ -313,9 +330,12 @@ def _attractor(verdict, batch):
 
 # ---- many points ----
 
+SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers of `Attractor.signature`
+
+_CODES = ", ".join(f"{i}: {kind}" for i, kind in enumerate(ATTRACTOR_KINDS))
 # Of the arrays of a sweep: dimensions after the point, unit, meaning.
 VARIABLES = {
-    "kind": ((), "1", "what the orbit settles on; " + ", ".join(f"{i}: {kind}" for i, kind in enumerate(KINDS))),
+    "kind": ((), "1", "what the orbit settles on; " + _CODES),
     "period": ((), "token step", "period of a cycle, 0 of anything else"),
     "n_positive": ((), "1", "positive exponents"),
     "n_zero": ((), "1", "zero exponents: the dimension of a torus"),
@@ -331,7 +351,9 @@ VARIABLES = {
 }
 
 
-def judged(batch, model, n_threads=None, n_exponents=4):
+def settled_arrays(
+    batch: Batch, model: SelfAttention, n_threads: int | None = None, n_exponents: int = 4
+) -> dict[str, np.ndarray]:
     """Return what the points of a batch settle on as arrays by name, and move the batch there; see VARIABLES.
 
     NaN where an attractor has fewer exponents than asked for.
@@ -344,9 +366,9 @@ def judged(batch, model, n_threads=None, n_exponents=4):
     for i, one in enumerate(each):
         for array, values in zip(filled[:, i], (one.exponents, one.stderr), strict=True):
             array[: len(values)] = values[:n_exponents]
-    make = np.array([one.make for one in each], dtype=np.int64).T
+    signature = np.array([one.signature for one in each], dtype=np.int64).T
     return {
-        **dict(zip(("kind", "period", "n_positive", "n_zero", "n_bands"), make, strict=True)),
+        **dict(zip(SIGNATURE, signature, strict=True)),
         "rotation": np.array([turn.value for turn in turns]),
         "rotation_error": np.array([turn.error for turn in turns]),
         "moments": np.array([one.moments for one in each]),
@@ -358,7 +380,7 @@ def judged(batch, model, n_threads=None, n_exponents=4):
     }
 
 
-def identify(result):
+def identify(result: SweepResult) -> np.ndarray:
     """Give each attractor a number, in a sweep over one parameter and over starts.
 
     Parameters
@@ -382,15 +404,16 @@ def identify(result):
         raise ValueError(f"result must have the measure 'attractor', got {', '.join(result.keys())}")
     if len(result.dims) != 2 or "start" not in result.dims:
         raise ValueError(f"result must be over start and one parameter, got {', '.join(result.dims)}")
-    names = ("kind", "period", "n_positive", "n_zero", "n_bands")
-    make = np.stack([result[name] for name in names], axis=-1)
+    signature = np.stack([result[name] for name in SIGNATURE], axis=-1)
     place = [np.array(result[name]) for name in ("moments", "moments_error")]
-    place[0][(make[..., 0] == KINDS.index("undetermined")) | (make[..., 0] == KINDS.index("lost"))] = np.nan
+    place[0][np.isin(signature[..., 0], [ATTRACTOR_KINDS.index("undetermined"), ATTRACTOR_KINDS.index("lost")])] = (
+        np.nan
+    )
     parameter = next(name for name in result.dims if name != "start")
     turned = result.dims[0] == "start"
     if turned:
-        make, place = make.swapaxes(0, 1), [array.swapaxes(0, 1) for array in place]
+        signature, place = signature.swapaxes(0, 1), [array.swapaxes(0, 1) for array in place]
     order = np.argsort(result.axes[parameter], kind="stable")
-    index = np.empty(make.shape[:2], dtype=int)
-    index[order] = follow_along(make[order], *(array[order] for array in place))
+    index = np.empty(signature.shape[:2], dtype=int)
+    index[order] = follow_along(signature[order], *(array[order] for array in place))
     return index.T if turned else index

@@ -9,6 +9,8 @@ import numpy as np
 
 from .. import _kernels
 from .._util.threads import n_threads as effective_threads
+from ..dynamics.system import System
+from .directions import n_directions_of
 from .model import gain
 from .records import EVERY_STEP, Every, Record, SignChanges
 from .start import Start, State
@@ -67,7 +69,7 @@ def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
     return following, rows
 
 
-class Batch:
+class Batch(System):
     """Many parameter points of one network, taken through the map together.
 
     The points share features, context and heads, and differ in beta, gamma, epsilon and state.
@@ -87,6 +89,7 @@ class Batch:
 
     def __init__(self, model, beta, gamma, epsilon, states, n_threads=None):
         n_context = model.n_context
+        self._model = model
         self._signs, self._couplings, self._position, self._n_heads, self._law = network_arrays(model)
         self.beta, self.gamma, self.epsilon = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon))
         self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
@@ -241,6 +244,20 @@ class Batch:
             setattr(some, name, None if array is None else np.ascontiguousarray(array[points]))
         return some
 
+    def n_directions(self):
+        """Return how many directions the map keeps whatever the orbit, (n_points,); see `directions.n_directions`."""
+        # With no direction lost to rounding none can have been annihilated.
+        suspect = self.n_lost.any(axis=1) | ~np.isfinite(self.log_growth()).all(axis=1)
+        return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
+
+    def describe(self, point=0):
+        """Return the parameters of a point in words."""
+        return f"beta = {self.beta[point]}, gamma = {self.gamma[point]}, epsilon = {self.epsilon[point]}"
+
+    def continuation(self, point=0):
+        """Return the start from which a run of a point goes on exactly."""
+        return Start.continuing(self.state(point))
+
     def state(self, point=0):
         """Return the state of one point."""
         preset = None if self._preset is None else self._preset[point].copy()
@@ -255,12 +272,3 @@ def single(model, start, n_threads=None):
     """Return a batch of the one point `model`, at its start."""
     state = (Start.random(0) if start is None else start).state(model)
     return Batch(model, [model.beta], [model.gamma], [model.epsilon], [state], n_threads)
-
-
-def check_finite(batch, model):
-    """Raise if the one point of a batch has left the real numbers."""
-    if batch.failed()[0]:
-        raise FloatingPointError(
-            f"the orbit left the real numbers at beta = {model.beta}, gamma = {model.gamma}, "
-            f"epsilon = {model.epsilon}; start from a window of moderate size"
-        )

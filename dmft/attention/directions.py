@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from . import reference
-from .batch import Batch
 from .model import SelfAttention
 
 
@@ -37,15 +36,22 @@ def n_directions(model: SelfAttention) -> int:
     return frame.shape[1]
 
 
-def n_directions_of(batch: Batch, model: SelfAttention) -> np.ndarray:
-    """Return the number of directions kept at every point of a batch, (n_points,); L*M where nothing vanished."""
-    # It depends on the features, and on beta and epsilon only at their ends. With no direction lost to
-    # rounding none can have been annihilated.
-    out, known = np.full(batch.n_points, batch.n_dim), {}
-    suspect = batch.n_lost.any(axis=1) | ~np.isfinite(batch.log_growth()).all(axis=1)
-    for i in np.flatnonzero(suspect & ~batch.failed()):
-        case = (batch.beta[i] == 0.0, batch.epsilon[i] == 1.0, batch.epsilon[i] == 0.0)
+def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray, suspect: np.ndarray) -> np.ndarray:
+    """Return the number of directions kept at many points of a model, (n_points,).
+
+    Parameters
+    ----------
+    model : SelfAttention
+    beta, epsilon : ndarray, shape (n_points,)
+    suspect : ndarray of bool, shape (n_points,)
+        Where a direction may have been annihilated; L*M elsewhere.
+    """
+    # It depends on the features, and on beta and epsilon only at their ends.
+    out = np.full(beta.size, model.n_context * model.n_features)
+    known: dict[tuple[bool, ...], int] = {}
+    for i in np.flatnonzero(suspect):
+        case = (bool(beta[i] == 0.0), bool(epsilon[i] == 1.0), bool(epsilon[i] == 0.0))
         if case not in known:
-            known[case] = n_directions(model.replace(beta=batch.beta[i], epsilon=batch.epsilon[i]))
+            known[case] = n_directions(model.replace(beta=beta[i], epsilon=epsilon[i]))
         out[i] = known[case]
     return out

@@ -8,6 +8,9 @@ import math
 
 import numpy as np
 
+from ..dynamics.recurrence import cycle_length
+from ..dynamics.series import SIGNIFICANT
+
 __all__ = ["Hysteresis", "Interval", "hysteresis"]
 
 # How many resolutions apart two branches differ. Measured on the paper's network, 201 values of beta in
@@ -140,6 +143,9 @@ def hysteresis(result, first=0, second=1, **row):
     Examples
     --------
     >>> import numpy as np
+
+    from ..dynamics.recurrence import cycle_length
+    from ..dynamics.series import SIGNIFICANT
     >>> from dmft import Features, SelfAttention, follow
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     >>> result = follow(model, beta=[0.5, 0.6, 0.7], n_steps=100, n_transient=2_000, progress=False)
@@ -276,15 +282,11 @@ def describe(rows, known, kinds, run):
     if "kind" in known and kinds is not None:
         name = known["kind"] if isinstance(known["kind"], str) else kinds[int(known["kind"])]
         return f"{name} of period {int(known['period'])}" if name == "cycle" and "period" in known else name
-    size = np.abs(rows).max(initial=0.0)
-    for period in range(1, len(rows) // 2 + 1):
-        # One comparison of rows first: most periods fail it.
-        if np.all(np.abs(rows[period] - rows[0]) <= CLOSE * size) and np.all(
-            np.abs(rows[period:] - rows[:-period]) <= CLOSE * size
-        ):
-            exact = run["section"] is None and math.gcd(period, run["every"]) == 1
-            return f"cycle of period {period}" if exact else "cycle"
-    if "stderr" in known and known["exponents"][0] > 5 * known["stderr"][0]:
+    period = cycle_length(rows, CLOSE, throughout=True)
+    if period:
+        exact = run["section"] is None and math.gcd(period, run["every"]) == 1
+        return f"cycle of period {period}" if exact else "cycle"
+    if "stderr" in known and known["exponents"][0] > SIGNIFICANT * known["stderr"][0]:
         return "chaos"
     return f"no cycle in {len(rows)} rows"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._util.checks import whole
-from .batch import check_finite, single
+from .batch import single
 from .records import RECORD_NAMES, Every, check_record
 from .start import Start
 
@@ -98,7 +98,7 @@ def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORD_NAMES
     batch.advance(n_transient)
     rows = batch.new_record(record, -(-n_steps // every), Every(every))
     batch.advance(n_steps, record=rows)
-    check_finite(batch, model)
+    batch.check_finite()
     arrays = {name: array[0] for name, array in rows.arrays().items()}
     return Orbit(
         attention=arrays.pop("attention", None),

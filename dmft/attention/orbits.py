@@ -14,7 +14,7 @@ from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
-from .batch import check_finite, single
+from .batch import single
 from .model import SelfAttention, parameter
 from .start import Start
 from .window_map import PARAMETERS, AttentionMap
@@ -202,7 +202,7 @@ def _returns(
     n_steps = n_search + period + n_context
     record = batch.new_record(("attention",), n_steps)
     batch.advance(n_steps, record=record)
-    check_finite(batch, model)
+    batch.check_finite()
     orbit = record.arrays()["attention"][0]
     # How far the window of each step of phase 0 is from that a period later.
     step = np.abs(orbit[period:] - orbit[:-period]).max(axis=1)

@@ -1,31 +1,23 @@
-"""What one run of a sweep does at every point."""
+"""The plan of a run: a transient, then steps that are recorded and measured, the same for all points of a batch."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .._util.checks import whole
-from ..dynamics.exponents import Exponents, follow
-from .directions import n_directions_of
+from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
+from ..dynamics.system import Tick
+from .batch import Batch
 from .model import SelfAttention
-from .records import Every, SignChanges, check_record
+from .records import Every, Record, SignChanges, check_record
+from .start import State
 
+MEASURES = ("orbit", "lyapunov", "attractor")
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
-
-
-def tangent_numbers(dimension, n_transient, n_exponents, n_tangent_transient):
-    """Return the numbers of transient steps, of exponents and of steps with tangents among the former, checked."""
-    n_transient = whole("n_transient", n_transient, 0)
-    n_exponents = dimension if n_exponents is None else whole("n_exponents", n_exponents, 0)
-    if n_exponents > dimension:
-        raise ValueError(f"n_exponents must be <= n_context * n_features = {dimension}, got {n_exponents}")
-    if n_tangent_transient is None:
-        n_tangent_transient = min(n_transient // 10, 1_000)
-    if whole("n_tangent_transient", n_tangent_transient, 0) > n_transient:
-        raise ValueError(f"n_tangent_transient must be <= n_transient = {n_transient}, got {n_tangent_transient}")
-    return n_transient, n_exponents, int(n_tangent_transient)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,24 +62,61 @@ class Plan:
     model: SelfAttention
     n_steps: int
     n_transient: int = 1_000
-    record: tuple = ()
-    n_rows: int | None = None
+    record: Sequence[str] = ()
+    n_rows: int = None  # type: ignore[assignment] # None until __post_init__ counts the rows
     every: int = 1
     section: int | None = None
-    n_exponents: int | None = 0
-    n_tangent_transient: int | None = None
+    n_exponents: int = 0
+    n_tangent_transient: int = None  # type: ignore[assignment] # None until __post_init__ takes the default
     n_history: int = 0
     qr_interval: int = 1
     attractor: bool = False
 
-    def __post_init__(self):
-        def put(name, value):
+    @classmethod
+    def of_measures(cls, model: SelfAttention, measure: str | Sequence[str], **arguments: Any) -> Plan:
+        """Return the plan of a run with some of MEASURES; what belongs to the others is left out.
+
+        Parameters
+        ----------
+        model : SelfAttention
+        measure : str or sequence of {"orbit", "lyapunov", "attractor"}
+        **arguments
+            As for `Plan`, all that any measure may ask for. Default: ``record=("attention",)``, ``n_exponents=None``.
+
+        Raises
+        ------
+        ValueError
+            If a measure does not exist, there is none, or an argument is outside its domain.
+
+        Examples
+        --------
+        >>> from dmft import Features
+        >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+        >>> plan = Plan.of_measures(model, "lyapunov", n_steps=100, record=("attention", "query"))
+        >>> plan.record, plan.n_exponents, plan.attractor
+        ((), 12, False)
+        """
+        measures = (measure,) if isinstance(measure, str) else tuple(measure)
+        unknown = [repr(name) for name in measures if name not in MEASURES]
+        if unknown or not measures:
+            raise ValueError(f"measure must name some of {MEASURES}, got {unknown[0] if unknown else 'none'}")
+        arguments = {"record": ("attention",), "n_exponents": None, **arguments}
+        if "orbit" not in measures:
+            arguments.update(record=(), n_rows=None, every=1, section=None)
+        if "lyapunov" not in measures:
+            arguments.update(n_exponents=0, n_history=0)
+        return cls(model=model, attractor="attractor" in measures, **arguments)
+
+    def __post_init__(self) -> None:
+        def put(name: str, value: object) -> None:
             object.__setattr__(self, name, value)
 
         for name, least in (("n_steps", 1), ("every", 1), ("n_history", 0), ("qr_interval", 1)):
             put(name, whole(name, getattr(self, name), least))
         size = self.model.n_context * self.model.n_features
-        numbers = tangent_numbers(size, self.n_transient, self.n_exponents, self.n_tangent_transient)
+        numbers = tangent_numbers(
+            size, self.n_transient, self.n_exponents, self.n_tangent_transient, "n_context * n_features"
+        )
         for name, value in zip(("n_transient", "n_exponents", "n_tangent_transient"), numbers, strict=True):
             put(name, value)
         if self.n_exponents and self.n_steps < self.model.n_context:
@@ -108,7 +137,7 @@ class Plan:
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
 
-    def check_start(self, state):
+    def check_start(self, state: State) -> None:
         """Raise unless the transient fills the window before tangents begin."""
         n_missing = self.model.n_context - len(state.attention) + (state.preset is not None)
         if self.n_exponents and self.n_transient - self.n_tangent_transient < n_missing:
@@ -116,37 +145,30 @@ class Plan:
             raise ValueError(f"n_transient must be >= {least} to fill the window, got {self.n_transient}")
 
     @property
-    def work(self):
+    def work(self) -> int:
         """Steps of a run, transient and all."""
         return self.n_transient + self.n_steps
 
-    def begin(self, batch, tick=None):
+    def begin(self, batch: Batch, tick: Tick | None = None) -> None:
         """Take a batch through the transient, and its tangents through theirs."""
-        n_tangents = self.n_tangent_transient if self.n_exponents else 0
-        batch.advance(self.n_transient - n_tangents, tick=tick)
-        if self.n_exponents:
-            batch.begin_tangents(self.n_exponents, self.qr_interval)
-            batch.advance(n_tangents, tangents=True, tick=tick)
-            batch.n_lost[:] = 0
+        run_transient(batch, self.n_transient, self.n_exponents, self.n_tangent_transient, self.qr_interval, tick)
 
-    def run(self, batch, tick=None):
+    def run(self, batch: Batch, tick: Tick | None = None) -> dict[str, np.ndarray]:
         """Take a batch through the plan; return arrays by name, points first."""
-        tangents = self.n_exponents > 0
         self.begin(batch, tick)
         # The first row to keep, and the last strobe before it: a few rows more come in between.
         first_row = 0 if self.section is not None else self.n_steps - (self.n_rows - 1) * self.every - 1
         first = first_row // self.interval * self.interval
         n_extra = len(range(first_row - self.every, first - 1, -self.every))
-        rule = Every(self.every, (first_row - first) % self.every)
+        rule: Every | SignChanges = Every(self.every, (first_row - first) % self.every)
         if self.section is not None:
             rule = SignChanges(self.section)
         rows = batch.new_record(self.record, self.n_rows + n_extra, rule)
-        measured = {}
-        if tangents:
-            measured = self._measure(batch, rows, first, tick)
+        measured, done = {}, first
+        if self.n_exponents:
+            measured, done = self._measure(batch, rows, first, tick), self.n_samples * self.interval
         else:
             batch.advance(first, tick=tick)
-        done = self.n_samples * self.interval if tangents else first
         batch.advance(self.n_steps - done, record=rows, tick=tick)
         arrays = {name: array[:, n_extra:] for name, array in rows.arrays().items()}
         if self.record:
@@ -154,7 +176,7 @@ class Plan:
         return {**arrays, "window": batch.window.copy(), "status": batch.failed().astype(np.int8), **measured}
 
     @property
-    def interval(self):
+    def interval(self) -> int:
         """Steps from one sample of the growth to the next."""
         interval = self.model.n_context
         while self.n_steps >= 2 * ENOUGH * interval:
@@ -162,33 +184,28 @@ class Plan:
         return interval
 
     @property
-    def n_samples(self):
+    def n_samples(self) -> int:
         """Whole intervals of the run."""
         return self.n_steps // self.interval
 
     @property
-    def marks(self):
+    def marks(self) -> np.ndarray:
         """Steps after which a running exponent is taken; the last is that of the result."""
-        samples = np.unique(np.linspace(0, self.n_samples, max(self.n_history, 1) + 1).astype(int)[1:])
-        return samples[samples > 0] * self.interval
+        return np.array(history_marks(0, self.n_samples, max(self.n_history, 1))) * self.interval
 
-    def _measure(self, batch, rows, first, tick):
+    def _measure(self, batch: Batch, rows: Record, first: int, tick: Tick | None) -> dict[str, np.ndarray]:
         """Exponents of all points, recording rows from step `first` on."""
-        exponents = Exponents(
-            batch.n_points, self.n_exponents, batch.n_dim, self.interval, self.n_samples, batch.n_threads
-        )
-        history, done, interval = [], 0, self.interval
-        for end in sorted({first, *self.marks.tolist()} - {0}):
-            record = rows if done >= first else None
-            follow(batch, exponents, (end - done) // interval, interval=interval, record=record, tick=tick)
-            done = end
-            if self.n_history and end in self.marks:
-                history.append(exponents.estimate())
-        last = exponents.estimate(batch.n_lost, n_directions_of(batch, self.model))
+        n_samples = self.n_samples
+        exponents = Exponents(batch.n_points, self.n_exponents, batch.n_dim, self.interval, n_samples, batch.n_threads)
+        marks = history_marks(0, n_samples, self.n_history)
+        history = []
+        for end, record in ((first // self.interval, None), (n_samples, rows)):
+            history += run_to(batch, exponents, end, marks, interval=self.interval, record=record, tick=tick)
+        last = exponents.estimate(batch.n_lost, batch.n_directions())
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr
         arrays["n_lost"] = np.take_along_axis(batch.n_lost, last.order, axis=1)
         if history:
-            arrays["history"] = np.stack([past.of_tangents("exponents", last.order) for past in history], axis=1)
-            arrays["history_stderr"] = np.stack([past.of_tangents("stderr", last.order) for past in history], axis=1)
+            estimates = [past for _, past in history]
+            arrays["history"], arrays["history_stderr"] = history_arrays(estimates, last.order)
         return arrays

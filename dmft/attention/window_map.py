@@ -14,7 +14,7 @@ from ..dynamics.cycles.window_map import WindowMap
 from .batch import Batch, linearize
 from .directions import n_directions
 from .model import SelfAttention
-from .start import State
+from .start import Start, State
 
 PARAMETERS = ("beta", "gamma", "epsilon")
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
@@ -116,6 +116,22 @@ class AttentionMap(WindowMap):
         weights = exp(scores - top.max(axis=-2, keepdims=True))
         weights = weights / weights.sum(axis=-2)[..., None, :]
         return (weights[..., None] * values).sum(axis=-3).reshape(*shape[:-3], self.n_features)
+
+
+class AttentionSystem(Batch):
+    """A batch whose cycles can be sought: its windows are those of an `AttentionMap`."""
+
+    def window_map(self) -> AttentionMap:
+        """Return the same map at the same points."""
+        values = {"beta": self.beta, "gamma": self.gamma, "epsilon": self.epsilon}
+        return AttentionMap(self._model, n_threads=self.n_threads, **values)
+
+
+def single_system(model: SelfAttention, start: Start | None = None, n_threads: int | None = None) -> AttentionSystem:
+    """Return the system of the one orbit of a network from its start."""
+    state = (Start.random(0) if start is None else start).state(model)
+    point = {name: [getattr(model, name)] for name in PARAMETERS}
+    return AttentionSystem(model, **point, states=[state], n_threads=n_threads)
 
 
 def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:

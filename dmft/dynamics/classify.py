@@ -19,15 +19,21 @@ for before tori, because weak chaos on many bands has Birkhoff averages as good 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
+from .cycles.newton import Cycles, find_cycles, windows_of
+from .cycles.window_map import WindowMap
 from .indicators import zero_one
-from .recurrence import Frequency, bands, frequencies, rotation
-from .rounds import CHUNK, KEPT, moments_of, run_round
-from .series import closest_returns
+from .recurrence import ARRIVED, Frequency, bands, cycle_length, frequencies, rotation
+from .rounds import CHUNK, KEPT, Round, moments_of, run_round
+from .series import SIGNIFICANT, closest_returns
+from .system import System, Tick
 
-KINDS = ("undetermined", "cycle", "torus", "chaos", "lost")
+Kind = Literal["undetermined", "cycle", "torus", "chaos", "lost"]
+ATTRACTOR_KINDS: tuple[Kind, ...] = ("undetermined", "cycle", "torus", "chaos", "lost")
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
@@ -68,12 +74,12 @@ class Rules:
     first: int = 512
     most: int = 131_072
     patience: int = 8_192
-    chaos: float = 5.0
+    chaos: float = SIGNIFICANT
     halves: float = 3.0
-    zero: float = 5.0
+    zero: float = SIGNIFICANT
     resolution: float = 1e-3
     falling: float = 0.1
-    arrived: float = 1e-9
+    arrived: float = ARRIVED
     longest: int = 256
     approach: float = 0.5
 
@@ -82,9 +88,9 @@ class Rules:
 class Verdict:
     """What one orbit settled on, and why; `dmft.Attractor` says what the attributes are."""
 
-    kind: str
+    kind: Kind
     reason: str
-    evidence: dict
+    evidence: dict[str, float]
     exponents: np.ndarray
     stderr: np.ndarray
     n_samples: int
@@ -99,47 +105,65 @@ class Verdict:
     orbit: np.ndarray | None = None
 
 
-def classify(system, find, *, n_exponents=None, rules=None, tick=None):
+def classify(
+    system: System,
+    *,
+    window_map: WindowMap | None = None,
+    n_exponents: int | None = None,
+    rules: Rules | None = None,
+    tick: Tick | None = None,
+) -> list[Verdict]:
     """Judge every orbit of a batch.
 
     Parameters
     ----------
-    system : object
-        As `dmft.dynamics.system` describes; its transient is over. It is not changed.
-    find : callable
-        ``find(points, states, n_samples)`` searches for cycles: `points` (n,) index the orbits of
-        `system`, `states` (n, size) are near the cycles and `n_samples` (n,) are their lengths in
-        samples. Returns `dmft.orbits.Cycles`.
+    system : System
+        Its transient is over and its phase 0. It is not changed.
+    window_map : WindowMap, optional
+        The same map at the same points, to search cycles of; the samples of `system` are its windows. Default:
+        that of the system; if it has none, nothing is called a cycle.
     n_exponents : int, optional
         How many exponents to measure. Default: 4, more where those are not enough to tell.
     rules : Rules, optional
     tick : callable, optional
-        Hears of steps.
+        Called with numbers of steps done.
 
     Returns
     -------
     list of Verdict
+
+    Examples
+    --------
+    >>> from dmft.systems import Map
+    >>> logistic = Map(lambda x, r: r * x * (1 - x), [[0.3], [0.3]], lambda x, r: (r - 2 * r * x)[..., None],
+    ...                parameters=[[[3.2], [4.0]]])
+    >>> [verdict.kind for verdict in classify(logistic)]
+    ['cycle', 'chaos']
     """
-    rules, tick = rules or Rules(), tick or (lambda steps: None)
+    rules = rules or Rules()
+    if window_map is None:
+        window_map = system.window_map()
     n_exponents = min(system.n_dim, n_exponents or 4)
     at_once = max(1, _MEMORY // (KEPT * system.size))
-    verdicts, doubted = [None] * system.n_points, set()
-    groups = []
+    verdicts: dict[int, Verdict] = {}
+    doubted: set[int] = set()
+    waiting: list[tuple[np.ndarray, System, int, int, dict[int, Round]]] = []
     for first in range(0, system.n_points, at_once):
         points = np.arange(first, min(first + at_once, system.n_points))
-        groups.append((points, system.select(points), n_exponents, 0, {}))
-    while groups:
-        points, orbits, n_exponents, total, before = groups.pop()
+        waiting.append((points, system.select(points), n_exponents, 0, {}))
+    while waiting:
+        points, orbits, n_exponents, total, before = waiting.pop()
         if not before:
             orbits.begin_tangents(n_exponents)
             orbits.strobe(rules.first // 4, tangents=True, states=False)
         n_samples = total or rules.first
         now = run_round(orbits, n_samples)
         total += n_samples
-        tick(n_samples * system.period * points.size)
-        cycles = _cycles(points, now, find, rules, system.period)
+        if tick:
+            tick(n_samples * system.period * points.size)
+        cycles = {} if window_map is None else _cycles(window_map.take(points), now, rules, system.period)
         again, more, settled = [], [], []
-        for i, point in enumerate(points):
+        for i, point in enumerate(points.tolist()):
             last = before.get(point)
             verdict = (
                 _lost(now[i])
@@ -160,15 +184,18 @@ def classify(system, find, *, n_exponents=None, rules=None, tick=None):
             # Chaos that has ended meanwhile was a transient: judge what it has come to.
             ended = points[settled][doubtful]
             doubted.update(ended.tolist())
-            groups += [(ended[[k]], one, n_exponents, total, {}) for k, one in enumerate(moved)]
+            waiting += [(ended[[k]], one, n_exponents, total, {}) for k, one in enumerate(moved)]
         if again:
-            groups.append((points[again], orbits.select(again), n_exponents, total, {points[i]: now[i] for i in again}))
+            known = {int(points[i]): now[i] for i in again}
+            waiting.append((points[again], orbits.select(again), n_exponents, total, known))
         if more:
-            groups.append((points[more], orbits.select(more), min(system.n_dim, 2 * n_exponents), total, {}))
-    return verdicts
+            waiting.append((points[more], orbits.select(more), min(system.n_dim, 2 * n_exponents), total, {}))
+    return [verdicts[point] for point in range(system.n_points)]
 
 
-def _ask_again(points, orbits, verdicts, doubted):
+def _ask_again(
+    points: np.ndarray, orbits: System, verdicts: Mapping[int, Verdict], doubted: Collection[int]
+) -> tuple[list[System], list[int]]:
     """Add the 0-1 test to the evidence: chaos or not, by another road than exponents.
 
     Returns the orbits called chaotic that the test calls regular for the first time, as they are
@@ -176,7 +203,8 @@ def _ask_again(points, orbits, verdicts, doubted):
     """
     kinds = np.array([verdicts[point].kind for point in points])
     steps = np.array([verdicts[point].n_bands if verdicts[point].kind == "chaos" else 1 for point in points], dtype=int)
-    moved, doubtful = [], []
+    moved: list[System] = []
+    doubtful: list[int] = []
     for step in np.unique(steps):  # one sample of every band in turn would pass for a cycle
         some = np.flatnonzero((steps == step) & np.isin(kinds, ("cycle", "torus", "chaos")))
         if not some.size:
@@ -187,7 +215,7 @@ def _ask_again(points, orbits, verdicts, doubted):
             states = longer.strobe(CHUNK, interval=int(step) * orbits.period)[0]
             parts.append(states[np.arange(some.size), :, component])
         series = np.concatenate(parts, axis=1)
-        for k, i in enumerate(some):
+        for k, i in enumerate(some.tolist()):
             test = verdicts[points[i]].evidence["zero_one"] = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
             if kinds[i] == "chaos" and test < 0.5 and points[i] not in doubted:
                 moved.append(longer.select([k]))
@@ -198,37 +226,46 @@ def _ask_again(points, orbits, verdicts, doubted):
 # ---- the decisions ----
 
 
-def _lost(now):
+def _lost(now: Round) -> Verdict | None:
     if np.isfinite(now.states).all():
         return None
     return _verdict(now, "lost", "the orbit left the real numbers")
 
 
-def _cycles(points, rounds, find, rules, period):
+def _cycles(window_map: WindowMap, rounds: Sequence[Round], rules: Rules, period: int) -> dict[int, Verdict]:
     """Return the verdict of every orbit that a cycle is confirmed for, by its place in the batch."""
-    guesses = []
+    guesses: list[tuple[int, int]] = []
     for i, now in enumerate(rounds):
         if not np.isfinite(now.states).all():
             continue
-        times, distances = closest_returns(now.states[::-1])
-        near = distances <= rules.arrived * np.abs(now.states[-1]).max()
-        if near.any():
-            guesses.append((i, times[near][0]))
-        elif now.mean[0] + rules.chaos * now.stderr[0] < 0 or now.birkhoff[0] < -rules.zero * now.error[0]:
-            guesses.extend((i, time) for time in times[times <= rules.longest][-3:])
+        length = cycle_length(now.states, rules.arrived)
+        if length:
+            guesses.append((i, length))
+        elif now.mean[0] + rules.chaos * now.stderr[0] < 0 or now.birkhoff[0] < -rules.zero * now.halves[0]:
+            times = closest_returns(now.states[::-1])[0]
+            guesses.extend((i, int(time)) for time in times[times <= rules.longest][-3:])
     if not guesses:
         return {}
     index, n_samples = np.array(guesses).T
-    cycles, turns = find(points[index], np.array([rounds[i].states[-1] for i in index]), n_samples)
-    confirmed = {}
-    for k in np.flatnonzero(cycles.found):
-        verdict = index[k] not in confirmed and _confirm(rounds[index[k]], cycles, k, turns[k], rules, period)
-        if verdict:
-            confirmed[index[k]] = verdict
+    n_context = window_map.n_context
+    windows = np.array([rounds[i].states[-1] for i in index]).reshape(-1, n_context, window_map.n_features)
+    cycles = find_cycles(window_map.take(index), windows, n_samples * period)
+    confirmed: dict[int, Verdict] = {}
+    for k in np.flatnonzero(cycles.found).tolist():
+        if index[k] not in confirmed:
+            verdict = _confirm(rounds[index[k]], cycles, k, _turn(cycles.orbits[k], n_context, period), rules, period)
+            if verdict:
+                confirmed[int(index[k])] = verdict
     return confirmed
 
 
-def _confirm(now, cycles, k, turn, rules, period):
+def _turn(orbit: np.ndarray, n_context: int, period: int) -> np.ndarray:
+    """Return the states that a system has on a cycle, one every `period` steps, (n_states, size)."""
+    n_states = np.lcm(len(orbit), period) // period
+    return windows_of(orbit, n_context)[np.arange(n_states) * period % len(orbit)].reshape(n_states, -1)
+
+
+def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules, period: int) -> Verdict | None:
     """Return the verdict for a cycle that Newton's method found, None if the orbit does not go there."""
     exponents = cycles.exponents[k]
     if not exponents[0] < 0.0:
@@ -262,21 +299,21 @@ def _confirm(now, cycles, k, turn, rules, period):
     )
 
 
-def _apart(states, turn):
+def _apart(states: np.ndarray, turn: np.ndarray) -> np.ndarray:
     """Distance of every state to the state of the cycle it belongs to, from where the last one is nearest."""
     nearest = int(np.abs(turn - states[-1]).max(axis=1).argmin())
     place = (nearest - np.arange(len(states))[::-1]) % len(turn)
     return np.abs(states - turn[place]).max(axis=1)
 
 
-def _chaos(now, before, total, rules):
+def _chaos(now: Round, before: Round | None, total: int, rules: Rules) -> Verdict | None:
     if before is None or total < rules.patience:
         return None
     if not (_positive(now, rules)[0] and _positive(before, rules)[0]):
         return None
     # On its way to a torus an exponent is positive too, but its averages do not agree.
     drift = abs(now.mean[0] - before.mean[0]) / np.hypot(now.stderr[0], before.stderr[0])
-    if drift > rules.chaos or not now.birkhoff[0] > rules.halves * now.error[0]:
+    if drift > rules.chaos or not now.birkhoff[0] > rules.halves * now.halves[0]:
         return None
     n_positive = int(np.count_nonzero(_positive(now, rules)))
     return _verdict(
@@ -290,11 +327,11 @@ def _chaos(now, before, total, rules):
     )
 
 
-def _torus(now, before, system_dim, rules):
+def _torus(now: Round, before: Round | None, system_dim: int, rules: Rules) -> Verdict | None:
     n_zero = _n_zero(now, rules)
     if before is None or n_zero == 0 or _n_zero(before, rules) != n_zero:
         return None
-    error = now.error[:n_zero].max()
+    error = now.halves[:n_zero].max()
     evidence = {"zero": float(np.abs(now.birkhoff[:n_zero]).max()), "zero_error": float(error)}
     if n_zero < now.birkhoff.size:
         evidence["next"] = float(now.birkhoff[n_zero])
@@ -306,7 +343,7 @@ def _torus(now, before, system_dim, rules):
     # do not; nor do those of a torus next to a resonance, but its rotation number is known all the same.
     rounding = 1e3 * np.finfo(float).eps * max(1.0, np.abs(now.birkhoff[np.isfinite(now.birkhoff)]).max())
     turns = rotation(now.states)
-    if error > max(rules.falling * before.error[:n_zero].max(), rounding) and (n_zero > 1 or not turns.unlocked()):
+    if error > max(rules.falling * before.halves[:n_zero].max(), rounding) and (n_zero > 1 or not turns.unlocked()):
         return None
     n_bands, locked = 1, turns.locked()
     if locked and locked[1] > 1 and bands(now.states) % locked[1] == 0:  # circles round a cycle
@@ -323,12 +360,12 @@ def _torus(now, before, system_dim, rules):
         n_bands=n_bands,
         rotations=frequencies(now.states[-1::-n_bands][::-1], n_zero),
         moments=now.moment_birkhoff,
-        moments_error=now.moment_error,
+        moments_error=now.moment_halves,
     )
 
 
-def _undetermined(now, rules):
-    stderr, error = now.stderr[0], now.error[0]
+def _undetermined(now: Round, rules: Rules) -> Verdict:
+    stderr, error = now.stderr[0], now.halves[0]
     if _positive(now, rules)[0]:
         reason = "the leading exponent is positive but still drifts"
     elif now.birkhoff[0] < -rules.zero * error:
@@ -338,24 +375,24 @@ def _undetermined(now, rules):
     return _verdict(now, "undetermined", reason, {"zero_error": float(error), "stderr": float(stderr)})
 
 
-def _positive(now, rules):
+def _positive(now: Round, rules: Rules) -> np.ndarray:
     """Return which exponents are positive by batch means."""
     return now.mean > rules.chaos * now.stderr
 
 
-def _n_zero(now, rules):
+def _n_zero(now: Round, rules: Rules) -> int:
     """Count the leading exponents that are zero within their errors."""
-    zero = np.abs(now.birkhoff) <= rules.zero * now.error
+    zero = np.abs(now.birkhoff) <= rules.zero * now.halves
     return int(np.argmin(np.append(zero, False)))
 
 
-def _n_leading(now, rules):
+def _n_leading(now: Round, rules: Rules) -> int:
     """Count the leading exponents that are not shown to be negative."""
-    negative = (now.birkhoff < -rules.zero * now.error) & (now.mean < -rules.chaos * now.stderr)
+    negative = (now.birkhoff < -rules.zero * now.halves) & (now.mean < -rules.chaos * now.stderr)
     return int(np.argmax(np.append(negative, True)))
 
 
-def _verdict(now, kind, reason, evidence=None, **more):
+def _verdict(now: Round, kind: Kind, reason: str, evidence: dict[str, float] | None = None, **more: Any) -> Verdict:
     base = {
         "exponents": now.mean,
         "stderr": now.stderr,

@@ -14,13 +14,17 @@ References
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .series import standard_error
-from .streaming import SHORTEST, BatchMeans, Extremes, WeightedAverages
+from .._util.checks import whole
+from .series import SIGNIFICANT, standard_error
+from .streaming import SHORTEST, BatchMeans, Extremes, WeightedAverages, spread
+from .system import System, Tick
 
-SIGNIFICANT = 5.0  # standard errors above zero: the motion is chaotic
 REGULAR = 0.05  # of the error of batch means: the weighted average has converged
 CHUNK = 2**17  # numbers in a piece of the growth series: it stays in a core's cache
 ZERO = 2.0  # errors below zero a sum may lie and count as zero in the Kaplan-Yorke dimension
@@ -52,11 +56,35 @@ class Estimates:
     kaplan_yorke: np.ndarray
     kaplan_yorke_stderr: np.ndarray
 
-    def of_tangents(self, name, order):
-        """Return an array of exponents in another order of their tangents, (n_points, n_exponents)."""
-        out = np.empty(self.order.shape)
-        np.put_along_axis(out, self.order, getattr(self, name), axis=1)
-        return np.take_along_axis(out, order, axis=1)
+    def of_tangents(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return exponents and errors in another order of their tangents, each (n_points, n_exponents)."""
+        exponents, stderr = np.empty((2, *self.order.shape))
+        for out, values in ((exponents, self.exponents), (stderr, self.stderr)):
+            np.put_along_axis(out, self.order, values, axis=1)
+        return np.take_along_axis(exponents, order, axis=1), np.take_along_axis(stderr, order, axis=1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Averages:
+    """The growth of each tangent by both estimators, with their errors, (n_points, n_tangents); per step.
+
+    Attributes
+    ----------
+    mean, noise : ndarray
+        The plain mean, and the error of batch means.
+    weighted : ndarray, shape (n_points, 3, n_tangents)
+        Weighted averages over the whole series and over its halves.
+    drift : ndarray
+        Their largest difference.
+    rounding : ndarray
+        What rounding may do to a sum of so many numbers of this size: no error is less.
+    """
+
+    mean: np.ndarray
+    noise: np.ndarray
+    weighted: np.ndarray
+    drift: np.ndarray
+    rounding: np.ndarray
 
 
 class Exponents:
@@ -81,23 +109,32 @@ class Exponents:
     array([[-0.693, -1.386]])
     """
 
-    def __init__(self, n_points, n_tangents, dimension, period=1, length=SHORTEST, n_threads=1):
+    def __init__(
+        self,
+        n_points: int,
+        n_tangents: int,
+        dimension: int,
+        period: int = 1,
+        length: float = SHORTEST,
+        n_threads: int | None = 1,
+    ) -> None:
         self.period, self.dimension = period, dimension
         self.means = BatchMeans(n_points, n_tangents, n_threads=n_threads)
         self.weighted = WeightedAverages(n_points, n_tangents, length, n_threads)
         self.extremes = Extremes(n_points, n_tangents, n_threads)
 
     @property
-    def n_samples(self):
+    def n_samples(self) -> int:
         """Number of samples so far."""
         return self.means.n_samples
 
-    def add(self, growth):
+    def add(self, growth: ArrayLike) -> None:
         """Add samples of the log growth between samples, (n_points, n_samples, n_tangents)."""
-        for statistic in (self.means, self.weighted, self.extremes):
-            statistic.add(growth)
+        self.means.add(growth)
+        self.weighted.add(growth)
+        self.extremes.add(growth)
 
-    def select(self, points):
+    def select(self, points: np.ndarray | Sequence[int]) -> Exponents:
         """Return the estimator of some of the orbits, as it stands."""
         some = object.__new__(type(self))
         some.period, some.dimension = self.period, self.dimension
@@ -105,34 +142,44 @@ class Exponents:
             setattr(some, name, getattr(self, name).select(points))
         return some
 
-    def estimate(self, n_lost=0, rank=None):
+    def averages(self) -> Averages:
+        """Return the averages so far, with their errors."""
+        average = np.stack([self.weighted.mean, self.weighted.first, self.weighted.second], axis=1) / self.period
+        largest = np.maximum(np.abs(self.extremes.low), np.abs(self.extremes.high))
+        rounding = np.sqrt(16.0 + self.n_samples) * np.finfo(float).eps * largest / self.period
+        with np.errstate(invalid="ignore"):  # infinities
+            return Averages(
+                mean=self.means.mean / self.period,
+                noise=np.maximum(self.means.stderr() / self.period, rounding),
+                weighted=average,
+                drift=np.maximum(spread(average), rounding),
+                rounding=rounding,
+            )
+
+    def estimate(self, n_lost: ArrayLike = 0, n_directions: ArrayLike | None = None) -> Estimates:
         """Return what is known now.
 
         Parameters
         ----------
         n_lost : array_like of int, shape (n_points, n_tangents)
             In how many steps a stretch was below rounding: such exponents are unknown.
-        rank : array_like of int, shape (n_points,), optional
-            So many directions survive; the exponents of the further tangents are -inf.
+        n_directions : array_like of int, shape (n_points,), optional
+            So many directions the map keeps; the exponents of the further tangents are -inf.
 
         Returns
         -------
         Estimates
         """
-        mean, noise = self.means.mean / self.period, self.means.stderr() / self.period
-        average = np.stack([self.weighted.mean, self.weighted.first, self.weighted.second], axis=1) / self.period
-        largest = np.maximum(np.abs(self.extremes.low), np.abs(self.extremes.high))
-        rounding = np.sqrt(16.0 + self.n_samples) * np.finfo(float).eps * largest / self.period
+        now = self.averages()
+        mean, noise, average, drift = now.mean, now.noise, now.weighted, now.drift
         n_lost = np.broadcast_to(n_lost, mean.shape)
         vanished = np.isneginf(mean)
-        if rank is not None:
-            vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(rank)[:, None])
+        if n_directions is not None:
+            vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(n_directions)[:, None])
         known = np.isfinite(mean) & (n_lost == 0) & ~vanished
         with np.errstate(invalid="ignore"):
-            drift = np.maximum(spread(average), rounding)
-            noise = np.maximum(noise, rounding)
             chaotic = (known & (mean > SIGNIFICANT * noise)).any(axis=1)
-            settled = known & (drift <= np.maximum(REGULAR * noise, rounding))
+            settled = known & (drift <= np.maximum(REGULAR * noise, now.rounding))
             regular = ~chaotic & (2 * settled.sum(axis=1) > known.sum(axis=1))
         better = regular[:, None] & settled
         values = np.where(better, average[:, 0], mean)
@@ -148,31 +195,111 @@ class Exponents:
         dimension, its_error = kaplan_yorke(values, errors, sums, self.dimension)
         return Estimates(values, errors, order, regular, dimension, its_error)
 
-    def _errors_of_sums(self, order, known, average, regular):
+    def _errors_of_sums(
+        self, order: np.ndarray, known: np.ndarray, average: np.ndarray, regular: np.ndarray
+    ) -> np.ndarray:
         """Errors of the sums of the first 1, 2, ... exponents, which are correlated."""
 
-        def sums(x):
+        def sums(x: np.ndarray) -> np.ndarray:
             return np.where(known[:, None], np.take_along_axis(x, order[:, None], axis=2), 0.0).cumsum(axis=2)
 
         noise = standard_error(sums(self.means.batches / self.period), axis=1)
         return np.where(regular[:, None], spread(sums(average)), noise)
 
 
-def follow(system, exponents, n_samples, **how):
-    """Take a system so many samples further and tell its estimator of the growth; `how` as for ``strobe``."""
+def accumulate(system: System, exponents: Exponents, n_samples: int, **how: Any) -> None:
+    """Take a system so many samples further and add the growth to its estimator; `how` as for ``strobe``."""
     piece = max(1, CHUNK // (exponents.means.n_points * exponents.means.n_channels))
     for done in range(0, n_samples, piece):
         _, growth = system.strobe(min(piece, n_samples - done), tangents=True, states=False, **how)
         exponents.add(growth)
 
 
-def spread(average):
-    """Return the largest difference of the averages over a series and its halves, (n_points, 3, k) to (n_points, k)."""
-    with np.errstate(invalid="ignore"):  # -inf - -inf
-        return np.abs(average - np.roll(average, 1, axis=1)).max(axis=1)
+def run_to(
+    system: System, exponents: Exponents, n_samples: int, marks: Collection[int] = (), **how: Any
+) -> list[tuple[int, Estimates]]:
+    """Take a system on until so many samples in all; return the estimates at some of them, with their numbers.
+
+    Parameters
+    ----------
+    system : System
+        With tangents.
+    exponents : Exponents
+        What is known of it; samples are added.
+    n_samples : int
+    marks : collection of int
+        Numbers of samples; those not passed on the way are ignored.
+    **how
+        As for ``strobe``.
+    """
+    begun, history = exponents.n_samples, []
+    for end in sorted({mark for mark in marks if begun < mark <= n_samples} | {n_samples}):
+        accumulate(system, exponents, end - exponents.n_samples, **how)
+        if end in marks:
+            history.append((end, exponents.estimate()))
+    return history
 
 
-def _average_pairs(values, errors, average, sure):
+def history_marks(begun: int, n_samples: int, n_history: int) -> list[int]:
+    """Return up to `n_history` evenly spaced numbers of samples after the `begun` first ones, up to `n_samples`.
+
+    Examples
+    --------
+    >>> history_marks(0, 10, 4), history_marks(0, 2, 4), history_marks(0, 10, 0)
+    ([2, 5, 7, 10], [1, 2], [])
+    """
+    marks = np.linspace(begun, n_samples, n_history + 1).astype(int)[1:]
+    return sorted({int(mark) for mark in marks} - {begun})
+
+
+def history_arrays(history: Sequence[Estimates], order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return past exponents and errors in one order of the tangents, each (n_points, n_history, n_exponents)."""
+    shape = (order.shape[0], len(history), order.shape[1])
+    exponents, stderr = np.empty(shape), np.empty(shape)
+    for i, past in enumerate(history):
+        exponents[:, i], stderr[:, i] = past.of_tangents(order)
+    return exponents, stderr
+
+
+def tangent_numbers(
+    n_dim: int,
+    n_transient: int,
+    n_exponents: int | None,
+    n_tangent_transient: int | None,
+    dimension: str = "the dimension of the map",
+) -> tuple[int, int, int]:
+    """Return the numbers of transient steps, of exponents and of steps with tangents among the former, checked.
+
+    Examples
+    --------
+    >>> tangent_numbers(12, 1_000, None, None)
+    (1000, 12, 100)
+    """
+    n_transient = whole("n_transient", n_transient, 0)
+    n_exponents = n_dim if n_exponents is None else whole("n_exponents", n_exponents, 0)
+    if n_exponents > n_dim:
+        raise ValueError(f"n_exponents must be <= {dimension} = {n_dim}, got {n_exponents}")
+    if n_tangent_transient is None:
+        n_tangent_transient = min(n_transient // 10, 1_000)
+    if whole("n_tangent_transient", n_tangent_transient, 0) > n_transient:
+        raise ValueError(f"n_tangent_transient must be <= n_transient = {n_transient}, got {n_tangent_transient}")
+    return n_transient, n_exponents, int(n_tangent_transient)
+
+
+def run_transient(
+    system: System, n_steps: int, n_tangents: int, n_tangent_steps: int, qr_interval: int = 1, tick: Tick | None = None
+) -> None:
+    """Take a system through a transient, in the last steps of which its tangents turn into place."""
+    if not n_tangents:
+        system.advance(n_steps, tick=tick)
+        return
+    system.advance(n_steps - n_tangent_steps, tick=tick)
+    system.begin_tangents(n_tangents, qr_interval)
+    system.advance(n_tangent_steps, tangents=True, tick=tick)
+    system.forget_lost()
+
+
+def _average_pairs(values: np.ndarray, errors: np.ndarray, average: np.ndarray, sure: np.ndarray) -> None:
     """Replace two exponents that cannot be told apart by their mean, where the mean is known far better.
 
     The tangents of a pair of complex multipliers turn about each other: the growth of each is ragged, their common
@@ -188,7 +315,9 @@ def _average_pairs(values, errors, average, sure):
         values[taken, i] = values[taken, i + 1] = average[taken, 0, i : i + 2].mean(axis=1)
 
 
-def kaplan_yorke(exponents, stderr, sum_stderr=None, dimension=None):
+def kaplan_yorke(
+    exponents: ArrayLike, stderr: ArrayLike, sum_stderr: ArrayLike | None = None, dimension: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the Kaplan-Yorke dimension of an attractor, and its error.
 
     .. math:: D = j + \frac{\lambda_1 + \dots + \lambda_j}{|\lambda_{j+1}|},
@@ -228,7 +357,7 @@ def kaplan_yorke(exponents, stderr, sum_stderr=None, dimension=None):
         sum_stderr = np.cumsum(stderr, axis=-1) if sum_stderr is None else np.asarray(sum_stderr, dtype=float)
         j = np.logical_and.accumulate(sums >= -ZERO * sum_stderr, axis=-1).sum(axis=-1)[..., None]
 
-        def at(x, i):
+        def at(x: np.ndarray, i: np.ndarray) -> np.ndarray:
             return np.take_along_axis(x, np.clip(i, 0, k - 1), axis=-1)
 
         total, error = (np.where(j > 0, at(x, j - 1), 0.0) for x in (sums, sum_stderr))

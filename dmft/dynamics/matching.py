@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
+from .series import SIGNIFICANT
 
-def group(make, mean, error, sigma=5.0):
+
+def group(signature: np.ndarray, mean: np.ndarray, error: np.ndarray, sigma: float = SIGNIFICANT) -> np.ndarray:
     """Give each attractor among many orbits a number: the same number for the same one.
 
     Parameters
     ----------
-    make : ndarray of int, shape (n_orbits, n)
-        What each is, in numbers.
+    signature : ndarray of int, shape (n_orbits, n)
+        What each is, in numbers, as its kind and period.
     mean, error : ndarray, shape (n_orbits, n_moments)
         Where each lies.
     sigma : float, default=5.0
@@ -26,31 +29,34 @@ def group(make, mean, error, sigma=5.0):
 
     Examples
     --------
-    >>> make = np.array([[1, 4], [1, 4], [1, 8], [1, 4]])
-    >>> group(make, np.array([[0.1], [0.1], [0.1], [-0.1]]), np.full((4, 1), 1e-9)).tolist()
+    >>> signature = np.array([[1, 4], [1, 4], [1, 8], [1, 4]])
+    >>> group(signature, np.array([[0.1], [0.1], [0.1], [-0.1]]), np.full((4, 1), 1e-9)).tolist()
     [0, 0, 1, 2]
     """
-    index, first = np.empty(len(make), dtype=int), []
-    for i in range(len(make)):
+    index = np.empty(len(signature), dtype=int)
+    first: list[int] = []
+    for i in range(len(signature)):
         apart = np.abs(mean[first] - mean[i])
         near = (apart <= sigma * np.hypot(error[first], error[i])).all(axis=1)
-        found = np.flatnonzero(near & (make[first] == make[i]).all(axis=1))
+        found = np.flatnonzero(near & (signature[first] == signature[i]).all(axis=1))
         index[i] = found[0] if found.size else len(first)
         if not found.size:
             first.append(i)
     return index
 
 
-def follow_along(make, mean, error, *, reach=10.0, memory=10):
+def follow_along(
+    signature: np.ndarray, mean: np.ndarray, error: np.ndarray, *, reach: float = 10.0, memory: int = 10
+) -> np.ndarray:
     """Give each attractor along a parameter a number: the same number while one changes little by little.
 
     Attractors of one parameter value are told apart as by `group`. One is the continuation of an
-    earlier one if each is the nearest to the other, those of the same make counting as twice as
+    earlier one if each is the nearest to the other, those of the same signature counting as twice as
     near, and if it has not moved much farther than such pairs do on the whole.
 
     Parameters
     ----------
-    make : ndarray of int, shape (n_points, n_starts, n)
+    signature : ndarray of int, shape (n_points, n_starts, n)
         What each is, in numbers; points in the order of the parameter.
     mean, error : ndarray, shape (n_points, n_starts, n_moments)
         Where each lies. NaN: nothing was found there.
@@ -66,31 +72,32 @@ def follow_along(make, mean, error, *, reach=10.0, memory=10):
 
     Examples
     --------
-    >>> make, error = np.ones((3, 2, 1), dtype=int), np.full((3, 2, 1), 1e-9)
+    >>> signature, error = np.ones((3, 2, 1), dtype=int), np.full((3, 2, 1), 1e-9)
     >>> mean = np.array([[0.10, 0.50], [0.51, 0.11], [0.12, 0.12]])[..., None]
-    >>> follow_along(make, mean, error).tolist()
+    >>> follow_along(signature, mean, error).tolist()
     [[0, 1], [1, 0], [0, 0]]
     """
     n_points, n_starts = mean.shape[:2]
     index = np.full((n_points, n_starts), -1)
-    local, seen = [], []
+    local: list[tuple[np.ndarray, np.ndarray]] = []
+    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
     for i in range(n_points):
         some = np.flatnonzero(np.isfinite(mean[i]).all(axis=1))
-        local.append((some, group(make[i, some], mean[i, some], error[i, some])))
+        local.append((some, group(signature[i, some], mean[i, some], error[i, some])))
         first = [some[np.flatnonzero(local[i][1] == k)[0]] for k in range(local[i][1].max(initial=-1) + 1)]
-        seen.append((make[i, first], mean[i, first], error[i, first]))
-    steps = [_pairs(before, after)[1] for before, after in itertools.pairwise(seen)]
-    steps = np.concatenate(steps) if steps else np.empty(0)
+        seen.append((signature[i, first], mean[i, first], error[i, first]))
+    steps = np.concatenate([np.empty(0), *(_pairs(*neighbours)[1] for neighbours in itertools.pairwise(seen))])
     longest = reach * np.median(steps) if steps.size else 0.0
-    alive, n_found = [], 0  # (number, point last met, its make, mean, error)
+    alive: list[tuple] = []  # (number, point last met, its signature, mean, error)
+    n_found = 0
     for i in range(n_points):
         numbers = np.full(len(seen[i][0]), -1)
         known = [entry for entry in alive if i - entry[1] <= memory]
         if known:
-            before = tuple(np.array([entry[k] for entry in known]) for k in (2, 3, 4))
+            before = _stacked([entry[2:] for entry in known])
             pairs, apart = _pairs(before, seen[i])
             for (old, new), step in zip(pairs, apart, strict=True):
-                doubt = 5.0 * np.hypot(before[2][old], seen[i][2][new]).max()
+                doubt = SIGNIFICANT * np.hypot(before[2][old], seen[i][2][new]).max()
                 if step <= max(longest * (i - known[old][1]), doubt):
                     numbers[new] = known[old][0]
         for new in np.flatnonzero(numbers < 0):
@@ -103,7 +110,15 @@ def follow_along(make, mean, error, *, reach=10.0, memory=10):
     return index
 
 
-def _pairs(before, after):
+def _stacked(entries: Sequence[tuple]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the signatures, means and errors of some attractors as arrays."""
+    signature, mean, error = (np.array(each) for each in zip(*entries, strict=True))
+    return signature, mean, error
+
+
+def _pairs(
+    before: tuple[np.ndarray, np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the pairs that are each other's nearest, and how far apart they are."""
     if not len(before[0]) or not len(after[0]):
         return np.empty((0, 2), dtype=int), np.empty(0)

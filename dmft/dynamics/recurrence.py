@@ -1,4 +1,4 @@
-r"""What the strobed states of one orbit tell by where they return to: bands, and how fast they turn.
+r"""What the sampled states of one orbit show by where they return to: cycles, bands, rotation numbers.
 
 All functions take the states of one orbit, sampled once a period of the map, and nothing else; they
 serve any map. An orbit on b bands visits them in turn, and is on the same one every b samples.
@@ -7,15 +7,50 @@ serve any map. An orbit on b bands visits them in turn, and is on the same one e
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 
 from .series import weighted_average
 
-__all__ = ["Frequency", "bands", "frequencies", "rotation"]
+__all__ = ["ARRIVED", "Frequency", "bands", "cycle_length", "frequencies", "rotation"]
+
+ARRIVED = 1e-9  # of the largest entry of a state: an orbit that comes back so near is on a cycle
 
 
-def bands(states, most=64):
+def cycle_length(states: np.ndarray, tolerance: float = ARRIVED, throughout: bool = False) -> int:
+    """Return after how many samples an orbit on a cycle is back; 0 if it has not come to rest on one.
+
+    It has, if the last state lies within `tolerance`, times its largest entry, of an earlier one.
+
+    Parameters
+    ----------
+    states : ndarray, shape (n_samples, n_dim)
+    tolerance : float, default=1e-9
+    throughout : bool, default=False
+        Ask the same of every state, for samples of a part of the state, which may come back by chance. Then the
+        longest cycle to be seen takes half of the samples.
+
+    Examples
+    --------
+    >>> cycle_length(np.cos(2 * np.pi * np.arange(20)[:, None] / 4)), cycle_length(np.sqrt(np.arange(20.0))[:, None])
+    (4, 0)
+    """
+    if not throughout:
+        apart = np.abs(states[-2::-1] - states[-1]).max(axis=1)
+        back = np.flatnonzero(apart <= tolerance * np.abs(states[-1]).max())
+        return int(back[0]) + 1 if back.size else 0
+    near = tolerance * np.abs(states).max(initial=0.0)
+    most = len(states) // 2
+    # One comparison first: most lengths fail it.
+    for length in np.flatnonzero((np.abs(states[1 : most + 1] - states[:1]) <= near).all(axis=1)) + 1:
+        if (np.abs(states[length:] - states[:-length]) <= near).all():
+            return int(length)
+    return 0
+
+
+def bands(states: np.ndarray, most: int = 64) -> int:
     """Return on how many separate pieces, visited in turn, the orbit lies.
 
     b of them, if the states with index 0 modulo b keep farther from all others than most of them
@@ -69,9 +104,9 @@ class Frequency:
 
     value: float
     error: float
-    method: str
+    method: Literal["angle", "line"]
 
-    def locked(self, most=64, sigma=10.0):
+    def locked(self, most: int = 64, sigma: float = 10.0) -> tuple[int, int] | None:
         """Return the p/q with q <= most that the value cannot be told from, as (p, q), else None.
 
         None too if the error is too large to tell such fractions from one another.
@@ -84,16 +119,16 @@ class Frequency:
                 return p, q
         return None
 
-    def unlocked(self, most=64, sigma=10.0):
+    def unlocked(self, most: int = 64, sigma: float = 10.0) -> bool:
         """Return whether the value is known to be none of the p/q with q <= most."""
         return self._sharp(most, sigma) and self.locked(most, sigma) is None
 
-    def _sharp(self, most, sigma):
+    def _sharp(self, most: int, sigma: float) -> bool:
         """Whether neighbouring fractions can be told apart."""
         return sigma * self.error < 0.5 / most**2
 
 
-def rotation(states):
+def rotation(states: np.ndarray) -> Frequency:
     r"""Measure how fast an orbit goes round, in turns a sample.
 
     The weighted Birkhoff average of the turn about the centre, in the plane in which the orbit is
@@ -136,7 +171,7 @@ def rotation(states):
     return line
 
 
-def _on_an_arc(turns, gap=0.05):
+def _on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
     """Return turns modulo 1 as numbers of one interval shorter than 1 - gap; None if they fill the circle."""
     turns = np.mod(turns, 1.0)
     ordered = np.sort(turns)
@@ -147,7 +182,7 @@ def _on_an_arc(turns, gap=0.05):
     return np.where(turns > ordered[widest], turns - 1.0, turns)
 
 
-def _strongest_line(signal, rounds=30):
+def _strongest_line(signal: np.ndarray, rounds: int = 30) -> float:
     """Frequency of the largest weighted Fourier coefficient, refined by Newton steps of its modulus."""
     n = len(signal)
     t = (np.arange(n) + 0.5) / n
@@ -169,19 +204,19 @@ def _strongest_line(signal, rounds=30):
     return omega
 
 
-def _halves(measure, values):
+def _halves(measure: Callable[[np.ndarray], float | np.ndarray], values: np.ndarray) -> tuple[float, float]:
     """Return a measurement folded into [0, 1/2], and how much the two halves differ."""
     half = len(values) // 2
     first, second = (_fold(measure(part)) for part in (values[:half], values[half:]))
     return _fold(measure(values)), abs(first - second)
 
 
-def _fold(omega):
+def _fold(omega: float | np.ndarray) -> float:
     omega = float(omega % 1.0)
     return min(omega, 1.0 - omega)
 
 
-def frequencies(states, n, longest=30):
+def frequencies(states: np.ndarray, n: int, longest: int = 30) -> tuple[Frequency, ...]:
     """Measure the n independent frequencies of a torus of dimension n.
 
     After the rotation number come the strongest lines of the spectrum that are no whole combination

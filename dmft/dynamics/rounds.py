@@ -1,4 +1,4 @@
-"""One round of many orbits: what it tells of each, in bounded memory however long it is."""
+"""Run many orbits for one round and summarise each: exponents and moments with errors, the last states."""
 
 from __future__ import annotations
 
@@ -6,16 +6,33 @@ import dataclasses
 
 import numpy as np
 
+from .exponents import Exponents
 from .streaming import BatchMeans, WeightedAverages
+from .system import System
 
-N_BATCHES = 20
 CHUNK = 256  # samples at a time
 KEPT = 2_048  # states of an orbit that are kept to look at
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Round:
-    """Statistics of one round of one orbit; exponents per step, descending."""
+    """Statistics of one round of one orbit.
+
+    Attributes
+    ----------
+    n_samples, period : int
+        Samples, and steps from one to the next.
+    states : ndarray, shape (n_kept, size)
+        The last ones.
+    mean, stderr : ndarray, shape (n_exponents,)
+        Exponents per step as plain means, with the errors of batch means; in the order of `birkhoff`.
+    birkhoff, error : ndarray, shape (n_exponents,)
+        As weighted averages, descending, with the errors that `Estimates` gives regular motion.
+    halves : ndarray, shape (n_exponents,)
+        Difference of the weighted averages over both halves: what decisions are based on.
+    moments, moment_stderr, moment_birkhoff, moment_halves : ndarray, shape (n_moments,)
+        The moments of `moments_of`, likewise.
+    """
 
     n_samples: int
     period: int
@@ -24,43 +41,61 @@ class Round:
     stderr: np.ndarray
     birkhoff: np.ndarray
     error: np.ndarray
+    halves: np.ndarray
     moments: np.ndarray
     moment_stderr: np.ndarray
     moment_birkhoff: np.ndarray
-    moment_error: np.ndarray
+    moment_halves: np.ndarray
 
 
-def run_round(orbits, n_samples):
+def run_round(orbits: System, n_samples: int) -> list[Round]:
     """Run all orbits further; return a `Round` for each."""
     n_exponents, n_points = orbits.n_lost.shape[1], orbits.n_points
     n_features = orbits.size // orbits.period
-    n_channels = n_exponents + n_features * (n_features + 3) // 2
-    weighted = WeightedAverages(n_points, n_channels, n_samples)
-    batched = BatchMeans(n_points, n_channels, N_BATCHES)
-    kept = []
+    n_moments = n_features * (n_features + 3) // 2
+    exponents = Exponents(n_points, n_exponents, orbits.n_dim, length=n_samples)
+    weighted = WeightedAverages(n_points, n_moments, n_samples)
+    batched = BatchMeans(n_points, n_moments)
+    kept: list[np.ndarray] = []
     for first in range(0, n_samples, CHUNK):
         states, growth = orbits.strobe(min(CHUNK, n_samples - first), tangents=True)
-        moments = moments_of(states.reshape(*states.shape[:2], orbits.period, n_features))
-        channels = np.concatenate([growth / orbits.period, moments], axis=2)
-        weighted.add(channels)
-        batched.add(channels)
+        exponents.add(growth / orbits.period)
+        each = moments_of(states.reshape(*states.shape[:2], orbits.period, n_features))
+        weighted.add(each)
+        batched.add(each)
         kept = [*kept, states][-(KEPT // CHUNK) :]
     states = np.concatenate(kept, axis=1)
-    mean, stderr = batched.mean, batched.stderr()
-    birkhoff = weighted.mean.copy()
-    with np.errstate(invalid="ignore"):  # -inf - -inf
-        error = np.abs(weighted.first - weighted.second)
+    now = exponents.averages()
+    mean, stderr, birkhoff, error = now.mean, now.noise, now.weighted[:, 0], now.drift
+    with np.errstate(invalid="ignore"):  # infinities
+        halves = np.abs(now.weighted[:, 1] - now.weighted[:, 2])
+        moment_halves = np.abs(weighted.first - weighted.second)
     gone = np.isneginf(mean)  # an annihilated direction is no doubtful one
-    birkhoff[gone], stderr[gone], error[gone] = -np.inf, 0.0, 0.0
+    birkhoff[gone], stderr[gone], error[gone], halves[gone] = -np.inf, 0.0, 0.0, 0.0
+    moments, moment_stderr, moment_birkhoff = batched.mean, batched.stderr(), weighted.mean
     rounds = []
     for i in range(n_points):
-        order = np.argsort(-birkhoff[i, :n_exponents], kind="stable")
-        each = [x[i, some] for some in (order, slice(n_exponents, None)) for x in (mean, stderr, birkhoff, error)]
-        rounds.append(Round(n_samples, orbits.period, states[i], *each))
+        order = np.argsort(-birkhoff[i], kind="stable")
+        rounds.append(
+            Round(
+                n_samples=n_samples,
+                period=orbits.period,
+                states=states[i],
+                mean=mean[i, order],
+                stderr=stderr[i, order],
+                birkhoff=birkhoff[i, order],
+                error=error[i, order],
+                halves=halves[i, order],
+                moments=moments[i],
+                moment_stderr=moment_stderr[i],
+                moment_birkhoff=moment_birkhoff[i],
+                moment_halves=moment_halves[i],
+            )
+        )
     return rounds
 
 
-def moments_of(windows):
+def moments_of(windows: np.ndarray) -> np.ndarray:
     """First and second moments of the rows of windows (..., n_context, n_features), averaged over rows."""
     i, j = np.triu_indices(windows.shape[-1])
     second = (windows[..., i] * windows[..., j]).mean(axis=-2)

@@ -1,7 +1,7 @@
-r"""Statistics of long series of samples: averages with errors, extremes, returns, rotation numbers.
+r"""Statistics of a whole series of samples: averages with errors, returns.
 
-Here they are functions of a whole series (n_samples, ...), in NumPy; `dmft.dynamics.streaming` has them for many series of
-any length, chunk by chunk. Samples are to be taken once a period of the map.
+They are functions of a series (n_samples, ...), in NumPy; `dmft.dynamics.streaming` has averages for many series of any
+length, chunk by chunk. Samples are to be taken once a period of the map.
 
 The average of a function over a quasi-periodic orbit converges slowly, like 1/N; weighted by a bump that
 vanishes smoothly at both ends of the series it converges faster than any power [1]_,
@@ -21,11 +21,14 @@ References
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import whole
 
+SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
 
-def weighted_average(series):
+
+def weighted_average(series: ArrayLike) -> np.ndarray:
     """Return the weighted Birkhoff average of a series over its first axis.
 
     Parameters
@@ -49,7 +52,7 @@ def weighted_average(series):
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
 
 
-def standard_error(means, axis=0):
+def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
     """Return the standard error of the mean of batches, from their means along an axis.
 
     Where batches are still correlated with their neighbours it is that of an autoregressive series [1]_.
@@ -86,7 +89,7 @@ def standard_error(means, axis=0):
         return np.sqrt(square / (n - 1) / n * widening)
 
 
-def batch_means(series, n_batches=20):
+def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of a series over its first axis, and its standard error from the means of batches.
 
     Parameters
@@ -115,7 +118,7 @@ def batch_means(series, n_batches=20):
     return series.mean(axis=0), standard_error(means)
 
 
-def closest_returns(series):
+def closest_returns(series: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return when a series comes closer to its first sample than ever before, and how close.
 
     On a cycle the times end with its period, on a torus they are the denominators of the best rational
@@ -142,35 +145,3 @@ def closest_returns(series):
     before = np.minimum.accumulate(np.concatenate([[np.inf], distance[:-1]]))
     times = np.flatnonzero(distance < before)
     return times + 1, distance[times]
-
-
-def rotation_steps(series, centre, plane):
-    """Return by how many turns a series moves about a centre in a plane, sample by sample.
-
-    Their mean is the rotation number, if they all lie within less than one turn of each other.
-
-    Parameters
-    ----------
-    series : array_like, shape (n_samples, n_channels)
-    centre : array_like, shape (n_channels,)
-    plane : array_like, shape (2, n_channels)
-        Two directions; the angle is counted from the first to the second.
-
-    Returns
-    -------
-    ndarray, shape (n_samples - 1,)
-
-    Examples
-    --------
-    >>> angle = 2 * np.pi * 0.3 * np.arange(50)
-    >>> steps = rotation_steps(np.stack([np.cos(angle), np.sin(angle)], axis=1), [0, 0], np.eye(2))
-    >>> float(weighted_average(steps).round(12))
-    0.3
-    """
-    across, up = np.asarray(plane, dtype=float) @ (np.asarray(series, dtype=float) - centre).T
-    steps = np.diff(np.arctan2(up, across)) / (2.0 * np.pi)
-    low = high = 0.0
-    for i, step in enumerate(steps):
-        steps[i] = step = step - np.rint(step - 0.5 * (low + high))
-        low, high = (step, step) if i == 0 else (min(low, step), max(high, step))
-    return steps

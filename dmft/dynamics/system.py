@@ -1,31 +1,139 @@
-"""What estimators take: orbits that can be sampled with the growth of their tangents; and any map in NumPy.
-
-Exponents, statistics and labels know nothing of attention. They take a *system*, a batch of orbits with
-
-- ``n_points``, ``size``: how many orbits, and the length of a sampled state;
-- ``n_dim``: how many tangents an orbit can have;
-- ``period``: steps after which the map is the same again; exponents are per step;
-- ``advance(n_steps, tangents=False)``: take all orbits further;
-- ``begin_tangents(n_tangents)``: give each orbit so many orthonormal tangents;
-- ``strobe(n_samples, *, interval=None, tangents=False, states=True, tick=None)``: take all orbits further with a sample
-  after every `interval` steps (default: `period`); returns the states (n_points, n_samples, size) and the log growth of
-  each tangent between samples (n_points, n_samples, n_tangents), each None where it is not asked for;
-- ``n_lost``: in how many steps a tangent's stretch was below rounding, (n_points, n_tangents);
-- ``failed()``: which orbits have left the real numbers, (n_points,) of bool;
-- ``select(points)``: a system of some of the orbits, from where they are.
-
-An orbit's numbers must not depend on its company, nor on how a run is cut into calls. `dmft.attention.batch.Batch` is such
-a system, compiled; `Map` makes one of two functions.
-"""
+"""The contract of everything whose dynamics are measured, and any map of NumPy functions as the first to keep it."""
 
 from __future__ import annotations
 
+import abc
 import copy
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from .cycles.window_map import StateMap, WindowMap
+
+Tick = Callable[[int], object]
 
 
-class Map:
+class System(abc.ABC):
+    """A batch of orbits that can be advanced, sampled and linearised.
+
+    Exponents, labels, cycles and branches know of a system what is written here, and nothing else. The numbers of an
+    orbit must not depend on the other orbits of the batch, nor on how a run is cut into calls.
+
+    Attributes
+    ----------
+    phase : int
+        Position of the next step in the period of the map.
+    n_lost : ndarray of int, shape (n_points, n_tangents)
+        In how many steps a tangent's stretch was below rounding. Only orbits with tangents have it.
+    """
+
+    phase: int = 0
+    n_lost: Any = None
+
+    # ---- what a system must say and do ----
+
+    @property
+    @abc.abstractmethod
+    def n_points(self) -> int:
+        """Number of orbits."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """Length of a sampled state."""
+
+    @abc.abstractmethod
+    def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
+        """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
+
+    @abc.abstractmethod
+    def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
+        """Take all orbits, and their tangents too if asked for, `n_steps` further."""
+
+    @abc.abstractmethod
+    def strobe(
+        self,
+        n_samples: int,
+        *,
+        interval: int | None = None,
+        tangents: bool = False,
+        states: bool = True,
+        tick: Tick | None = None,
+    ) -> tuple[Any, Any]:
+        """Take all orbits further, with a sample after every `interval` steps.
+
+        Parameters
+        ----------
+        n_samples : int
+            At least 1.
+        interval : int, optional
+            Steps from one sample to the next, a multiple of the period. Default: the period.
+        tangents, states : bool
+            What to sample: the growth of the tangents, the states.
+        tick : callable, optional
+            Called with numbers of steps done.
+
+        Returns
+        -------
+        states : ndarray, shape (n_points, n_samples, size), or None
+        growth : ndarray, shape (n_points, n_samples, n_tangents), or None
+            Log of the factor by which each tangent, less its part along those before it, has grown since the
+            last sample. -inf for one that has vanished.
+        """
+
+    @abc.abstractmethod
+    def failed(self) -> np.ndarray:
+        """Return which orbits have left the real numbers, (n_points,) of bool."""
+
+    @abc.abstractmethod
+    def select(self, points: np.ndarray | Sequence[int]) -> System:
+        """Return a system of some of the orbits, from where they are."""
+
+    # ---- what has a default ----
+
+    @property
+    def n_dim(self) -> int:
+        """Dimension of the map: how many tangents an orbit can have. Default: `size`."""
+        return self.size
+
+    @property
+    def period(self) -> int:
+        """Steps after which the map is the same again. Default: 1."""
+        return 1
+
+    def n_directions(self) -> np.ndarray:
+        """Return how many directions the map keeps whatever the orbit, (n_points,). Default: all."""
+        return np.full(self.n_points, self.n_dim)
+
+    def window_map(self) -> WindowMap | None:
+        """Return the same map, point by point, as cycles are sought of it. Default: None, no cycles are sought."""
+        return None
+
+    def describe(self, point: int = 0) -> str:
+        """Return in words which orbit that is, for messages."""
+        return f"point {point}"
+
+    def continuation(self, point: int = 0) -> Any:
+        """Return the start from which a run would go on exactly. Default: None, the system has no starts."""
+        return None
+
+    def forget_lost(self) -> None:
+        """Count the steps in which a stretch was below rounding from here on."""
+        self.n_lost[:] = 0
+
+    def check_finite(self) -> None:
+        """Raise FloatingPointError if an orbit has left the real numbers."""
+        failed = np.flatnonzero(self.failed())
+        if failed.size:
+            raise FloatingPointError(
+                f"the orbit left the real numbers at {self.describe(int(failed[0]))}; "
+                "start from a state of moderate size"
+            )
+
+
+class Map(System):
     r"""Orbits of a map given by functions: slow, and for any map.
 
     Parameters
@@ -35,9 +143,10 @@ class Map:
     state : array_like, shape (n_points, size)
         Where the orbits begin.
     jacobian : callable, optional
-        The derivative of `step`, of the same arguments, (n_points, size, size). Only tangents need it.
+        The derivative of `step`, of the same arguments, (n_points, size, size). Only tangents and cycles need it.
     observe : callable, optional
-        ``observe(state)``: what of the states is sampled, (n_points, n_observables). Default: all.
+        ``observe(state)``: what of the states is sampled, (n_points, n_observables). Default: all. Cycles are
+        sought of maps that are observed whole.
     parameters : sequence of array_like, shape (n_points, ...)
         What differs from orbit to orbit.
 
@@ -52,63 +161,101 @@ class Map:
     (0.69, 0.69)
     """
 
-    period = 1
-
-    def __init__(self, step, state, jacobian=None, observe=None, parameters=()):
-        self.step, self.jacobian = step, jacobian
-        self.observe = observe or (lambda state: state)
+    def __init__(
+        self,
+        step: Callable[..., np.ndarray],
+        state: ArrayLike,
+        jacobian: Callable[..., np.ndarray] | None = None,
+        observe: Callable[[np.ndarray], np.ndarray] | None = None,
+        parameters: Sequence[ArrayLike] = (),
+    ) -> None:
+        self.step, self.jacobian, self.observe = step, jacobian, observe
         self.state = np.array(state, dtype=float)
         self.parameters = tuple(np.asarray(values) for values in parameters)
-        self.frame = self.n_lost = None
+        self.frame: np.ndarray | None = None
+        self.qr_interval = 1
 
     @property
-    def n_points(self):
+    def n_points(self) -> int:
         """Number of orbits."""
         return len(self.state)
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Number of observables."""
-        return self.observe(self.state[:1]).shape[1]
+        return self._observed()[:1].shape[1]
 
     @property
-    def n_dim(self):
+    def n_dim(self) -> int:
         """Dimension of the map, whatever is observed of it."""
         return self.state.shape[1]
 
-    def begin_tangents(self, n_tangents):
-        """Start a frame of orthonormal tangents on every orbit."""
-        if self.jacobian is None:
-            raise ValueError("jacobian must be given for tangents")
-        self.frame = np.repeat(np.eye(self.state.shape[1], n_tangents)[None], self.n_points, axis=0)
-        self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
+    def window_map(self) -> WindowMap | None:
+        """Return the map as one of windows of a single state; None without the derivative or of observables alone."""
+        if self.jacobian is None or self.observe is not None:
+            return None
+        return StateMap(self.step, self.jacobian, self.n_points, self.n_dim, self.parameters)
 
-    def advance(self, n_steps, tangents=False):
-        """Take all orbits n_steps further; return how much the tangents have grown, or None."""
-        growth = np.zeros(self.n_lost.shape) if tangents else None
-        for _ in range(n_steps):
-            if tangents:
-                self.frame, r = np.linalg.qr(self.jacobian(self.state, *self.parameters) @ self.frame)
+    def _observed(self) -> np.ndarray:
+        return self.state if self.observe is None else self.observe(self.state)
+
+    def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
+        """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
+        if self.jacobian is None:
+            raise ValueError("jacobian must be given for tangents, got None")
+        self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
+        self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
+        self.qr_interval = qr_interval
+
+    def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
+        """Take all orbits, and their tangents too if asked for, `n_steps` further."""
+        self._advance(n_steps, tangents)
+        if tick:
+            tick(n_steps)
+
+    def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
+        """Take all orbits further; return how much the logs of the tangents' lengths have grown, or None."""
+        if not tangents:
+            for _ in range(n_steps):
+                self.state = self.step(self.state, *self.parameters)
+            return None
+        if self.jacobian is None or self.frame is None:
+            raise ValueError("begin_tangents must come before a run with tangents")
+        growth = np.zeros(self.n_lost.shape)
+        for t in range(1, n_steps + 1):
+            self.frame = self.jacobian(self.state, *self.parameters) @ self.frame
+            if t % self.qr_interval == 0 or t == n_steps:
+                self.frame, r = np.linalg.qr(self.frame)
                 with np.errstate(divide="ignore"):  # a singular derivative: -inf is the answer
                     growth += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
             self.state = self.step(self.state, *self.parameters)
         return growth
 
-    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, tick=None):
-        """Take all orbits further with a sample after every `interval` steps; see `dmft.dynamics.system`."""
-        seen, grown = [], []
+    def strobe(
+        self,
+        n_samples: int,
+        *,
+        interval: int | None = None,
+        tangents: bool = False,
+        states: bool = True,
+        tick: Tick | None = None,
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
+        sampled, grown = [], []
         for _ in range(n_samples):
-            grown.append(self.advance(interval or 1, tangents))
-            seen.append(self.observe(self.state) if states else None)
+            grown.append(self._advance(interval or 1, tangents))
+            if states:
+                sampled.append(self._observed())
         if tick:
             tick(n_samples * (interval or 1))
-        return np.stack(seen, axis=1) if states else None, np.stack(grown, axis=1) if tangents else None
+        growth = [each for each in grown if each is not None]
+        return np.stack(sampled, axis=1) if states else None, np.stack(growth, axis=1) if tangents else None
 
-    def failed(self):
+    def failed(self) -> np.ndarray:
         """Return which orbits have left the real numbers, (n_points,) of bool."""
         return ~np.isfinite(self.state).all(axis=1)
 
-    def select(self, points):
+    def select(self, points: np.ndarray | Sequence[int]) -> Map:
         """Return some of the orbits, from where they are."""
         some = copy.copy(self)
         some.state = self.state[points]

@@ -45,7 +45,7 @@ import numpy as np
 from .. import _kernels
 from .._util.checks import whole
 from ..attention.basins import VARIABLES as JUDGED
-from ..attention.basins import judged
+from ..attention.basins import settled_arrays
 from ..attention.batch import Batch
 from ..attention.features import Features
 from ..attention.model import SelfAttention, parameter
@@ -110,7 +110,7 @@ def measure(plan, points, states, n_threads, tick):
         # First, so that what is recorded lies on what was judged.
         n_left = plan.n_tangent_transient if plan.n_exponents else 0
         batch.advance(plan.n_transient - n_left, tick=done)
-        found = judged(batch, plan.model, n_threads)
+        found = settled_arrays(batch, plan.model, n_threads)
         plan = dataclasses.replace(plan, n_transient=n_left, n_tangent_transient=n_left)
     return {**found, **plan.run(batch, done)}
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..attention.start import Start
 from ..attention.sweep_job import measured_plan
+from ..dynamics.series import SIGNIFICANT
 from ..store import StoreError, packed, unpacked, write_whole
 from . import workers as parallel
 from .engine import run
@@ -83,6 +84,8 @@ def refine(
     Examples
     --------
     >>> import numpy as np
+
+    from ..dynamics.series import SIGNIFICANT
     >>> from dmft import Features, SelfAttention
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     >>> axes = {"beta": np.linspace(0.5, 1.5, 9), "gamma": np.linspace(100, 200, 9)}
@@ -220,7 +223,7 @@ def _labels(result, label, names):
         if "exponents" not in result:
             raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
         leading = result["exponents"][:, 0]
-        error = 5 * result["stderr"][:, 0] if "stderr" in result else np.zeros(leading.shape)
+        error = SIGNIFICANT * result["stderr"][:, 0] if "stderr" in result else np.zeros(leading.shape)
         sign = np.where(np.abs(leading) <= error, 0, np.sign(leading))
         return np.where(np.isnan(sign), 2, sign).astype(int)
     if label not in result:

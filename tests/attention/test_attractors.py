@@ -7,11 +7,10 @@ from textbook import circle, diagonal
 from window_maps import delayed_logistic, henon, logistic
 
 import dmft
-from dmft.attention.basins import distinct, finder, settle
+from dmft.attention.basins import distinct, settle
 from dmft.attention.batch import Batch
 from dmft.attention.reference import companion
 from dmft.dynamics.classify import Rules, classify
-from dmft.dynamics.cycles.window_map import WindowMap
 from dmft.dynamics.system import Map
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -36,7 +35,7 @@ def system_of(window_map, windows):
 def judged(window_map, windows, transient=1000, **rules):
     system = system_of(window_map, np.asarray(windows, dtype=float))
     system.advance(transient)
-    return classify(system, finder(window_map), rules=Rules(**rules))
+    return classify(system, window_map=window_map, rules=Rules(**rules))
 
 
 # ---- textbook maps ----
@@ -45,9 +44,7 @@ def judged(window_map, windows, transient=1000, **rules):
 def test_linear_maps_fall_to_their_fixed_point():
     rates = np.array([[0.5, 0.1], [0.99, -0.8], [-0.7, 0.7]])
     for rate in rates:
-        system = diagonal([rate])
-        window_map = WindowMap(lambda window, phase, value, rate=rate: window[..., 0, :] * rate, 1, 2, [0.0])
-        verdict = classify(system, finder(window_map))[0]
+        verdict = classify(diagonal([rate]))[0]
         assert (verdict.kind, verdict.period) == ("cycle", 1)
         assert_allclose(verdict.exponents, np.sort(np.log(np.abs(rate)))[::-1], atol=1e-12)
 
@@ -76,17 +73,12 @@ def test_henon_is_chaotic():
     assert_allclose(found.exponents.sum(), np.log(0.3), rtol=1e-12)
 
 
-def nothing(points, states, n_samples):
-    """No cycles: states are not what the map takes."""
-    return type("None", (), {"found": np.zeros(len(points), dtype=bool)}), [None] * len(points)
-
-
 def test_the_circle_map_between_tongues_is_a_torus():
     """One exponent, which is zero, is all there is: no other one sets a scale, so it must reach rounding."""
     golden = (np.sqrt(5) - 1) / 2
     both = circle([0.1, 0.1], [golden, golden], [0.0, 0.5])
     both.advance(500)
-    for found in classify(both, nothing):
+    for found in classify(both):
         assert (found.kind, found.n_zero, found.n_bands) == ("torus", 1, 1)
         assert found.rotations[0].unlocked()
 
@@ -100,7 +92,7 @@ def test_a_torus_of_dimension_two_has_two_rotation_numbers():
         lambda x: np.eye(2)[None],
         observe=lambda x: np.concatenate([np.cos(2 * np.pi * x), 0.5 * np.sin(2 * np.pi * x)], axis=1),
     )
-    found = classify(system, nothing)[0]
+    found = classify(system)[0]
     assert (found.kind, found.n_zero) == ("torus", 2)
     assert_allclose(sorted(one.value for one in found.rotations), sorted(turns), rtol=0, atol=1e-9)
 
@@ -109,7 +101,7 @@ def test_two_chaotic_maps_side_by_side_are_hyperchaos():
     """Logistic maps at r = 4 and 3.9: exponents ln 2 and about 0.496, both positive."""
     r = np.array([4.0, 3.9])
     system = Map(lambda x: r * x * (1 - x), [[0.3, 0.4]], lambda x: (r - 2 * r * x)[..., None] * np.eye(2))
-    found = classify(system, nothing, rules=Rules(first=256, patience=1024))[0]
+    found = classify(system, rules=Rules(first=256, patience=1024))[0]
     assert (found.kind, found.n_positive) == ("chaos", 2)
     assert abs(found.exponents[0] - np.log(2)) < 5 * found.stderr[0] + 1e-3
 

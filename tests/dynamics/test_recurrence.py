@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from textbook import circle
 
-from dmft.dynamics.recurrence import Frequency, bands, rotation
-from dmft.dynamics.series import closest_returns
+from dmft.dynamics.recurrence import ARRIVED, Frequency, bands, cycle_length, rotation
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -55,8 +54,7 @@ def test_the_circle_map_locks_in_its_tongues(omega, ratio):
     system = circle([0.1], omega, 0.9)
     system.advance(2000)
     states, _ = system.strobe(2000)
-    times, distances = closest_returns(states[0])
-    assert times[distances < 1e-9][0] == ratio[1]
+    assert cycle_length(states[0]) == ratio[1]
 
 
 def test_the_circle_map_without_coupling_turns_as_told():
@@ -70,3 +68,15 @@ def test_locking_needs_an_error_small_enough_to_tell():
     vague = Frequency(0.2501, 1e-3, "angle")
     assert vague.locked() is None
     assert not vague.unlocked()
+
+
+def test_an_orbit_has_come_to_rest_on_a_cycle_once_it_is_back_to_nine_digits():
+    circle_of_four = np.stack([np.cos(np.pi / 2 * np.arange(40)), np.sin(np.pi / 2 * np.arange(40))], axis=1)
+    for off, length in ((0.5 * ARRIVED, 4), (2.0 * ARRIVED, 0)):
+        spiral = circle_of_four * (1.0 + off * np.arange(40)[::-1, None] / 4)
+        assert cycle_length(spiral) == length
+    # One component comes back to its value at once, and again; only asked throughout it tells the whole cycle.
+    part = np.tile([[3.0], [1.0], [2.0], [1.0]], (6, 1))
+    assert cycle_length(part) == 2
+    assert cycle_length(part, throughout=True) == 4
+    assert cycle_length(part[:7], throughout=True) == 0

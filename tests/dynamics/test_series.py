@@ -9,23 +9,17 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from dmft.dynamics import series
-from dmft.dynamics.streaming import BatchMeans, ClosestReturns, Extremes, Histogram, Rotation, WeightedAverages
+from dmft.dynamics.streaming import BatchMeans, Extremes, WeightedAverages, spread
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 
 
 def statistics(n_points, n_channels, n_threads=1):
     """One of each, and how to ask for everything they know."""
-    low, high = -0.8 * np.ones((n_points, n_channels)), np.linspace(0.1, 0.9, n_points * n_channels)
-    centre = np.zeros((n_points, n_channels))
-    plane = np.random.default_rng(1).normal(size=(n_points, 2, n_channels))
     return [
         WeightedAverages(n_points, n_channels, 37.5, n_threads),
         BatchMeans(n_points, n_channels, 5, n_threads),
         Extremes(n_points, n_channels, n_threads),
-        Histogram(low, high.reshape(low.shape), 7, n_threads),
-        ClosestReturns(n_points, n_channels, 0.5, 4, n_threads),
-        Rotation(centre, plane, 64, n_threads),
     ]
 
 
@@ -35,9 +29,6 @@ def known(statistic):
         WeightedAverages: ("mean", "first", "second", "error"),
         BatchMeans: ("mean", "batches"),
         Extremes: ("low", "high"),
-        Histogram: ("count", "outside"),
-        ClosestReturns: ("times", "distances", "n_records", "n_close", "divisor"),
-        Rotation: ("number", "error", "low", "high"),
     }
     return [np.array(getattr(statistic, name)) for name in names[type(statistic)]]
 
@@ -159,64 +150,33 @@ def test_batch_means_know_the_error_of_a_correlated_series():
     assert (np.abs(streaming.mean) < 5 * expected).all()
 
 
-def test_extremes_and_histograms():
+def test_extremes_pass_over_nan():
     x = np.random.default_rng(0).normal(size=(3, 500, 2))
     x[1, 3, 0] = np.nan
     extremes = Extremes(3, 2)
     extremes.add(x)
     assert_array_equal(extremes.low, np.nanmin(x, axis=1))
     assert_array_equal(extremes.high, np.nanmax(x, axis=1))
-    histogram = Histogram(np.full((3, 2), -1.0), np.full((3, 2), 1.5), 10)
-    histogram.add(x)
-    for p in range(3):
-        for c in range(2):
-            values = x[p, :, c]
-            inside = values[(values >= -1) & (values < 1.5)]
-            assert_array_equal(histogram.count[p, c], np.histogram(inside, 10, (-1, 1.5))[0])
-            assert_array_equal(histogram.outside[p, c], [(values < -1).sum(), (values >= 1.5).sum()])
 
 
 def test_closest_returns_of_rotations_and_cycles():
     n = np.arange(4000)
-    angles = 2 * np.pi * np.stack([GOLDEN * n, (n % 12) * 5 / 12, np.sqrt(2) * n], axis=0)
+    angles = 2 * np.pi * np.stack([GOLDEN * n, (n % 12) * 5 / 12], axis=0)
     x = np.stack([np.cos(angles), np.sin(angles)], axis=2)
-    returns = ClosestReturns(3, 2, radius=0.3)
-    returns.add(x)
-    for p in range(3):
-        times, distances = series.closest_returns(x[p])
-        count = returns.n_records[p]
-        assert_array_equal(returns.times[p, :count], times)
-        assert_array_equal(returns.distances[p, :count], distances)
-    assert returns.times[0, :6].tolist() == [1, 2, 3, 5, 8, 13]  # of the golden mean: Fibonacci's
-    assert returns.times[1, returns.n_records[1] - 1] == 12
-    assert returns.distances[1, returns.n_records[1] - 1] < 1e-12
-    assert returns.divisor.tolist() == [1, 12, 1]
-    assert returns.n_close[1] == 3999 // 12
-    # No room: the last slot is the latest record.
-    few = ClosestReturns(3, 2, n_records=3)
-    few.add(x)
-    assert few.times[0, :2].tolist() == [1, 2]
-    assert few.times[0, 2] == returns.times[0, returns.n_records[0] - 1]
+    assert series.closest_returns(x[0])[0][:6].tolist() == [1, 2, 3, 5, 8, 13]  # of the golden mean: Fibonacci's
+    times, distances = series.closest_returns(x[1])
+    assert times[-1] == 12
+    assert distances[-1] < 1e-12
 
 
-def test_rotation_numbers_of_an_ellipse():
-    """A rotation seen as an ellipse off centre: its angle does not move evenly."""
-    n = np.arange(4100)
-    for turn in (GOLDEN, 0.9, -0.3, 0.05):
-        angle = 2 * np.pi * turn * n
-        x = np.stack([3 * np.cos(angle) + 0.5, np.sin(angle), np.cos(3 * angle)], axis=1)
-        rotation = Rotation([[0.5, 0.0, 0.0]], [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
-        rotation.add(x[None])
-        steps = series.rotation_steps(x, [0.5, 0.0, 0.0], [[1, 0, 0], [0, 1, 0]])
-        assert rotation.high[0] - rotation.low[0] < 1
-        assert_allclose([steps.min(), steps.max()], [rotation.low[0], rotation.high[0]], rtol=0, atol=1e-12)
-        away = rotation.number[0] - turn
-        assert abs(away - np.rint(away)) < 1e-12
-        assert rotation.error[0] < 1e-9
-    # Seen from outside the curve it does not turn.
-    outside = Rotation([[9.0, 0.0, 0.0]], [[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
-    outside.add(x[None])
-    assert abs(outside.number[0]) < 1e-9
+def test_the_error_of_a_weighted_average_is_the_spread_of_whole_and_halves():
+    x = np.random.default_rng(0).normal(size=(2, 64, 3))
+    average = WeightedAverages(2, 3, 64)
+    average.add(x)
+    each = np.stack([average.mean, average.first, average.second], axis=1)
+    assert_array_equal(average.averages, each)
+    assert_array_equal(average.error, np.ptp(each, axis=1))
+    assert_array_equal(spread(each), average.error)
 
 
 def test_bad_arguments_are_named():
@@ -226,7 +186,3 @@ def test_bad_arguments_are_named():
         BatchMeans(1, 1, n_batches=1)
     with pytest.raises(ValueError, match="n_batches must be <= 5, the number of samples, got 6"):
         series.batch_means(np.zeros(5), 6)
-    with pytest.raises(ValueError, match="low must be below high"):
-        Histogram([[0.0]], [[0.0]], 3)
-    with pytest.raises(ValueError, match=r"plane must have shape \(1, 2, 3\), got shape \(1, 3\)"):
-        Rotation([[0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]])

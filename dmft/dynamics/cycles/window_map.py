@@ -124,3 +124,57 @@ class WindowMap:
     def slope(self, windows: np.ndarray) -> np.ndarray:
         """Return the derivative by the parameter, (n_points, n_steps, n_features)."""
         return self.taylor(windows, np.zeros_like(windows), rise=1.0, order=1)[1]
+
+
+class StateMap(WindowMap):
+    """A map of plain functions: its window is one state. It has cycles and multipliers, no branches or normal forms.
+
+    Parameters
+    ----------
+    step, jacobian : callable
+        Of states (n_points, size) and parameters; see `dmft.systems.Map`.
+    n_points, size : int
+    parameters : sequence of ndarray, shape (n_points, ...)
+    """
+
+    def __init__(
+        self,
+        step: Callable[..., np.ndarray],
+        jacobian: Callable[..., np.ndarray],
+        n_points: int,
+        size: int,
+        parameters: Sequence[np.ndarray],
+    ) -> None:
+        super().__init__(step, 1, size, np.zeros(n_points))
+        self._jacobian, self._parameters = jacobian, tuple(parameters)
+
+    def at(self, value: ArrayLike) -> WindowMap:
+        """Raise: there is no parameter whose derivative is known."""
+        raise ValueError("the map must be a WindowMap to be followed in a parameter, got one of plain functions")
+
+    def take(self, points: np.ndarray | Sequence[int]) -> StateMap:
+        """Return the map of some of the points."""
+        some = tuple(values[points] for values in self._parameters)
+        return StateMap(self._step, self._jacobian, len(self.value[points]), self.n_features, some)
+
+    def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
+        """Return the states of so many steps, (n_points, n_steps, size)."""
+        state, out = np.array(windows, dtype=float)[:, 0], []
+        for _ in range(n_steps):
+            state = self._step(state, *self._parameters)
+            out.append(state)
+        return np.stack(out, axis=1)
+
+    def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return one step of each window and its derivative; see `WindowMap.linearize`."""
+        following, rows = [], []
+        for state in windows[:, :, 0].swapaxes(0, 1):  # the functions take one state of every point
+            following.append(self._step(state, *self._parameters))
+            rows.append(self._jacobian(state, *self._parameters)[:, None])
+        return np.stack(following, axis=1), np.stack(rows, axis=1)
+
+    def taylor(
+        self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3
+    ) -> list[np.ndarray]:
+        """Raise: higher derivatives are not known."""
+        raise ValueError("the map must be a WindowMap to have Taylor coefficients, got one of plain functions")
