@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 import dmft
-from dmft.attention.features import position_bits
+from dmft.attention.position import position_bits
 
 MODEL = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 MANY = dmft.SelfAttention(

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dmft import Features, SelfAttention, Start
-from dmft.attention.features import ROLES
+from dmft._util.checks import ROLES
 from dmft.attention.start import State
 
 FOLDER = Path(__file__).parent / "data" / "attention"

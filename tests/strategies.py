@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from dmft import Features, SelfAttention
+from dmft._util.checks import ROLES
 from dmft.attention.batch import Batch
-from dmft.attention.features import ROLES
 from dmft.attention.records import EVERY_STEP, RECORDS
 from dmft.attention.start import State
 

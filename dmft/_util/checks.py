@@ -70,14 +70,15 @@ def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
 def finite(name: str, value: ArrayLike, shape: Sequence[int | None] | None = None) -> np.ndarray:
     """Return `value` as a C-contiguous array of finite doubles, of `shape` where that is not None."""
     try:
-        array: np.ndarray = np.asarray(value)
+        array = np.asarray(value)
         if array.dtype.kind not in "biuf":
             raise TypeError
         array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must be real numbers, got {value!r}") from None
+    sizes: tuple[int, ...] = array.shape
     if shape is not None and not (
-        array.ndim == len(shape) and all(asked in (None, n) for asked, n in zip(shape, array.shape, strict=True))
+        len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
     ):
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
         raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")

@@ -19,6 +19,8 @@ A window is an array (n_rows, M) of attention vectors, newest first: row d is :m
 
 import numpy as np
 
+from .._util.signs import sign_vectors
+
 
 def overlap(model, role, attention, phase, semantic=False):
     """Return m^role of the token made by one attention vector at one position, Eqs. (6), (7)."""
@@ -27,7 +29,7 @@ def overlap(model, role, attention, phase, semantic=False):
         activity = np.tanh(model.beta * features.classes.signs @ attention)
         m = (1.0 - model.epsilon) * activity @ features.classes.couplings[role]
     elif features.law == "independent":
-        signs = sign_vectors(model.n_features)
+        signs = sign_vectors(model.n_features, first_fastest=True)
         activity = np.tanh(model.beta * signs @ attention) @ signs / len(signs)
         m = (1.0 - model.epsilon) * features.covariances[role] @ activity
     else:
@@ -37,11 +39,6 @@ def overlap(model, role, attention, phase, semantic=False):
     if semantic:
         return m
     return m + model.epsilon * features.position_field(role, model.n_context)[phase]
-
-
-def sign_vectors(n_features):
-    """Return all vectors of +-1, (2**M, M)."""
-    return 1.0 - 2.0 * (np.arange(2**n_features)[:, None] >> np.arange(n_features) & 1)
 
 
 def mean_slope(spread):
@@ -136,7 +133,7 @@ def overlap_jacobian(model, role, attention):
         return (1.0 - model.epsilon) * (features.classes.couplings[role].T * slope) @ signs
     own, cross = features.covariances["output"], features.covariances[role]
     if features.law == "independent":
-        signs = sign_vectors(model.n_features)
+        signs = sign_vectors(model.n_features, first_fastest=True)
         slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
         return (1.0 - model.epsilon) * cross @ (signs.T * slope @ signs / len(signs))
     spread = beta * np.sqrt(max(attention @ own @ attention, 0.0))

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, finite, one_of, seed_of, sign_vector, whole
 from .._util.readonly import read_only
-from .features import position_bits
 from .model import SelfAttention
+from .position import position_bits
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -313,13 +313,19 @@ class Start:
 
 def _token_state(model: SelfAttention, x: np.ndarray, in_window: bool) -> State:
     features = model.features
-    if features.weights is None:
+    if features.weights is None or features.n_sites is None:
         raise ValueError("start must be a window or random: features without vectors read no token")
-    if x.size != features.n_sites + features.n_positions:
-        raise ValueError(
-            f"x must have n_sites + n_positions = {features.n_sites + features.n_positions} entries, got {x.size}"
-        )
-    overlaps = {role: _overlap(model, role, x, in_window) for role in ("value", "key")}
+    n_sites, n_positions = features.n_sites, features.n_positions
+    if x.size != n_sites + n_positions:
+        raise ValueError(f"x must have n_sites + n_positions = {n_sites + n_positions} entries, got {x.size}")
+    overlaps = {}
+    for role in ROLES:  # m^role of the token, Eq. (1)
+        w = features.weights[role].astype(float)
+        overlaps[role] = (1.0 - model.epsilon) * (w[:, :n_sites] @ x[:n_sites]) / n_sites
+        if n_positions:
+            # The window convention counts positions: the token is the one at position 0.
+            bits = position_bits(n_positions)[0] if in_window else x[n_sites:]
+            overlaps[role] = overlaps[role] + model.epsilon * (w[:, n_sites:] @ bits) / n_positions
     return _state_of_overlaps(model, overlaps, in_window)
 
 
@@ -329,29 +335,19 @@ def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool
         raise ValueError(f"index must be < n_features = {model.n_features}, got {index}")
     if features.weights is not None:
         return _token_state(model, features.weights[role][index], in_window)
-    if role != "output" or features.law == "gaussian" or features.n_positions:
+    overlaps = {}
+    if role == "output" and not features.n_positions and features.law != "gaussian":
+        for of in ROLES:  # <W^o_index W^of_a>
+            if features.classes is not None:
+                overlaps[of] = features.classes.signs[:, index] @ features.classes.couplings[of]
+            elif features.covariances is not None:
+                overlaps[of] = features.covariances[of][:, index]
+    if not overlaps:
         raise ValueError("start must be a window or random: features known only by their statistics have no such token")
-    if features.law == "independent":  # <W^o_index W^role_a>
-        overlaps = {of: features.covariances[of][:, index] for of in ("value", "key")}
-    else:
-        signs = features.classes.signs[:, index]
-        overlaps = {of: signs @ features.classes.couplings[of] for of in ("value", "key")}
     return _state_of_overlaps(model, overlaps, in_window)
 
 
-def _overlap(model: SelfAttention, role: Role, token: np.ndarray, in_window: bool) -> np.ndarray:
-    """Return m^role of the token that a run starts from, Eq. (1)."""
-    features, n_sites = model.features, model.features.n_sites
-    w = features.weights[role].astype(float)
-    overlap = (1.0 - model.epsilon) * (w[:, :n_sites] @ token[:n_sites]) / n_sites
-    if features.n_positions:
-        # The window convention counts positions: the token is the one at position 0.
-        bits = position_bits(features.n_positions)[0] if in_window else token[n_sites:]
-        overlap = overlap + model.epsilon * (w[:, n_sites:] @ bits) / features.n_positions
-    return overlap
-
-
-def _state_of_overlaps(model: SelfAttention, overlaps: Mapping[str, np.ndarray], in_window: bool) -> State:
+def _state_of_overlaps(model: SelfAttention, overlaps: Mapping[Role, np.ndarray], in_window: bool) -> State:
     """Return the state after a token with these key and value overlaps."""
     first = overlaps["value"][None]  # a softmax over one key
     if not in_window:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
+from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, exp, power, tanh
 from ..dynamics.cycles.window_map import WindowMap
 from .batch import Batch, linearize
@@ -147,7 +148,7 @@ def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[str, np.ndar
             f"n_features must be <= {MAX_INDEPENDENT} for normal forms and branches of independent features, "
             f"got {n_features}"
         )
-    signs = 1.0 - 2.0 * (np.arange(2 ** (n_features - 1))[:, None] >> np.arange(n_features) & 1)
+    signs = sign_vectors(n_features, half=True, first_fastest=True)
     return signs, {role: signs @ c.T / len(signs) for role, c in features.covariances.items()}
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from .._util.checks import finite, number, whole, within
+from .._util.signs import sign_vectors
 from .moments import Moments, stack
 from .step import Step, moments_of_sums
 
@@ -54,7 +55,7 @@ class Exact:
         self.model, self._step = model, Step(model)
         n = model.n_sites
         # Site 0 is the slowest bit: the order of successive Kronecker products.
-        self.states = 1.0 - 2 * ((np.arange(1 << n)[:, None] >> np.arange(n)[::-1]) & 1)
+        self.states = sign_vectors(n)
         self.states.flags.writeable = False
         self._fields = self.states @ self._step.J.T + self._step.H
         self._matrix = self._rows(slice(None)) if 4**n <= MAX_CHUNK else None

@@ -6,9 +6,9 @@ no characteristic function.
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
+
+from .._util.signs import sign_vectors
 
 
 def gauss_nodes(variance: float, reach: float = 9.0) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ def tanh_fixed(a: float, v: float) -> float:
 
 def tanh_product_mean(H: float, a: np.ndarray, m: np.ndarray) -> tuple[float, float, np.ndarray]:
     """Return E tanh(H + a.s), its derivative by H and its secants, by the sum over all signs."""
-    s = np.array(list(itertools.product((-1, 1), repeat=len(a))))
+    s = -sign_vectors(len(a))
     t = np.tanh(H + s @ a)
     factors = (1 + s * m) / 2
     p = factors.prod(1)

@@ -7,7 +7,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from ..attention.features import ROLES, Features
+from .._util.checks import ROLES
+from ..attention.features import Features
 from ..attention.start import Start
 
 Role = Literal["output", "value", "query", "key"]

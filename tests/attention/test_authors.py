@@ -9,8 +9,8 @@ from golden import MAP_FILES, Golden
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
+from dmft._util.checks import ROLES
 from dmft.attention import authors
-from dmft.attention.features import ROLES
 from dmft.cli import main
 from dmft.runfile import read
 

@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import advance, batch_of
 
 import dmft
+from dmft._util.checks import ROLES
 from dmft.attention import reference
-from dmft.attention.features import ROLES, position_bits
+from dmft.attention.position import position_bits
 from dmft.attention.spectrum import Plan
 from dmft.attention.start import State
 

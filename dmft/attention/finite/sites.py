@@ -8,6 +8,8 @@ from fractions import Fraction
 import numpy as np
 
 from ..._util.checks import one_of, seed_of, whole
+from ..._util.signs import sign_vectors
+from ..features import Features
 from . import _network
 
 MOST_SITES = 10**15  # sums over sites stay exact in double precision
@@ -131,7 +133,7 @@ def site_columns(features):
         return _grouped(distinct.reshape(-1, 4, features.n_features)[:, ::-1], shares, member.ravel(), sign)
     if features.law == "independent" and features.n_features <= MOST_INDEPENDENT:
         m = features.n_features
-        signs = 1.0 - 2.0 * (np.arange(2 ** (m - 1))[:, None] >> np.arange(m)[::-1] & 1)
+        signs = sign_vectors(m, half=True)
         columns = np.stack([signs @ features.covariances[role].T for role in ROLES_IN_ORDER], axis=1)
         return _grouped(columns, (Fraction(1, len(signs)),) * len(signs))
     if features.law == "classes":
@@ -207,4 +209,6 @@ def mean_field(model, n_sites, *, fill="remainder", seed=0):
     for role, columns in zip(ROLES_IN_ORDER, groups.columns, strict=True):
         couplings[role] = np.zeros(signs.shape)
         np.add.at(couplings[role], member.ravel(), weights[:, None] * columns)
-    return model.replace(features=model.features._with_classes(signs, couplings))
+    position = model.features.position if model.features.n_positions else None
+    rectified = model.features.rectified
+    return model.replace(features=Features.from_classes(signs, **couplings, position=position, rectified=rectified))

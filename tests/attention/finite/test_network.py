@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import dmft
+from dmft._util.checks import ROLES
 from dmft.attention import reference
-from dmft.attention.features import ROLES
 from dmft.attention.finite import _network
 from dmft.attention.finite.batch import NetworkBatch, replicas
 from dmft.attention.finite.sites import keys, site_columns

@@ -1,0 +1,125 @@
+"""What features are made of: their site classes or covariances, their vectors, and how they read the position."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+
+from .._util.checks import ROLES, Role, sign_array, whole
+from .._util.readonly import read_only, read_only_arrays
+
+Law = Literal["classes", "gaussian", "independent"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SiteClasses:
+    r"""Sites grouped by their column of :math:`W^o`, up to a global sign.
+
+    Sites of one class have the same mean activity, so the infinite network needs one tanh
+    per class [1]_: :math:`m^\alpha = (1-\epsilon) \sum_j G^\alpha_j \tanh(\beta s_j \cdot A) + b^\alpha`.
+
+    Attributes
+    ----------
+    signs : ndarray, shape (n_classes, n_features)
+        :math:`s_j`, entries +-1.
+    couplings : dict of str to ndarray, shape (n_classes, n_features)
+        :math:`G^\alpha_j` for each role.
+
+    References
+    ----------
+    .. [1] Poc-Lopez & Aguilera, arXiv:2406.07247.
+
+    Examples
+    --------
+    >>> len(SiteClasses(np.ones((1, 2)), {role: np.ones((1, 2)) for role in ROLES}))
+    1
+    """
+
+    signs: np.ndarray
+    couplings: Mapping[Role, np.ndarray]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signs", read_only(self.signs))
+        object.__setattr__(self, "couplings", read_only_arrays(self.couplings))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SiteClasses, (self.signs, dict(self.couplings))
+
+    def __len__(self) -> int:
+        return len(self.signs)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parts:
+    """The parts of some features; see the attributes of `Features`.
+
+    Attributes
+    ----------
+    law : {"classes", "gaussian", "independent"}
+    position : dict of str to ndarray, shape (n_features, n_positions)
+        W restricted to the positional bits.
+    rectified : bool
+    n_sites, weights, classes, covariances
+        None where such features have none.
+    """
+
+    law: Law
+    position: Mapping[Role, np.ndarray]
+    rectified: bool = False
+    n_sites: int | None = None
+    weights: Mapping[Role, np.ndarray] | None = None
+    classes: SiteClasses | None = None
+    covariances: Mapping[Role, np.ndarray] | None = None
+
+
+def parts_of_vectors(arrays: Mapping[Role, Any], n_positions: int) -> Parts:
+    """Return the parts of actual vectors.
+
+    Parameters
+    ----------
+    arrays : dict of str to array_like, shape (n_features, n_sites + n_positions)
+        Entries +-1.
+    n_positions : int
+
+    Returns
+    -------
+    Parts
+
+    Raises
+    ------
+    ValueError
+        If the arrays differ in shape, hold other values than +-1, or leave no semantic site.
+
+    Examples
+    --------
+    >>> parts_of_vectors({role: [[1, 1, -1, 1], [1, -1, 1, 1]] for role in ROLES}, 1).classes.signs.tolist()
+    [[1.0, -1.0], [1.0, 1.0]]
+    """
+    weights = {role: sign_array(role, array) for role, array in arrays.items()}
+    for role, array in weights.items():
+        if array.shape != weights["output"].shape:
+            raise ValueError(f"{role} must have the shape of output, {weights['output'].shape}, got {array.shape}")
+    n_positions = whole("n_positions", n_positions, 0)
+    n_features, n_columns = weights["output"].shape
+    if n_columns <= n_positions:
+        raise ValueError(f"output must have more columns than n_positions = {n_positions}, got {n_columns} columns")
+    n_sites = n_columns - n_positions
+    semantic = {role: array[:, :n_sites] for role, array in weights.items()}
+    # A column and its negative are one class: flip each so that its first entry is +1.
+    flip = semantic["output"][0]
+    columns, member = np.unique((semantic["output"] * flip).T, axis=0, return_inverse=True)
+    couplings: dict[Role, np.ndarray] = {}
+    for role in ROLES:
+        sums = np.zeros((len(columns), n_features))
+        np.add.at(sums, member.ravel(), (semantic[role] * flip).T)
+        couplings[role] = sums / n_sites
+    return Parts(
+        law="classes",
+        n_sites=n_sites,
+        weights=weights,
+        classes=SiteClasses(columns.astype(float), couplings),
+        position={role: array[:, n_sites:].astype(float) for role, array in weights.items()},
+    )

@@ -1,0 +1,283 @@
+"""Features known by their statistics alone.
+
+Each function here returns the parts of features; `Features` has a method of the same name that makes the features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.checks import ROLES, Role, finite, permutation, roles, seed_of, sign_array, whole, within
+from .._util.signs import sign_vectors
+from .feature_parts import Parts, SiteClasses
+from .position import position_weights
+
+Position = Mapping[Role, ArrayLike] | None
+
+
+def from_classes(
+    signs: ArrayLike,
+    *,
+    output: ArrayLike,
+    value: ArrayLike,
+    query: ArrayLike,
+    key: ArrayLike,
+    position: Position = None,
+    rectified: bool = False,
+) -> Parts:
+    r"""Return features given by their site classes alone.
+
+    Parameters
+    ----------
+    signs : array_like, shape (n_classes, n_features)
+        :math:`s_j`, entries +-1. Equal rows and opposite rows are merged.
+    output, value, query, key : array_like, shape (n_classes, n_features)
+        :math:`G^\alpha_j`, finite.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        +-1 columns that read the position, for each role. None: no positional bits.
+    rectified : bool, default=False
+        Whether the positional part is :math:`\max(0, W p / P)` in place of :math:`W p / P`.
+
+    Returns
+    -------
+    Features
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> g = [[0.5, 0.5], [0.5, -0.5]]
+    >>> Features.from_classes([[1, 1], [1, -1]], output=g, value=g, query=g, key=g)
+    Features(n_features=2, n_sites=None, n_positions=0, 2 classes)
+    """
+    signs = sign_array("signs", signs).astype(float)
+    given = zip(ROLES, (output, value, query, key), strict=True)
+    couplings = {role: finite(role, array, signs.shape) for role, array in given}
+    return Parts(
+        law="classes",
+        classes=_merged(signs, couplings),
+        position=position_weights(position, signs.shape[1]),
+        rectified=rectified,
+    )
+
+
+def _merged(signs: np.ndarray, couplings: Mapping[Role, np.ndarray]) -> SiteClasses:
+    """Return site classes without equal or opposite rows, every first entry +1."""
+    flip = signs[:, :1]
+    distinct, member = np.unique(signs * flip, axis=0, return_inverse=True)
+    sums = {role: np.zeros(distinct.shape) for role in ROLES}
+    for role in ROLES:
+        np.add.at(sums[role], member.ravel(), couplings[role] * flip)
+    return SiteClasses(distinct, sums)
+
+
+def correlated(
+    *,
+    output: ArrayLike,
+    value: ArrayLike,
+    query: ArrayLike,
+    key: ArrayLike,
+    four_point: Mapping[Role, ArrayLike] | None = None,
+    position: Position = None,
+) -> Parts:
+    r"""Return features known only through their correlations with the output features.
+
+    They need not belong to any actual vectors. With all sign patterns :math:`s_j`,
+    :math:`G^\alpha_{j,a} = 2^{-(M-1)} \sum_b S_{j,b} C^\alpha_{b,a}`, b over the features
+    and, for M = 3, their product.
+
+    Parameters
+    ----------
+    output, value, query, key : array_like, shape (n_features, n_features)
+        :math:`C^\alpha_{b,a} = \langle W^o_b W^\alpha_a \rangle`, in [-1, 1]; M = 1, 2 or 3.
+    four_point : dict of str to array_like, shape (n_features,), optional
+        :math:`\langle W^o_1 W^o_2 W^o_3 W^\alpha_a \rangle` for each role, for M = 3 only;
+        zero where not given.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        As for :meth:`from_classes`.
+
+    Returns
+    -------
+    Features
+
+    Notes
+    -----
+    Correlations of +-1 variables of higher order than these do not exist for M <= 3; for
+    more features the pair correlations do not determine the dynamics.
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> Features.correlated(output=[[1.0]], value=[[0.3]], query=[[1.0]], key=[[-0.2]]).n_features
+    1
+    """
+    n_features = np.shape(output)[-1] if np.ndim(output) == 2 else 0
+    if n_features not in (1, 2, 3):
+        raise ValueError(f"output must have shape (M, M) with M = 1, 2 or 3, got {np.shape(output)}")
+    fourth = roles("four_point", four_point or {}, partial=True)
+    if fourth and n_features != 3:
+        raise ValueError(f"four_point must be None unless n_features is 3, got it for {n_features}")
+    patterns = sign_vectors(n_features, half=True)
+    products = np.prod(patterns, axis=1)
+    couplings: dict[Role, np.ndarray] = {}
+    for role, array in zip(ROLES, (output, value, query, key), strict=True):
+        total = patterns @ within(role, finite(role, array, (n_features, n_features)), -1.0, 1.0)
+        if role in fourth:
+            name = f"four_point[{role!r}]"
+            total = total + np.outer(products, within(name, finite(name, fourth[role], (n_features,)), -1.0, 1.0))
+        couplings[role] = total / len(patterns)
+    return Parts(law="classes", classes=_merged(patterns, couplings), position=position_weights(position, n_features))
+
+
+def patterns(
+    patterns: Sequence[int],
+    *,
+    output: Sequence[int],
+    value: Sequence[int],
+    query: Sequence[int],
+    key: Sequence[int],
+    position: Position = None,
+    rectified: bool = True,
+) -> Parts:
+    r"""Return features that are hand-set orders of shared patterns.
+
+    Feature a is a copy of base pattern ``patterns[a]`` (patterns may repeat); role
+    :math:`\alpha` reads the features in its own order.
+
+    Parameters
+    ----------
+    patterns : sequence of int, length n_features
+        The base pattern of each feature, numbered from 0.
+    output, value, query, key : sequence of int, length n_features
+        Permutation of the features for each role: role feature a is feature ``order[a]``.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        As for :meth:`from_classes`.
+    rectified : bool, default=True
+        Whether the positional part is :math:`\max(0, W p / P)`.
+
+    Returns
+    -------
+    Features
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> same, cycle = [0, 1, 2], [2, 0, 1]
+    >>> Features.patterns([0, 1, 2], output=same, value=cycle, query=same, key=same)
+    Features(n_features=3, n_sites=None, n_positions=0, 4 classes)
+    """
+    base = np.asarray(patterns)
+    n_features = base.size
+    n_base = int(base.max()) + 1 if n_features and base.dtype.kind in "iu" else 0
+    if base.ndim != 1 or sorted(set(base.tolist())) != list(range(n_base)) or n_base == 0:
+        raise ValueError(f"patterns must number the base patterns 0, 1, ... without gaps, got {base}")
+    given = zip(ROLES, (output, value, query, key), strict=True)
+    orders = {role: permutation(role, order, n_features) for role, order in given}
+    # Each vector of the signs of the base patterns is as likely as the next.
+    signs = sign_vectors(n_base, half=True)
+    columns = signs[:, base]
+    couplings: dict[Role, np.ndarray] = {role: columns[:, order] / len(signs) for role, order in orders.items()}
+    return Parts(
+        law="classes",
+        classes=_merged(columns[:, np.argsort(orders["output"])], couplings),
+        position=position_weights(position, n_features),
+        rectified=rectified,
+    )
+
+
+def gaussian(
+    *, output: ArrayLike, value: ArrayLike, query: ArrayLike, key: ArrayLike, position: Position = None
+) -> Parts:
+    r"""Return jointly Gaussian features, given by their covariances with the output features.
+
+    Parameters
+    ----------
+    output, value, query, key : array_like, shape (n_features, n_features)
+        :math:`C^{\alpha o}_{a,b} = \langle W^\alpha_a W^o_b \rangle`; `output` symmetric and
+        positive semi-definite.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        As for :meth:`from_classes`.
+
+    Returns
+    -------
+    Features
+
+    References
+    ----------
+    .. [1] Stein's lemma: for Gaussian columns the mean overlaps are
+       :math:`\beta C^{\alpha o} A \, E\,\mathrm{sech}^2(\beta\sigma z)`, :math:`\sigma^2 = A C^{oo} A`.
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> c = [[1.0, 0.2], [0.2, 1.0]]
+    >>> Features.gaussian(output=c, value=c, query=c, key=c)
+    Features(n_features=2, n_sites=None, n_positions=0, gaussian)
+    """
+    n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
+    whole("n_features", n_features, 1)
+    shape = (n_features, n_features)
+    given = zip(ROLES, (output, value, query, key), strict=True)
+    covariances = {role: finite(role, array, shape) for role, array in given}
+    own = covariances["output"]
+    if not np.allclose(own, own.T, rtol=1e-12, atol=1e-14):
+        raise ValueError(f"output must be symmetric, got a difference of {np.abs(own - own.T).max():g}")
+    least = np.linalg.eigvalsh(own).min()
+    if least < -1e-12 * max(1.0, np.abs(own).max()):
+        raise ValueError(f"output must be positive semi-definite, got an eigenvalue of {least:g}")
+    return Parts(law="gaussian", covariances=covariances, position=position_weights(position, n_features))
+
+
+def independent(
+    n_features: int,
+    *,
+    output: Sequence[int] | None = None,
+    value: Sequence[int] | None = None,
+    query: Sequence[int] | None = None,
+    key: Sequence[int] | None = None,
+    seed: int | None = None,
+    position: Position = None,
+) -> Parts:
+    r"""Return independent +-1 vectors over infinitely many sites, which the roles read in their own orders.
+
+    The averages run over all 2**n_features sign columns, exactly, at a cost that grows like
+    n_features: hundreds of features are no trouble.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features, M.
+    output, value, query, key : sequence of int, length n_features, optional
+        Permutation of the vectors for each role: role feature a is vector ``order[a]``.
+    seed : int, optional
+        Seed of ``numpy.random.default_rng``, to draw the orders that are not given. None: they
+        are the identity.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        As for :meth:`from_classes`.
+
+    Returns
+    -------
+    Features
+
+    Notes
+    -----
+    With :math:`\sigma` uniform in :math:`\{-1, 1\}^M`,
+    :math:`E\,\sigma_a \tanh(\beta \sigma \cdot A) = \int_0^\infty \sin(k A_a)
+    \prod_{c \ne a} \cos(k A_c) / (\beta \sinh(\pi k / 2\beta))\, dk`.
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> Features.independent(n_features=400, seed=0)
+    Features(n_features=400, n_sites=None, n_positions=0, independent)
+    """
+    n_features = whole("n_features", n_features, 1)
+    rng = None if seed is None else np.random.default_rng(seed_of(seed))
+    orders = {}
+    for role, order in zip(ROLES, (output, value, query, key), strict=True):
+        drawn = np.arange(n_features) if rng is None else rng.permutation(n_features)
+        orders[role] = permutation(role, drawn if order is None else order, n_features)
+    same = {role: np.equal.outer(order, orders["output"]).astype(float) for role, order in orders.items()}
+    return Parts(law="independent", covariances=same, position=position_weights(position, n_features))
