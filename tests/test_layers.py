@@ -15,8 +15,8 @@ import dmft
 HOME = Path(dmft.__file__).parent
 # The floors by folder: a room imports from rooms on lower floors, and from itself.
 FLOOR = {
-    "_kernels": 0, "_version": 0, "_util": 0, "csrc": 0, "figures": 0,
-    "gaussian": 1, "dynamics": 1, "store": 1,
+    "_kernels": 0, "_version": 0, "_util": 0, "csrc": 0,
+    "figures": 1, "gaussian": 1, "dynamics": 1, "store": 1,
     "sweeps": 2,
     "attention": 3, "ising": 3,
     "runfile": 4, "__init__": 4,

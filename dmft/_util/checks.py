@@ -102,10 +102,12 @@ def number(name: str, value: ArrayLike, low: float = -np.inf, high: float = np.i
     return float(within(name, finite(name, value, ()), low, high))
 
 
-def whole(name: str, value: Any, low: int = 0) -> int:
-    """Return `value` as an int of at least `low`."""
-    if isinstance(value, bool | np.bool_) or not isinstance(value, int | np.integer) or value < low:
-        raise ValueError(f"{name} must be a whole number >= {low}, got {value!r}")
+def whole(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
+    """Return `value` as an int of at least `low`, and at most `high`."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)
+    if not is_whole or value < low or (high is not None and value > high):
+        rule = f">= {low}" if high is None else f"in {low}..{high}"
+        raise ValueError(f"{name} must be a whole number {rule}, got {value!r}")
     return int(value)
 
 

@@ -6,14 +6,14 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 """
 
 from ._branches import branches
-from ._cycle_branch import cycle_branch
+from ._cycles import cycle_branch
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
-from ._ising import curves, maps
-from ._networks import beside_theory, scaling, transition
+from ._file import save
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
+from ._panels import curves, maps
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
 from ._regimes import basin_map, coexisting, regime_strip
-from ._save import save
+from ._sizes import beside_theory, scaling, transition
 
 __all__ = [
     "autocorrelation",

@@ -1,8 +1,20 @@
-"""Continuation diagrams: attractors followed from several anchors, and where they differ."""
+"""Attractors followed along a parameter from several anchors, and where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import COLORS, NEW, WIDTHS, checked, drawing_axes, styled
+from ._arrays import checked, parameters
+from ._style import COLORS, Look, Width, drawing_axes, drawing_figure, inches, legend_above, styled
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COMMON = "0.35"  # where branches agree
 _SHADE = "#F0E442"
@@ -10,18 +22,18 @@ _SHADE = "#F0E442"
 
 @styled
 def branches(
-    parameter,
-    values,
-    exponents=None,
+    parameter: ArrayLike,
+    values: ArrayLike,
+    exponents: ArrayLike | None = None,
     *,
-    names=("up", "down"),
-    differ=None,
-    intervals=(),
-    width="page",
-    figure=None,
-    parameter_label=r"$\beta$",
-    value_label=r"$A_1$",
-):
+    names: Sequence[str] = ("up", "down"),
+    differ: ArrayLike | None = None,
+    intervals: Sequence[tuple[float, float]] = (),
+    width: Width = "page",
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+    value_label: str = r"$A_1$",
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw the orbits of branches that were followed, and their leading exponents under them.
 
     Where all branches agree they are drawn in one grey, elsewhere each in a colour of its own; the
@@ -57,11 +69,10 @@ def branches(
     >>> [line.get_label() for line in axes[0].lines]
     ['both', 'up', 'down']
     """
-    from matplotlib.figure import Figure, FigureBase
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     shape = (len(names), len(parameter), "n_rows")
     values = checked("values", values, shape, may_hold=("nan",))
     if exponents is not None:
@@ -71,24 +82,19 @@ def branches(
         raise ValueError(f"differ must have shape {parameter.shape}, got {differ.shape}")
     if not 1 <= len(names) <= len(COLORS):
         raise ValueError(f"names must be 1 to {len(COLORS)}, got {len(names)}")
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
-    if width not in WIDTHS:
-        raise ValueError(f"width must be one of {', '.join(map(repr, WIDTHS))}, got {width!r}")
     order = np.argsort(parameter)
     parameter, values, differ = parameter[order], values[:, order], differ[order]
     ratios = [5, 3][: 1 if exponents is None else 2]
-    if figure is None:
-        height = WIDTHS[width] ** 0.7 * (0.98 if exponents is None else 1.4)
-        figure = Figure(figsize=(WIDTHS[width], height), **NEW)
-        figure.get_layout_engine().set(h_pad=0.02, hspace=0)
+    across = inches(width)
+    size = (across, across**0.7 * (0.98 if exponents is None else 1.4))
+    figure = drawing_figure(figure, size, h_pad=0.02, hspace=0)
     axes = figure.subplots(len(ratios), sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     agree = "both" if len(names) == 2 else "all"
     parts = [(agree, _COMMON, 0, ~differ)] if not differ.all() else []
     parts += [(name, COLORS[i], i, differ) for i, name in enumerate(names)] if differ.any() else []
 
     ax = drawing_axes(axes[0])
-    look = {"linestyle": "none", "marker": "o", "markersize": 0.6, "markeredgewidth": 0, "rasterized": True}
+    look: Look = {"linestyle": "none", "marker": "o", "markersize": 0.6, "markeredgewidth": 0, "rasterized": True}
     for name, color, branch, where in parts:
         x = np.repeat(parameter[where], values.shape[2])
         ax.plot(x, values[branch, where].ravel(), color=color, label=name, **look)
@@ -116,10 +122,9 @@ def branches(
         ax.margins(x=0)
     axes[-1].set_xlabel(parameter_label)
     look = {"linestyle": "none", "marker": "o", "markersize": 4}
-    handles = [Line2D([], [], color=color, label=name, **look) for name, color, _, _ in parts]
+    handles: list[Artist] = [Line2D([], [], color=color, label=name, **look) for name, color, _, _ in parts]
     if intervals:
         handles.append(Patch(color=_SHADE, alpha=0.35, linewidth=0, label="coexistence"))
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.0, "frameon": False}
-    axes[0].legend(handles=handles, ncols=len(handles), handlelength=1.0, columnspacing=1.0, fontsize=8, **place)
+    legend_above(axes[0], handles, ncols=len(handles), handlelength=1.0, fontsize=8)
     figure.align_ylabels(axes)
     return figure, tuple(axes)

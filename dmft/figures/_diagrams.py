@@ -1,14 +1,48 @@
-"""Diagrams against a parameter: orbits as densities, exponents, both on one axis."""
+"""Diagrams against one parameter: orbits as densities, exponents, both on one axis."""
 
-import functools
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import COLORS, NEW, WIDTHS, checked, draw_points, drawing_axes, edges, legend, look_of, styled, whole
+from .._util.checks import whole
+from ._arrays import checked, parameters
+from ._cells import edges
+from ._density import density_image
 from ._regimes import regime_strip
+from ._style import (
+    COLORS,
+    Look,
+    Width,
+    draw_points,
+    drawing_axes,
+    drawing_figure,
+    inches,
+    legend,
+    look_of,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
+    from matplotlib.lines import Line2D
 
 
-def _draw_exponents(ax, x, exponents, stderr, n_shown, **settings):
+def _draw_exponents(
+    ax: Axes | None,
+    x: np.ndarray,
+    exponents: np.ndarray,
+    stderr: np.ndarray | None,
+    n_shown: int | None,
+    **settings: Any,
+) -> tuple[tuple[Line2D, ...], tuple[PolyCollection, ...]]:
     """Draw the leading exponents against `x`, the first one in front; return lines and bands."""
     k = exponents.shape[1]
     n_shown = min(4, k) if n_shown is None else whole("n_shown", n_shown, 1, k)
@@ -21,7 +55,7 @@ def _draw_exponents(ax, x, exponents, stderr, n_shown, **settings):
     for i, y in enumerate(exponents.T):
         seen = np.pad(np.isfinite(y), 1)
         alone = np.flatnonzero(seen[1:-1] & ~seen[:-2] & ~seen[2:]).tolist()  # a line needs two points
-        look = {"linewidth": 0.7 if i else 1.3, "marker": ".", "markersize": 3, "markevery": alone}
+        look: Look = {"linewidth": 0.7 if i else 1.3, "marker": ".", "markersize": 3, "markevery": alone}
         lines += ax.plot(x, y, **look_of(i), **look, zorder=2.5 - 0.01 * i, label=rf"$\lambda_{{{i + 1}}}$")
         if stderr is not None:
             look = {"color": COLORS[i % 7], "alpha": 0.3, "linewidth": 0}
@@ -38,59 +72,23 @@ def _draw_exponents(ax, x, exponents, stderr, n_shown, **settings):
         pad = 0.06 * (high - low) or 0.1
         ax.set_ylim(min(low - pad, before[0]), max(high + pad, before[1]))
     ax.margins(x=0)
-    legend(ax, [line for line in lines if np.any(line.get_ydata() > ax.get_ylim()[0])])
+    legend(ax, [line for line in lines if np.any(np.asarray(line.get_ydata()) > ax.get_ylim()[0])])
     return tuple(lines), tuple(bands)
-
-
-def _pooled(cells, edges, pixels):
-    """Return the largest of the `cells` (axis 0) that each pixel touches, 0 where it touches none."""
-    low, high = np.minimum(pixels[1:], pixels[:-1]), np.maximum(pixels[1:], pixels[:-1])
-    first = np.clip(np.searchsorted(edges, low, "right") - 1, 0, len(cells))
-    last = np.clip(np.searchsorted(edges, high, "left"), 0, len(cells))
-    padded = np.concatenate([cells, np.zeros_like(cells[:1])])  # reduceat wants every index to exist
-    pooled = np.maximum.reduceat(padded, np.stack([first, last], axis=1).ravel(), axis=0)[::2]
-    pooled[first >= last] = 0
-    return pooled
-
-
-@functools.cache
-def _density_image():
-    """Return the class of the image that loses no cell, however small it is drawn.
-
-    With several columns to a pixel a mesh shows one of them, or none: a fixed point turns into
-    dashes, a narrow window of cycles vanishes. This image shows the largest share in each pixel,
-    at the resolution of each drawing. Made by a function because matplotlib comes late.
-    """
-    from matplotlib.image import PcolorImage
-    from matplotlib.transforms import IdentityTransform
-
-    class DensityImage(PcolorImage):
-        def make_image(self, renderer, magnification=1.0, unsampled=False):
-            left, bottom, right, top = np.floor(self.axes.bbox.extents * magnification + 0.5)
-            to_data = self.axes.transData.inverted().transform
-            x, y = np.arange(left, right + 1) / magnification, np.arange(bottom, top + 1) / magnification
-            x = to_data(np.stack([x, np.full_like(x, y[0])], axis=1))[:, 0]
-            y = to_data(np.stack([np.full_like(y, left / magnification), y], axis=1))[:, 1]
-            pooled = _pooled(_pooled(self.get_array().filled(0), self.y_edges, y).T, self.x_edges, x).T
-            image = self.to_rgba(np.ma.masked_equal(pooled, 0), bytes=True)
-            return image, left / magnification, bottom / magnification, IdentityTransform()
-
-    return DensityImage
 
 
 @styled
 def bifurcation(
-    parameter,
-    values,
+    parameter: ArrayLike,
+    values: ArrayLike,
     *,
-    ax=None,
-    bins=400,
-    value_range=None,
-    style="density",
-    parameter_label=r"$\beta$",
-    value_label=r"$A_1$",
-    cmap="magma_r",
-):
+    ax: Axes | None = None,
+    bins: int = 400,
+    value_range: tuple[float, float] | None = None,
+    style: Literal["density", "points"] = "density",
+    parameter_label: str = r"$\beta$",
+    value_label: str = r"$A_1$",
+    cmap: str | Colormap = "magma_r",
+) -> AxesImage | Line2D:
     r"""Draw where the orbit of each parameter value spends its time.
 
     The colour is the share of the rows of that column in the bin, on a logarithmic scale up to 1:
@@ -131,7 +129,7 @@ def bifurcation(
     import matplotlib
     from matplotlib.colors import ListedColormap, LogNorm
 
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     values = checked("values", values, (len(parameter), "n_rows"), may_hold=("nan",))
     bins = whole("bins", bins, 1, 10**5)
     order = np.argsort(parameter)
@@ -169,9 +167,8 @@ def bifurcation(
     x_edges, y_edges = edges(parameter), np.linspace(low, high, bins + 1)
     extent = (*x_edges[[0, -1]], *y_edges[[0, -1]])
     # Below a tenth of the even share all is as pale: a handful of rows should not set the scale.
-    look = {"norm": LogNorm(0.1 / bins, 1.0), "cmap": cmap, "extent": extent}
-    image = _density_image()(ax, x_edges, y_edges, share, **look)
-    image.x_edges, image.y_edges = x_edges, y_edges
+    look: Look = {"norm": LogNorm(0.1 / bins, 1.0), "cmap": cmap, "extent": extent}
+    image = density_image(ax, x_edges, y_edges, share, **look)
     image.set_clip_path(ax.patch)
     image.sticky_edges.y.clear()  # what lies at the end of the range should not lie on the frame
     ax.add_image(image)
@@ -180,13 +177,22 @@ def bifurcation(
     return image
 
 
-def _not_negative(stderr):
+def _not_negative(stderr: np.ndarray) -> None:
+    """Raise if an error is negative."""
     if np.fmin.reduce(stderr, axis=None) < 0:
         raise ValueError(f"stderr must be >= 0, got {np.fmin.reduce(stderr, axis=None)}")
 
 
 @styled
-def lyapunov_spectrum(parameter, exponents, *, stderr=None, n_shown=None, ax=None, parameter_label=r"$\beta$"):
+def lyapunov_spectrum(
+    parameter: ArrayLike,
+    exponents: ArrayLike,
+    *,
+    stderr: ArrayLike | None = None,
+    n_shown: int | None = None,
+    ax: Axes | None = None,
+    parameter_label: str = r"$\beta$",
+) -> tuple[tuple[Line2D, ...], tuple[PolyCollection, ...]]:
     r"""Draw the leading Lyapunov exponents against a parameter.
 
     The limits hold zero and the two leading exponents; the deepest of many may leave at the bottom.
@@ -228,19 +234,19 @@ def lyapunov_spectrum(parameter, exponents, *, stderr=None, n_shown=None, ax=Non
 
 @styled
 def diagram(
-    parameter,
-    values,
-    exponents=None,
+    parameter: ArrayLike,
+    values: ArrayLike,
+    exponents: ArrayLike | None = None,
     *,
-    stderr=None,
-    n_shown=None,
-    regime=None,
-    names=(),
-    width="column",
-    figure=None,
-    parameter_label=r"$\beta$",
-    **options,
-):
+    stderr: ArrayLike | None = None,
+    n_shown: int | None = None,
+    regime: ArrayLike | None = None,
+    names: Sequence[str] = (),
+    width: Width = "column",
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+    **options: Any,
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw the bifurcation diagram, under it the regimes and the spectrum of exponents, on one axis.
 
     Parameters
@@ -268,25 +274,18 @@ def diagram(
     >>> len(axes), [float(x) for x in axes[1].get_xlim()]
     (2, [-0.5, 1.5])
     """
-    from matplotlib.figure import Figure, FigureBase
-
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
-    if width not in WIDTHS:
-        raise ValueError(f"width must be one of {', '.join(map(repr, WIDTHS))}, got {width!r}")
-    lanes = 0 if regime is None else len(np.unique(regime))
-    ratios = [5.0, *([0.35 * lanes] if lanes else []), *([] if exponents is None else [3.0])]
-    if figure is None:
-        height = WIDTHS[width] ** 0.7 * 0.98 * (sum(ratios) / 5) ** 0.8  # a page is the wider shape
-        figure = Figure(figsize=(WIDTHS[width], height), **NEW)
-        figure.get_layout_engine().set(h_pad=0.02, hspace=0)
+    lanes = 0.0 if regime is None else 0.35 * len(np.unique(regime))
+    ratios = [5.0, *([] if regime is None else [lanes]), *([] if exponents is None else [3.0])]
+    across = inches(width)
+    size = (across, across**0.7 * 0.98 * (sum(ratios) / 5) ** 0.8)  # a page is the wider shape
+    figure = drawing_figure(figure, size, h_pad=0.02, hspace=0)
     axes = figure.subplots(len(ratios), sharex=True, squeeze=False, height_ratios=ratios)[:, 0]
     bifurcation(parameter, values, ax=axes[0], parameter_label=parameter_label, **options)
-    if lanes:
+    if regime is not None:
         regime_strip(parameter, regime, names, ax=axes[1], parameter_label=parameter_label)
     if exponents is not None:
-        shown = {"stderr": stderr, "n_shown": n_shown, "parameter_label": parameter_label}
-        lyapunov_spectrum(parameter, exponents, ax=axes[-1], **shown)
+        below = {"ax": axes[-1], "parameter_label": parameter_label}
+        lyapunov_spectrum(parameter, exponents, stderr=stderr, n_shown=n_shown, **below)
     for ax in axes[:-1]:
         ax.set_xlabel("")
     figure.align_ylabels(axes)
@@ -294,7 +293,14 @@ def diagram(
 
 
 @styled
-def running_exponents(n_steps, running, *, stderr=None, n_shown=None, ax=None):
+def running_exponents(
+    n_steps: ArrayLike,
+    running: ArrayLike,
+    *,
+    stderr: ArrayLike | None = None,
+    n_shown: int | None = None,
+    ax: Axes | None = None,
+) -> tuple[Line2D, ...]:
     r"""Draw how the running Lyapunov exponents settle, and within which errors.
 
     Parameters

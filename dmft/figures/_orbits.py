@@ -1,12 +1,26 @@
-"""Pictures of one orbit: in time, in a plane, its spectrum and correlations."""
+"""One orbit in time and in a plane, its power spectrum and its autocorrelation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import checked, draw_lines, draw_points, drawing_axes, feature_names, series, styled, whole
+from .._util.checks import whole
+from ._arrays import checked, feature_names, series
+from ._style import draw_lines, draw_points, drawing_axes, styled, three_dimensional
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 
 @styled
-def trajectory(values, *, ax=None, first=0, labels="A"):
+def trajectory(
+    values: ArrayLike, *, ax: Axes | None = None, first: int = 0, labels: str | Sequence[str] = "A"
+) -> tuple[Line2D, ...]:
     r"""Draw each feature against the token step.
 
     Parameters
@@ -42,7 +56,13 @@ def trajectory(values, *, ax=None, first=0, labels="A"):
 
 
 @styled
-def phase_plane(values, *, components=(0, 1), ax=None, labels="A"):
+def phase_plane(
+    values: ArrayLike,
+    *,
+    components: Sequence[int] = (0, 1),
+    ax: Axes | None = None,
+    labels: str | Sequence[str] = "A",
+) -> Line2D:
     r"""Draw one feature against another, or three of them in space, as rasterised dots.
 
     Parameters
@@ -78,16 +98,24 @@ def phase_plane(values, *, components=(0, 1), ax=None, labels="A"):
     ax.locator_params(nbins=5)
     ax.set(xlabel=names[columns[0]], ylabel=names[columns[1]])
     if len(columns) == 3:
-        ax.set_zlabel(names[columns[2]])
-        ax.set_box_aspect(None, zoom=0.85)  # or the labels fall off the figure
-        for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        space = three_dimensional(ax)
+        space.set_zlabel(names[columns[2]])
+        space.set_box_aspect(None, zoom=0.85)  # or the labels fall off the figure
+        for axis in (space.xaxis, space.yaxis, space.zaxis):
             axis.labelpad = -2
             axis.set_tick_params(pad=0)
     return draw_points(ax, *chosen.T)
 
 
 @styled
-def power_spectrum(values, *, ax=None, window="hann", n_segment=None, labels="A"):
+def power_spectrum(
+    values: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    window: str | tuple[Any, ...] = "hann",
+    n_segment: int | None = None,
+    labels: str | Sequence[str] = "A",
+) -> tuple[Line2D, ...]:
     r"""Draw the power of each feature against frequency, one-sided, without the mean.
 
     A cosine of amplitude c at a frequency of the grid has a peak of height :math:`c^2/2`.
@@ -135,13 +163,15 @@ def power_spectrum(values, *, ax=None, window="hann", n_segment=None, labels="A"
     return lines
 
 
-def _constant(values):
+def _constant(values: np.ndarray) -> np.ndarray:
     """Return which columns do not change but for rounding."""
     return np.ptp(values, axis=0) <= 1e-14 * np.abs(values).max(axis=0)
 
 
 @styled
-def autocorrelation(values, *, max_lag, ax=None, labels="A"):
+def autocorrelation(
+    values: ArrayLike, *, max_lag: int, ax: Axes | None = None, labels: str | Sequence[str] = "A"
+) -> tuple[Line2D, ...]:
     r"""Draw the autocorrelation of each feature, 1 at lag 0.
 
     .. math:: C_\tau = \sum_t (x_t - \bar x)(x_{t+\tau} - \bar x) \Big/ \sum_t (x_t - \bar x)^2

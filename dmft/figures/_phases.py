@@ -1,34 +1,35 @@
 """Phase diagrams: the leading exponent with its sign, the regime, the period, over two parameters."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import NEW, WIDTHS, checked, drawing_axes, edges, styled
+from ._arrays import checked
+from ._cells import colorbar, mesh
 from ._regimes import REGIME_COLORS
+from ._style import WIDTHS, Look, drawing_axes, drawing_figure, styled
 
-
-def _mesh(ax, x, y, values, **look):
-    """Draw cells round the points; what is masked shows the grey of the axes."""
-    x, y = (checked(name, v, (f"n_{name}",)).astype(float) for name, v in (("x", x), ("y", y)))
-    for name, line in (("x", x), ("y", y)):
-        if len(np.unique(line)) < len(line):
-            raise ValueError(f"{name} must be distinct, got {len(line) - len(np.unique(line))} values twice")
-    across, up = np.argsort(x), np.argsort(y)
-    cells = values[np.ix_(across, up)].T
-    ax.set_facecolor("0.75")
-    return ax.pcolormesh(edges(x[across]), edges(y[up]), cells, rasterized=True, **look)
-
-
-def _bar(ax, mesh, label, **how):
-    bar = ax.figure.colorbar(mesh, ax=ax, pad=0.02, aspect=25, **how)
-    bar.outline.set_linewidth(0.6)
-    bar.ax.tick_params(labelsize=8, width=0.6, length=2.5, which="both")
-    bar.ax.tick_params(length=1.5, which="minor")
-    bar.set_label(label, size=9)
-    return bar
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.figure import Figure
 
 
 @styled
-def exponent_map(x, y, exponent, *, ax=None, x_label=r"$\beta$", y_label=r"$\gamma$", limits=None):
+def exponent_map(
+    x: ArrayLike,
+    y: ArrayLike,
+    exponent: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\gamma$",
+    limits: tuple[float, float] | None = None,
+) -> QuadMesh:
     r"""Draw an exponent over two parameters, white at zero: blue shrinks, red grows.
 
     Each side has a scale of its own, in which colours go with the root of the exponent: weak chaos
@@ -59,36 +60,46 @@ def exponent_map(x, y, exponent, *, ax=None, x_label=r"$\beta$", y_label=r"$\gam
     from matplotlib.colors import FuncNorm
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    values = checked("exponent", exponent, (len(x), len(y)), may_hold=("nan", "-inf")).astype(float)
+    values = checked("exponent", exponent, (np.size(x), np.size(y)), may_hold=("nan", "-inf")).astype(float)
     limits = _limits(values) if limits is None else limits
     low, high = map(float, checked("limits", limits, (2,)))
     if not low < 0 < high:
         raise ValueError(f"limits must be (below, above) with below < 0 < above, got {limits!r}")
     ax = drawing_axes(ax)
 
-    def size(value):
+    def size(value: np.ndarray) -> np.ndarray:
         return np.where(np.asarray(value) < 0, -low, high)
 
-    def to_color(value):
+    def to_color(value: np.ndarray) -> np.ndarray:
         return np.sign(value) * np.sqrt(np.abs(value) / size(value))
 
-    def from_color(color):
+    def from_color(color: np.ndarray) -> np.ndarray:
         return np.sign(color) * np.square(color) * size(color)
 
     norm = FuncNorm((to_color, from_color), low, high)
     cells = np.ma.masked_where(np.isnan(values), np.maximum(values, low))
-    mesh = _mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
-    bar = _bar(ax, mesh, r"$\lambda_1$ (nats/step)", extend="min" if np.any(values < low) else "neither")
+    drawn = mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
+    bar = colorbar(ax, drawn, r"$\lambda_1$ (nats/step)", extend="min" if np.any(values < low) else "neither")
     ticks = sorted({0.0, *(_rounded(part * end) for end in (low, high) for part in (0.04, 0.25, 1.0))})
     bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter("{x:g}")
     ax.set(xlabel=x_label, ylabel=y_label)
-    return mesh
+    return drawn
 
 
 @styled
-def regime_map(x, y, regime, *, names, ax=None, computed=None, x_label=r"$\beta$", y_label=r"$\gamma$"):
+def regime_map(
+    x: ArrayLike,
+    y: ArrayLike,
+    regime: ArrayLike,
+    *,
+    names: Sequence[str],
+    ax: Axes | None = None,
+    computed: ArrayLike | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\gamma$",
+) -> QuadMesh:
     r"""Draw a label over two parameters, with a legend of those that occur.
 
     Parameters
@@ -119,7 +130,7 @@ def regime_map(x, y, regime, *, names, ax=None, computed=None, x_label=r"$\beta$
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
-    regime = checked("regime", regime, (len(x), len(y)))
+    regime = checked("regime", regime, (np.size(x), np.size(y)))
     if regime.dtype.kind not in "iu":
         raise ValueError(f"regime must hold whole numbers, got dtype {regime.dtype}")
     if not 1 <= len(names) <= len(REGIME_COLORS):
@@ -128,14 +139,14 @@ def regime_map(x, y, regime, *, names, ax=None, computed=None, x_label=r"$\beta$
     ax = drawing_axes(ax)
     colors = ListedColormap(REGIME_COLORS[: len(names)])
     norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
-    mesh = _mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm)
+    drawn = mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm)
     if computed is not None:
         computed = np.asarray(computed, dtype=bool)
         if computed.shape != regime.shape:
             raise ValueError(f"computed must have shape {regime.shape}, got {computed.shape}")
         i, j = np.nonzero(computed)
         size = 0.5 * np.clip(120 / max(regime.shape), 0.3, 3)
-        look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
+        look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
         ax.plot(np.asarray(x)[i], np.asarray(y)[j], color="0.35", **look)
     patches = [
         Patch(facecolor=REGIME_COLORS[i], edgecolor="0.4", linewidth=0.4, label=names[i])
@@ -143,17 +154,25 @@ def regime_map(x, y, regime, *, names, ax=None, computed=None, x_label=r"$\beta$
     ]
     if not known.all():
         patches.append(Patch(facecolor="0.75", edgecolor="0.4", linewidth=0.4, hatch="///", label="unknown"))
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "frameon": False}
+    place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "frameon": False}
     ax.legend(
         handles=patches, ncols=4 if len(patches) <= 4 else 3, handlelength=1.0, columnspacing=1.0, fontsize=8, **place
     )
     ax.set(xlabel=x_label, ylabel=y_label)
     ax.margins(0)
-    return mesh
+    return drawn
 
 
 @styled
-def period_map(x, y, period, *, ax=None, x_label=r"$\beta$", y_label=r"$\gamma$"):
+def period_map(
+    x: ArrayLike,
+    y: ArrayLike,
+    period: ArrayLike,
+    *,
+    ax: Axes | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\gamma$",
+) -> QuadMesh:
     r"""Draw the period of cycles over two parameters, on a logarithmic scale.
 
     Parameters
@@ -179,22 +198,34 @@ def period_map(x, y, period, *, ax=None, x_label=r"$\beta$", y_label=r"$\gamma$"
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-    period = checked("period", period, (len(x), len(y)), may_hold=("nan",)).astype(float)
+    period = checked("period", period, (np.size(x), np.size(y)), may_hold=("nan",)).astype(float)
     cells = np.ma.masked_array(period, ~(period >= 1))
     low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 2.0)
     ax = drawing_axes(ax)
-    mesh = _mesh(ax, x, y, cells, cmap="viridis_r", norm=LogNorm(low, max(high, 1.5 * low)))
-    bar = _bar(ax, mesh, "period (steps)")
+    drawn = mesh(ax, x, y, cells, cmap="viridis_r", norm=LogNorm(low, max(high, 1.5 * low)))
+    bar = colorbar(ax, drawn, "period (steps)")
     ticks = [low * 2**k for k in range(12) if low * 2**k <= high] or [low]
     bar.ax.yaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 7)]))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.ax.yaxis.set_major_formatter(ScalarFormatter())
     ax.set(xlabel=x_label, ylabel=y_label)
-    return mesh
+    return drawn
 
 
 @styled
-def phase_diagram(x, y, exponent=None, regime=None, period=None, *, names=(), computed=None, figure=None, **labels):
+def phase_diagram(
+    x: ArrayLike,
+    y: ArrayLike,
+    exponent: ArrayLike | None = None,
+    regime: ArrayLike | None = None,
+    period: ArrayLike | None = None,
+    *,
+    names: Sequence[str] = (),
+    computed: ArrayLike | None = None,
+    figure: Figure | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\gamma$",
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw what is known over two parameters, a panel each: leading exponent, regime, period.
 
     Parameters
@@ -206,8 +237,7 @@ def phase_diagram(x, y, exponent=None, regime=None, period=None, *, names=(), co
         As in :func:`regime_map`.
     figure : matplotlib Figure or None, default=None
         Used as it is; None makes one that pyplot does not know of.
-    **labels : str
-        ``x_label`` and ``y_label``.
+    x_label, y_label : str
 
     Returns
     -------
@@ -220,26 +250,35 @@ def phase_diagram(x, y, exponent=None, regime=None, period=None, *, names=(), co
     >>> len(axes)
     2
     """
-    draws = []
+    labels = {"x_label": x_label, "y_label": y_label}
+    draws: list[Callable[[Axes], QuadMesh]] = []
     if exponent is not None:
-        draws.append(lambda ax: exponent_map(x, y, exponent, ax=ax, **labels))
+        draws.append(lambda ax: exponent_map(x, y, exponent, ax=ax, x_label=x_label, y_label=y_label))
     if regime is not None:
         draws.append(lambda ax: regime_map(x, y, regime, names=names, ax=ax, computed=computed, **labels))
     if period is not None:
         draws.append(lambda ax: period_map(x, y, period, ax=ax, **labels))
     if not draws:
         raise ValueError("phase_diagram needs exponent, regime or period, got none")
-    figure, axes = _figure(figure, len(draws))
+    figure, axes = _row(figure, len(draws))
     for ax, draw in zip(axes, draws, strict=True):
         draw(ax)
         ax.label_outer()
-        if ax.get_legend() and len(draws) == 3:
-            ax.get_legend().set_ncols(2)  # or it would take the width of its neighbours
+        if (legend := ax.get_legend()) and len(draws) == 3:
+            legend.set_ncols(2)  # or it would take the width of its neighbours
     return figure, tuple(axes)
 
 
 @styled
-def exponent_maps(x, y, panels, *, figure=None, **labels):
+def exponent_maps(
+    x: ArrayLike,
+    y: ArrayLike,
+    panels: Mapping[str, ArrayLike],
+    *,
+    figure: Figure | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\gamma$",
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw one exponent of several branches over two parameters, side by side on one scale.
 
     Parameters
@@ -249,8 +288,7 @@ def exponent_maps(x, y, panels, *, figure=None, **labels):
         By the title of the panel; as in :func:`exponent_map`.
     figure : matplotlib Figure or None, default=None
         Used as it is; None makes one that pyplot does not know of.
-    **labels : str
-        ``x_label`` and ``y_label``.
+    x_label, y_label : str
 
     Returns
     -------
@@ -266,35 +304,30 @@ def exponent_maps(x, y, panels, *, figure=None, **labels):
     """
     if not panels:
         raise ValueError("panels must hold at least one array, got none")
-    figure, axes = _figure(figure, len(panels))
+    figure, axes = _row(figure, len(panels))
     known = np.concatenate([np.ravel(np.asarray(values, dtype=float)) for values in panels.values()])
     limits = _limits(known)
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
-        exponent_map(x, y, values, ax=ax, limits=limits, **labels)
+        exponent_map(x, y, values, ax=ax, limits=limits, x_label=x_label, y_label=y_label)
         ax.set_title(title, fontsize=9)
         ax.label_outer()
     return figure, tuple(axes)
 
 
-def _figure(figure, n):
+def _row(figure: Figure | None, n: int) -> tuple[Figure, Sequence[Axes]]:
     """Return a figure and its axes, `n` in a row."""
-    from matplotlib.figure import Figure, FigureBase
-
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
-    if figure is None:
-        size = (WIDTHS["column"] if n == 1 else WIDTHS["page"], 2.7 if n == 1 else 2.6 if n == 2 else 2.1)
-        figure = Figure(figsize=size, **NEW)
+    size = (WIDTHS["column"] if n == 1 else WIDTHS["page"], 2.7 if n == 1 else 2.6 if n == 2 else 2.1)
+    figure = drawing_figure(figure, size)
     return figure, figure.subplots(1, n, squeeze=False)[0]
 
 
-def _rounded(value):
+def _rounded(value: float) -> float:
     """Return 1, 2 or 5 times a power of ten, of the sign of the value and no larger than it."""
     power = 10 ** np.floor(np.log10(abs(value)))
     return float(np.sign(value) * power * max(digit for digit in (1, 2, 5) if digit <= abs(value) / power * (1 + 1e-9)))
 
 
-def _limits(values):
+def _limits(values: np.ndarray) -> tuple[float, float]:
     """Return the ends of the colours: all values above zero, all but the lowest 2 % below."""
     below, above = values[np.isfinite(values) & (values < 0)], values[values > 0]
     low = np.percentile(below, 2) if below.size else 0.0

@@ -1,22 +1,36 @@
-"""What orbits settle on: a strip of regimes along a parameter, coexisting attractors, basins."""
+"""Regimes of orbits along a parameter, attractors that coexist, and their basins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import COLORS, NEW, WIDTHS, checked, drawing_axes, edges, styled, whole
+from .._util.checks import whole
+from ._arrays import checked, indices, parameters
+from ._cells import edges
+from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import PolyCollection, QuadMesh
+    from matplotlib.figure import Figure
 
 # Apart in hue and in lightness, so that print without colour and every kind of sight tell them apart.
 REGIME_COLORS = ("#BBBBBB", "#56B4E9", "#009E73", "#D55E00", "#000000", "#E69F00", "#CC79A7", "#0072B2")
 
 
-def _indices(name, values, shape, names):
-    values = checked(name, values, shape)
-    if values.dtype.kind not in "iu" or values.min() < -1 or values.max() >= len(names):
-        raise ValueError(f"{name} must hold indices into names, below {len(names)}, or -1, got {values.max()}")
-    return values
-
-
 @styled
-def regime_strip(parameter, regime, names, *, ax=None, parameter_label=r"$\beta$"):
+def regime_strip(
+    parameter: ArrayLike,
+    regime: ArrayLike,
+    names: Sequence[str],
+    *,
+    ax: Axes | None = None,
+    parameter_label: str = r"$\beta$",
+) -> dict[str, PolyCollection]:
     r"""Draw what the orbit settles on along a parameter: a lane for each regime that occurs.
 
     The lane tells the regime as well as its colour does.
@@ -49,20 +63,21 @@ def regime_strip(parameter, regime, names, *, ax=None, parameter_label=r"$\beta$
 
     names = list(names)
     whole("the number of names", len(names), 1, len(REGIME_COLORS))
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
-    regime = _indices("regime", regime, (len(parameter),), names)
+    parameter = parameters("parameter", parameter)
+    regime = indices("regime", regime, (len(parameter),), names)
     order = np.argsort(parameter)
     sides, regime = edges(parameter[order]), regime[order]
     ax = drawing_axes(ax)
     present = [i for i in range(len(names)) if np.any(regime == i)]
-    marks = {}
+    marks: dict[str, PolyCollection] = {}
     for lane, i in enumerate(present):
         left, right = sides[:-1][regime == i], sides[1:][regime == i]
         low, high = np.full_like(left, lane + 0.12), np.full_like(left, lane + 0.88)
-        corners = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
+        corners: Any = np.stack([left, low, right, low, right, high, left, high], axis=1).reshape(-1, 4, 2)
         # The thin edge keeps a single point of a long sweep visible.
-        look = {"facecolor": REGIME_COLORS[i], "edgecolor": REGIME_COLORS[i], "linewidth": 0.4, "rasterized": True}
-        marks[names[i]] = ax.add_collection(PolyCollection(corners, **look))
+        color = REGIME_COLORS[i]
+        marks[names[i]] = PolyCollection(corners, facecolor=color, edgecolor=color, linewidth=0.4, rasterized=True)
+        ax.add_collection(marks[names[i]])
     ax.set(ylim=(0, max(len(present), 1)), xlabel=parameter_label, xlim=sides[[0, -1]])
     ax.set_yticks(np.arange(len(present)) + 0.5, [names[i] for i in present])
     ax.tick_params(axis="y", length=0)
@@ -70,7 +85,15 @@ def regime_strip(parameter, regime, names, *, ax=None, parameter_label=r"$\beta$
 
 
 @styled
-def coexisting(parameter, values, index, *, figure=None, parameter_label=r"$\beta$", value_label=r"$A_1$"):
+def coexisting(
+    parameter: ArrayLike,
+    values: ArrayLike,
+    index: ArrayLike,
+    *,
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+    value_label: str = r"$A_1$",
+) -> tuple[Figure, Axes]:
     r"""Draw the orbits of several starts at each parameter, a colour for each attractor.
 
     Parameters
@@ -97,28 +120,34 @@ def coexisting(parameter, values, index, *, figure=None, parameter_label=r"$\bet
     >>> [line.get_xdata().size for line in axes.lines]
     [25, 5]
     """
-    from matplotlib.figure import Figure
-
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     values = checked("values", values, (len(parameter), "n_starts", "n_rows"), may_hold=("nan",))
     index = checked("index", index, values.shape[:2])
-    if figure is None:
-        figure = Figure(figsize=(WIDTHS["page"], 3.8), **NEW)
+    figure = drawing_figure(figure, (WIDTHS["page"], 3.8))
     ax = drawing_axes(figure.add_subplot())
     numbers, counts = np.unique(index[index >= 0], return_counts=True)
     size = np.clip(60 / np.sqrt(values.shape[2]) / np.sqrt(len(parameter)) * 4, 0.5, 3.0)
-    for rank, number in enumerate(numbers[np.argsort(-counts, kind="stable")]):
+    for place, number in enumerate(numbers[np.argsort(-counts, kind="stable")]):
         here = index == number
         x = np.broadcast_to(parameter[:, None, None], values.shape)[here].ravel()
-        look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
-        ax.plot(x, values[here].ravel(), color=COLORS[min(rank, 6)], **look)
+        look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
+        ax.plot(x, values[here].ravel(), color=COLORS[min(place, 6)], **look)
     ax.margins(x=0, y=0.02)
     ax.set(xlabel=parameter_label, ylabel=value_label)
     return figure, ax
 
 
 @styled
-def basin_map(x, y, index, names, *, ax=None, x_label=r"$A_1$", y_label=r"$A_2$"):
+def basin_map(
+    x: ArrayLike,
+    y: ArrayLike,
+    index: ArrayLike,
+    names: Sequence[str],
+    *,
+    ax: Axes | None = None,
+    x_label: str = r"$A_1$",
+    y_label: str = r"$A_2$",
+) -> QuadMesh:
     r"""Draw which attractor each start of a plane leads to.
 
     Parameters
@@ -153,17 +182,17 @@ def basin_map(x, y, index, names, *, ax=None, x_label=r"$A_1$", y_label=r"$A_2$"
     for name, line in (("x", x), ("y", y)):
         if np.any(np.diff(line) <= 0):
             raise ValueError(f"{name} must increase, got {line}")
-    index = _indices("index", index, (len(x), len(y)), names)
+    index = indices("index", index, (len(x), len(y)), names)
     ax = drawing_axes(ax)
     colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"]
     shown = np.ma.masked_less(index, 0).T
-    look = {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": 6.5, "rasterized": True}
+    look: Look = {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": 6.5, "rasterized": True}
     mesh = ax.pcolormesh(edges(x), edges(y), shown, **look)
     share = [np.mean(index == i) for i in range(len(names))]
     patches = [
         Patch(color=colors[i], label=f"{name} ({share[i]:.0%})".replace("%", " %")) for i, name in enumerate(names)
     ]
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
+    place: Look = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "frameon": False}
     ax.legend(handles=patches, ncols=min(2, len(names)), handlelength=1.0, columnspacing=1.0, **place)
     ax.set(xlabel=x_label, ylabel=y_label)
     return mesh

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
 from dmft import figures
-from dmft.figures import _base, _diagrams
+from dmft.figures import _cells, _density
 
 matplotlib.use("agg")
 from matplotlib import pyplot
@@ -135,7 +135,7 @@ class TestBifurcation:
     @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=20, unique=True))
     def test_edges_hold_their_centres(self, centres):
         centres = np.unique(np.round(centres, 3))
-        edges = _base.edges(centres)
+        edges = _cells.edges(centres)
         assert len(edges) == len(centres) + 1
         assert np.all(edges[:-1] < centres)
         assert np.all(centres < edges[1:])
@@ -149,7 +149,7 @@ class TestBifurcation:
             ends = ends[::-1]  # an inverted axis
         cells = rng.uniform(0, 1, (n_cells, 3))
         for pooled, pair in zip(
-            _diagrams._pooled(cells, edges, ends), np.sort(np.stack([ends[1:], ends[:-1]], axis=1)), strict=True
+            _density.pooled(cells, edges, ends), np.sort(np.stack([ends[1:], ends[:-1]], axis=1)), strict=True
         ):
             touched = (edges[:-1] < pair[1]) & (edges[1:] > pair[0])
             assert_array_equal(pooled, cells[touched].max(axis=0, initial=0))

@@ -1,8 +1,20 @@
 """Branches of cycles against a parameter, with their bifurcations."""
 
-import numpy as np
+from __future__ import annotations
 
-from ._base import COLORS, checked, drawing_axes, styled
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arrays import checked, parameters
+from ._style import COLORS, Look, drawing_axes, legend_above, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
+    from matplotlib.typing import ColorType
 
 MARKS = {"fold": "D", "flip": "o", "neimark-sacker": "s", "branch point": "^"}
 NAMES = {"neimark-sacker": "Neimark-Sacker"}
@@ -10,16 +22,16 @@ NAMES = {"neimark-sacker": "Neimark-Sacker"}
 
 @styled
 def cycle_branch(
-    parameter,
-    values,
-    stable,
+    parameter: ArrayLike,
+    values: ArrayLike,
+    stable: ArrayLike,
     *,
-    special=None,
-    ax=None,
-    color=COLORS[0],
-    parameter_label=r"$\beta$",
-    value_label=r"$A_1$",
-):
+    special: Mapping[str, tuple[ArrayLike, ArrayLike]] | None = None,
+    ax: Axes | None = None,
+    color: ColorType = COLORS[0],
+    parameter_label: str = r"$\beta$",
+    value_label: str = r"$A_1$",
+) -> dict[str, tuple[Line2D, ...]]:
     r"""Draw a branch of cycles: solid where it is stable, dashed where not, bifurcations marked.
 
     Parameters
@@ -27,7 +39,7 @@ def cycle_branch(
     parameter : array_like, shape (n_points,)
         Along the branch; it may turn back at folds.
     values : array_like, shape (n_points,) or (n_points, n_lines)
-        One component of some tokens of the cycle, or what else is to be shown of it.
+        One component of some tokens of the cycle, or another quantity of it.
     stable : array_like of bool, shape (n_points,)
         A line between two stable points is solid. `dmft.Branch.curve` gives all three with the
         bifurcations among the points, so that lines change where they should.
@@ -51,7 +63,7 @@ def cycle_branch(
     >>> sorted(drawn)
     ['flip', 'stable', 'unstable']
     """
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     values = np.asarray(values)
     values = checked("values", values[:, None] if values.ndim == 1 else values, (len(parameter), "n_lines")).astype(
         float
@@ -63,34 +75,35 @@ def cycle_branch(
     if not set(special) <= set(MARKS):
         raise ValueError(f"special must have keys of {tuple(MARKS)}, got {sorted(set(special) - set(MARKS))}")
     ax = drawing_axes(ax)
-    drawn = {}
+    drawn: dict[str, tuple[Line2D, ...]] = {}
     solid = stable[:-1] & stable[1:]
     cuts = np.flatnonzero(np.diff(solid)) + 1
-    for name, look in (("stable", {"linewidth": 1.2}), ("unstable", {"linewidth": 0.8, "dashes": (3, 1.5)})):
+    looks: dict[str, Look] = {"stable": {"linewidth": 1.2}, "unstable": {"linewidth": 0.8, "dashes": (3, 1.5)}}
+    for name, look in looks.items():
         x, y = [], []
         for first, last in zip([0, *cuts], [*cuts, len(solid)], strict=True):
             if len(solid) and solid[first] == (name == "stable"):
-                x += [parameter[first : last + 1], [np.nan]]
+                x += [parameter[first : last + 1], np.array([np.nan])]
                 y += [values[first : last + 1], np.full((1, values.shape[1]), np.nan)]
         if x:
             drawn[name] = tuple(ax.plot(np.concatenate(x), np.concatenate(y), color=color, label=name, **look))
-    for kind, (x, y) in special.items():
-        x = checked(f"special[{kind!r}]", x, ("n_marks",))
-        y = np.asarray(y, dtype=float).reshape(len(x), -1)
+    for kind, (at, height) in special.items():
+        marks = checked(f"special[{kind!r}]", at, ("n_marks",))
+        heights = np.asarray(height, dtype=float).reshape(len(marks), -1)
         look = {"linestyle": "none", "marker": MARKS[kind], "markersize": 4.5, "markeredgewidth": 0.9, "zorder": 3}
         look |= {"markerfacecolor": "white", "markeredgecolor": "black", "label": NAMES.get(kind, kind)}
-        drawn[kind] = tuple(ax.plot(x, y, **look))
+        drawn[kind] = tuple(ax.plot(marks, heights, **look))
     ax.set(xlabel=parameter_label, ylabel=value_label)
     ax.margins(x=0.02)  # a mark at the edge is to be seen whole
     _legend(ax)
     return drawn
 
 
-def _legend(ax):
+def _legend(ax: Axes) -> None:
     """Name each kind of line and mark of the axes once, above them."""
-    handles = {}
+    handles: dict[str, Line2D] = {}
     for line in ax.lines:
-        if not line.get_label().startswith("_"):
-            handles.setdefault(line.get_label(), line)
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.0, "frameon": False}
-    ax.legend(handles=list(handles.values()), ncols=len(handles), handlelength=1.6, columnspacing=1.0, **place)
+        name = str(line.get_label())
+        if not name.startswith("_"):
+            handles.setdefault(name, line)
+    legend_above(ax, list(handles.values()), ncols=len(handles), handlelength=1.6)

@@ -1,25 +1,31 @@
-"""Small multiples: quantities of several methods against one parameter, or each as a map of two."""
+"""Panels of several quantities, each as curves against one parameter or as a map of two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import NEW, WIDTHS, checked, drawing_axes, edges, look_of, styled
+from ._arrays import checked, parameters
+from ._cells import colorbar, mesh
+from ._style import WIDTHS, Look, drawing_axes, drawing_figure, look_of, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.colors import Colormap
+    from matplotlib.figure import Figure
 
 
-def _panels(figure, names, height, **options):
-    """Return a figure and as many axes as names, two in a row; one or three stand side by side."""
-    from matplotlib.figure import Figure, FigureBase
-
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
-    if not names:
+def _panels(figure: Figure | None, n: int, height: float, **options: Any) -> tuple[Figure, list[Axes]]:
+    """Return a figure and `n` axes, two in a row; one or three stand side by side."""
+    if n == 0:
         raise ValueError("panels must hold at least one array, got none")
-    n = len(names)
     columns = n if n in (1, 3) else 2
     rows = -(-n // columns)
-    if figure is None:
-        width = WIDTHS["column" if n == 1 else "page"]
-        figure = Figure(figsize=(width, rows * height * (0.85 if n == 3 else 1)), **NEW)
-        figure.get_layout_engine().set(wspace=0.04)
+    size = (WIDTHS["column" if n == 1 else "page"], rows * height * (0.85 if n == 3 else 1))
+    figure = drawing_figure(figure, size, wspace=0.04)
     axes = figure.subplots(rows, columns, squeeze=False, **options).ravel()
     for ax in axes[n:]:
         ax.remove()
@@ -27,7 +33,16 @@ def _panels(figure, names, height, **options):
 
 
 @styled
-def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None, parameter_label=r"$\beta$"):
+def curves(
+    parameter: ArrayLike,
+    panels: Mapping[str, ArrayLike],
+    names: Sequence[str] = ("",),
+    *,
+    dots: str | None = None,
+    mark: float | None = None,
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw quantities of several methods against a parameter, a panel for each quantity.
 
     Where a method came to no end its curve ends in a cross, on the frame if it ends outside.
@@ -58,7 +73,7 @@ def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None,
     >>> [line.get_label() for line in axes[0].lines[:2]]
     ['naive', 'tap']
     """
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     order = np.argsort(parameter, kind="stable")
     columns = {}
     for label, values in panels.items():
@@ -66,7 +81,7 @@ def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None,
         columns[label] = checked("panels", values, (len(parameter), len(names)), may_hold=("nan", "inf", "-inf"))[order]
     x = parameter[order]
     rows_of_names = -(-len(names) // (4 if len(columns) > 1 else 2)) if len(names) > 1 else 0
-    figure, axes = _panels(figure, columns, 2.1 if len(columns) > 1 else 2.1 + 0.15 * rows_of_names, sharex=True)
+    figure, axes = _panels(figure, len(columns), 2.1 if len(columns) > 1 else 2.1 + 0.15 * rows_of_names, sharex=True)
     for ax, (label, values) in zip(axes, columns.items(), strict=True):
         drawing_axes(ax)
         ax.set(ylabel=label, xlabel=parameter_label)
@@ -76,8 +91,8 @@ def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None,
         lines, ends = [], []  # crosses come after all lines
         for i, (name, y) in enumerate(zip(names, values.T, strict=True)):
             if name == dots:
-                look = {"color": "black", "linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 3.5}
-                lines += ax.plot(x, y, **look, markeredgewidth=0.7, zorder=4, label=name)
+                look: Look = {"linestyle": "none", "marker": "o", "fillstyle": "none", "markersize": 3.5}
+                lines += ax.plot(x, y, color="black", **look, markeredgewidth=0.7, zorder=4, label=name)
                 continue
             # The first lines are the widest, others dashed: each shows where later ones lie on top.
             look = {"color": look_of(i)["color"], "linestyle": ("-", "-", "--", ":")[i % 4]}
@@ -110,7 +125,16 @@ def curves(parameter, panels, names=("",), *, dots=None, mark=None, figure=None,
 
 
 @styled
-def maps(x, y, panels, *, figure=None, x_label=r"$\beta$", y_label=r"$\Delta J$", cmap="viridis"):
+def maps(
+    x: ArrayLike,
+    y: ArrayLike,
+    panels: Mapping[str, ArrayLike],
+    *,
+    figure: Figure | None = None,
+    x_label: str = r"$\beta$",
+    y_label: str = r"$\Delta J$",
+    cmap: str | Colormap = "viridis",
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw quantities of two parameters as colours, a panel for each quantity.
 
     Parameters
@@ -135,24 +159,14 @@ def maps(x, y, panels, *, figure=None, x_label=r"$\beta$", y_label=r"$\Delta J$"
     >>> axes[0].collections[0].get_array().shape
     (3, 2)
     """
-    x, y = (checked(name, v, (f"n_{name}",)).astype(float) for name, v in (("x", x), ("y", y)))
-    for name, values in (("x", x), ("y", y)):
-        if len(np.unique(values)) < len(values):
-            raise ValueError(f"{name} must be distinct, got {len(values) - len(np.unique(values))} values twice")
+    shape = np.size(x), np.size(y)
     arrays = {
-        label: checked("panels", values, (len(x), len(y)), may_hold=("nan", "inf", "-inf"))
-        for label, values in panels.items()
+        label: checked("panels", values, shape, may_hold=("nan", "inf", "-inf")) for label, values in panels.items()
     }
-    across, up = np.argsort(x), np.argsort(y)
-    figure, axes = _panels(figure, arrays, 2.5, sharex=True, sharey=True)
+    figure, axes = _panels(figure, len(arrays), 2.5, sharex=True, sharey=True)
     for ax, (label, values) in zip(axes, arrays.items(), strict=True):
         drawing_axes(ax)
-        ax.set_facecolor("0.8")
-        cells = np.ma.masked_invalid(values[np.ix_(across, up)].T.astype(float))
-        mesh = ax.pcolormesh(edges(x[across]), edges(y[up]), cells, cmap=cmap, rasterized=True)
-        bar = figure.colorbar(mesh, ax=ax, pad=0.02, aspect=25)
-        bar.outline.set_linewidth(0.6)
-        bar.ax.tick_params(labelsize=8, width=0.6, length=2.5)
+        colorbar(ax, mesh(ax, x, y, np.ma.masked_invalid(values.astype(float)), cmap=cmap, background="0.8"))
         ax.set(xlabel=x_label, ylabel=y_label)
         ax.set_title(label, fontsize=9)
         ax.label_outer()

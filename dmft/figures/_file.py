@@ -1,11 +1,17 @@
-"""Figures on disk."""
+"""Write a figure to a file."""
+
+from __future__ import annotations
 
 import os
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-def save(figure, path, *, dpi=300):
+def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 300) -> Path:
     """Write a figure whole or not at all, with the same bytes for the same drawing.
 
     Parameters
@@ -31,13 +37,13 @@ def save(figure, path, *, dpi=300):
     path = Path(path)
     kind = path.suffix[1:].lower()
     # A date would make two files of one figure differ.
-    metadata = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     if kind not in metadata:
         raise ValueError(f"path must end in .png, .pdf or .svg, got {str(path)!r}")
     import matplotlib
 
     # Without a salt the names inside an SVG are random; journals refuse Type 3 fonts, the default.
-    settings = {"svg.hashsalt": "dmft", "pdf.fonttype": 42}
+    settings: Any = {"svg.hashsalt": "dmft", "pdf.fonttype": 42}
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with matplotlib.rc_context(settings), part.open("xb") as file:

@@ -1,15 +1,37 @@
-"""Finite networks: deviations against size, smeared transitions, diagrams beside the theory's."""
+"""Systems of finite sizes: scaling with the size, smeared transitions, diagrams beside that of infinite size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ._base import COLORS, NEW, WIDTHS, checked, drawing_axes, styled
+from ._arrays import checked, parameters
 from ._diagrams import bifurcation
+from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.container import ErrorbarContainer
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 DEVIATION = r"$\langle |A^N - A|^2 \rangle^{1/2}$"
 
 
 @styled
-def scaling(sizes, values, *, stderr=None, theory=None, names=("",), ax=None, value_label=DEVIATION):
+def scaling(
+    sizes: ArrayLike,
+    values: ArrayLike,
+    *,
+    stderr: ArrayLike | None = None,
+    theory: ArrayLike | None = None,
+    names: Sequence[str] = ("",),
+    ax: Axes | None = None,
+    value_label: str = DEVIATION,
+) -> tuple[ErrorbarContainer, ...]:
     r"""Draw what a finite network measures against its size, both on logarithmic scales.
 
     Parameters
@@ -39,7 +61,7 @@ def scaling(sizes, values, *, stderr=None, theory=None, names=("",), ax=None, va
     """
     sizes = checked("sizes", sizes, ("n_sizes",)).astype(float)
 
-    def series(name, array):
+    def series(name: str, array: ArrayLike) -> np.ndarray:
         array = np.asarray(array)[:, None] if np.ndim(array) == 1 else array
         return checked(name, array, (len(sizes), len(names))).astype(float)
 
@@ -54,7 +76,7 @@ def scaling(sizes, values, *, stderr=None, theory=None, names=("",), ax=None, va
         if theory is not None:
             ax.plot(sizes, series("theory", theory)[:, i], color=color, zorder=1)
         error = None if stderr is None else series("stderr", stderr)[:, i]
-        look = {"color": color, "fmt": "osD^v"[i % 5], "markersize": 3.5, "fillstyle": "none", "elinewidth": 0.8}
+        look: Look = {"color": color, "fmt": "osD^v"[i % 5], "markersize": 3.5, "fillstyle": "none", "elinewidth": 0.8}
         drawn.append(ax.errorbar(sizes, values[:, i], error, label=name, **look))
     if len(names) > 1:
         ax.legend(frameon=False, fontsize=8, handlelength=1.2)
@@ -63,8 +85,16 @@ def scaling(sizes, values, *, stderr=None, theory=None, names=("",), ax=None, va
 
 @styled
 def transition(
-    parameter, values, sizes, *, theory=None, mark=None, ax=None, parameter_label=r"$\beta$", value_label="amplitude"
-):
+    parameter: ArrayLike,
+    values: ArrayLike,
+    sizes: ArrayLike,
+    *,
+    theory: ArrayLike | None = None,
+    mark: float | None = None,
+    ax: Axes | None = None,
+    parameter_label: str = r"$\beta$",
+    value_label: str = "amplitude",
+) -> tuple[Line2D, ...]:
     r"""Draw how a transition is smeared in networks of several sizes.
 
     Parameters
@@ -96,7 +126,7 @@ def transition(
     """
     import matplotlib
 
-    parameter = checked("parameter", parameter, ("n_points",)).astype(float)
+    parameter = parameters("parameter", parameter)
     sizes = checked("sizes", sizes, ("n_sizes",))
     values = checked("values", values, (len(sizes), len(parameter)))
     order = np.argsort(parameter, kind="stable")
@@ -116,7 +146,7 @@ def transition(
     for size, row, color in zip(sizes.tolist(), values, shades, strict=True):
         power = np.log10(size)
         name = f"10^{{{power:.0f}}}" if abs(power - round(power)) < 1e-9 else f"{size:g}"
-        look = {"marker": ".", "markersize": 4, "label": f"$N = {name}$"}
+        look: Look = {"marker": ".", "markersize": 4, "label": f"$N = {name}$"}
         lines += ax.plot(parameter[order], row[order], color=color, **look)
     ax.set_ylim(low / 1.3, high * 1.3)
     look = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.0, "columnspacing": 1.0}
@@ -126,7 +156,16 @@ def transition(
 
 
 @styled
-def beside_theory(parameter, theory, networks, names, *, figure=None, parameter_label=r"$\beta$", **options):
+def beside_theory(
+    parameter: ArrayLike,
+    theory: ArrayLike,
+    networks: Sequence[ArrayLike],
+    names: Sequence[str],
+    *,
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+    **options: Any,
+) -> tuple[Figure, tuple[Axes, ...]]:
     r"""Draw the bifurcation diagrams of the infinite network and of finite ones, one above the other.
 
     Parameters
@@ -154,15 +193,10 @@ def beside_theory(parameter, theory, networks, names, *, figure=None, parameter_
     >>> axes[1].get_title(loc="right")
     '$N = 99$'
     """
-    from matplotlib.figure import Figure, FigureBase
-
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
     if len(networks) != len(names) or not len(names):
         raise ValueError(f"names must be as many as networks, at least one, got {len(names)} and {len(networks)}")
     rows = [("infinite network", theory), *zip(names, networks, strict=True)]
-    if figure is None:
-        figure = Figure(figsize=(WIDTHS["page"], 0.4 + 1.7 * len(rows)), **NEW)
+    figure = drawing_figure(figure, (WIDTHS["page"], 0.4 + 1.7 * len(rows)))
     axes = figure.subplots(len(rows), sharex=True, sharey=True, squeeze=False)[:, 0]
     together = np.concatenate([np.ravel(values) for _, values in rows])
     options = {"value_range": (np.nanmin(together), np.nanmax(together)), "bins": 250, **options}

@@ -1,0 +1,49 @@
+"""Arrays over two parameters as coloured cells, and their colour bars."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ._arrays import checked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+    from matplotlib.colorbar import Colorbar
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
+    """Return the n + 1 cell edges half-way between n increasing centres."""
+    if len(centres) == 1:
+        return centres[0] + np.array([-0.5, 0.5])
+    middles = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middles[0]], middles, [2 * centres[-1] - middles[-1]]])
+
+
+def mesh(
+    ax: Axes, x: ArrayLike, y: ArrayLike, values: np.ndarray, *, background: str = "0.75", **look: Any
+) -> QuadMesh:
+    """Draw values, shape (n_x, n_y), as cells round the points; what is masked shows the background."""
+    lines = []
+    for name, value in (("x", x), ("y", y)):
+        line = checked(name, value, (f"n_{name}",)).astype(float)
+        if len(np.unique(line)) < len(line):
+            raise ValueError(f"{name} must be distinct, got {len(line) - len(np.unique(line))} values twice")
+        lines.append(line)
+    across, up = (np.argsort(line) for line in lines)
+    ax.set_facecolor(background)
+    cells = values[np.ix_(across, up)].T
+    return ax.pcolormesh(edges(lines[0][across]), edges(lines[1][up]), cells, rasterized=True, **look)
+
+
+def colorbar(ax: Axes, drawn: QuadMesh, label: str = "", **options: Any) -> Colorbar:
+    """Draw the colour bar of cells beside their axes."""
+    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.02, aspect=25, **options)
+    bar.outline.set_linewidth(0.6)
+    bar.ax.tick_params(labelsize=8, width=0.6, length=2.5, which="both")
+    bar.ax.tick_params(length=1.5, which="minor")
+    bar.set_label(label, size=9)
+    return bar

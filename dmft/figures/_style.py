@@ -1,0 +1,121 @@
+"""The house style of the figures: sizes, colours, axes, lines and dots."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
+
+import numpy as np
+
+from .._util.checks import one_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+    from mpl_toolkits.mplot3d import Axes3D
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Look = dict[str, Any]  # keyword arguments of matplotlib's artists
+
+Width = Literal["column", "page"]
+WIDTHS: dict[str, float] = {"column": 3.4, "page": 7.0}  # inches: one column of a journal, a whole page
+# Okabe and Ito's colours for every kind of sight, without the yellow that is lost on white.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
+NEW: Look = {"dpi": 200, "layout": "constrained"}
+STYLE: Any = {"font.size": 8, "axes.labelsize": 9, "axes.linewidth": 0.6, "lines.linewidth": 0.8}
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Run `draw` in the house style, or say what to install."""
+
+    @functools.wraps(draw)
+    def styled(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            import matplotlib
+        except ModuleNotFoundError as error:
+            if error.name != "matplotlib":
+                raise
+            raise ImportError('figures need matplotlib; pip install "dmft[plot]"') from None
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return styled
+
+
+def inches(width: Width) -> float:
+    """Return a width of print in inches."""
+    return WIDTHS[one_of("width", width, WIDTHS)]
+
+
+def drawing_figure(figure: Figure | None, size: tuple[float, float], **spacing: float) -> Figure:
+    """Return `figure` checked, or a new one of `size` in inches that pyplot does not know of."""
+    from matplotlib.figure import Figure, FigureBase
+
+    if not (figure is None or isinstance(figure, FigureBase)):
+        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
+    if figure is None:
+        figure = Figure(figsize=size, **NEW)
+        if spacing:
+            figure.get_layout_engine().set(**spacing)  # type: ignore[union-attr]  # NEW asks for one
+    return figure
+
+
+def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
+    """Return `ax` checked, or the axes of a new figure, with the ticks of the house style."""
+    from matplotlib.axes import Axes
+
+    if ax is None:
+        from matplotlib import pyplot
+
+        size = (WIDTHS["column"], 3.0 if projection else 2.3)
+        ax = pyplot.figure(figsize=size, **NEW).add_subplot(projection=projection)
+    if not isinstance(ax, Axes) or (projection and ax.name != projection):
+        kind = f"Axes with projection={projection!r}" if projection else "Axes"
+        raise ValueError(f"ax must be None or matplotlib {kind}, got {ax!r}")
+    # Labels are made before an rc_context can reach them, ticks after it.
+    ax.tick_params(labelsize=8, width=0.6, length=2.5)
+    for axis in (ax.xaxis, ax.yaxis, *([three_dimensional(ax).zaxis] if projection else [])):
+        axis.label.set_size(9)
+        axis.offsetText.set_size(8)
+    return ax
+
+
+def three_dimensional(ax: Axes) -> Axes3D:
+    """Return axes as the type they have in space."""
+    return cast("Axes3D", ax)
+
+
+def look_of(i: int) -> Look:
+    """Return the colour and dashes of line `i`."""
+    return {"color": COLORS[i % 7], "linestyle": ("-", "--", ":", "-.")[i // 7 % 4]}
+
+
+def legend(ax: Axes, lines: Sequence[Line2D]) -> None:
+    """Name the lines above the axes, where the names cannot hide any of them."""
+    if 1 < len(lines) <= 12:
+        legend_above(ax, lines, ncols=min(len(lines), 6), handlelength=1.2, markerscale=0)
+
+
+def legend_above(ax: Axes, handles: Sequence[Any], **look: Any) -> None:
+    """Draw a legend without a frame above the axes, at the right."""
+    place: Look = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.0}
+    ax.legend(handles=list(handles), frameon=False, columnspacing=1.0, **place, **look)
+
+
+def draw_lines(ax: Axes, x: np.ndarray, columns: np.ndarray, names: Sequence[str]) -> tuple[Line2D, ...]:
+    """Draw each column against `x`, with dots where the steps can be told apart."""
+    look: Look = {"marker": ".", "markersize": 4} if len(x) <= 100 else {"rasterized": len(x) > 20_000}
+    lines = [ax.plot(x, y, **look_of(i), **look, label=names[i])[0] for i, y in enumerate(columns.T)]
+    legend(ax, lines)
+    return tuple(lines)
+
+
+def draw_points(ax: Axes, *coordinates: np.ndarray) -> Line2D:
+    """Draw rasterised dots: tiny for a cloud, larger where few of them differ."""
+    some = np.stack([x[-20_000:] for x in coordinates], axis=1)
+    size = np.clip(60 / np.sqrt(len(np.unique(np.round(some, 6), axis=0))), 0.6, 3.0)
+    look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0}
+    return ax.plot(*coordinates, color=COLORS[0], rasterized=True, **look)[0]
