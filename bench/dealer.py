@@ -17,6 +17,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from dmft.sweeps.job import Job
+
 RANKS = (10, 100, 1_000, 10_000)
 SECONDS = (0.1, 1.0, 10.0, 60.0)  # of a task
 TASKS_A_WORKER = (8, 64)
@@ -39,14 +41,13 @@ def simulate(durations, n_workers, dealing, latency):
     return end + dealing, len(durations) * dealing
 
 
-class Empty:
+class Empty(Job):
     """A job that costs nothing, so that what is left is the dealing."""
 
     names = ("x",)
     point: ClassVar = {"x": 0.0}
     block = 1
     max_threads = 1
-    labels: ClassVar = {}
     variables: ClassVar = {"status": ((), "1", "0: finished")}
 
     def check(self, name, value):
@@ -62,15 +63,15 @@ class Empty:
 def empty_tasks():
     """Deal tasks that cost nothing (on several ranks); print the seconds of each in the quickest hundred."""
     import dmft
-    from dmft.sweeps.engine import Desk
+    from dmft.sweeps.coordinator import Coordinator
 
-    times, keep = [], Desk.keep
+    times, keep = [], Coordinator.keep
 
     def timed(self, task, report):
         keep(self, task, report)
         times.append(time.perf_counter())
 
-    Desk.keep = timed
+    Coordinator.keep = timed
     result = dmft.scan(Empty(), x=np.zeros(N_EMPTY), block=1, progress=False)
     if result is not None:
         # Other work on this machine can only make it slower.
@@ -104,18 +105,18 @@ def measure_log():
 def measure_tasks():
     """Return the seconds of one core for the blocks of a bifurcation diagram."""
     import dmft
-    from dmft.attention.spectrum import Plan
-    from dmft.sweeps.grid import Grid, Task
-    from dmft.sweeps.job import AttentionSweep
+    from dmft.attention.plan import Plan
+    from dmft.attention.sweep_job import AttentionSweep
+    from dmft.sweeps.grid import Task
 
     model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     plan = Plan(model=model, n_steps=75_000, n_transient=100_000, record=("attention",), n_rows=100, n_exponents=None)
     job = AttentionSweep(plan, dmft.Start.random(0))
-    grid = Grid.of(job, {"beta": np.linspace(0.1, 3, 321)})
+    grid = job.grid({"beta": np.linspace(0.1, 3, 321)})
     seconds = []
-    for block in grid.cut(job, 16)[:-1]:  # the last one is smaller
+    for block in job.cut(grid, 16)[:-1]:  # the last one is smaller
         begun = time.process_time()
-        job.run(Task(block.number, np.array(block.index), grid.points(block.index)), 1, lambda n_points: None)
+        job.run(Task.of(block, grid, (), 16), 1, lambda n_points: None)
         seconds.append(time.process_time() - begun)
     return np.array(seconds)
 

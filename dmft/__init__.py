@@ -5,6 +5,8 @@ import importlib
 from ._util import aliases as _aliases
 from ._version import VERSION as __version__
 from .attention.basins import Attractor, Attractors, attractor, attractors, identify
+from .attention.continuation import follow
+from .attention.diagrams import refine, sweep
 from .attention.features import Features
 from .attention.finite.correlations import distance, mean_distance, token_overlap
 from .attention.finite.covariance import Fluctuations, fluctuations
@@ -13,15 +15,13 @@ from .attention.finite.orbit import NetworkOrbit, network
 from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
-from .attention.following import follow
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
 from .attention.orbit import Orbit, trajectory
 from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
-from .attention.sweep_job import scan, sweep
-from .sweeps.refinement import refine
+from .sweeps.engine import scan
 from .sweeps.results import SweepResult, load
 from .sweeps.verification import verify
 

@@ -3,16 +3,17 @@
 import numpy as np
 
 from dmft.sweeps.grid import Block
+from dmft.sweeps.job import Job
 
 
-class Chain:
+class Chain(Job):
     """x -> cos(x + a) along a, up and down side by side; a block is a stretch of both chains."""
 
     names = ("up", "a")
     point = {"up": 1.0, "a": 0.0}
     block = 4
     max_threads = 1
-    labels = {}
+    independent = False
     variables = {
         "up": ((), "1", "whether the chain goes up"),
         "a": ((), "1", "parameter"),

@@ -13,7 +13,6 @@ from dmft.cli import main
 from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
 from dmft.sweeps import progress
-from dmft.sweeps.grid import Grid
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """
@@ -136,7 +135,7 @@ def test_failed_points_set_the_exit_code(tmp_path):
 @pytest.mark.parametrize("name", sorted(path.name for path in EXAMPLES.glob("*.toml")))
 def test_examples_are_valid(name):
     job, axes, together = read(EXAMPLES / name).job()
-    assert Grid.of(job, axes, together).n_points
+    assert job.grid(axes, together).n_points
 
 
 FEATURES = {
@@ -158,7 +157,8 @@ def test_every_kind_of_features(tmp_path, kind):
     path.write_text(
         f"[features]\nkind = '{kind}'\n{FEATURES[kind]}\n[model]\nn_context = 3\ngamma = 2.0\n[run]\nn_steps = 5\n"
     )
-    plan, start, _, _ = read(path).build()
+    job = read(path).sweep_job()
+    plan, start = job.plan, job.start
     assert start.state(plan.model).attention.shape == (3, plan.model.n_features)
 
 
@@ -171,11 +171,12 @@ def test_features_and_start_from_files(tmp_path):
         f"[features]\nkind='file'\npath='{tmp_path}/w.npz'\nn_positions=2\n"
         f"[start]\nkind='file'\npath='{tmp_path}/s.npz'\n[model]\nn_context=4\ngamma=220.0\n[run]\nn_steps=5\n"
     )
-    plan, start, _, _ = read(path).build()
+    job = read(path).sweep_job()
+    plan, start = job.plan, job.start
     assert plan.model.features.digest == paper.digest
     assert start.state(plan.model).phase == 2
     with pytest.raises(ConfigError, match=r"start.path must be a \.npz file with arrays attention, phase"):
-        read(path, [f"start.path='{tmp_path}/w.npz'"]).build()
+        read(path, [f"start.path='{tmp_path}/w.npz'"]).sweep_job()
 
 
 def test_doctor_says_what_is_there():
@@ -192,14 +193,71 @@ def test_help_texts_read_well():
         assert len(done.output.splitlines()) > 4
 
 
-def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
+def test_progress_is_plain_lines_where_there_is_no_terminal(capsys, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     with progress.progress(10) as tick:
         for _ in range(10):
+            now += 0.3
             tick(1)
-    assert re.fullmatch(r"10 of 10 points \(100%\), \S+ points/s, in 0.0 s\n", capsys.readouterr().err)
+    assert capsys.readouterr().err == "10 of 10 points (100%), 3.33 points/s, in 3.0 s\n"
     with progress.progress(10, shown=False) as tick:
+        now += 3.0
         tick(10)
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_of_less_than_two_seconds_prints_no_progress(capsys, monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    with progress.progress(10) as tick:
+        for _ in range(10):
+            now += 0.19
+            tick(1)
+    assert capsys.readouterr().err == ""
+    dmft.sweep(dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0), beta=[1.0], n_steps=5)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "axis", ["n_context=[2, 3, 4]", "seed=[1, 2]", "start=[0, 3]", "gamma=[1, 2]", "epsilon=[0, 1]"]
+)
+def test_every_axis_has_its_picture(tmp_path, axis):
+    path = tmp_path / "x.toml"
+    path.write_text(QUICK.replace("beta = { start = 0.5, stop = 1.5, num = 9 }", axis.replace("=", " = ", 1)))
+    done = dmft_("run", path, "--out", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert (tmp_path / "out" / "bifurcation.png").exists()
+    maps = dmft_("run", path, "--out", tmp_path / "maps", "--set", "sweep.beta=[0.5, 1.5]")
+    assert maps.exit_code == 0, maps.output
+    assert (tmp_path / "maps" / "phase_diagram.png").exists()
+
+
+@pytest.mark.parametrize("error", [KeyError("n_context"), TypeError("no"), ValueError("shapes"), RuntimeError("why")])
+def test_an_error_of_ours_shows_its_traceback(quick, tmp_path, monkeypatch, error):
+    def broken(*_):
+        raise error
+
+    monkeypatch.setattr(dmft.attention.sweep_job.AttentionSweep, "draw", broken)
+    done = dmft_("run", quick, "--out", tmp_path / "out")
+    assert done.exit_code == 70
+    assert "Traceback" in done.output
+    assert "in broken" in done.output
+    assert "please report it" in done.output.splitlines()[-1]
+    assert "70" in dmft_("run", "--help").output
+
+
+def test_a_missing_extra_is_one_line(quick, tmp_path, monkeypatch):
+    def broken(*_):
+        raise ImportError('figures need matplotlib; pip install "dmft[plot]"', name="matplotlib")
+
+    monkeypatch.setattr(dmft.attention.sweep_job.AttentionSweep, "draw", broken)
+    done = dmft_("run", quick, "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    assert "no picture: figures need matplotlib" in done.output
+    plotted = dmft_("plot", tmp_path / "out")
+    assert plotted.exit_code == 2
+    assert plotted.output.startswith("Error: figures need matplotlib")
 
 
 def test_verify_computes_points_again_from_the_manifest(quick, tmp_path):
@@ -265,6 +323,6 @@ def test_features_are_made_again_from_a_manifest(tmp_path, kind):
         path = tmp_path / "x.toml"
         rest = "[model]\nn_context=3\ngamma=2.0\n[run]\nn_steps=5\n"
         path.write_text(f"[features]\nkind = '{kind}'\n{FEATURES[kind]}\n{rest}")
-        features = read(path).build()[0].model.features
+        features = read(path).sweep_job().plan.model.features
     text = json.dumps(packed(features.recipe))
     assert dmft.Features.from_recipe(unpacked(json.loads(text))).digest == features.digest

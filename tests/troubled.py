@@ -6,15 +6,16 @@ import time
 
 import numpy as np
 
+from dmft.sweeps.job import Job
 
-class Troubled:
+
+class Troubled(Job):
     """The square of x; at one block it raises, or kills its process."""
 
     names = ("x",)
     point = {"x": 0.0}
     block = 2
     max_threads = 1
-    labels = {}
     variables = {
         "x": ((), "1", "number"),
         "square": ((), "1", "its square"),

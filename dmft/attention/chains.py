@@ -1,10 +1,14 @@
-"""How chains of points lie on a grid, how they are cut into tasks, and the states along them."""
+"""Chains of points: how they lie on a grid, how they are cut into tasks, the states along them."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+
+from ..sweeps.grid import Grid
+from .start import State
 
 CHAINS = 32  # side by side in one task: enough to fill the lanes of two cores
 
@@ -25,15 +29,15 @@ class Lane:
 class Stretch:
     """Steps `begin` to `end` of some chains, followed by one task and measured by one or two."""
 
-    lanes: tuple
+    lanes: tuple[Lane, ...]
     begin: int
     end: int
 
-    def tracks(self):
+    def tracks(self) -> list[np.ndarray]:
         """Return the numbers of the points of each chain that is still going."""
         return [lane.index[self.begin : self.end] for lane in self.lanes if len(lane.index) > self.begin]
 
-    def pairs(self):
+    def pairs(self) -> list[tuple[int, int]]:
         """Return the place (chain, step) of every point to be measured, step after step."""
         lanes = range(len(self.tracks()))
         steps = range(self.begin, self.end)
@@ -49,15 +53,15 @@ class Part:
     stretch: Stretch
     measures: slice
     follows: bool
-    after: tuple
+    after: tuple[int, ...]
 
-    def index(self):
+    def index(self) -> np.ndarray:
         """Return the numbers on the grid of the points it measures."""
         tracks = self.stretch.tracks()
         return np.array([tracks[i][s] for i, s in self.stretch.pairs()[self.measures]])
 
 
-def chains(grid, along, places):
+def chains(grid: Grid, along: str, places: Sequence[int]) -> list[Lane]:
     """Return all chains, the longest first.
 
     Parameters
@@ -84,12 +88,12 @@ def chains(grid, along, places):
     return sorted(lanes, key=lambda lane: -len(lane.index))
 
 
-def stretches(lanes, size):
+def stretches(lanes: Sequence[Lane], size: int) -> list[Part]:
     """Return the tasks of all chains, about `size` points to a stretch."""
-    parts = []
+    parts: list[Part] = []
     for group in (tuple(lanes[i : i + CHAINS]) for i in range(0, len(lanes), CHAINS)):
         length = max(2, size // len(group))
-        after = ()
+        after: tuple[int, ...] = ()
         for begin in range(0, len(group[0].index), length):
             stretch = Stretch(group, begin, begin + length)
             n_pairs, n_lanes = len(stretch.pairs()), len(stretch.tracks())
@@ -102,28 +106,37 @@ def stretches(lanes, size):
     return parts
 
 
-class Walk:
-    """States along a chain: before each of its points, and at the end."""
+class ChainStates:
+    """The states along a chain: before each of its points, and at the end.
 
-    def __init__(self, before, joint, end=None):
+    Attributes
+    ----------
+    before : list of State or None
+        None where a point starts from its anchor's start.
+    joint : list of int
+        Of each point: 1 after a cut that left the same bits, 2 after one that was followed again, else 0.
+    end : State or None
+    """
+
+    def __init__(self, before: list[State | None], joint: list[int], end: State | None = None) -> None:
         self.before, self.joint, self.end = before, joint, end
 
-    def drop(self, n):
-        """Return the walk without its first points."""
-        return Walk(self.before[n:], self.joint[n:], self.end)
+    def drop(self, n: int) -> ChainStates:
+        """Return the states without those of the first points."""
+        return ChainStates(self.before[n:], self.joint[n:], self.end)
 
-    def begins_at(self, state):
-        """Say whether the walk begins with exactly this state."""
+    def begins_at(self, state: State | None) -> bool:
+        """Say whether the first state is exactly this one."""
         mine, state = self.before[0], finite_state(state)
         if mine is None or state is None:
             return mine is state
         return mine.phase == state.phase and np.array_equal(mine.attention, state.attention)
 
-    def join(self, other, joint):
-        """Return this walk and another one after it."""
-        return Walk(self.before + other.before, [*self.joint, joint, *other.joint[1:]], other.end)
+    def join(self, other: ChainStates, joint: int) -> ChainStates:
+        """Return these states and then those of the next piece of the chain."""
+        return ChainStates(self.before + other.before, [*self.joint, joint, *other.joint[1:]], other.end)
 
 
-def finite_state(state):
+def finite_state(state: State | None) -> State | None:
     """Return a state that can be followed, None if it cannot."""
     return state if state is not None and np.isfinite(state.attention).all() else None

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import number, whole
-from ..sweeps.engine import run
-from ..sweeps.grid import Block, Grid
-from ..sweeps.job import AXES, PARAMETERS, AttentionSweep, measure, start_of
+from ..sweeps.grid import Block, Grid, Task
+from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
+from ..sweeps.results import SweepResult
+from . import pictures
+from .axes import PARAMETERS
 from .batch import Batch
-from .chains import Walk, chains, finite_state, stretches
+from .chains import ChainStates, Part, Stretch, chains, finite_state, stretches
+from .loops import Hysteresis
+from .loops import rows as hysteresis_of_rows
 from .start import Start, State
-from .sweep_job import measured_plan
+from .sweep_job import AttentionSweep, measure
 
-__all__ = ["Following", "follow"]
+Points: TypeAlias = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
-class Following:
-    """Follow attractors along one axis; see `follow`. A job as `dmft.sweeps.job` describes it.
+class Following(Job):
+    """Follow attractors along one axis; see `follow`.
 
     The states along a chain follow from the orbit alone, which is cheap beside its exponents: one
     task follows a stretch of several chains and leaves the state before every point; the points
@@ -46,16 +52,18 @@ class Following:
     """
 
     sweep: AttentionSweep
-    axes: dict
+    axes: Mapping[str, np.ndarray]
     along: str
-    anchors: tuple
+    anchors: tuple[tuple[int, Start | None], ...]
     n_first_transient: int
     n_segments: int = 1
     n_overlap: int = 1
 
     block = 256
-    max_threads = None
-    extras: ClassVar = {
+    grain = 64
+    independent = False
+    names = ("branch", *PARAMETERS)
+    extras: ClassVar[Variables] = {
         "anchor": (("branch",), "1", "parameter at which the branch begins"),
         "chain_window": (("chain", "context", "feature"), "1", "attention at the end of the stretch"),
         "chain_phase": (("chain",), "1", "position of the step after the stretch"),
@@ -66,17 +74,12 @@ class Following:
     }
 
     @property
-    def names(self):
-        """The branch, then the parameters of the model."""
-        return ("branch", *PARAMETERS)
-
-    @property
-    def point(self):
+    def point(self) -> dict[str, Any]:
         """Parameters where they are no axis."""
         return {"branch": 0.0, **{name: self.sweep.point[name] for name in PARAMETERS}}
 
     @property
-    def variables(self):
+    def variables(self) -> Variables:
         """Those of a sweep, and how each point was begun."""
         return {
             **self.sweep.variables,
@@ -86,37 +89,39 @@ class Following:
         }
 
     @property
-    def labels(self):
+    def labels(self) -> Mapping[str, Sequence[str]]:
         """What the branches are called."""
         values = self.axes[self.along]
-        names = []
+        names: list[str] = []
         for place, _ in self.anchors:
             ends = {int(np.argmin(values)): "up", int(np.argmax(values)): "down"}
             name = ends.get(place, f"from {values[place]:g}")
             names.append(name if name not in names else f"{name} ({len(names) + 1})")
         return {**self.sweep.labels, "branch": tuple(names)}
 
-    def check(self, name, value):
+    def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""
         if name != "branch":
             self.sweep.check(name, value)
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return that of the sweep, and how it is followed."""
         anchors = [
-            {"at": float(self.axes[self.along][place]), **({"kind": s.kind, **s.arguments} if s else {})}
-            for place, s in self.anchors
+            {"at": float(self.axes[self.along][place]), **(s.specification() if s else {})} for place, s in self.anchors
         ]
         how = {name: getattr(self, name) for name in ("along", "n_first_transient", "n_segments", "n_overlap")}
         following = {"anchors": anchors, "branches": self.labels["branch"], **how}
         return {**self.sweep.specification(), "job": "following", "follow": following}
 
     @classmethod
-    def from_specification(cls, spec):
+    def from_specification(cls, spec: Mapping[str, Any]) -> Following:
         """Return the job that a specification, with the axes, describes."""
         how = {name: value for name, value in spec["follow"].items() if name != "branches"}
         how["anchors"] = [
-            (anchor["at"], start_of({k: v for k, v in anchor.items() if k != "at"}) if "kind" in anchor else None)
+            (
+                anchor["at"],
+                Start.from_specification({k: v for k, v in anchor.items() if k != "at"}) if "kind" in anchor else None,
+            )
             for anchor in how["anchors"]
         ]
         axes = {name: np.array(values) for name, values in spec["axes"].items() if name != "branch"}
@@ -125,29 +130,35 @@ class Following:
     # -- how the chains lie on the grid ---------------------------------------------------------
 
     @functools.cached_property
-    def grid(self):
-        """The branches times the axes."""
-        return Grid.of(self, {"branch": np.arange(len(self.anchors)), **self.axes})
+    def branches(self) -> Grid:
+        """The grid: branches times the axes."""
+        return self.grid({"branch": np.arange(len(self.anchors)), **self.axes})
 
     @functools.cached_property
-    def _tasks(self):
-        lanes = chains(self.grid, self.along, [place for place, _ in self.anchors])
-        return stretches(lanes, self.block)
+    def _parts_of_size(self) -> dict[int, list[Part]]:
+        return {}
 
-    def cut(self, grid, size):
+    def _parts(self, size: int) -> list[Part]:
+        """Return the tasks of all chains, for blocks of about `size` points."""
+        if size not in self._parts_of_size:
+            lanes = chains(self.branches, self.along, [place for place, _ in self.anchors])
+            self._parts_of_size[size] = stretches(lanes, size)
+        return self._parts_of_size[size]
+
+    def cut(self, grid: Grid, size: int) -> list[Block]:
         """Return a block for each stretch that follows it, and one for the rest of its points."""
-        return [Block(i, task.index(), task.after) for i, task in enumerate(self._tasks)]
+        return [Block(i, part.index(), part.after) for i, part in enumerate(self._parts(size))]
 
     # -- the work of a task ---------------------------------------------------------------------
 
-    def run(self, task, n_threads, tick):
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Follow a stretch and measure some of its points, or measure the others."""
-        part = self._tasks[task.number]
+        part = self._parts(task.size)[task.number]
         extras = self._follow(part.stretch, task.before, n_threads, tick) if part.follows else {}
         known = extras or task.before[0]
         mine = {name: known[f"before_{name}"][part.measures] for name in ("window", "phase", "origin", "joint")}
         n_points = len(task.index)
-        arrays = {}
+        arrays: Arrays = {}
         for group in _alike(mine["origin"], mine["phase"], task.points["branch"] * (mine["origin"] == 0)):
             points = {name: values[group] for name, values in task.points.items()}
             if mine["origin"][group[0]]:
@@ -162,30 +173,32 @@ class Following:
         points = {name: values for name, values in task.points.items() if name != "branch"}
         return {**points, **arrays, "origin": mine["origin"], "joint": mine["joint"], **extras}
 
-    def _follow(self, stretch, before, n_threads, tick):
+    def _follow(self, stretch: Stretch, before: Sequence[Points], n_threads: int | None, tick: Tick) -> Arrays:
         """Return the states before all points of a stretch, and at its end."""
-        tracks = [self.grid.points(numbers) for numbers in stretch.tracks()]
+        tracks = [self.branches.points(numbers) for numbers in stretch.tracks()]
+        states: list[State | None] = [None] * len(tracks)
         if before:
             windows, phases = before[0]["chain_window"], before[0]["chain_phase"]
             states = [State(windows[i], int(phases[i])) for i in range(len(tracks))]
-        else:
-            states = [None] * len(tracks)
-        walks = self._walk_in_pieces(tracks, states, n_threads, tick)
+        followed = self._follow_in_pieces(tracks, states, n_threads, tick)
+        ends = [one.end for one in followed if one.end is not None]
         model = self.sweep.plan.model
         empty = np.full((model.n_context, model.n_features), np.nan)
         pairs = stretch.pairs()
-        starts = [walks[i].before[s] for i, s in pairs]
+        starts = [followed[i].before[s] for i, s in pairs]
         return {
             "anchor": np.array([self.axes[self.along][place] for place, _ in self.anchors]),
-            "chain_window": np.array([walk.end.attention for walk in walks]),
-            "chain_phase": np.array([walk.end.phase for walk in walks]),
+            "chain_window": np.array([end.attention for end in ends]),
+            "chain_phase": np.array([end.phase for end in ends]),
             "before_window": np.array([empty if state is None else state.attention for state in starts]),
             "before_phase": np.array([-1 if state is None else state.phase for state in starts]),
             "before_origin": np.array([state is not None for state in starts], dtype=np.int8),
-            "before_joint": np.array([walks[i].joint[s] for i, s in pairs], dtype=np.int8),
+            "before_joint": np.array([followed[i].joint[s] for i, s in pairs], dtype=np.int8),
         }
 
-    def _walk_in_pieces(self, tracks, states, n_threads, tick):
+    def _follow_in_pieces(
+        self, tracks: Sequence[Points], states: Sequence[State | None], n_threads: int | None, tick: Tick
+    ) -> list[ChainStates]:
         """Follow tracks, each cut into segments that go side by side and are kept only if they fit."""
         pieces = []  # (track, first step that counts, step it begins at, end)
         for i, track in enumerate(tracks):
@@ -194,39 +207,43 @@ class Following:
             for first, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
                 pieces.append((i, first, max(0, first - self.n_overlap), end))
         guesses = [self._guess(states[i], begin) for i, _, begin, _ in pieces]
-        walks = self._walk([_part(tracks[i], begin, end) for i, _, begin, end in pieces], guesses, n_threads, tick)
-        found = {(i, first): walk.drop(first - begin) for (i, first, begin, _), walk in zip(pieces, walks, strict=True)}
-        whole_walks = [found[i, 0] for i in range(len(tracks))]
+        pieced = self._follow_tracks(
+            [_part(tracks[i], begin, end) for i, _, begin, end in pieces], guesses, n_threads, tick
+        )
+        found = {(i, first): one.drop(first - begin) for (i, first, begin, _), one in zip(pieces, pieced, strict=True)}
+        joined = [found[i, 0] for i in range(len(tracks))]
         for first in sorted({piece[1] for piece in pieces} - {0}):
             here = [(i, end) for i, f, _, end in pieces if f == first]
             # The same bits before the joint make the same bits after it, and nothing else does.
-            wrong = [(i, end) for i, end in here if not found[i, first].begins_at(whole_walks[i].end)]
-            again = self._walk(
+            wrong = [(i, end) for i, end in here if not found[i, first].begins_at(joined[i].end)]
+            again = self._follow_tracks(
                 [_part(tracks[i], first, end) for i, end in wrong],
-                [whole_walks[i].end for i, _ in wrong], n_threads, lambda work: None,
+                [joined[i].end for i, _ in wrong], n_threads, lambda work: None,
             )  # fmt: skip
-            anew = {i: walk for (i, _), walk in zip(wrong, again, strict=True)}
+            anew = {i: one for (i, _), one in zip(wrong, again, strict=True)}
             for i, _ in here:
-                whole_walks[i] = whole_walks[i].join(anew.get(i, found[i, first]), 2 if i in anew else 1)
-        return whole_walks
+                joined[i] = joined[i].join(anew.get(i, found[i, first]), 2 if i in anew else 1)
+        return joined
 
-    def _guess(self, state, n_points):
+    def _guess(self, state: State | None, n_points: int) -> State | None:
         """Return a state for a segment to begin with: that of the stretch, some points later."""
         if state is None or not np.isfinite(state.attention).all():
             return None
         plan = self.sweep.plan
         return State(state.attention, (state.phase + n_points * plan.work) % plan.model.n_context)
 
-    def _walk(self, tracks, states, n_threads, tick):
+    def _follow_tracks(
+        self, tracks: Sequence[Points], states: Sequence[State | None], n_threads: int | None, tick: Tick
+    ) -> list[ChainStates]:
         """Take orbits along tracks side by side; a state of None is the start of the anchor."""
-        walks = [Walk([], []) for _ in tracks]
+        followed = [ChainStates([], []) for _ in tracks]
         states = [finite_state(state) for state in states]
         for step in range(max((len(track["branch"]) for track in tracks), default=0)):
             going = [i for i, track in enumerate(tracks) if step < len(track["branch"])]
             points = {name: np.array([tracks[i][name][step] for i in going]) for name in tracks[0]}
             for i in going:
-                walks[i].before.append(states[i])
-                walks[i].joint.append(0)
+                followed[i].before.append(states[i])
+                followed[i].joint.append(0)
             now = [states[i] for i in going]
             lost = [k for k, state in enumerate(now) if state is None]
             if lost:
@@ -237,10 +254,10 @@ class Following:
             tick(len(going) / 2)
             for i, end in zip(going, ends, strict=True):
                 # Where there is no attractor to follow the chain begins anew.
-                walks[i].end, states[i] = end, finite_state(end)
-        return walks
+                followed[i].end, states[i] = end, finite_state(end)
+        return followed
 
-    def _settled(self, points, n_threads):
+    def _settled(self, points: Points, n_threads: int | None) -> list[State]:
         """Return the states in which points that start from their anchor begin their transient."""
         model, starts = self.sweep.plan.model, [start or self.sweep.start for _, start in self.anchors]
         states = [
@@ -249,11 +266,11 @@ class Following:
         ]
         return self._advanced(points, states, self.n_first_transient - self.sweep.plan.n_transient, n_threads)
 
-    def _advanced(self, points, states, n_steps, n_threads):
+    def _advanced(self, points: Points, states: list[State], n_steps: int, n_threads: int | None) -> list[State]:
         """Return states some steps later."""
         if not n_steps:
             return states
-        ends = [None] * len(states)
+        ends = list(states)
         for group in _alike(*zip(*((len(s.attention), s.phase, s.preset is None) for s in states), strict=True)):
             some = {name: points[name][group] for name in PARAMETERS}
             batch = Batch(self.sweep.plan.model, **some, states=[states[i] for i in group], n_threads=n_threads)
@@ -262,115 +279,68 @@ class Following:
                 ends[i] = batch.state(k)
         return ends
 
-    def estimate(self, points):
+    def estimate(self, points: Points) -> Estimate:
         """Estimate the cost of a point from a short run of some."""
-        each, seconds, rows, memory = self.sweep.estimate({name: points[name] for name in PARAMETERS})
-        return each.replace(" each", " each, followed and measured"), 2 * seconds, rows, memory
+        one = self.sweep.estimate({name: points[name] for name in PARAMETERS})
+        each = one.each.replace(" each", " each, followed and measured")
+        return dataclasses.replace(one, each=each, seconds=2 * one.seconds)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def failures(cls, result: SweepResult) -> str:
+        """Say how many orbits left the real numbers."""
+        return AttentionSweep.failures(result)
+
+    @classmethod
+    def findings(cls, result: SweepResult) -> Sequence[Hysteresis]:
+        """Return where the first two branches differ, for every row of the grid."""
+        if "n_recorded" not in result or len(result.labels["branch"]) < 2:
+            return ()
+        return hysteresis_of_rows(result)
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture of branches."""
+        return pictures.name_of_branches(result)
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Draw branches over one axis, and where they differ; over two a map for each branch."""
+        return pictures.draw_branches(result, feature, variable, cls.findings(result) if findings is None else findings)
 
 
-def _part(track, begin, end):
+def _part(track: Points, begin: int, end: int) -> Points:
     return {name: values[begin:end] for name, values in track.items()}
 
 
-def _alike(*keys):
+def _alike(*keys: Sequence[Any] | np.ndarray) -> Iterator[np.ndarray]:
     """Yield the places of equal keys."""
-    keys = list(zip(*(np.asarray(key).tolist() for key in keys), strict=True))
-    for key in dict.fromkeys(keys):
-        yield np.array([i for i, k in enumerate(keys) if k == key])
+    places = list(zip(*(np.asarray(key).tolist() for key in keys), strict=True))
+    for place in dict.fromkeys(places):
+        yield np.array([i for i, other in enumerate(places) if other == place])
 
 
-def follow(
-    model,
-    *,
-    n_steps,
-    n_transient=1_000,
-    n_first_transient=None,
-    along=None,
-    anchors=None,
-    start=None,
-    n_segments=1,
-    n_overlap=1,
-    measure=("orbit",),
-    store=None,
-    resume=False,
-    n_threads=None,
-    progress=True,
-    **arguments,
-):
-    """Follow attractors along a parameter: each point starts where its neighbour's run ended.
-
-    A branch begins at an anchor and is followed from there to both ends of the axis. By default
-    there are two, from the lower end ("up") and from the upper end ("down"): where they differ,
-    attractors coexist; see `dmft.hysteresis`. With more axes every combination of the others is
-    a row with chains of its own.
-
-    Parameters
-    ----------
-    model : SelfAttention
-        The network; gives every parameter that is no axis.
-    n_steps, n_transient : int
-        Token steps that are measured at every point, and before them. The neighbour starts where
-        these end.
-    n_first_transient : int, optional
-        Transient of the first point of a branch. Default: `n_transient`.
-    along : str, optional
-        Which axis to follow. Default: the first one.
-    anchors : sequence, optional
-        Where branches begin: parameter values, of which the nearest on the axis is taken, or
-        pairs of a value and a Start. Default: both ends.
-    start : Start, optional
-        Of anchors without their own. Default: ``Start.random(0)``.
-    n_segments : int, default=1
-        Cut stretches of a chain into so many pieces, which go side by side from a guess. A piece
-        is kept only if it meets the piece before it in the same bits, otherwise it is followed
-        again: the numbers are those of the uncut chain. ``result["joint"]`` says where cuts were.
-        It pays where neighbours have the same fixed point or cycle to the last bit, not in chaos.
-    n_overlap : int, default=1
-        Points of its predecessor that a piece begins with.
-    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
-        As for `sweep`.
-    store, resume, n_threads, progress
-        As for `sweep`.
-    **arguments
-        The axes beta, gamma, epsilon, and what else `sweep` takes: `record`, `n_rows`, `every`,
-        `section`, `n_exponents`, `n_tangent_transient`, `n_history`, `qr_interval`.
-
-    Returns
-    -------
-    SweepResult
-        The first dimension is the branch, named in ``result.labels["branch"]``. A point whose
-        orbit leaves the real numbers has status 1, and its neighbour starts from the anchor's
-        start again (``result["origin"]`` is 0). Under MPI on rank 0; None on the others.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain.
-    dmft.store.StoreError
-        If the folder cannot be used, or written to.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dmft import Features, SelfAttention
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> result = follow(model, beta=np.linspace(0.8, 1.0, 5), n_steps=100, n_rows=10, progress=False)
-    >>> result["attention"].shape, result.labels["branch"].tolist()
-    ((2, 5, 10, 3), ['up', 'down'])
-    """
-    axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
-    plan = measured_plan(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
-    sweep = AttentionSweep(plan, Start.random(0) if start is None else start)
-    job = following(sweep, axes, along, anchors, n_first_transient, n_segments, n_overlap)
-    return run(job, job.grid.axes, False, store, resume, n_threads, progress)
-
-
-def following(sweep, axes, along=None, anchors=None, n_first_transient=None, n_segments=1, n_overlap=1):
+def following(
+    sweep: AttentionSweep,
+    axes: Mapping[str, ArrayLike],
+    along: str | None = None,
+    anchors: Sequence[Any] | None = None,
+    n_first_transient: int | None = None,
+    n_segments: int = 1,
+    n_overlap: int = 1,
+) -> Following:
     """Return the job of `follow`, its arguments checked."""
     for name in axes:
         if name not in PARAMETERS:
             raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(PARAMETERS)}")
-    checked = Grid.of(sweep, axes).axes
+    checked = sweep.grid(axes).axes
     along = next(iter(checked)) if along is None else along
     if along not in checked:
         raise ValueError(f"along must be one of the axes {tuple(checked)}, got {along!r}")

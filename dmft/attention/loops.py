@@ -143,9 +143,6 @@ def hysteresis(result, first=0, second=1, **row):
     Examples
     --------
     >>> import numpy as np
-
-    from ..dynamics.recurrence import cycle_length
-    from ..dynamics.series import SIGNIFICANT
     >>> from dmft import Features, SelfAttention, follow
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     >>> result = follow(model, beta=[0.5, 0.6, 0.7], n_steps=100, n_transient=2_000, progress=False)

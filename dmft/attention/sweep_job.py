@@ -1,195 +1,243 @@
-"""Sweeps of the attention map, and scans: any job at many parameter points."""
+"""The job of the attention map: a plan, taken at every parameter point."""
 
 from __future__ import annotations
 
-from ..sweeps.engine import run
-from ..sweeps.job import AttentionSweep
-from ..sweeps.results import SweepResult, load
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import _kernels
+from .._util.checks import whole
+from ..sweeps.grid import Task
+from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
+from ..sweeps.results import SweepResult
+from . import pictures
+from .axes import AXES, PARAMETERS, SHARED
+from .basins import VARIABLES as JUDGED
+from .basins import settled_arrays
+from .batch import Batch
+from .features import Features
+from .model import SelfAttention, parameter
 from .plan import Plan
-from .start import Start
+from .records import RECORDS
+from .start import Start, State
 
-__all__ = ["SweepResult", "load", "scan", "sweep"]
+_BLOCK_SECONDS, _GRAIN_SECONDS = 10.0, 0.25  # of one core
+_BLOCK_BYTES = 2**26
 
-MEASURES = ("orbit", "lyapunov", "attractor")
+
+def features_of(spec: Mapping[str, Any]) -> Features:
+    """Return the features that a specification describes."""
+    features = Features.from_recipe({name: value for name, value in spec.items() if name != "digest"})
+    if features.digest != spec["digest"]:
+        raise ValueError(
+            f"features made by this NumPy have digest {features.digest}, the sweep's have {spec['digest']}: "
+            "use the NumPy of its manifest"
+        )
+    return features
 
 
-def sweep(
-    model,
-    *,
-    n_steps,
-    n_transient=1_000,
-    measure=("orbit",),
-    start=None,
-    record=("attention",),
-    n_rows=None,
-    every=1,
-    section=None,
-    n_exponents=None,
-    n_tangent_transient=None,
-    n_history=0,
-    qr_interval=1,
-    together=False,
-    store=None,
-    resume=False,
-    n_threads=None,
-    block=None,
-    executor=None,
-    progress=True,
-    **axes,
-):
-    """Run one network at many parameter points.
+def measure(
+    plan: Plan, points: Mapping[str, np.ndarray], states: Sequence[State], n_threads: int | None, tick: Tick
+) -> Arrays:
+    """Take points side by side through a plan, from states with equal numbers of rows and equal phases."""
+    batch = Batch(plan.model, **{name: points[name] for name in PARAMETERS}, states=states, n_threads=n_threads)
+    size, work, found = len(states), plan.work, {}
+
+    def done(steps: float) -> None:
+        tick(steps * size / work)
+
+    if plan.attractor:
+        # First, so that what is recorded lies on what was judged.
+        n_left = plan.n_tangent_transient if plan.n_exponents else 0
+        batch.advance(plan.n_transient - n_left, tick=done)
+        found = settled_arrays(batch, plan.model, n_threads)
+        plan = dataclasses.replace(plan, n_transient=n_left, n_tangent_transient=n_left)
+    return {**found, **plan.run(batch, done)}
+
+
+@dataclasses.dataclass(frozen=True)
+class AttentionSweep(Job):
+    """Take the attention map through a plan at every point; see `dmft.sweep`.
 
     Parameters
     ----------
-    model : SelfAttention
-        The network; gives every parameter that is not swept.
-    n_steps, n_transient : int
-        Token steps that are measured, and before them.
-    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
-        What to keep of each point; "attractor" judges after the transient what the orbit settles
-        on, see `attractor`; the other steps follow from there.
-    start : Start or sequence of Start, optional
-        Where every point begins. Several random ones, or several features of one role, make the axis
-        "start", of their seeds or indices. Default: ``Start.random(0)``.
-    record : sequence of str, default=("attention",)
-        Which arrays of the orbit; see `trajectory`.
-    n_rows, every, section : int, optional
-        Which steps of the orbit: the last `n_rows` of every `every`-th step (default: all), or the
-        first `n_rows` (default: 1000) in which the attention component `section` changes sign.
-    n_exponents, n_tangent_transient, n_history, qr_interval : int, optional
-        As for `lyapunov`, with averages on cycles too; "attractor" has the multipliers. From 4096 n_context
-        steps on, averages are of fewer samples than there: the same within their errors, not in every bit.
-    together : bool or sequence of str, default=False
-        Sweep the axes, or those that are named, side by side instead of over their product.
-    store : path-like, optional
-        Folder for the results. It must not hold anything, unless `resume` is true.
-    resume : bool, default=False
-        Continue the sweep that the folder holds; refused if it was another one.
-    n_threads : int or None
-        OpenMP threads; of each worker under MPI and with an executor (default there: 1). Results do
-        not depend on it.
-    block : int, optional
-        How many points make a task, and a file of the store. Results do not depend on it. Default:
-        seconds of work, and enough tasks for all workers.
-    executor : concurrent.futures.Executor, optional
-        Who does the tasks: a ``ProcessPoolExecutor`` that spawns, one of Dask, ... With a store its
-        workers must see the folder; they write there. Default: this process, or the MPI ranks.
-    progress : bool, default=True
-        Show progress on standard error.
-    beta, gamma, epsilon, n_context, seed : array_like, shape (n,), optional
-        The axes; `seed` is that of the features. Arrays whose length goes with `n_context` are as long
-        as its largest value needs, and end with NaN (`n_lost`: 0).
-
-    Returns
-    -------
-    SweepResult
-        Under MPI on rank 0; None on the others.
+    plan : Plan
+    start : Start
 
     Raises
     ------
     ValueError
-        If an argument is outside its domain.
-    dmft.store.StoreError
-        If the folder cannot be used, or written to.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dmft import Features, SelfAttention
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> result = sweep(model, beta=np.linspace(0.5, 1, 3), n_steps=200, measure=["lyapunov"], progress=False)
-    >>> result["exponents"].shape
-    (3, 12)
+        If the transient does not fill the window before tangents begin.
     """
-    plan = measured_plan(
-        model,
-        measure,
-        n_steps=n_steps,
-        n_transient=n_transient,
-        record=record,
-        n_rows=n_rows,
-        every=every,
-        section=section,
-        n_exponents=n_exponents,
-        n_tangent_transient=n_tangent_transient,
-        n_history=n_history,
-        qr_interval=qr_interval,
-    )
-    if not (start is None or isinstance(start, Start)):
-        start, axes = family(start, axes)
-    job = AttentionSweep(plan, Start.random(0) if start is None else start)
-    return run(job, axes, together, store, resume, n_threads, progress, block=block, executor=executor)
 
+    plan: Plan
+    start: Start
 
-def measured_plan(model, measure, *, record=("attention",), n_exponents=None, **arguments):
-    """Return the plan of a sweep, without what is not measured."""
-    for name in (measure := (measure,) if isinstance(measure, str) else tuple(measure)):
-        if name not in MEASURES:
-            raise ValueError(f"measure must name some of {MEASURES}, got {name!r}")
-    if not measure:
-        raise ValueError(f"measure must name some of {MEASURES}, got none")
-    if "orbit" not in measure:
-        record = ()
-        arguments.update(n_rows=None, every=1, section=None)
-    if "lyapunov" not in measure:
-        n_exponents = 0
-        arguments["n_history"] = 0
-    return Plan(model=model, record=record, n_exponents=n_exponents, attractor="attractor" in measure, **arguments)
+    integers = tuple(name for name, axis in AXES.items() if axis.whole is not None)
+    shared = SHARED
+    variables: ClassVar[Variables] = {
+        **{name: ((), "1", axis.meaning) for name, axis in AXES.items()},
+        "status": ((), "1", "0: finished, 1: the orbit left the real numbers"),
+        "n_recorded": ((), "1", "rows of the orbit that are filled"),
+        **{name: (kind.dims, kind.unit, kind.meaning) for name, kind in RECORDS.items()},
+        "window": (("context", "feature"), "1", "attention at the end, newest first"),
+        "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
+        "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
+        "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
+        **JUDGED,
+        "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
+        "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
+    }
 
+    def __post_init__(self) -> None:
+        self.plan.check_start(self.start.state(self.plan.model))
 
-def family(starts, axes):
-    """Return the first of some starts, and axes with that of the seeds or indices in front."""
-    starts = list(starts)
-    for name in ("seed", "index"):
-        if all(isinstance(one, Start) and name in one.arguments for one in starts):
-            kinds = {(one.kind, *(item for item in sorted(one.arguments.items()) if item[0] != name)) for one in starts}
-            if len(kinds) == 1:
-                return starts[0], {"start": [one.arguments[name] for one in starts], **axes}
-    raise ValueError(f"start must be a Start, or several that differ in seed or index alone, got {starts!r}")
+    @property
+    def point(self) -> dict[str, Any]:
+        """Parameters of the model, and where the run has them, of its features and its start."""
+        point = {name: axis.value(self.plan.model) for name, axis in AXES.items()}
+        if self.start.family is not None:
+            point["start"] = self.start.arguments[self.start.family]
+        return {name: value for name, value in point.items() if value is not None}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be swept."""
+        return tuple(self.point)
 
-def scan(
-    job,
-    *,
-    together=False,
-    store=None,
-    resume=False,
-    n_threads=None,
-    block=None,
-    executor=None,
-    progress=True,
-    **axes,
-):
-    """Run any job at many parameter points.
+    @property
+    def block(self) -> int:
+        """Points of a task: seconds of work, at least enough lanes for many threads, within the memory."""
+        rows = len(self.plan.record) * self.plan.n_rows + self.plan.model.n_context * self.plan.n_exponents
+        most = _BLOCK_BYTES // (16 * self.plan.model.n_features * (rows + 20))
+        return max(self.grain, int(min(max(256, _BLOCK_SECONDS / self.cost(self.point)), most)))
 
-    Parameters
-    ----------
-    job : object
-        What to do at a point: `dmft.ising.ForwardScan`, `dmft.ising.PhaseDiagram`, or another object
-        with the protocol that `dmft.sweeps.job` describes.
-    together, store, resume, n_threads, block, executor, progress
-        As for `sweep`.
-    **axes : array_like, shape (n,)
-        Values of the parameters to sweep, in the order of the dimensions.
+    @property
+    def grain(self) -> int:  # type: ignore[override]  # a constant of other jobs
+        """Points that are worth a task: as many as the kernel takes side by side, or more."""
+        lanes = _kernels.block_size()
+        return lanes * max(1, int(_GRAIN_SECONDS / self.cost(self.point) / lanes))
 
-    Returns
-    -------
-    SweepResult
-        Under MPI on rank 0; None on the others.
+    def cost(self, points: Mapping[str, Any]) -> float:
+        """Return about how many seconds a point with this context takes."""
+        model, plan = self.plan.model, self._plan({"n_context": int(np.ravel(points["n_context"])[0])})
+        n_classes = len(model.features.classes) if model.features.classes else model.n_features
+        size = plan.model.n_context * model.n_features
+        n_tangent = plan.n_steps + plan.n_tangent_transient if plan.n_exponents else 0
+        plain = 2e-10 * (5 * n_classes * model.n_features + 2 * size + 50)
+        judged = 0.01 if plan.attractor else 0.0  # Newton's method for the most part
+        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + judged
 
-    Raises
-    ------
-    ValueError
-        If an axis does not exist or a value is outside its domain.
-    dmft.store.StoreError
-        If the folder cannot be used, or written to.
+    def _plan(self, values: Mapping[str, Any]) -> Plan:
+        """Return the plan of points with other values of axes that a block shares."""
+        plan, model = self.plan, self.plan.model
+        for name, value in values.items():
+            change = AXES[name].change
+            if change is not None and value != AXES[name].value(model):
+                model = change(model, value)
+        if model.n_context == plan.model.n_context:
+            return dataclasses.replace(plan, model=model)
+        size = model.n_context * model.n_features
+        every = plan.n_exponents == plan.model.n_context * model.n_features
+        return dataclasses.replace(plan, model=model, n_exponents=size if every else min(plan.n_exponents, size))
 
-    Examples
-    --------
-    >>> from dmft.ising import AsymmetricSK, PhaseDiagram
-    >>> result = scan(PhaseDiagram(AsymmetricSK(dJ=0.5)), beta=[0.5, 1.5], dJ=[0.1, 0.5, 0.9], progress=False)
-    >>> result["m"].round(3)
-    array([[0.   , 0.   , 0.   ],
-           [0.85 , 0.437, 0.   ]])
-    """
-    return run(job, axes, together, store, resume, n_threads, progress, block=block, executor=executor)
+    def check(self, name: str, value: Any) -> None:
+        """Raise if the model cannot have this value."""
+        axis, model = AXES[name], self.plan.model
+        if axis.whole is None:
+            model.replace(**{name: parameter(name, value)})
+            return
+        value = whole(name, value, axis.whole)
+        if name == "start":
+            self.start.member(value).state(model)
+        elif not axis.any_value:
+            plan = self._plan({name: value})
+            plan.check_start(self.start.state(plan.model))
+
+    def specification(self) -> dict[str, Any]:
+        """Return the network, the start and the plan."""
+        model = self.plan.model
+        plan = {f.name: getattr(self.plan, f.name) for f in dataclasses.fields(self.plan) if f.name != "model"}
+        return {
+            "job": "attention sweep",
+            "features": {**model.features.recipe, "digest": model.features.digest},
+            "model": {name: getattr(model, name) for name in ("n_context", "n_heads", *PARAMETERS)},
+            "start": self.start.specification(),
+            "run": plan,
+        }
+
+    @classmethod
+    def from_specification(cls, spec: Mapping[str, Any]) -> AttentionSweep:
+        """Return the job that a specification describes."""
+        plan = Plan(model=SelfAttention(features_of(spec["features"]), **spec["model"]), **spec["run"])
+        return cls(plan, Start.from_specification(spec["start"]))
+
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
+        """Run a block of points side by side."""
+        points = task.points
+        plan = self._plan({name: points[name][0].item() for name in self.shared if name in points})
+        numbers = points["start"].tolist() if "start" in points else [None] * len(task.index)
+        # The overlaps of a starting token depend on epsilon.
+        cases = list(zip(numbers, points["epsilon"].tolist(), strict=True))
+        starts = {number: self.start if number is None else self.start.member(number) for number in numbers}
+        states = {
+            (number, epsilon): starts[number].state(plan.model.replace(epsilon=epsilon))
+            for number, epsilon in dict.fromkeys(cases)
+        }
+        return {**points, **measure(plan, points, [states[case] for case in cases], n_threads, tick)}
+
+    def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
+        """Estimate the cost of a point from a short run of some."""
+        plan = self.plan
+        n_block = min(points["beta"].size, _kernels.block_size())
+        some = {name: points[name][:n_block] for name in PARAMETERS}
+        batch = Batch(plan.model, **some, states=[self.start.state(plan.model)] * n_block, n_threads=1)
+        batch.advance(plan.model.n_context)
+        seconds = {}
+        for tangents in (False, True) if plan.n_exponents else (False,):
+            if tangents:
+                batch.begin_tangents(plan.n_exponents, plan.qr_interval)
+            n_steps, spent = 16, 0.0
+            while spent < 0.05:
+                n_steps *= 2
+                begun = time.perf_counter()
+                batch.advance(n_steps, tangents=tangents)
+                spent = time.perf_counter() - begun
+            seconds[tangents] = spent / n_steps / n_block
+        plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
+        one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
+        size = plan.model.n_context * plan.model.n_features
+        rows = (
+            len(plan.record) * plan.n_rows * plan.model.n_features + (3 + 2 * plan.n_history) * plan.n_exponents + size
+        )
+        # A block is also packed for its file.
+        memory = 2 * rows + 2 * plan.n_exponents * size
+        return Estimate(each=f"{plan.work} steps each", seconds=one, stored=rows, memory=memory)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def failures(cls, result: SweepResult) -> str:
+        """Say how many orbits left the real numbers."""
+        n_points = np.prod(result.shape)
+        return f"{result.n_failed} of {n_points} points left the real numbers; they are marked in status"
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture of a sweep."""
+        return pictures.name_of(result)
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Draw the orbit over one axis, orbits of several starts, or maps over two axes."""
+        return pictures.draw(result, feature, variable)

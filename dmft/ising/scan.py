@@ -1,25 +1,29 @@
-"""What a sweep does with kinetic Ising systems: runs of a network over beta, diagrams of the SK model.
+"""Jobs of kinetic Ising systems: runs of a network over beta, diagrams of the SK model; see `dmft.scan`."""
 
-Both are jobs as `dmft.sweeps.job` describes them; `dmft.scan` takes them to parameter points.
-"""
+from __future__ import annotations
 
 import dataclasses
 import functools
 import hashlib
-import itertools
 import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .._util.checks import number, one_of, whole
 from .._util.threads import n_threads as threads
+from ..sweeps.grid import Task
+from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
+from ..sweeps.results import SweepResult
 from .meanfield import MeanField
-from .methods import METHODS
+from .methods import METHODS, Method
 from .model import KineticIsing
+from .moments import Moments
 from .networks import ENSEMBLES, network
+from .pictures import draw_panels
 from .sk import AsymmetricSK
 
 SAMPLING = "sampling"
@@ -27,7 +31,7 @@ STATUS = "0: finished, 1: came to no end, see reason"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ForwardScan:
+class ForwardScan(Job):
     """Run theories of a network, and simulations, for some steps from all ones, at each beta.
 
     Kept of the last step, of each method: the means over all entries of m, C and D, and the entropy
@@ -62,14 +66,13 @@ class ForwardScan:
 
     model: KineticIsing
     n_steps: int
-    methods: tuple = tuple(METHODS)
+    methods: tuple[Method, ...] = get_args(Method)
     n_trajectories: int = 0
     seed: int = 0
-    recipe: dict | None = None
+    recipe: dict[str, Any] | None = None
 
     names = ("beta",)
-    max_threads = None
-    variables: ClassVar = {
+    variables: ClassVar[Variables] = {
         "beta": ((), "1", "inverse temperature"),
         "mean_m": (("theory",), "1", "mean of the means m_i"),
         "mean_C": (("theory",), "1", "mean of the equal-time covariances C_ik, variances included"),
@@ -79,7 +82,7 @@ class ForwardScan:
         "reason": (("theory",), "1", "why a method came to no end"),
     }
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("n_steps", self.n_steps, 1)
         whole("n_trajectories", self.n_trajectories)
         whole("seed", self.seed)
@@ -93,40 +96,40 @@ class ForwardScan:
         object.__setattr__(self, "methods", methods)
 
     @property
-    def labels(self):
+    def labels(self) -> dict[str, tuple[str, ...]]:
         """The methods in their order, simulations last."""
         return {"theory": (*self.methods, *([SAMPLING] if self.n_trajectories else []))}
 
     @property
-    def point(self):
+    def point(self) -> dict[str, float]:
         """The beta of the model."""
         return {"beta": self.model.beta}
 
     @property
-    def block(self):
+    def block(self) -> int:
         """Points of a task: of seconds to a minute, whatever the size of the network."""
         n = self.model.n_sites
         work = self.n_steps * n**2 * (n * 4 * len(self.methods) + 1000 * len(self.methods) + 2 * self.n_trajectories)
         return int(np.clip(2e10 / work, 1, 64))
 
-    def check(self, name, value):
+    def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""
         number(name, value, 0)
 
-    def seed_of(self, index):
+    def seed_of(self, index: int) -> int:
         """Return the seed of the simulations of point `index`: `sample` with it gives the same bits."""
         words = np.random.SeedSequence(self.seed, spawn_key=(index,)).generate_state(4).tolist()
         return sum(word << 32 * i for i, word in enumerate(words))
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return the network, by how it was drawn or as it is, and the methods."""
         model = self.model
         names = ("n_sites", "beta", "update", "rate")
         simulation = {"seed": self.seed} if self.n_trajectories else {}
-        given = {"couplings": model.couplings, "fields": model.fields}
+        how = self.recipe if self._drawn else {"couplings": model.couplings, "fields": model.fields}
         return {
             "job": "forward scan",
-            "network": {"digest": _digest(model), **(self.recipe if self._drawn else given)},
+            "network": {"digest": _digest(model), **(how or {})},
             "model": {name: getattr(model, name) for name in names},
             "run": {
                 "n_steps": self.n_steps,
@@ -137,23 +140,21 @@ class ForwardScan:
         }
 
     @property
-    def _drawn(self):
+    def _drawn(self) -> bool:
         return self.recipe is not None and self.recipe.get("kind") in ENSEMBLES
 
     @classmethod
-    def from_specification(cls, spec):
+    def from_specification(cls, spec: Mapping[str, Any]) -> ForwardScan:
         """Return the job that a specification describes."""
-        recipe = {name: value for name, value in spec["network"].items() if name != "digest"}
+        given = {name: value for name, value in spec["network"].items() if name != "digest"}
         dynamics = {name: spec["model"][name] for name in ("beta", "update", "rate")}
-        if "couplings" in recipe:
-            model, recipe = KineticIsing(**recipe, **dynamics), None
-        else:
-            model = network(**recipe, **dynamics)
+        recipe = None if "couplings" in given else given
+        model = KineticIsing(**given, **dynamics) if recipe is None else network(**recipe, **dynamics)
         if _digest(model) != spec["network"]["digest"]:
             raise ValueError("the network drawn by this NumPy is another one: use the NumPy of the sweep's manifest")
         return cls(model=model, recipe=recipe, **spec["run"])
 
-    def run(self, task, n_threads, tick):
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Run every method at every point of a block."""
         points = task.points
         names = self.labels["theory"]
@@ -162,11 +163,11 @@ class ForwardScan:
         status, reason = np.zeros(shape, np.int8), np.full(shape, "", dtype=object)
         models = [self.model.replace(beta=beta) for beta in points["beta"].tolist()]
 
-        def theory(i, k):
+        def theory(i: int, k: int) -> Moments:
             with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
-                return MeanField(models[i], names[k], n_threads=1).run(self.n_steps)
+                return MeanField(models[i], self.methods[k], n_threads=1).run(self.n_steps)
 
-        def simulation(i, k):
+        def simulation(i: int, k: int) -> Moments:
             seed = self.seed_of(int(task.index[i]))
             return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
 
@@ -177,10 +178,11 @@ class ForwardScan:
         # One thread of linear algebra for each: more only wait for one another, and could change bits.
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads(n_threads)) as pool:
             begun = [pool.submit(theory, i, k) for i, k in theories]
-            for (i, k), get in itertools.chain(
-                zip(theories, [run.result for run in begun], strict=True),
-                ((place, functools.partial(simulation, *place)) for place in simulations),
-            ):
+            results: list[Callable[[], Moments]] = [
+                *(run.result for run in begun),
+                *(functools.partial(simulation, *place) for place in simulations),
+            ]
+            for (i, k), get in zip(theories + simulations, results, strict=True):
                 try:
                     moments = get()
                     if not np.isfinite(moments.m).all():
@@ -197,7 +199,7 @@ class ForwardScan:
             del arrays["entropy_production"]
         return {**points, **arrays, "status": status, "reason": reason.astype(str)}
 
-    def estimate(self, points):
+    def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from two steps of every method at the lowest beta."""
         model = self.model.replace(beta=float(points["beta"].min()))
         seconds = 0.0
@@ -216,15 +218,42 @@ class ForwardScan:
         names = self.labels["theory"]
         each = f"{self.n_steps} steps of {', '.join(names)} each"
         # Points of a block go one after the other, so they share the memory of one.
-        return each, seconds, 1 + 6 * len(names), (30 * n**2 + 8 * min(512, self.n_trajectories) * n) / self.block
+        memory = (30 * n**2 + 8 * min(512, self.n_trajectories) * n) / self.block
+        return Estimate(each=each, seconds=seconds, stored=1 + 6 * len(names), memory=memory)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def failures(cls, result: SweepResult) -> str:
+        """Say how many points came to no end, and with which methods."""
+        names = result.labels["theory"]
+        which = ", ".join(names[result["status"].reshape(-1, names.size).any(axis=0)])
+        failed = f"{result.n_failed} of {np.prod(result.shape)} points with {which} came to no end"
+        return f"{failed}; they are marked in status, and reason says why"
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture of a scan."""
+        return "scan"
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Draw a panel for each quantity, a curve for each method."""
+        return draw_panels(result, ("mean_m", "mean_C", "mean_D", "entropy_production"), variable, dots=SAMPLING)
 
 
-def _digest(model):
+def _digest(model: KineticIsing) -> str:
     return hashlib.sha256(model.couplings.tobytes() + model.fields.tobytes()).hexdigest()[:16]
 
 
 @dataclasses.dataclass(frozen=True)
-class PhaseDiagram:
+class PhaseDiagram(Job):
     """Find the stationary state of the asymmetric SK model at infinite size, at each point.
 
     Kept: m, q, k, entropy rate and entropy production of `AsymmetricSK.steady`, or of
@@ -254,14 +283,13 @@ class PhaseDiagram:
     names = ("beta", "dJ", "J0", "H0")
     block = 64
     max_threads = 1
-    labels: ClassVar = {}
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "beta", number("beta", self.beta, 0))
         one_of("update", self.update, ("parallel", "async"))
 
     @property
-    def variables(self):
+    def variables(self) -> Variables:
         """What is kept; entropy is produced per step, or per time in which a spin is updated once."""
         rate = "nat / step" if self.update == "parallel" else "nat / time"
         return {
@@ -279,33 +307,33 @@ class PhaseDiagram:
         }
 
     @property
-    def point(self):
+    def point(self) -> dict[str, float]:
         """Parameters of the model."""
         return {"beta": self.beta, "dJ": self.model.dJ, "J0": self.model.J0, "H0": self.model.H0}
 
-    def check(self, name, value):
+    def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""
         number(name, value, -np.inf if name == "J0" else 0)
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return the parameters and the kind of updates."""
         return {"job": "phase diagram", "model": self.point, "run": {"update": self.update}}
 
     @classmethod
-    def from_specification(cls, spec):
+    def from_specification(cls, spec: Mapping[str, Any]) -> PhaseDiagram:
         """Return the job that a specification describes."""
         point = dict(spec["model"])
         return cls(beta=point.pop("beta"), model=AsymmetricSK(**point), **spec["run"])
 
-    def _state(self, beta, dJ, J0, H0):
+    def _state(self, beta: float, dJ: float, J0: float, H0: float) -> Any:
         model = AsymmetricSK(J0=J0, dJ=dJ, H0=H0)
         return model.steady(beta) if self.update == "parallel" else model.asynchronous(beta)
 
-    def run(self, task, n_threads, tick):
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Find the state of every point of a block."""
         return self._states(task.points, tick)
 
-    def _states(self, points, tick):
+    def _states(self, points: Mapping[str, np.ndarray], tick: Tick) -> Arrays:
         size = len(points["beta"])
         arrays = {name: np.full(size, np.nan) for name in ("m", "q", "k", "entropy_rate", "entropy_production")}
         status, reason = np.zeros(size, np.int8), np.full(size, "", dtype=object)
@@ -320,11 +348,31 @@ class PhaseDiagram:
             tick(1.0)
         return {**points, **arrays, "status": status, "reason": reason.astype(str)}
 
-    def estimate(self, points):
+    def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from some of them."""
         some = {name: values[:: max(1, values.size // 8)][:8] for name, values in points.items()}
         self._states({name: values[:1] for name, values in some.items()}, lambda work: None)
         begun = time.perf_counter()
         self._states(some, lambda work: None)
         each = f"one stationary state of {self.update} updates each"
-        return each, (time.perf_counter() - begun) / len(some["beta"]), 10, 20
+        seconds = (time.perf_counter() - begun) / len(some["beta"])
+        return Estimate(each=each, seconds=seconds, stored=10, memory=20)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture of a diagram."""
+        return "phases" if len(result.dims) <= 2 else None
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Draw a panel for each quantity: curves over one axis, maps over two."""
+        names = ("m", "q", "entropy_rate", "entropy_production")
+        return draw_panels(result, names, variable, per_spin=True)

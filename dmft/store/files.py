@@ -118,7 +118,10 @@ def netcdf(arrays, coordinates, attributes, variables):
         for name, array in arrays.items():
             if name not in sizes:
                 array = np.asarray(array)
-                variable(file, name, array.shape, array.dtype, variables)[...] = _storable(array)
+                if array.size > 1 and not any(array.strides):  # one value, repeated: it is stored once
+                    variable(file, name, array.shape, array.dtype, variables, fill=array.flat[0].item())
+                else:
+                    variable(file, name, array.shape, array.dtype, variables)[...] = _storable(array)
     return buffer.getvalue()
 
 
@@ -145,13 +148,14 @@ def dimension(file, name, values, variables):
     scale.make_scale(name)
 
 
-def variable(file, name, shape, dtype, variables):
-    """Make a variable of a netCDF4 file whose dimensions are there."""
+def variable(file, name, shape, dtype, variables, fill=None):
+    """Make a variable of a netCDF4 file whose dimensions are there; `fill` is its value where none is written."""
     import h5py
 
     # The strings of netCDF have each their own length, those of NumPy one.
     dtype = h5py.string_dtype() if np.dtype(dtype).kind in "UO" else dtype
-    data = file.create_dataset(name, shape, dtype)
+    fill = fill or None if isinstance(fill, str) else fill  # unwritten strings are empty anyway
+    data = file.create_dataset(name, shape, dtype, fillvalue=fill, chunks=True if fill is not None else None)
     _describe(data, name, variables)
     for axis, dim in enumerate(variables[name][0]):
         data.dims[axis].attach_scale(file[dim])

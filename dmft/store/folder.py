@@ -27,7 +27,8 @@ class Store:
     folder : Path
     manifest : dict
         "schema", "spec" (all that determines the numbers), "hash" (of it), "n_points", "block"
-        (points of a shard at most), "n_blocks" (shards of the finished store), "provenance".
+        (points of a shard at most), "n_blocks" (shards of the finished store; None if that turns out on the way),
+        "provenance".
     made_by : dict
         The provenance of the process that opened it, kept in each shard it writes.
     """
@@ -168,7 +169,7 @@ class Store:
 
     @property
     def n_blocks(self):
-        """Number of shards of the finished store."""
+        """Number of shards of the finished store; None if that turns out on the way."""
         return self.manifest["n_blocks"]
 
     def path(self, block):
@@ -177,12 +178,14 @@ class Store:
 
     def done(self):
         """Return the blocks that are there, a sorted list of int."""
+        if self.n_blocks is None:
+            return sorted(int(path.stem) for path in (self.folder / "shards").glob("*.h5"))
         return [block for block in range(self.n_blocks) if self.path(block).exists()]
 
     def save(self, task, arrays, job, seconds=0.0):
         """Write the arrays of a block: whole, or not at all."""
-        extras = getattr(job, "extras", {})
-        variables = {name: (("point", *own), *about) for name, (own, *about) in job.variables.items()} | extras
+        variables = {name: (("point", *own), *about) for name, (own, *about) in job.variables.items()}
+        variables |= job.extras
         coordinates = {"point": task.index, **job.labels}
         made_by = {**self.made_by, "host": platform.node(), "seconds": round(seconds, 3)}
         path = self.path(task.number)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+SILENT = 2.0  # seconds in which no line is printed: shorter runs print none
 
 
 @contextlib.contextmanager
-def progress(total, done=0, shown=True, stream=None):
-    """Show progress while the block runs.
+def progress(
+    total: int, done: int = 0, shown: bool = True, stream: TextIO | None = None
+) -> Iterator[Callable[..., None]]:
+    """Show progress while the block runs: a bar on a terminal, elsewhere lines once two seconds have passed.
 
     Parameters
     ----------
@@ -40,10 +46,10 @@ def progress(total, done=0, shown=True, stream=None):
         yield _lines(total, done, stream)
 
 
-def _bar(bar):
+def _bar(bar: Any) -> Callable[..., None]:
     failed = 0
 
-    def update(n_points=0, n_failed=0):
+    def update(n_points: float = 0, n_failed: int = 0) -> None:
         nonlocal failed
         if n_failed:
             failed += n_failed
@@ -53,20 +59,20 @@ def _bar(bar):
     return update
 
 
-def _lines(total, before, stream, seconds=10.0):
-    """Print a line every so many seconds, and a last one when all is done."""
+def _lines(total: int, before: int, stream: TextIO, seconds: float = 10.0) -> Callable[..., None]:
+    """Print a line every so many seconds, and a last one when all is done; nothing in the first `SILENT` seconds."""
     begun = last = time.monotonic()
     done, failed = float(before), 0
 
-    def update(n_points=0, n_failed=0):
+    def update(n_points: float = 0, n_failed: int = 0) -> None:
         nonlocal done, failed, last
         done += n_points
         failed += n_failed
         now = time.monotonic()
         finished = n_points and done >= total * (1 - 1e-9)
-        if finished or now - last >= seconds:
+        if now - begun >= SILENT and (finished or now - last >= seconds):
             last = now
-            spent = max(now - begun, 1e-3)
+            spent = now - begun
             rate = (done - before) / spent
             left = (total - done) / rate if rate else float("inf")
             tail = f"in {spent:.1f} s" if finished else f"about {duration(left)} left"
@@ -77,7 +83,7 @@ def _lines(total, before, stream, seconds=10.0):
     return update
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Return a time as a few words.
 
     Examples
@@ -89,7 +95,7 @@ def duration(seconds):
         return "an unknown time"
     seconds = round(seconds)
     units = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
-    parts = []
+    parts: list[str] = []
     for name, size in units:
         if seconds >= size or (not parts and name == "s"):
             parts.append(f"{seconds // size} {name}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import whole
 
@@ -38,7 +40,7 @@ class Quadtree:
     (35, [0, 0, 0, 0, 0, 0, 0, 1, 1])
     """
 
-    def __init__(self, shape, coarse=8):
+    def __init__(self, shape: tuple[int, int], coarse: int = 8) -> None:
         coarse = whole("coarse", coarse, 1)
         self.computed = np.zeros(shape, dtype=bool)
         self._label = np.zeros(shape, dtype=np.int64)
@@ -46,7 +48,7 @@ class Quadtree:
             (*rows, *columns) for rows in _intervals(shape[0], coarse) for columns in _intervals(shape[1], coarse)
         ]
 
-    def missing(self):
+    def missing(self) -> np.ndarray:
         """Return the points to compute next, an array of index pairs (n, 2); empty at the end."""
         while True:
             wanted = np.zeros_like(self.computed)
@@ -60,7 +62,7 @@ class Quadtree:
                 return np.empty((0, 2), dtype=int)
             self._cells = cells
 
-    def put(self, points, labels):
+    def put(self, points: ArrayLike, labels: ArrayLike) -> None:
         """Take in the labels, whole numbers, of points."""
         points, labels = np.asarray(points), np.asarray(labels)
         if labels.dtype.kind not in "iub" or labels.shape != points.shape[:1]:
@@ -68,7 +70,7 @@ class Quadtree:
         self._label[tuple(points.T)] = labels
         self.computed[tuple(points.T)] = True
 
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """Return the labels of the whole grid, those never computed taken from their cell."""
         filled = self._label.copy()
         for i, k, j, m in self._cells:
@@ -76,7 +78,7 @@ class Quadtree:
             filled[inside][~self.computed[inside]] = self._label[i, j]
         return filled
 
-    def _parts(self, cell):
+    def _parts(self, cell: tuple[int, int, int, int]) -> Iterator[tuple[int, int, int, int]]:
         """Yield a cell, or its parts if its known points differ and it is not the smallest."""
         i, k, j, m = cell
         inside = (slice(i, k + 1), slice(j, m + 1))
@@ -89,12 +91,12 @@ class Quadtree:
                 yield (*rows, *columns)
 
 
-def _intervals(n, step):
+def _intervals(n: int, step: int) -> list[tuple[int, int]]:
     """Cut 0 .. n - 1 into intervals that share their ends."""
     marks = sorted({*range(0, n, step), n - 1})
     return list(itertools.pairwise(marks)) or [(0, 0)]
 
 
-def _halves(low, high):
+def _halves(low: int, high: int) -> list[tuple[int, int]]:
     middle = (low + high) // 2
     return [(low, high)] if high - low <= 1 else [(low, middle), (middle, high)]

@@ -1,237 +1,266 @@
-"""Diagrams of two parameters refined where they change, every point computed once."""
+"""Refinement: a job on a grid of two axes, from coarse to fine where a label changes, every point computed once."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..attention.start import Start
-from ..attention.sweep_job import measured_plan
+from .._util.checks import whole
 from ..dynamics.series import SIGNIFICANT
-from ..store import StoreError, packed, unpacked, write_whole
-from . import workers as parallel
-from .engine import run
-from .grid import Grid
-from .job import AXES, AttentionSweep
+from . import registry
+from .errors import UserError
+from .grid import Block, Grid, Task
+from .job import Arrays, Estimate, Figure, Job, Tick, Variables
 from .quadtree import Quadtree
-from .results import SweepResult, load
+from .results import Memory, Source, SweepResult
 
-__all__ = ["load_refined", "refine", "run_refined"]
+Label: TypeAlias = str | Callable[[SweepResult], np.ndarray]
+"""The name of an array, "sign", or a function of a result over a list of points."""
 
-FILE = "refine.json"  # what makes a folder of rounds one diagram
 
+@dataclasses.dataclass(frozen=True)
+class Refinement(Job):
+    """Do another job where its label changes; what is left gets the label of its cell.
 
-def refine(
-    model,
-    *,
-    n_steps,
-    n_transient=1_000,
-    label="sign",
-    coarse=8,
-    start=None,
-    measure=("lyapunov",),
-    store=None,
-    resume=False,
-    n_threads=None,
-    progress=True,
-    **arguments,
-):
-    """Sweep a grid of two parameters from coarse to fine, where a label changes.
-
-    The corners of cells of `coarse` grid steps are computed first. A cell whose known points
-    have different labels is split in four, round after round, down to the grid. What is left
-    has the label of its cell. An island of another label between the coarse points is missed.
+    Two arrays are added to those of the job: "label", at every point, and "computed". Where a point was not computed
+    the other arrays hold NaN, -1 or "".
 
     Parameters
     ----------
-    model : SelfAttention
-        The network; gives every parameter that is no axis.
-    n_steps, n_transient : int
-        As for `sweep`.
+    job : Job
+        Its points must not depend on one another.
+    dims : (str, str)
+        The axes.
     label : str or callable, default="sign"
-        "sign": of the leading exponent, zero where it is within five standard errors if these are
-        measured. The name of an array of whole numbers or of words that is measured, one for
-        each point. Or a function of a SweepResult over a list of points that returns whole numbers.
+        "sign": of the leading exponent, zero where it is within five standard errors if these are measured. The
+        name of an array of whole numbers or of words, one for each point. Or a function of a `SweepResult` over a
+        list of points that returns whole numbers, each of which depends on its point alone; for other processes it
+        must be picklable.
     coarse : int, default=8
         Grid steps of the first cells.
-    start : Start, optional
-        Default: ``Start.random(0)``.
-    measure : sequence of {"orbit", "lyapunov"}, default=("lyapunov",)
-        As for `sweep`.
-    store : path-like, optional
-        Folder for the results, one store for each round in it.
-    resume, n_threads, progress
-        As for `sweep`.
-    **arguments
-        The two axes, and what else `sweep` takes.
-
-    Returns
-    -------
-    SweepResult
-        On the whole grid: ``result["computed"]`` says which points were computed, ``result["label"]`` is
-        filled everywhere, other arrays hold NaN, -1 or "" elsewhere. Under MPI on rank 0; None on
-        the others.
 
     Raises
     ------
     ValueError
-        If an argument is outside its domain, or there are not two axes.
-    dmft.store.StoreError
-        If the folder cannot be used, or written to.
+        If there are not two axes, or the label is no array of the job.
 
     Examples
     --------
     >>> import numpy as np
-
-    from ..dynamics.series import SIGNIFICANT
-    >>> from dmft import Features, SelfAttention
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> axes = {"beta": np.linspace(0.5, 1.5, 9), "gamma": np.linspace(100, 200, 9)}
-    >>> result = refine(model, **axes, n_steps=300, n_exponents=1, coarse=4, progress=False)
-    >>> result["label"].shape, bool(result["computed"].mean() < 1)
-    ((9, 9), True)
+    >>> from dmft.ising import AsymmetricSK, PhaseDiagram
+    >>> from dmft.sweeps.engine import scan
+    >>> job = Refinement(PhaseDiagram(AsymmetricSK(dJ=0.5)), ("beta", "H0"), lambda points: points["m"] > 0.1, 4)
+    >>> result = scan(job, beta=np.linspace(0.5, 1.5, 9), H0=np.linspace(0, 1, 9), progress=False)
+    >>> result["label"][[0, -1], 0].tolist(), bool(result["computed"].all())
+    ([0, 1], False)
     """
-    axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
-    plan = measured_plan(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
-    job = AttentionSweep(plan, Start.random(0) if start is None else start)
-    return run_refined(job, axes, label, coarse, store, resume, n_threads, progress)
 
+    job: Job
+    dims: tuple[str, ...]
+    label: Label = "sign"
+    coarse: int = 8
 
-def run_refined(job, axes, label="sign", coarse=8, store=None, resume=False, n_threads=None, shown=True, *, block=None):
-    """Do any job on a grid of two axes, refined where its label changes; see `refine`."""
-    grid = Grid.of(job, axes)
-    if len(grid.dims) != 2:
-        raise ValueError(f"a diagram to refine must have two axes, got {', '.join(grid.dims)}")
-    tree, comm = Quadtree(grid.shape, coarse), parallel.communicator()
-    root = comm is None or comm.rank == 0
-    how = {"label": label if isinstance(label, str) else "a function", "coarse": coarse}
-    about = packed({**job.specification(), "axes": grid.axes, "dims": grid.dims, "refine": how})
-    if store is not None:
-        store = Path(store)
-        # Rank 0 opens; all learn what came of it.
-        parallel.on_root(comm, lambda: _open(store, about, resume))
-    rounds, names = [], []
-    while True:
-        points = tree.missing() if root else None
-        points = points if comm is None else comm.bcast(points, root=0)
-        if not len(points):
-            break
-        lists = {name: grid.axes[name][points[:, i]] for i, name in enumerate(grid.dims)}
-        folder = None if store is None else store / f"round_{len(rounds):02d}"
-        begun = folder is not None and (folder / "manifest.json").exists()
-        result = run(job, lists, True, folder, begun, n_threads, shown, block=block)
-        if root:
-            tree.put(points, _labels(result, label, names))
-            rounds.append((points, result))
-        else:
-            rounds.append(None)
-    if not root:
-        return None
-    return SweepResult(grid.axes, grid.dims, Refined(tree, rounds, about, names))
+    growing = True
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dims", tuple(self.dims))
+        object.__setattr__(self, "coarse", whole("coarse", self.coarse, 1))
+        if len(self.dims) != 2:
+            raise ValueError(f"a diagram to refine must have two axes, got {', '.join(self.dims)}")
+        if not self.job.independent:
+            raise ValueError("a job to refine must not have points that depend on one another")
+        if isinstance(self.label, str) and self.label != "sign" and self.label not in self.job.variables:
+            names = ", ".join(self.job.variables)
+            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {self.label!r}")
 
-def load_refined(folder):
-    """Return the finished diagram that a folder of rounds holds."""
-    folder = Path(folder)
-    try:
-        about = unpacked(json.loads((folder / FILE).read_text()))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{folder} holds no refined diagram: {error}") from error
-    axes = {name: np.array(values) for name, values in about["axes"].items()}
-    label, dims = about["refine"]["label"], tuple(about["dims"])
-    if label == "a function":
-        raise StoreError(f"{folder} was refined by a function of Python; call refine again with resume=True")
-    tree, rounds, names = Quadtree(tuple(len(axes[dim]) for dim in dims), about["refine"]["coarse"]), [], []
-    while len(points := tree.missing()):
-        result = load(folder / f"round_{len(rounds):02d}")
-        tree.put(points, _labels(result, label, names))
-        rounds.append((points, result))
-    return SweepResult(axes, dims, Refined(tree, rounds, about, names))
+    # -- what the other job says ------------------------------------------------------------------
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that can be swept."""
+        return self.job.names
 
-class Refined:
-    """The rounds of a refinement as one grid; read like a `Store`."""
+    @property
+    def point(self) -> Mapping[str, Any]:
+        """The values of the parameters where they are not swept."""
+        return self.job.point
 
-    def __init__(self, tree, rounds, about, names):
-        self._tree, self._rounds, self._about, self._names = tree, rounds, about, names
+    @property
+    def block(self) -> int:
+        """How many points make a task."""
+        return self.job.block
 
-    def parts(self, name):
-        """Yield the numbers of all points of the grid, and one array, filled where never computed."""
-        array = self._load(name)
-        yield np.arange(len(array)), array
+    @property
+    def grain(self) -> int:  # type: ignore[override]  # a constant of most jobs
+        """The fewest points that are worth a task."""
+        return self.job.grain
 
-    def _load(self, name):
-        if name == "computed":
-            return self._tree.computed.ravel().astype(np.int8)
-        if name == "label":
-            return self._tree.labels().ravel()
-        parts = [result[name] for _, result in self._rounds]
-        points = np.concatenate([points for points, _ in self._rounds])
-        values = np.concatenate(parts)
-        empty = {"f": np.nan, "U": ""}.get(values.dtype.kind, 0 if name == "status" else -1)
-        whole = np.full((*self._tree.computed.shape, *values.shape[1:]), empty, dtype=values.dtype)
-        whole[tuple(points.T)] = values
-        return whole.reshape(-1, *values.shape[1:])
+    @property
+    def max_threads(self) -> int | None:  # type: ignore[override]
+        """How many threads a block can use."""
+        return self.job.max_threads
 
-    def variables(self):
-        """Return of each array the dimensions after the point, unit, meaning."""
-        axes = self._about["dims"]
-        found = {name: about for name, about in self._rounds[0][1].variables.items() if name not in axes}
+    @property
+    def integers(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Which parameters are whole numbers."""
+        return self.job.integers
+
+    @property
+    def shared(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Which parameters must be equal for all points of a block."""
+        return self.job.shared
+
+    @property
+    def labels(self) -> Mapping[str, Sequence[str]]:
+        """The names along dimensions that have any."""
+        return self.job.labels
+
+    @property
+    def variables(self) -> Variables:
+        """Those of the other job, and the label."""
+        measured = {name: about for name, about in self.job.variables.items() if name not in self.dims}
         meaning = "label that was refined, of all points"
-        if self._names:
-            meaning += "; " + ", ".join(f"{i}: {name}" for i, name in enumerate(self._names))
-        extra = {"computed": ((), "1", "1: computed, 0: filled in"), "label": ((), "1", meaning)}
-        return {**found, **extra}
+        if self.label == "sign":
+            meaning += "; sign of the leading exponent, 2 where it is not known"
+        return {**measured, "computed": ((), "1", "1: computed, 0: filled in"), "label": ((), "1", meaning)}
 
-    def labels(self):
-        """Return the names along dimensions that have any."""
-        return self._rounds[0][1].labels
+    def check(self, name: str, value: Any) -> None:
+        """Raise if a value of a parameter is outside its domain."""
+        self.job.check(name, value)
 
-    def specification(self):
-        """Return all that determines the numbers."""
-        return self._about
+    def cost(self, points: Mapping[str, np.ndarray]) -> float:
+        """Return how long a point takes, in any unit."""
+        return self.job.cost(points)
+
+    def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate | None:
+        """Return what one of these points costs."""
+        return self.job.estimate(points)
+
+    def specification(self) -> dict[str, Any]:
+        """Return that of the other job, and how it is refined."""
+        spec = self.job.specification()
+        label = self.label if isinstance(self.label, str) else "a function"
+        return {**spec, "job": "refinement", "refine": {"job": spec["job"], "label": label, "coarse": self.coarse}}
+
+    @classmethod
+    def from_specification(cls, spec: Mapping[str, Any]) -> Refinement:
+        """Return the job that a specification, with the axes, describes."""
+        how = spec["refine"]
+        if how["label"] == "a function":
+            raise UserError("the diagram was refined by a function of Python, which its manifest does not hold")
+        job = registry.from_specification({**spec, "job": how["job"]})
+        return cls(job, tuple(spec["dims"]), how["label"], how["coarse"])
+
+    # -- from coarse to fine ----------------------------------------------------------------------
+
+    def cut(self, grid: Grid, size: int) -> list[Block]:
+        """Return the blocks of the corners of the first cells."""
+        return self._blocks(grid, size, self._tree(grid).missing(), 0)
+
+    def more(self, grid: Grid, size: int, blocks: Sequence[Block], done: Source) -> list[Block]:
+        """Return the blocks of the next round; at the end one of all points that are filled in."""
+        computed = np.zeros(grid.n_points, dtype=bool)
+        for block in blocks:
+            computed[np.asarray(block.index)] = True
+        if computed.all():
+            return []
+        index, labels = (np.concatenate(each) for each in zip(*done.parts("label"), strict=True))
+        names, numbers = np.unique(labels, return_inverse=True)
+        words = labels.dtype.kind in "US"
+        known = np.zeros(grid.n_points, dtype=np.int64)
+        known[index] = numbers if words else labels
+        tree = self._tree(grid)
+        while len(points := tree.missing()):
+            flat = np.ravel_multi_index(tuple(points.T), grid.shape)
+            if not computed[flat].all():
+                return self._blocks(grid, size, points, len(blocks))
+            tree.put(points, known[flat])
+        rest = np.flatnonzero(~computed)
+        filled = tree.labels().ravel()[rest]
+        arrays = {name: _nothing(name, next(iter(done.parts(name)))[1], rest.size) for name in done.variables()}
+        arrays |= {"label": names[filled] if words else filled, "computed": np.zeros(rest.size, np.int8)}
+        return [Block(len(blocks), rest, arrays=arrays)]
+
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
+        """Run the other job, and label its points."""
+        arrays = self.job.run(task, n_threads, tick)
+        source = Memory(self.job)
+        source.save(dataclasses.replace(task, index=np.arange(task.index.size)), arrays)
+        axes = {name: task.points[name] for name in self.dims}
+        labels = self._labels(SweepResult(axes, self.dims[:1], source))
+        kept = {name: array for name, array in arrays.items() if name not in self.dims}
+        return {**kept, "computed": np.ones(task.index.size, np.int8), "label": labels}
+
+    def _tree(self, grid: Grid) -> Quadtree:
+        rows, columns = grid.shape
+        return Quadtree((rows, columns), self.coarse)
+
+    def _blocks(self, grid: Grid, size: int, points: np.ndarray, first: int) -> list[Block]:
+        index = np.ravel_multi_index(tuple(points.T), grid.shape)
+        return grid.cut(size, self.shared, self.cost, index, first)
+
+    def _labels(self, result: SweepResult) -> np.ndarray:
+        """Return the labels of a list of points."""
+        if callable(self.label):
+            labels = np.asarray(self.label(result))
+            if labels.dtype.kind not in "iub" or labels.shape != result.shape:
+                wrong = f"{labels.dtype} of shape {labels.shape}"
+                raise ValueError(f"labels must be {result.shape[0]} whole numbers, got {wrong}")
+            return labels.astype(np.int64)
+        if self.label == "sign":
+            if "exponents" not in result:
+                raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
+            leading = result["exponents"][:, 0]
+            error = SIGNIFICANT * result["stderr"][:, 0] if "stderr" in result else np.zeros(leading.shape)
+            sign = np.where(np.abs(leading) <= error, 0, np.sign(leading))
+            return np.where(np.isnan(sign), 2, sign).astype(np.int64)
+        if self.label not in result:
+            names = ", ".join(result.keys())
+            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {self.label!r}")
+        labels = result[self.label]
+        if labels.ndim != 1 or labels.dtype.kind not in "iubU":
+            raise ValueError(
+                f"label must be an array of whole numbers or words, one for each point; got {self.label!r}"
+            )
+        return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def _of(cls, result: SweepResult) -> type[Job]:
+        return registry.job_class(result.specification["refine"]["job"])
+
+    @classmethod
+    def failures(cls, result: SweepResult) -> str:
+        """Say in a sentence how many points failed, and why."""
+        return cls._of(result).failures(result)
+
+    @classmethod
+    def findings(cls, result: SweepResult) -> Sequence[object]:
+        """Return what is to be told of a result."""
+        return cls._of(result).findings(result)
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture that `draw` makes."""
+        return cls._of(result).picture(result)
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Return the picture that the other job draws."""
+        return cls._of(result).draw(result, feature, variable, findings)
 
 
-def _open(folder, about, resume):
-    """Begin or continue a folder of rounds."""
-    path = folder / FILE
-    try:
-        if path.exists():
-            if not resume:
-                raise StoreError(f"{folder} already holds a diagram; give another folder, or resume it")
-            there = json.loads(path.read_text())
-            ours = json.loads(json.dumps(about))
-            if there != ours:
-                keys = sorted(key for key in {*there, *ours} if there.get(key) != ours.get(key))
-                raise StoreError(f"{folder} holds another diagram, it is left untouched: {', '.join(keys)} differ")
-            return
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise StoreError(f"{folder} exists and is not an empty folder; give another one")
-        folder.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(about, indent=1).encode())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot make a diagram in {folder}: {error}") from error
-
-
-def _labels(result, label, names):
-    """Return the labels of a list of points as whole numbers; words are numbered in `names` as they come."""
-    if callable(label):
-        return np.asarray(label(result))
-    if label == "sign":
-        if "exponents" not in result:
-            raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
-        leading = result["exponents"][:, 0]
-        error = SIGNIFICANT * result["stderr"][:, 0] if "stderr" in result else np.zeros(leading.shape)
-        sign = np.where(np.abs(leading) <= error, 0, np.sign(leading))
-        return np.where(np.isnan(sign), 2, sign).astype(int)
-    if label not in result:
-        raise ValueError(
-            f"label must be 'sign' or an array that is measured, {', '.join(result.keys())}; got {label!r}"
-        )
-    values = result[label]
-    if values.dtype.kind == "U":
-        names.extend(name for name in dict.fromkeys(values.tolist()) if name not in names)
-        return np.array([names.index(name) for name in values.tolist()])
-    return values
+def _nothing(name: str, part: np.ndarray, size: int) -> np.ndarray:
+    """Return what stands for nothing in an array of other points: one value, repeated without taking memory."""
+    value: Any = {"f": np.nan, "U": ""}.get(part.dtype.kind, 0 if name == "status" else -1)
+    return np.broadcast_to(np.array(value, dtype=part.dtype), (size, *part.shape[1:]))

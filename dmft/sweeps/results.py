@@ -4,11 +4,34 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from ..store import Store, merge, netcdf, put, write_whole
+
+if TYPE_CHECKING:  # for hints alone
+    from .grid import Task
+    from .job import Job
+
+
+class Source(Protocol):
+    """Where the arrays of a sweep are: a `Store`, or a `Memory`."""
+
+    def parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield of every block the numbers of its points, and one array of them."""
+
+    def variables(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
+        """Return of each array the dimensions after the point, unit, meaning."""
+
+    def labels(self) -> dict[str, np.ndarray]:
+        """Return the names along dimensions that have any."""
+
+    def specification(self) -> Any:
+        """Return all that determines the numbers."""
 
 
 class SweepResult:
@@ -34,49 +57,52 @@ class SweepResult:
     (2, 10, 3)
     """
 
-    def __init__(self, axes, dims, source, partial=False):
+    def __init__(
+        self, axes: Mapping[str, np.ndarray], dims: Sequence[str], source: Source, partial: bool = False
+    ) -> None:
         self.partial = partial
         self.axes = axes
-        self.dims = dims
+        self.dims = tuple(dims)
         self.store = source if isinstance(source, Store) else None
         self._source = source
 
     @property
-    def variables(self):
+    def variables(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
         """Of each array the dimensions after the leading ones, the unit, the meaning; a dict of tuples."""
         return self._source.variables()
 
     @property
-    def labels(self):
+    def labels(self) -> dict[str, np.ndarray]:
         """The names along a dimension, where it has any; a dict of arrays of str."""
         return self._source.labels()
 
     @property
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """All that determines the numbers, as nested dicts: network, start, run, and how it was followed."""
         return self._source.specification()
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Sizes of the leading dimensions."""
         return tuple(len(self.axes[name]) for name in self.dims)
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         """Whether every point is done."""
         return sum(len(index) for index, _ in self._source.parts("status")) == math.prod(self.shape)
 
-    def keys(self):
+    def keys(self) -> list[str]:
         """Return the names of the arrays."""
         return list(self.variables)
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self.keys()
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         if name not in self:
             raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self.keys())}")
-        n_points, n_put, array = math.prod(self.shape), 0, None
+        n_points, n_put = math.prod(self.shape), 0
+        array: np.ndarray | None = None
         for index, part in self._source.parts(name):
             array = put(array, n_points, index, part)
             n_put += len(index)
@@ -84,31 +110,32 @@ class SweepResult:
             raise KeyError(
                 f"{name!r} is not complete: the sweep has not finished; resume it, or load it with partial=True"
             )
+        assert array is not None  # a result has at least one block
         array = array.astype(str) if array.dtype.kind == "O" else array
         return array.reshape(*self.shape, *array.shape[1:])
 
-    def coded(self, name):
+    def coded(self, name: str) -> tuple[np.ndarray, list[str]]:
         """Return an array of labels as whole numbers, and the name of each number.
 
         The names are those in the array, or in its meaning if that says "0: this, 1: that".
         """
         array = self[name]
         if array.dtype.kind in "iu":
-            names = dict(re.findall(r"(\d+): ([^,;]+)", self.variables[name][2]))
-            return array, [names.get(str(i), str(i)) for i in range(max(0, int(array.max())) + 1)]
+            words = dict(re.findall(r"(\d+): ([^,;]+)", self.variables[name][2]))
+            return array, [words.get(str(i), str(i)) for i in range(max(0, int(array.max())) + 1)]
         names, codes = np.unique(array, return_inverse=True)
         return codes.reshape(array.shape), names.tolist()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         sizes = " x ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
         return f"SweepResult({sizes}; {', '.join(self.keys())})"
 
     @property
-    def n_failed(self):
+    def n_failed(self) -> int:
         """Number of points where the job, or one of its methods, came to no end."""
         return int(np.count_nonzero(self["status"].reshape(math.prod(self.shape), -1).any(axis=1)))
 
-    def to_netcdf(self, path):
+    def to_netcdf(self, path: str | os.PathLike[str]) -> None:
         """Write all arrays to one netCDF4 file, which xarray and h5py read, piece by piece from a store.
 
         Parameters
@@ -127,7 +154,7 @@ class SweepResult:
         attributes |= {f"dmft_{name}": text for name, text in self.store.manifest["provenance"].items()}
         merge(self.store, path, self.axes, self.dims, attributes, variables, self.labels)
 
-    def to_xarray(self):
+    def to_xarray(self) -> Any:
         """Return an ``xarray.Dataset``; needs the extra ``[xarray]``.
 
         Returns
@@ -146,46 +173,51 @@ class SweepResult:
             for name in self.keys()
             if name not in self.dims
         }
-        coordinates = {name: (name, self.axes[name], about.get(name, {})) for name in self.dims}
+        coordinates: dict[str, Any] = {name: (name, self.axes[name], about.get(name, {})) for name in self.dims}
         coordinates.update({name: (name, names) for name, names in self.labels.items()})
         return xarray.Dataset(variables, coordinates)
 
 
 class Memory:
-    """The blocks of a sweep that has no folder; read like a `Store`."""
+    """The blocks of a sweep that has no folder; read like a `Store`.
 
-    def __init__(self, job):
+    Parameters
+    ----------
+    job : Job
+    """
+
+    def __init__(self, job: Job) -> None:
         self._job = job
-        self._blocks = {}
+        self._blocks: dict[int, tuple[np.ndarray, Mapping[str, np.ndarray]]] = {}
 
-    def save(self, task, arrays):
+    def save(self, task: Task, arrays: Mapping[str, np.ndarray], job: Job | None = None, seconds: float = 0.0) -> None:
         """Keep the arrays of a block."""
         self._blocks[task.number] = task.index, arrays
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return what the job says of itself."""
         return self._job.specification()
 
-    def read(self, number):
+    def read(self, number: int) -> Mapping[str, np.ndarray]:
         """Return all arrays of a block."""
         return self._blocks[number][1]
 
-    def parts(self, name):
+    def parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield of every block the numbers of its points, and one array of them."""
         for index, arrays in self._blocks.values():
             yield index, arrays[name]
 
-    def variables(self):
+    def variables(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
         """Return of each array the dimensions after the point, unit, meaning."""
-        arrays = next(iter(self._blocks.values()))[1]
+        _, arrays = next(iter(self._blocks.values()))
         return {name: about for name, about in self._job.variables.items() if name in arrays}
 
-    def labels(self):
+    def labels(self) -> dict[str, np.ndarray]:
         """Return the names along dimensions that have any, a dict of arrays of str."""
         return {name: np.array(names) for name, names in self._job.labels.items()}
 
 
-def load(folder, partial=False):
+def load(folder: str | os.PathLike[str], partial: bool = False) -> SweepResult:
     """Return the sweep that a folder holds.
 
     Parameters

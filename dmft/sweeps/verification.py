@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Mapping
 
 import numpy as np
 
 from .._util.checks import whole
 from ..store import Store, StoreError
-from . import job as jobs
-from .grid import Grid, Task
+from . import registry
+from .grid import Task
+from .job import Job
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,20 +31,28 @@ class Verification:
         What is not as it was when the store was made, and may change bits.
     """
 
-    points: dict
+    points: dict[str, np.ndarray]
     index: np.ndarray
-    differing: dict
-    changes: list
+    differing: dict[int, list[str]]
+    changes: list[str]
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return not self.differing
 
 
-def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
+def verify(
+    folder: str | os.PathLike[str],
+    n_points: int = 3,
+    *,
+    seed: int | None = None,
+    job: Job | None = None,
+    n_threads: int | None = None,
+) -> Verification:
     """Compute random points of a store again, and compare all bits.
 
     The job is made from the manifest, so this also shows that the manifest is enough to make the
-    numbers again. Of a job whose points build on one another, whole blocks are computed.
+    numbers again. Of a job whose points build on one another, whole blocks are computed; of a refined
+    diagram, points that were filled in are left out.
 
     Parameters
     ----------
@@ -50,8 +61,8 @@ def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
         How many of the finished points; at most all.
     seed : int, optional
         Of the choice of points. Default: another choice each time.
-    job : object, optional
-        If its kind is not among `dmft.sweeps.job.KINDS`.
+    job : Job, optional
+        If its kind is not in `dmft.sweeps.registry`.
     n_threads : int or None
         Results do not depend on it.
 
@@ -79,33 +90,34 @@ def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
     """
     store = Store.open(folder)
     spec = store.specification()
-    job = jobs.from_specification(spec) if job is None else job
-    grid = Grid.of(job, spec["axes"], spec["together"])
+    job = registry.from_specification(spec) if job is None else job
+    grid = job.grid(spec["axes"], spec["together"])
     size = store.manifest["block"]
-    alone = not hasattr(job, "cut")
-    blocks = {block.number: block for block in (grid.cut(job, size) if alone else job.cut(grid, size))}
     done = store.done()
     if not done:
         raise StoreError(f"{folder} has no finished block yet")
-    of_block = np.concatenate([np.full(len(blocks[number].index), number) for number in done])
-    index = np.concatenate([np.asarray(blocks[number].index) for number in done])
+    indices = [store.index(number) for number in done]
+    of_block = np.repeat(done, [len(index) for index in indices])
+    index = np.concatenate(indices)
+    if "computed" in store.variables():  # other points were filled in
+        computed = np.concatenate([part for _, part in store.parts("computed")]).astype(bool)
+        index, of_block = index[computed], of_block[computed]
     n_points = min(whole("n_points", n_points, 1), index.size)
     chosen = np.sort(np.random.default_rng(seed).choice(index.size, n_points, replace=False))
     numbers = np.unique(of_block[chosen])
-    for number in numbers:
+    for number in numbers.tolist():
         store.check(number)
-    if alone:
+    if job.independent:
         index, of_block = index[chosen], of_block[chosen]
-        tasks = [Task(-1, part, grid.points(part)) for part in map(np.asarray, grid.groups(job, index))]
+        parts = map(np.asarray, grid.groups(job.shared, index))
+        tasks = [Task(-1, part, grid.points(part), size=size) for part in parts]
     else:
         keep = np.isin(of_block, numbers)
         index, of_block = index[keep], of_block[keep]
-        tasks = [
-            Task(n, np.asarray(blocks[n].index), grid.points(blocks[n].index), tuple(map(store.read, blocks[n].after)))
-            for n in numbers.tolist()
-        ]
+        blocks = {block.number: block for block in job.cut(grid, size)}
+        tasks = [Task.of(blocks[n], grid, list(map(store.read, blocks[n].after)), size) for n in numbers.tolist()]
     block_of = dict(zip(index.tolist(), of_block.tolist(), strict=True))
-    differing = {}
+    differing: dict[int, list[str]] = {}
     for task in tasks:
         ours = job.run(task, n_threads, lambda n_points: None)
         ours = {name: array for name, array in ours.items() if name in job.variables}
@@ -117,7 +129,8 @@ def verify(folder, n_points=3, *, seed=None, job=None, n_threads=None):
     return Verification(grid.points(index), index, differing, store.changes)
 
 
-def _same(name, ours, theirs, row):
+def _same(name: str, ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarray], row: int) -> bool:
+    """Say whether both have an array with the same bits at a point, `row` of ours."""
     if name not in ours or name not in theirs:
         return False
     one, other = np.asarray(ours[name][row]), np.asarray(theirs[name])

@@ -13,15 +13,24 @@ import sys
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent import futures
 from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
 
-from .._util import signals as _signals
 from .._util.signals import Stopped
+from .._util.signals import work as interruptible
+from .grid import Block
+
+T = TypeVar("T")
 
 # How launchers tell a process the size of its job.
 _LAUNCHERS = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
 _IN_FLIGHT = 1_000  # tasks with an executor that does not say how many workers it has
+
+
+class LaunchError(RuntimeError):
+    """The processes were started in a way in which an error of one would not end the others."""
 
 
 class TaskError(RuntimeError):
@@ -47,22 +56,49 @@ class Failure:
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, error, here=False):
+    def of(cls, error: BaseException, here: bool = False) -> Failure:
         """Return what is to be told of an error."""
         message = " ".join(str(error).split())
         trace = "".join(traceback.format_exception(error))
         return cls(f"{type(error).__name__}: {message}", trace, error if here else None)
 
 
+class Dealer(Protocol):
+    """Gives out tasks in the process that calls `run` (on rank 0 under MPI), and takes in results; see `Coordinator`.
+
+    Attributes
+    ----------
+    tasks : list of Block
+        They begin in this order, each after those that its `after` names.
+    done : set of int
+        Numbers of the tasks that are finished already.
+    """
+
+    tasks: list[Block]
+    done: set[int]
+
+    def arguments(self, task: Block) -> tuple[Any, ...]:
+        """Return the arguments with which a task is done; called when it can begin."""
+
+    def keep(self, task: Block, report: Any) -> None:
+        """Take in the result of a task; if this raises, no more tasks begin."""
+
+    def fail(self, task: Block, failure: Failure) -> None:
+        """Take in why a task failed; if this raises, no more tasks begin."""
+
+    def more(self) -> Sequence[Block]:
+        """Return further tasks when all others are finished; none at the end."""
+
+
 # -- where ------------------------------------------------------------------------------------
 
 
-def communicator():
+def communicator() -> Any:
     """Return the MPI world if this process is one of several ranks, else None.
 
     Raises
     ------
-    RuntimeError
+    LaunchError
         If an MPI launcher started several processes but not through ``-m mpi4py``, which alone
         ends all of them when one fails.
     """
@@ -72,11 +108,11 @@ def communicator():
         return MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
     sizes = [os.environ.get(name, "1") for name in _LAUNCHERS]
     if any(size.isdigit() and int(size) > 1 for size in sizes):
-        raise RuntimeError("several processes were started by MPI; run them as: python -m mpi4py -m dmft run ...")
+        raise LaunchError("several processes were started by MPI; run them as: python -m mpi4py -m dmft run ...")
     return None
 
 
-def rank():
+def rank() -> int:
     """Return the rank of this process, 0 without MPI."""
     if "mpi4py" not in sys.modules:
         return 0
@@ -85,7 +121,7 @@ def rank():
     return MPI.COMM_WORLD.rank
 
 
-def mpi_library():
+def mpi_library() -> str:
     """Return the name of the MPI library mpi4py would use, or why there is none."""
     try:
         from mpi4py import MPI
@@ -94,14 +130,14 @@ def mpi_library():
     return MPI.Get_library_version().split("\n")[0].strip("\x00")
 
 
-def n_workers(comm=None, executor=None):
+def n_workers(comm: Any = None, executor: futures.Executor | None = None) -> int | None:
     """Return how many tasks are worked on at a time, None if that is not known."""
     if comm is not None:
         return comm.size - 1
     return getattr(executor, "_max_workers", None) if executor is not None else 1
 
 
-def check_executor(executor):
+def check_executor(executor: futures.Executor | None) -> None:
     """Raise ValueError unless tasks can be given to an executor."""
     if executor is None:
         return
@@ -117,38 +153,38 @@ def check_executor(executor):
             )
 
 
-def on_root(comm, make):
-    """Make something on rank 0 and give it to all ranks; all raise if that fails."""
+def on_root(comm: Any, begin: Callable[[], T]) -> T:
+    """Call a function on rank 0 and return what it returns on all ranks; all raise if it fails."""
     if comm is None:
-        return make()
-    made = error = None
+        return begin()
+    value: Any = None
+    error: Exception | None = None
     if comm.rank == 0:
         try:
-            made = make()
+            value = begin()
         except Exception as problem:
             error = problem
-    told, error = comm.bcast((made, error), root=0)
+    received, error = comm.bcast((value, error), root=0)
     if error is not None:
         _let_rank_0_go_first(comm)
         raise error
-    return made if comm.rank == 0 else told
+    return value if comm.rank == 0 else received
 
 
 # -- dealing ----------------------------------------------------------------------------------
 
 
-def run(work, desk, comm=None, executor=None):
-    """Do every task; the desk, in this process (rank 0 under MPI), hears what became of each.
+def run(
+    work: Callable[..., Any], dealer: Dealer | None, comm: Any = None, executor: futures.Executor | None = None
+) -> None:
+    """Do every task of a dealer, here, on MPI ranks or through an executor.
 
     Parameters
     ----------
     work : callable
         Of the arguments of a task; picklable for an executor.
-    desk : object
-        None on other ranks than 0. Has ``tasks``, each with a `number`, and in `after` the numbers of
-        tasks that must be finished before; they begin in their order as far as that allows. ``done``,
-        a set of numbers. ``arguments(task)``, called when it can begin: the arguments of `work`, a
-        tuple. ``keep(task, result)``, and ``fail(task, failure)``; if one raises, no more tasks begin.
+    dealer : Dealer or None
+        None on other ranks than 0.
     comm : communicator or None
         What `communicator` returned; all ranks must call.
     executor : concurrent.futures.Executor or None
@@ -161,36 +197,47 @@ def run(work, desk, comm=None, executor=None):
         If a process of the executor died; under MPI, on the other ranks, if rank 0 raised anything.
     """
     if comm is not None:
-        _run_ranks(work, desk, comm)
-    elif executor is not None:
-        with _signals.work():
+        _run_ranks(work, dealer, comm)
+        return
+    assert dealer is not None
+    with interruptible():
+        if executor is not None:
             size = n_workers(None, executor)
-            submit = functools.partial(executor.submit, _attempt, work)
-            _deal(submit, desk, 2 * size if size else _IN_FLIGHT)
-    else:
-        queue = Queue(desk.tasks, desk.done)
-        with _signals.work():
-            while (task := queue.next()) is not None:
-                try:
-                    result = work(*desk.arguments(task))
-                except Exception as error:
-                    desk.fail(task, Failure.of(error, here=True))
-                else:
-                    desk.keep(task, result)
-                    queue.finish(task)
+            _deal(functools.partial(executor.submit, _attempt, work), dealer, 2 * size if size else _IN_FLIGHT)
+        else:
+            _run_here(work, dealer)
 
 
-def _run_ranks(work, desk, comm):
+def _run_here(work: Callable[..., Any], dealer: Dealer) -> None:
+    """Do the tasks one after the other in this process."""
+    queue = Queue(dealer.tasks, dealer.done)
+    while True:
+        while (task := queue.next()) is not None:
+            try:
+                result = work(*dealer.arguments(task))
+            except Exception as error:
+                dealer.fail(task, Failure.of(error, here=True))
+            else:
+                dealer.keep(task, result)
+                queue.finish(task)
+        if not (more := dealer.more()):
+            return
+        queue.add(more, dealer.done)
+
+
+def _run_ranks(work: Callable[..., Any], dealer: Dealer | None, comm: Any) -> None:
     global _here
     from mpi4py.futures import MPICommExecutor
 
     _here = work  # what a task needs besides its arguments does not travel again with each
-    error = None
+    error: BaseException | None = None
+    pool: Any
     with MPICommExecutor(comm, root=0) as pool:
         if pool is not None:  # rank 0; the others serve until it leaves this block
+            assert dealer is not None
             try:
-                with _signals.work():
-                    _deal(functools.partial(pool.submit, _attempt_here), desk, 2 * (comm.size - 1))
+                with interruptible():
+                    _deal(functools.partial(pool.submit, _attempt_here), dealer, 2 * (comm.size - 1))
             except BaseException as problem:  # the other ranks must hear of it too
                 error = problem
     told = comm.bcast(error if isinstance(error, Stopped) else error and Failure.of(error), root=0)
@@ -201,24 +248,28 @@ def _run_ranks(work, desk, comm):
         raise told if isinstance(told, Stopped) else TaskError(f"the sweep ended on rank 0: {told.reason}")
 
 
-def _let_rank_0_go_first(comm):
+def _let_rank_0_go_first(comm: Any) -> None:
     """Wait a moment: an error that ends one rank ends all, and rank 0 has things to put in order."""
     if comm.rank > 0:
         time.sleep(1.0)
 
 
-def _deal(submit, desk, n_in_flight):
+def _deal(submit: Callable[..., futures.Future[Any]], dealer: Dealer, n_in_flight: int) -> None:
     """Keep some tasks with an executor until all are done."""
-    queue = Queue(desk.tasks, desk.done)
-    running, finished = {}, SimpleQueue()
+    queue = Queue(dealer.tasks, dealer.done)
+    running: dict[futures.Future[Any], Block] = {}
+    finished: SimpleQueue[futures.Future[Any]] = SimpleQueue()
     try:
         while True:
             while len(running) < n_in_flight and (task := queue.next()) is not None:
-                future = submit(*desk.arguments(task))
+                future = submit(*dealer.arguments(task))
                 running[future] = task
                 future.add_done_callback(finished.put)
             if not running:
-                return
+                if not (more := dealer.more()):
+                    return
+                queue.add(more, dealer.done)
+                continue
             future = finished.get()
             task = running.pop(future)
             try:
@@ -228,9 +279,9 @@ def _deal(submit, desk, n_in_flight):
             if isinstance(outcome, Stopped):
                 raise outcome
             if isinstance(outcome, Failure):
-                desk.fail(task, outcome)
+                dealer.fail(task, outcome)
             else:
-                desk.keep(task, outcome)
+                dealer.keep(task, outcome)
                 queue.finish(task)
     except BaseException:
         for future in running:
@@ -239,13 +290,24 @@ def _deal(submit, desk, n_in_flight):
 
 
 class Queue:
-    """Tasks in the order they may begin: each after those it needs."""
+    """Tasks in the order they may begin: each after those it needs.
 
-    def __init__(self, tasks, done=()):
+    Parameters
+    ----------
+    tasks : iterable of Block
+    done : collection of int
+        Numbers of those that are finished.
+    """
+
+    def __init__(self, tasks: Iterable[Block], done: Collection[int] = ()) -> None:
+        self._missing: dict[int, set[int]] = {}
+        self._next: dict[int, list[Block]] = {}
+        self._ready: deque[Block] = deque()
+        self.add(tasks, done)
+
+    def add(self, tasks: Iterable[Block], done: Collection[int]) -> None:
+        """Add tasks, but for those that are done."""
         done = set(done)
-        self._missing = {}
-        self._next = {}
-        self._ready = deque()
         for task in tasks:
             if task.number in done:
                 continue
@@ -257,12 +319,12 @@ class Queue:
             for number in missing:
                 self._next.setdefault(number, []).append(task)
 
-    def next(self):
+    def next(self) -> Block | None:
         """Return a task that can begin, None if there is none now."""
         return self._ready.popleft() if self._ready else None
 
-    def finish(self, task):
-        """Let begin what waited for this task alone."""
+    def finish(self, task: Block) -> None:
+        """Make ready what waited for this task alone."""
         for follower in self._next.pop(task.number, ()):
             missing = self._missing[follower.number]
             missing.discard(task.number)
@@ -270,7 +332,7 @@ class Queue:
                 self._ready.append(follower)
 
 
-def _attempt(work, *arguments):
+def _attempt(work: Callable[..., Any], *arguments: Any) -> Any:
     """Do a task; a failure is a result too, so that it cannot cost the others."""
     try:
         return work(*arguments)
@@ -280,13 +342,14 @@ def _attempt(work, *arguments):
         return Failure.of(error)
 
 
-_here = None
+_here: Callable[..., Any] | None = None
 
 
-def _attempt_here(*arguments):
+def _attempt_here(*arguments: Any) -> Any:
     """Do a task of the work that this rank was given."""
     try:
-        with _signals.work():
+        with interruptible():
+            assert _here is not None
             return _attempt(_here, *arguments)
     except Stopped as stop:
         return stop

@@ -82,7 +82,8 @@ def test_a_token_start_is_followed_step_by_step(tmp_path):
         tmp_path / "theirs.yaml", "--to", tmp_path / "ours.toml", *[x for s in settings for x in ("--set", s)]
     )
     assert done.exit_code == 0, done.output
-    plan, start, axes, _ = read(tmp_path / "ours.toml").build()
+    job, axes, _ = read(tmp_path / "ours.toml").job()
+    plan, start = job.plan, job.start
     orbit = dmft.trajectory(plan.model.replace(beta=axes["beta"][0]), 100, start=start)
     # The file's clock starts with the first step after the token.
     assert_allclose(orbit.attention, g["att"][:100], atol=1e-12)
@@ -121,7 +122,8 @@ def test_the_paper_is_the_paper(tmp_path):
     assert done.exit_code == 0, done.output
     for said in ("seed is not in the file", "filtering_range", "num_bifurcation_values"):
         assert said in done.output
-    plan, _, axes, together = read(tmp_path / "ours.toml").build()
+    job, axes, together = read(tmp_path / "ours.toml").job()
+    plan = job.plan
     assert plan.model.features.digest == dmft.Features.paper(seed=1).digest
     assert (plan.model.n_context, plan.model.epsilon, plan.n_exponents) == (4, 0.02, 12)
     assert plan.model.gamma == 2.2 * 100
@@ -221,7 +223,8 @@ def test_other_weights_come_in_a_file_beside(tmp_path, settings):
     (tmp_path / "theirs.yaml").write_text(YAML)
     done = run_import(tmp_path / "theirs.yaml", "--to", tmp_path / "o.toml", "--set", settings[0])
     assert done.exit_code == 0, done.output
-    plan, start, _, _ = read(tmp_path / "o.toml").build()
+    job = read(tmp_path / "o.toml").sweep_job()
+    plan, start = job.plan, job.start
     weights = plan.model.features.weights
     assert start.state(plan.model).attention.shape == (1, 3)
     if settings == ["pe_mode=1"]:
@@ -233,7 +236,8 @@ def test_other_weights_come_in_a_file_beside(tmp_path, settings):
 def test_correlations_of_uniform_means_start_from_a_window(tmp_path):
     made = converted("correlations_from_weights=2", tmp_path=tmp_path)
     (tmp_path / "o.toml").write_text(made.text("theirs.yaml"))
-    plan, start, _, _ = read(tmp_path / "o.toml").build()
+    job = read(tmp_path / "o.toml").sweep_job()
+    plan, start = job.plan, job.start
     assert start.kind == "window"
     assert len(plan.model.features.classes) == 4
 

@@ -5,14 +5,16 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from numpy.testing import assert_array_equal
 from processes import digest, mpi
 
 import dmft
-from dmft.attention.following import Following
+from dmft.cli import main
 from dmft.store import Store
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -87,9 +89,33 @@ def whole():
 
 @pytest.mark.parametrize("block", [4, 7, 50])
 @pytest.mark.parametrize("n_threads", [1, 2])
-def test_same_bits_in_any_blocks(whole, monkeypatch, block, n_threads):
-    monkeypatch.setattr(Following, "block", block)
-    assert digest(dmft.follow(PAPER, n_threads=n_threads, **LONG)) == digest(whole)
+def test_same_bits_in_any_blocks(whole, block, n_threads):
+    assert digest(dmft.follow(PAPER, n_threads=n_threads, block=block, **LONG)) == digest(whole)
+
+
+def test_the_size_of_blocks_is_that_which_was_asked_for(tmp_path, whole):
+    path = tmp_path / "x.toml"
+    path.write_text(
+        "[model]\nn_context=4\ngamma=220.0\nepsilon=0.02\n[start]\nkind='feature'\n"
+        "[run]\nn_steps=61\nn_transient=40\nn_rows=20\nmeasure=['orbit', 'lyapunov']\n"
+        "[follow]\nbeta={ start=0.9, stop=1.5, num=60 }\n"
+    )
+    sizes = {}
+    for block in (6, 40):
+        out = tmp_path / str(block)
+        done = CliRunner().invoke(main, ["run", str(path), "--out", str(out), "--quiet", "--block", str(block)])
+        assert done.exit_code == 0, done.output
+        store = Store.open(out)
+        assert store.manifest["block"] == block
+        sizes[block] = max(len(store.index(number)) for number in store.done())
+        assert digest(dmft.load(out)) == digest(whole)
+        assert dmft.verify(out)
+    assert sizes[6] <= 6 < sizes[40] <= 40
+
+
+def test_an_executor_follows_too(whole):
+    with ThreadPoolExecutor(2) as pool:
+        assert digest(dmft.follow(PAPER, executor=pool, block=20, **LONG)) == digest(whole)
 
 
 def test_cuts_change_nothing_and_say_where_they_fit():
@@ -125,10 +151,9 @@ def test_a_chain_that_fails_begins_anew():
     assert_array_equal(result["window"][0, 2], check_window.arguments["attention"])
 
 
-def test_a_store_a_resume_and_xarray(tmp_path, monkeypatch, whole):
+def test_a_store_a_resume_and_xarray(tmp_path, whole):
     pytest.importorskip("xarray")
-    monkeypatch.setattr(Following, "block", 10)
-    stored = dmft.follow(PAPER, store=tmp_path / "s", **LONG)
+    stored = dmft.follow(PAPER, store=tmp_path / "s", block=10, **LONG)
     assert digest(stored) == digest(whole)
     assert stored.labels["branch"].tolist() == ["up", "down"]
     assert stored.to_xarray()["exponents"].dims == ("branch", "beta", "exponent")
@@ -168,12 +193,10 @@ def test_bad_input(arguments, message):
 JOB = """
 import sys
 import numpy as np, dmft
-from dmft.attention.following import Following
-Following.block = 10
 model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 dmft.follow(model, beta=np.linspace(0.9, 1.5, 60), start=dmft.Start.feature("output", 0), n_steps={steps},
             n_transient=40, n_rows=20, measure=("orbit", "lyapunov"), store=sys.argv[1],
-            resume="resume" in sys.argv, progress=False)
+            resume="resume" in sys.argv, block=10, progress=False)
 """
 
 

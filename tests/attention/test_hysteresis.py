@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dmft
-from dmft.attention import pictures
+from dmft.attention.following import Following
 from dmft.attention.loops import compare, describe, rows
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -94,10 +94,10 @@ def test_the_report_of_the_paper(bistable):
 
 
 def test_it_is_drawn(bistable):
-    figure = pictures.draw(bistable)
+    figure = Following.draw(bistable)
     handles = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert handles == ["both", "up", "down", "coexistence"]
-    assert pictures.kind(bistable) == "continuation"
+    assert Following.picture(bistable) == "continuation"
 
 
 def test_rows_of_a_second_axis():

@@ -1,7 +1,6 @@
 """Kinetic Ising systems through the machinery of sweeps: forward scans, diagrams of the SK model."""
 
 import re
-from typing import get_args
 
 import h5py
 import numpy as np
@@ -15,7 +14,7 @@ from dmft import figures
 from dmft.cli import main
 from dmft.ising import AsymmetricSK, ForwardScan, KineticIsing, MeanField, PhaseDiagram, network
 from dmft.ising.methods import METHODS as METHODS_OF_MEAN_FIELD
-from dmft.runfile import Method
+from dmft.runfile import read
 from dmft.store import Store, StoreError
 
 NETWORK = network("sk", 12, seed=3)
@@ -354,8 +353,12 @@ def test_a_bad_key_is_one_clear_line(files, file, setting, message):
     assert not (files / "out").exists()
 
 
-def test_the_run_file_knows_all_methods():
-    assert get_args(Method) == tuple(METHODS_OF_MEAN_FIELD)
+def test_the_run_file_knows_all_methods(files):
+    for methods in ([], list(METHODS_OF_MEAN_FIELD)):
+        settings = [f"run.methods={methods}"] if methods else []
+        file = files / "ising.toml"
+        file.write_text(ISING if methods else ISING.replace('methods = ["tap", "gaussian"]\n', ""))
+        assert read(file, settings).job().job.methods == tuple(METHODS_OF_MEAN_FIELD)
 
 
 def test_missing_keys(files):

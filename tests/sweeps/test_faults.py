@@ -103,11 +103,11 @@ def test_without_a_store_the_error_itself_comes_through():
 
 @pytest.mark.mpi
 def test_an_error_on_rank_0_ends_all_ranks(tmp_path):
-    extra = "def boom(*_):\n    raise OSError('the desk is on fire')\ndmft.sweeps.engine.Desk.keep = boom"
+    extra = "def boom(*_):\n    raise OSError('rank 0 is in trouble')\ndmft.sweeps.coordinator.Coordinator.keep = boom"
     code, said = run(3, tmp_path, {"seconds": 0.05}, extra=extra)
     assert code != 0
-    assert "the desk is on fire" in said
-    assert "ended by OSError: the desk is on fire" in log(tmp_path / "s")
+    assert "rank 0 is in trouble" in said
+    assert "ended by OSError: rank 0 is in trouble" in log(tmp_path / "s")
     check(tmp_path)
 
 

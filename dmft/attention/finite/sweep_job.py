@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..._util.checks import one_of, seed_of, whole
-from ...sweeps.job import AttentionSweep, features_of, start_of
+from ...sweeps.grid import Task
+from ...sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
+from ...sweeps.results import SweepResult
+from ..axes import AXES, PARAMETERS
 from ..batch import Batch
 from ..model import SelfAttention
 from ..plan import Plan
-from ..records import Every, check_record
-from ..start import Start
+from ..records import RECORDS, Every, check_record
+from ..start import Start, State
+from ..sweep_job import AttentionSweep, features_of
+from . import pictures
 from .batch import METHODS, MOST_SPINS, NetworkBatch
 from .sites import FILLS, keys, site_columns, sites
 
-_MODEL = ("beta", "gamma", "epsilon")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkSweep:
+class NetworkSweep(Job):
     """Run finite networks at every point; for `dmft.scan`.
 
     Parameters
@@ -73,28 +77,24 @@ class NetworkSweep:
     start: Start = dataclasses.field(default_factory=lambda: Start.random(0))
     method: str = "exact"
     fill: str = "remainder"
-    record: tuple = ("attention",)
+    record: tuple[str, ...] = ("attention",)
     n_rows: int | None = None
     every: int = 1
     theory: bool = False
 
-    names = (*_MODEL, "n_sites")
+    names = (*PARAMETERS, "n_sites")
     block = 32
-    max_threads = None
-    labels: ClassVar = {}
-    variables: ClassVar = {
-        **{name: AttentionSweep.variables[name] for name in (*_MODEL, "n_recorded")},
+    variables: ClassVar[Variables] = {
+        **{name: ((), "1", AXES[name].meaning) for name in PARAMETERS},
+        "n_recorded": AttentionSweep.variables["n_recorded"],
         "n_sites": ((), "1", "number of sites N"),
         "status": (("replica",), "1", "0: finished, 1: the network left the real numbers"),
-        **{
-            name: (("replica", "row", "feature"), "1", AttentionSweep.variables[name][2])
-            for name in ("attention", "output", "semantic", "value", "query", "key")
-        },
+        **{name: (("replica", *kind.dims), kind.unit, kind.meaning) for name, kind in RECORDS.items()},
         "theory_attention": (("row", "feature"), "1", "attention A of the infinite network"),
         "deviation": (("replica",), "1", "root mean square deviation of A from the infinite network"),
     }
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         put = object.__setattr__
         put(self, "n_sites", sites(self.n_sites))
         for name, low in (("n_steps", 1), ("n_transient", 0), ("n_replicas", 1), ("every", 1)):
@@ -106,22 +106,23 @@ class NetworkSweep:
         if self.theory and "attention" not in self.record:
             raise ValueError(f"record must name 'attention' to compare with the theory, got {self.record}")
         most = -(-self.n_steps // self.every)
-        put(self, "n_rows", most if self.n_rows is None else whole("n_rows", self.n_rows, 1))
-        if self.n_rows > most:
-            raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
+        n_rows = most if self.n_rows is None else whole("n_rows", self.n_rows, 1)
+        if n_rows > most:
+            raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {n_rows}")
+        put(self, "n_rows", n_rows)
         self.start.state(self.model)
         site_columns(self.model.features)
         self.check("n_sites", self.n_sites)
 
     @property
-    def point(self):
+    def point(self) -> dict[str, Any]:
         """Parameters of the model, and the number of sites."""
-        return {**{name: getattr(self.model, name) for name in _MODEL}, "n_sites": float(self.n_sites)}
+        return {**{name: getattr(self.model, name) for name in PARAMETERS}, "n_sites": float(self.n_sites)}
 
-    def check(self, name, value):
+    def check(self, name: str, value: Any) -> None:
         """Raise if there is no network with this value."""
         if name != "n_sites":
-            AttentionSweep.check(self._infinite(), name, value)
+            self._infinite().check(name, value)
         elif value != int(value):
             raise ValueError(f"n_sites must be a whole number, got {float(value)!r}")
         elif self.method == "spins" and sites(int(value)) > MOST_SPINS:
@@ -129,11 +130,11 @@ class NetworkSweep:
         else:
             sites(int(value))
 
-    def _infinite(self):
+    def _infinite(self) -> AttentionSweep:
         plan = Plan(model=self.model, n_steps=self.n_steps, n_transient=self.n_transient, record=self.record)
         return AttentionSweep(plan, self.start)
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return the network, the start and the run."""
         groups = site_columns(self.model.features)
         spec = self._infinite().specification()
@@ -148,7 +149,7 @@ class NetworkSweep:
         }
 
     @classmethod
-    def from_specification(cls, spec):
+    def from_specification(cls, spec: Mapping[str, Any]) -> NetworkSweep:
         """Return the job that a specification describes."""
         model = {name: value for name, value in spec["model"].items() if name != "n_sites"}
         run = {name: value for name, value in spec["run"].items() if name != "n_exponents"}
@@ -156,11 +157,11 @@ class NetworkSweep:
         return cls(
             model=SelfAttention(features_of(recipe), **model),
             n_sites=spec["model"]["n_sites"],
-            start=start_of(spec["start"]),
+            start=Start.from_specification(spec["start"]),
             **run,
         )
 
-    def run(self, task, n_threads, tick):
+    def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Run the replicas of a block of points side by side."""
         points, size = task.points, len(task.index)
         batch = self._batch(points, task.index, n_threads)
@@ -173,40 +174,44 @@ class NetworkSweep:
             arrays["n_recorded"] = np.full(size, rows)
         if self.theory:
             states = self._states(points, 1)
-            infinite = Batch(self.model, *(points[name] for name in _MODEL), states, n_threads)
+            beside = {name: points[name] for name in PARAMETERS}
+            infinite = Batch(self.model, **beside, states=states, n_threads=n_threads)
             arrays["theory_attention"] = self._rows(infinite)[1]["attention"]
             apart = arrays["attention"] - arrays["theory_attention"][:, None]
             arrays["deviation"] = np.sqrt((apart**2).sum(axis=-1).mean(axis=-1))
         return {**points, **arrays}
 
-    def _states(self, points, n_replicas):
+    def _states(self, points: Mapping[str, np.ndarray], n_replicas: int) -> list[State]:
         # The overlaps of a starting token depend on epsilon.
         epsilons = points["epsilon"].tolist()
         states = {e: self.start.state(self.model.replace(epsilon=e)) for e in set(epsilons)}
         return [states[e] for e in epsilons for _ in range(n_replicas)]
 
-    def _batch(self, points, index, n_threads):
+    def _batch(
+        self, points: Mapping[str, np.ndarray], index: Sequence[int] | np.ndarray, n_threads: int | None
+    ) -> NetworkBatch:
         groups, n = site_columns(self.model.features), self.n_replicas
         sizes = [groups.sizes(int(n_sites), self.fill, self.seed) for n_sites in points["n_sites"].tolist()]
         return NetworkBatch(
             self.model,
-            *(np.repeat(points[name], n) for name in _MODEL),
-            np.repeat(sizes, n, axis=0),
-            keys(self.seed, index, n),
-            self._states(points, n),
-            self.method,
+            **{name: np.repeat(points[name], n) for name in PARAMETERS},
+            sizes=np.repeat(sizes, n, axis=0),
+            keys=keys(self.seed, index, n),
+            states=self._states(points, n),
+            method=self.method,
             n_threads=n_threads,
         )
 
-    def _rows(self, batch, tick=None):
+    def _rows(self, batch: Batch | NetworkBatch, tick: Callable[[float], None] | None = None) -> tuple[int, Arrays]:
         """Take a batch through the run; return how many rows it recorded, and the records by name."""
+        assert self.n_rows is not None  # filled in by __post_init__
         rows = batch.new_record(self.record, self.n_rows, Every(self.every))
         unrecorded = self.n_steps - (self.n_rows - 1) * self.every - 1
         batch.advance(self.n_transient + unrecorded, tick=tick)
         batch.advance(self.n_steps - unrecorded, record=rows, tick=tick)
         return self.n_rows, rows.arrays()
 
-    def estimate(self, points):
+    def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of the one with most sites."""
         which = np.argmax(points["n_sites"])
         batch = self._batch({name: values[which : which + 1] for name, values in points.items()}, [0], 1)
@@ -217,5 +222,30 @@ class NetworkSweep:
             batch.advance(n_steps)
             spent = time.perf_counter() - begun
         one = spent / n_steps * (self.n_transient + self.n_steps)
+        assert self.n_rows is not None
         rows = self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory)
-        return f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each", one, rows, 2 * rows
+        each = f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each"
+        return Estimate(each=each, seconds=one, stored=rows, memory=2 * rows)
+
+    # -- what became of it ------------------------------------------------------------------------
+
+    @classmethod
+    def failures(cls, result: SweepResult) -> str:
+        """Say how many networks left the real numbers."""
+        return AttentionSweep.failures(result)
+
+    @classmethod
+    def picture(cls, result: SweepResult) -> str | None:
+        """Return the name of the picture of a sweep."""
+        return pictures.name_of(result)
+
+    @classmethod
+    def draw(
+        cls,
+        result: SweepResult,
+        feature: int = 1,
+        variable: str | None = None,
+        findings: Sequence[object] | None = None,
+    ) -> Figure:
+        """Draw the orbits of all replicas over one axis, beside the theory if that was run."""
+        return pictures.draw(result, feature, variable)

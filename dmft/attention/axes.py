@@ -1,0 +1,68 @@
+"""The table of axes: every parameter over which the attention map can be swept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .features import Features
+from .model import SelfAttention
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """A parameter that can be swept.
+
+    Attributes
+    ----------
+    meaning : str
+    value : callable
+        Of a model: what the parameter is there; None if there is none, and it cannot be swept.
+    change : callable, optional
+        Of a model and a value: the model with that value. Then all points of a block have one value. None: points side
+        by side in the kernel may differ in it.
+    whole : int, optional
+        The parameter is a whole number, of at least this.
+    any_value : bool, default=False
+        Whether every such whole number is allowed, so that no model is made to check it.
+    """
+
+    meaning: str
+    value: Callable[[SelfAttention], Any]
+    change: Callable[[SelfAttention, Any], SelfAttention] | None = None
+    whole: int | None = None
+    any_value: bool = False
+
+
+def _with_seed(model: SelfAttention, seed: int) -> SelfAttention:
+    return model.replace(features=Features.from_recipe({**model.features.recipe, "seed": seed}))
+
+
+AXES: Mapping[str, Axis] = {
+    "n_context": Axis(
+        meaning="context length",
+        value=lambda model: model.n_context,
+        change=lambda model, value: model.replace(n_context=value),
+        whole=1,
+    ),
+    "seed": Axis(
+        meaning="seed of the features",
+        value=lambda model: model.features.recipe.get("seed"),
+        change=_with_seed,
+        whole=0,
+        any_value=True,
+    ),
+    "start": Axis(  # not of the model: the number of a start in its family
+        meaning="seed or index of the start", value=lambda model: None, whole=0
+    ),
+    "beta": Axis(meaning="inverse temperature of the output", value=lambda model: model.beta),
+    "gamma": Axis(meaning="inverse temperature of the attention", value=lambda model: model.gamma),
+    "epsilon": Axis(meaning="weight of the position", value=lambda model: model.epsilon),
+}
+"""The axes in the order of the arrays of a sweep."""
+
+SHARED = tuple(name for name, axis in AXES.items() if axis.change is not None)
+"""Axes in which all points of a block agree."""
+PARAMETERS = tuple(name for name, axis in AXES.items() if axis.whole is None)
+"""Axes in which points side by side in the kernel may differ."""

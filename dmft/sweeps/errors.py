@@ -1,0 +1,15 @@
+"""Errors that the user can mend: the command line turns them into one line."""
+
+from __future__ import annotations
+
+
+class UserError(ValueError):
+    """An error that the user can mend; the message says how."""
+
+
+class ConfigError(UserError):
+    """A run file that cannot be used; the message names the key, the rule and the value."""
+
+
+class PictureError(UserError):
+    """A picture that cannot be drawn of a sweep; the message says what can."""
