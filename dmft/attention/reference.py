@@ -17,12 +17,22 @@ The compiled kernels compute the same, many parameter points at once, and are te
 A window is an array (n_rows, M) of attention vectors, newest first: row d is :math:`A_{t-1-d}`.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 
+from .._util.checks import Role
 from .._util.signs import sign_vectors
+from ..dynamics.cycles.jets import Jet, exp
+from .features import Features
+from .model import SelfAttention
+from .start import State
 
 
-def overlap(model, role, attention, phase, semantic=False):
+def overlap(model: SelfAttention, role: Role, attention: np.ndarray, phase: int, semantic: bool = False) -> np.ndarray:
     """Return m^role of the token made by one attention vector at one position, Eqs. (6), (7)."""
     features = model.features
     if features.classes is not None:
@@ -31,30 +41,36 @@ def overlap(model, role, attention, phase, semantic=False):
     elif features.law == "independent":
         signs = sign_vectors(model.n_features, first_fastest=True)
         activity = np.tanh(model.beta * signs @ attention) @ signs / len(signs)
-        m = (1.0 - model.epsilon) * features.covariances[role] @ activity
+        m = (1.0 - model.epsilon) * _covariances(features)[role] @ activity
     else:
-        own = features.covariances["output"]
+        own = _covariances(features)["output"]
         spread = model.beta * np.sqrt(max(attention @ own @ attention, 0.0))
-        m = (1.0 - model.epsilon) * model.beta * mean_slope(spread) * features.covariances[role] @ attention
+        m = (1.0 - model.epsilon) * model.beta * mean_slope(spread) * _covariances(features)[role] @ attention
     if semantic:
         return m
     return m + model.epsilon * features.position_field(role, model.n_context)[phase]
 
 
-def mean_slope(spread):
+def _covariances(features: Features) -> Mapping[Role, np.ndarray]:
+    if features.covariances is None:
+        raise ValueError(f"features must have covariances, got {features!r}")
+    return features.covariances
+
+
+def mean_slope(spread: float) -> float:
     """Return E sech^2(spread z) over a standard normal z."""
     return _normal_mean(lambda z: 1.0 / np.cosh(spread * z) ** 2, spread)
 
 
-def mean_slope_fall(spread):
+def mean_slope_fall(spread: float) -> float:
     """Return d mean_slope / d spread, divided by spread."""
     if spread < 1e-100:
         return -2.0
     return _normal_mean(lambda z: -2.0 * z * np.tanh(spread * z) / spread / np.cosh(spread * z) ** 2, spread)
 
 
-def _normal_mean(even, spread):
-    """Mean of an even function that lives on z < 1/spread, by adaptive quadrature."""
+def _normal_mean(even: Callable[[float], float], spread: float) -> float:
+    """Return the mean of an even function that lives on z < 1/spread, by adaptive quadrature."""
     from scipy.integrate import quad  # late: most features do without, and it takes long to import
 
     end = min(38.0, 350.0 / max(spread, 1.0))
@@ -63,41 +79,55 @@ def _normal_mean(even, spread):
     return 2.0 * value / np.sqrt(2.0 * np.pi)
 
 
-def window_overlaps(model, role, window, phase):
+def window_overlaps(model: SelfAttention, role: Role, window: np.ndarray, phase: int) -> np.ndarray:
     """Return m^role of every token of a window, (n_rows, M); `phase` is that of the newest."""
     n_context = model.n_context
     return np.array([overlap(model, role, row, (phase - d) % n_context) for d, row in enumerate(window)])
 
 
-def up_probability(model, attention):
+def up_probability(model: SelfAttention, attention: np.ndarray) -> np.ndarray:
     """Return the probability that each site of the next token is +1, Eq. (4); (n_sites,)."""
-    weights = model.features.weights["output"][:, : model.features.n_sites]
+    weights = _vectors(model.features)["output"][:, : model.features.n_sites]
     return (1.0 + np.tanh(model.beta * attention @ weights)) / 2.0
 
 
-def token_overlap(model, role, token, phase):
+def _vectors(features: Features) -> Mapping[Role, np.ndarray]:
+    if features.weights is None:
+        raise ValueError(f"features must be actual vectors, got {features!r}")
+    return features.weights
+
+
+def token_overlap(model: SelfAttention, role: Role, token: np.ndarray, phase: int) -> np.ndarray:
     """Return m^role of a token of +-1, Eq. (1); (M,)."""
     features = model.features
-    semantic = features.weights[role][:, : features.n_sites] @ token / features.n_sites
+    semantic = _vectors(features)[role][:, : features.n_sites] @ token / len(token)
     position = features.position_field(role, model.n_context)[phase]
     return (1.0 - model.epsilon) * semantic + model.epsilon * position
 
 
-def attend(model, query, keys, values):
-    """Return the softmax weights (n_heads, n_rows) and the attention (M,), Eqs. (2), (3)."""
+def softmax(scores: Any) -> Any:
+    """Return the weight of every key, Eq. (2), of scores (..., n_keys, n_heads): arrays or `Jet`."""
+    top = scores.terms[0] if isinstance(scores, Jet) else scores
+    weights = exp(scores - top.max(axis=-2, keepdims=True))
+    return weights / weights.sum(axis=-2)[..., None, :]
+
+
+def attend(
+    model: SelfAttention, query: np.ndarray, keys: np.ndarray, values: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weight of every key for every feature (..., L, M), and the attention (..., M), Eqs. (2), (3).
+
+    Arrays may have leading axes; the query is (..., M), keys and values (..., L, M), newest first.
+    The features of one head have equal weights.
+    """
     width = model.n_features // model.n_heads
-    weights = np.empty((model.n_heads, len(keys)))
-    attention = np.empty(model.n_features)
-    for h in range(model.n_heads):
-        own = slice(h * width, (h + 1) * width)
-        scores = model.gain * keys[:, own] @ query[own]
-        weights[h] = np.exp(scores - scores.max())
-        weights[h] /= weights[h].sum()
-        attention[own] = weights[h] @ values[:, own]
-    return weights, attention
+    scores = model.gain * query[..., None, :] * keys
+    scores = scores.reshape(*scores.shape[:-1], model.n_heads, width).sum(axis=-1)
+    weights = np.repeat(softmax(scores), width, axis=-1)
+    return weights, (weights * values).sum(axis=-2)
 
 
-def step(model, window, phase, preset=None):
+def step(model: SelfAttention, window: np.ndarray, phase: int, preset: np.ndarray | None = None) -> np.ndarray:
     """Return the attention after one step from a window.
 
     `preset` (2, M), if given, replaces the key and value overlaps of the oldest row, which then
@@ -111,7 +141,7 @@ def step(model, window, phase, preset=None):
     return attend(model, query, keys, values)[1]
 
 
-def iterate(model, state, n_steps):
+def iterate(model: SelfAttention, state: State, n_steps: int) -> tuple[np.ndarray, State]:
     """Return the attention of n_steps steps from a state, (n_steps, M), and the state then."""
     window, phase, preset = np.array(state.attention), state.phase, state.preset
     out = np.empty((n_steps, model.n_features))
@@ -121,17 +151,17 @@ def iterate(model, state, n_steps):
             preset = None  # the token of its own leaves the window
         window = np.concatenate([out[t][None], window])[: model.n_context]
         phase = (phase + 1) % model.n_context
-    return out, type(state)(window, phase, preset)
+    return out, State(window, phase, preset)
 
 
-def overlap_jacobian(model, role, attention):
+def overlap_jacobian(model: SelfAttention, role: Role, attention: np.ndarray) -> np.ndarray:
     """Return dm^role_a/dA_b of one token, (M, M)."""
     features, beta = model.features, model.beta
     if features.classes is not None:
         signs = features.classes.signs
         slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
         return (1.0 - model.epsilon) * (features.classes.couplings[role].T * slope) @ signs
-    own, cross = features.covariances["output"], features.covariances[role]
+    own, cross = _covariances(features)["output"], _covariances(features)[role]
     if features.law == "independent":
         signs = sign_vectors(model.n_features, first_fastest=True)
         slope = beta / np.cosh(np.minimum(np.abs(beta * signs @ attention), 350.0)) ** 2
@@ -141,7 +171,7 @@ def overlap_jacobian(model, role, attention):
     return (1.0 - model.epsilon) * beta * (mean_slope(spread) * cross + rise)
 
 
-def jacobian(model, window, phase):
+def jacobian(model: SelfAttention, window: np.ndarray, phase: int) -> np.ndarray:
     """Return dA_t/dA_{t-1-d} of a full window, (L, M, M): entry [d, a, b]."""
     n_context, n_features = window.shape
     query = overlap(model, "query", window[0], phase)
@@ -153,19 +183,20 @@ def jacobian(model, window, phase):
     out = np.zeros((n_context, n_features, n_features))
     for h in range(model.n_heads):
         own = slice(h * width, (h + 1) * width)
+        weight = weights[:, h * width]
         for d in range(n_context):
             # dscore[e]: derivative of the score of key e by A_{t-1-d}
             dscore = np.zeros((n_context, n_features))
             dscore[d] += model.gain * query[own] @ overlap_jacobian(model, "key", window[d])[own]
             if d == 0:
                 dscore += model.gain * keys[:, own] @ d_query[own]
-            spread = weights[h] @ dscore
-            value_part = weights[h, d] * overlap_jacobian(model, "value", window[d])[own]
-            out[d, own] = value_part + (weights[h][:, None] * values[:, own]).T @ (dscore - spread)
+            spread = weight @ dscore
+            value_part = weight[d] * overlap_jacobian(model, "value", window[d])[own]
+            out[d, own] = value_part + (weight[:, None] * values[:, own]).T @ (dscore - spread)
     return out
 
 
-def companion(rows):
+def companion(rows: np.ndarray) -> np.ndarray:
     """Return the Jacobian of the whole window, (L*M, L*M), from its dense rows (L, M, M)."""
     n_context, n_features, _ = rows.shape
     size = n_context * n_features
@@ -175,7 +206,7 @@ def companion(rows):
     return out
 
 
-def inverse_transposed(rows, columns):
+def inverse_transposed(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return companion(rows)^-T times columns (L*M, n), without the matrix: only C = rows[-1] is inverted.
 
     y'_0 = C^-T y_{L-1}, and y'_{d+1} = y_d - rows[d]^T y'_0.
@@ -187,7 +218,7 @@ def inverse_transposed(rows, columns):
     return np.concatenate([newest[None], older]).reshape(columns.shape)
 
 
-def step_frame(rows, frame, n_dual):
+def step_frame(rows: np.ndarray, frame: np.ndarray, n_dual: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the orthonormal frame (L*M, n) after a step with these Jacobian rows, and its log growth (n,).
 
     The growth is log |R_ii| of J Q = Q' R. Since J^-T Q = Q' R^-T, the last n_dual columns come as well

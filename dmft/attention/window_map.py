@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
+from .._util.checks import Role
 from .._util.signs import sign_vectors
-from ..dynamics.cycles.jets import Jet, exp, power, tanh
+from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap
 from .batch import Batch, linearize
 from .directions import n_directions
 from .model import SelfAttention
+from .reference import softmax
 from .start import Start, State
 
 PARAMETERS = ("beta", "gamma", "epsilon")
@@ -113,9 +115,7 @@ class AttentionMap(WindowMap):
         shape = (*keys.shape[:-1], n_heads, self.n_features // n_heads)
         query, keys, values = (x.reshape(*shape) for x in (query, keys, values))
         scores = (gamma * (n_heads / self.n_features) ** 0.5) * (keys * query[..., :1, :, :]).sum(axis=-1)
-        top = scores.terms[0] if isinstance(scores, Jet) else scores
-        weights = exp(scores - top.max(axis=-2, keepdims=True))
-        weights = weights / weights.sum(axis=-2)[..., None, :]
+        weights = softmax(scores)
         return (weights[..., None] * values).sum(axis=-3).reshape(*shape[:-3], self.n_features)
 
 
@@ -135,13 +135,15 @@ def single_system(model: SelfAttention, start: Start | None = None, n_threads: i
     return AttentionSystem(model, **point, states=[state], n_threads=n_threads)
 
 
-def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
+def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[Role, np.ndarray]]:
     """Return signs and couplings by role as the law of the features reads them."""
     features = model.features
     if features.classes is not None:
         return features.classes.signs, features.classes.couplings
+    covariances = features.covariances
+    assert covariances is not None  # of every law but that of classes
     if features.law == "gaussian":
-        return features.covariances["output"], {role: c.T for role, c in features.covariances.items()}
+        return covariances["output"], {role: c.T for role, c in covariances.items()}
     n_features = features.n_features
     if n_features > MAX_INDEPENDENT:
         raise ValueError(
@@ -149,7 +151,7 @@ def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[str, np.ndar
             f"got {n_features}"
         )
     signs = sign_vectors(n_features, half=True, first_fastest=True)
-    return signs, {role: signs @ c.T / len(signs) for role, c in features.covariances.items()}
+    return signs, {role: signs @ c.T / len(signs) for role, c in covariances.items()}
 
 
 def position_period(model: SelfAttention) -> int:

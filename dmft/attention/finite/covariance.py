@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._util.checks import ROLES, whole
 from ..orbit import Orbit
+from ..reference import attend
 from ..start import Start
 from .sites import ROLES_IN_ORDER, site_columns
 
@@ -130,19 +131,6 @@ def _along(linear, period):
         steps=linear.steps[steps],
         growth=float(np.abs(np.linalg.eigvals(product)).max()),
     )
-
-
-def attend(model, query, keys, values):
-    """Return the softmax weight of every key for every feature (..., L, M), and the attention (..., M).
-
-    Arrays may have leading axes; the query is (..., M), keys and values (..., L, M), newest first.
-    """
-    width = model.n_features // model.n_heads
-    score = model.gain * query[..., None, :] * keys
-    score = score.reshape(*score.shape[:-1], model.n_heads, width).sum(axis=-1)
-    weights = np.exp(score - score.max(axis=-2, keepdims=True))
-    weights = np.repeat(weights / weights.sum(axis=-2, keepdims=True), width, axis=-1)
-    return weights, (weights * values).sum(axis=-2)
 
 
 def attention_derivatives(model, weights, attention, query, keys, values):

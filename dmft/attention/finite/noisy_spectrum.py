@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
+from ..reference import attend
 from .batch import replicas
-from .covariance import attend, attention_derivatives
+from .covariance import attention_derivatives
 from .sites import ROLES_IN_ORDER
 
 _ENTRIES = 2e6  # doubles of the Jacobians held at a time
