@@ -13,7 +13,7 @@ from ..model import gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
 from ..start import Start
 from . import _network
-from .sites import ROLES_IN_ORDER, keys, site_columns, sites
+from .sites import ROLES_IN_ORDER, keys, site_groups, sites
 
 METHODS = ("exact", "spins")
 MOST_SPINS = 10**9
@@ -25,7 +25,7 @@ class NetworkRecord(Record):
 
     Parameters
     ----------
-    sizes : ndarray, shape (n_runs, n_columns)
+    sizes : ndarray, shape (n_runs, n_groups)
         Sites of each group.
     n_features : int
     names : collection of str
@@ -35,15 +35,15 @@ class NetworkRecord(Record):
     """
 
     def __init__(self, sizes: np.ndarray, n_features: int, names: Collection[str], n_rows: int, rule: Every) -> None:
-        n_runs, n_columns = sizes.shape
+        n_runs, n_groups = sizes.shape
         n_words = int((-(-sizes[0].astype(np.int64) // 64)).sum()) if "spins" in names else 0
-        width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_columns
+        width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_groups
         _check_memory("a record of so many steps, replicas and sites", n_runs * n_rows * width * 8)
         super().__init__(n_runs, n_features, names, n_rows, rule)
         self._first = rule.first
         self._more: dict[str, np.ndarray] = {}
         if "sums" in names:
-            self._more["sums"] = np.full((n_runs, n_rows, n_columns), np.nan)
+            self._more["sums"] = np.full((n_runs, n_rows, n_groups), np.nan)
         if "spins" in names:
             self._more["spins"] = np.zeros((n_runs, n_rows, n_words), dtype=np.uint64)
         if "distance" in names:
@@ -85,7 +85,7 @@ class NetworkBatch:
         Gives what the runs share.
     beta, gamma, epsilon : array_like, shape (n_runs,)
         Inside their domains; not checked again.
-    sizes : array_like, shape (n_runs, n_columns)
+    sizes : array_like, shape (n_runs, n_groups)
         Sites of each group.
     keys : ndarray of uint64, shape (n_runs, 2)
         Keys of the generator.
@@ -101,7 +101,7 @@ class NetworkBatch:
     def __init__(
         self, model, beta, gamma, epsilon, sizes, keys, states, method="exact", pairs=None, n_threads=None
     ):  # fmt: skip
-        self.groups = site_columns(model.features)
+        self.groups = site_groups(model.features)
         n_context = model.n_context
         self._position = np.array([model.features.position_field(role, n_context) for role in ROLES_IN_ORDER])
         self._n_heads = model.n_heads
@@ -227,7 +227,7 @@ def replicas(
         raise ValueError(f"n_sites must be <= {MOST_SPINS:.0e} for explicit spins, got {n_sites}; use method='exact'")
     if n_replicas >= 2**32:
         raise ValueError(f"n_replicas must be < 2**32, got {n_replicas}")
-    sizes = site_columns(model.features).sizes(n_sites, fill, seed)
+    sizes = site_groups(model.features).sizes(n_sites, fill, seed)
     n_runs = n_replicas * (2 if pairs else 1)
     return NetworkBatch(
         model,

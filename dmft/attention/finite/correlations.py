@@ -1,20 +1,28 @@
-"""What single spins do: correlations in time, and the distance between two replicas; theory and samples."""
+"""Correlations of spins in time, and the distance between two replicas: theory and samples."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from ..._util.checks import one_of, whole
+from ..model import SelfAttention
+from ..orbit import Orbit
 from ..records import Every
+from ..start import Start
 from .batch import replicas, states_of
 from .orbit import NetworkOrbit
-from .sites import site_columns
+from .sites import Fill, site_groups
+from .tokens import Spins
 
-NOISES = ("common", "independent")
+Noise = Literal["common", "independent"]
+NOISES: tuple[Noise, ...] = ("common", "independent")
 _CHUNK = 2**22  # spins unpacked at a time
 
 
-def token_overlap(model, orbit):
+def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     r"""Return the overlap of the tokens of an orbit with each other, the two-time correlation of its sites.
 
     .. math:: Q(t, t') = \frac1N \sum_i x_{i,t} x_{i,t'}
@@ -53,18 +61,18 @@ def token_overlap(model, orbit):
     """
     if isinstance(orbit, NetworkOrbit) and orbit.spins is not None:
         return _overlap_of_spins(orbit.spins)
-    groups = site_columns(model.features)
+    groups = site_groups(model.features)
     if orbit.attention is None or np.any(np.diff(orbit.steps) != 1) or orbit.attention.shape[-1] != model.n_features:
         raise ValueError("orbit must have its spins recorded, or its attention at every step")
     mean = np.tanh(model.beta * orbit.attention[..., :-1, :] @ groups.signs.T)
-    overlap = (mean * _shares(groups)) @ np.swapaxes(mean, -1, -2)
+    overlap = (mean * groups.weights) @ np.swapaxes(mean, -1, -2)
     n_tokens = np.arange(mean.shape[-2])
     overlap[..., n_tokens, n_tokens] = 1.0
     return overlap
 
 
-def _overlap_of_spins(spins):
-    total = 0.0
+def _overlap_of_spins(spins: Spins) -> np.ndarray:
+    total = np.zeros(())
     n_rows = int(np.prod(spins.packed.shape[:-1]))
     step = max(1, _CHUNK // (64 * max(n_rows, 1)))  # words
     for first in range(0, spins.packed.shape[-1], step):
@@ -76,9 +84,19 @@ def _overlap_of_spins(spins):
 
 
 def distance(
-    model, n_steps, *, n_sites, n_pairs, seed, starts, noise="common", method="exact", fill="remainder", every=1,
-    n_threads=None,
-):  # fmt: skip
+    model: SelfAttention,
+    n_steps: int,
+    *,
+    n_sites: int,
+    n_pairs: int,
+    seed: int,
+    starts: Sequence[Start],
+    noise: Noise = "common",
+    method: Literal["exact", "spins"] = "exact",
+    fill: Fill = "remainder",
+    every: int = 1,
+    n_threads: int | None = None,
+) -> np.ndarray:
     r"""Sample the distance between two replicas of a network.
 
     The share of sites that differ, :math:`\frac1{2N} \sum_i |x_i - x'_i|`. With common noise every site
@@ -137,13 +155,13 @@ def distance(
     return rows.arrays()["distance"] / n_sites
 
 
-def _two_starts(starts):
+def _two_starts(starts: Sequence[Start]) -> Sequence[Start]:
     if not isinstance(starts, list | tuple) or len(starts) != 2 or any(start.kind == "network" for start in starts):
         raise ValueError(f"starts must be two Start, none of them the end of a network, got {starts!r}")
     return starts
 
 
-def mean_distance(model, first, second, *, noise="common"):
+def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: Noise = "common") -> np.ndarray:
     r"""Return the distance of two infinite replicas.
 
     With m and m' the mean activities of a site in the two, :math:`\langle |m - m'| \rangle / 2` for common
@@ -175,13 +193,9 @@ def mean_distance(model, first, second, *, noise="common"):
     array([0., 0., 0., 0.])
     """
     one_of("noise", noise, NOISES)
-    groups = site_columns(model.features)
+    groups = site_groups(model.features)
     if first.attention is None or second.attention is None or first.attention.shape != second.attention.shape:
         raise ValueError("first and second must have the attention of the same steps recorded")
-    means = [np.tanh(model.beta * orbit.attention[:-1] @ groups.signs.T) for orbit in (first, second)]
+    means = [np.tanh(model.beta * rows[:-1] @ groups.signs.T) for rows in (first.attention, second.attention)]
     apart = np.abs(means[0] - means[1]) if noise == "common" else 1.0 - means[0] * means[1]
-    return apart @ _shares(groups) / 2.0
-
-
-def _shares(groups):
-    return np.array([float(share) for share in groups.shares])
+    return apart @ groups.weights / 2.0

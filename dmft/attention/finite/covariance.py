@@ -8,10 +8,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..._util.checks import ROLES, whole
+from ..model import SelfAttention
 from ..orbit import Orbit
+from ..orbits import Cycle
 from ..reference import attend
 from ..start import Start
-from .sites import ROLES_IN_ORDER, site_columns
+from .sites import ROLES_IN_ORDER, site_groups
 
 _CLOSED = 1e-7  # how far from itself a cycle may be after one period
 
@@ -39,7 +41,7 @@ class Fluctuations:
     growth: float
 
 
-def fluctuations(model, orbit, *, period=None):
+def fluctuations(model: SelfAttention, orbit: Orbit | Cycle, *, period: int | None = None) -> Fluctuations:
     r"""Return the covariance of a large finite network about a mean-field orbit.
 
     With noise :math:`\xi^\alpha_t` of the token drawn at t, linearising Eqs. (1)-(4) of [1]_ gives
@@ -107,7 +109,7 @@ def fluctuations(model, orbit, *, period=None):
     return dataclasses.replace(found, steps=np.arange(len(cycle)))
 
 
-def _along(linear, period):
+def _along(linear: Linearised, period: int | None) -> Fluctuations:
     L = linear.model.n_context
     if period is None:
         covariance = linear.begin(L)
@@ -118,7 +120,7 @@ def _along(linear, period):
         steps = np.arange(linear.n_rows - period, linear.n_rows)
         covariance = linear.stationary(steps)
     attention, rows, product = [], [], np.eye(linear.size)
-    for t in steps:
+    for t in steps.tolist():
         jacobian, source = linear.step(t)
         rows.append(linear.overlaps(t, covariance))
         covariance = jacobian @ covariance @ jacobian.T + source
@@ -133,7 +135,14 @@ def _along(linear, period):
     )
 
 
-def attention_derivatives(model, weights, attention, query, keys, values):
+def attention_derivatives(
+    model: SelfAttention,
+    weights: np.ndarray,
+    attention: np.ndarray,
+    query: np.ndarray,
+    keys: np.ndarray,
+    values: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the derivatives of the attention by the query (..., M, M), and each key and value (..., L, M, M)."""
     head = np.arange(model.n_features) // (model.n_features // model.n_heads)
     same = head[:, None] == head
@@ -150,9 +159,9 @@ class Linearised:
     tokens, newest first; rows t of the orbit count from 0.
     """
 
-    def __init__(self, model, orbit):
+    def __init__(self, model: SelfAttention, orbit: Orbit) -> None:
         self.model, self.steps = model, np.asarray(orbit.steps)
-        groups = site_columns(model.features)
+        groups = site_groups(model.features)
         L, M = model.n_context, model.n_features
         if orbit.attention is None or orbit.attention.ndim != 2 or orbit.attention.shape[1] != M:
             raise ValueError(f"orbit must have its attention recorded, with n_features = {M}")
@@ -161,7 +170,7 @@ class Linearised:
         if self.n_rows <= L or np.any(np.diff(self.steps) != 1):
             raise ValueError(f"orbit must have every step recorded, at least {L + 1}, got {self.n_rows} rows")
         self.signs, self.columns = groups.signs, groups.columns
-        self.shares = np.array([float(share) for share in groups.shares])
+        self.shares = groups.weights
         self.phases = (orbit.window.arguments["phase"] - self.n_rows + np.arange(self.n_rows)) % L
         self.mean = np.tanh(model.beta * self.attention @ self.signs.T)  # of the token after each row
         position = np.array([model.features.position_field(role, L) for role in ROLES_IN_ORDER])
@@ -175,23 +184,23 @@ class Linearised:
         if not wrong < 1e-9:
             raise ValueError(f"orbit must be a trajectory of this model, got steps that differ by {wrong:.2g}")
 
-    def _attend(self, t):
+    def _attend(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         rows = np.arange(t, t - self.model.n_context, -1)
         return attend(self.model, self.m[0, t], self.m[1, rows], self.m[2, rows])
 
-    def response(self, t):
+    def response(self, t: int) -> np.ndarray:
         """Return the derivative of the four overlaps of the token at t by the attention before it, (4, M, M)."""
         slope = self.model.beta * self.shares * (1.0 - self.mean[t - 1] ** 2)
         kept = 1.0 - self.model.epsilon
         return kept * np.einsum("rja,j,jb->rab", self.columns, slope, self.signs)
 
-    def noise(self, t):
+    def noise(self, t: int) -> np.ndarray:
         """Return N times the covariance of the noise of the token at t, (4 M, 4 M)."""
         flat = self.columns.transpose(1, 0, 2).reshape(len(self.shares), -1)
         kept = 1.0 - self.model.epsilon
         return kept**2 * (flat.T * (self.shares * (1.0 - self.mean[t - 1] ** 2))) @ flat
 
-    def step(self, t):
+    def step(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the linear map from the state before row t to that after it, and the source."""
         model, L, M = self.model, self.model.n_context, self.model.n_features
         weights, attention = self._attend(t)
@@ -213,7 +222,7 @@ class Linearised:
         jacobian[:, :M] += to_state @ response
         return jacobian, to_state @ self.noise(t) @ to_state.T
 
-    def begin(self, t):
+    def begin(self, t: int) -> np.ndarray:
         """Return the covariance of the state before row t of a network whose attention is given up to there."""
         L, M = self.model.n_context, self.model.n_features
         covariance = np.zeros((self.size, self.size))
@@ -223,18 +232,18 @@ class Linearised:
             covariance[np.ix_(at, at)] = self.noise(t - 1 - lag)[M : 3 * M, M : 3 * M]
         return covariance
 
-    def overlaps(self, t, covariance):
+    def overlaps(self, t: int, covariance: np.ndarray) -> np.ndarray:
         """Return N times the covariance of each role's overlaps of the token at t, from the state before it."""
         M, response, noise = self.model.n_features, self.response(t), self.noise(t)
         own = [noise[r * M : (r + 1) * M, r * M : (r + 1) * M] for r in range(4)]
         return response @ covariance[:M, :M] @ response.transpose(0, 2, 1) + own
 
-    def of_attention(self, covariance):
+    def of_attention(self, covariance: np.ndarray) -> np.ndarray:
         """Return the block of the attention."""
         M = self.model.n_features
         return covariance[:M, :M].copy()
 
-    def check_cycle(self, period):
+    def check_cycle(self, period: int) -> None:
         """Raise unless the end of the orbit repeats itself after `period` rows."""
         L = self.model.n_context
         if self.model.epsilon and period % L:
@@ -245,12 +254,12 @@ class Linearised:
         if not apart < _CLOSED:
             raise ValueError(f"orbit must end on a cycle of period {period}, got rows that differ by {apart:.2g}")
 
-    def stationary(self, steps):
+    def stationary(self, steps: np.ndarray) -> np.ndarray:
         """Return the covariance of the state before the first of the steps of a cycle."""
         from scipy.linalg import solve_discrete_lyapunov  # late: scipy is slow to load
 
         product, total = np.eye(self.size), np.zeros((self.size, self.size))
-        for t in steps:
+        for t in steps.tolist():
             jacobian, source = self.step(t)
             product, total = jacobian @ product, jacobian @ total @ jacobian.T + source
         growth = np.abs(np.linalg.eigvals(product)).max()

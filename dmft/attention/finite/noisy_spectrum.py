@@ -7,8 +7,10 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
+from ..model import SelfAttention
 from ..reference import attend
-from .batch import replicas
+from ..start import Start
+from .batch import NetworkBatch, replicas
 from .covariance import attention_derivatives
 from .sites import ROLES_IN_ORDER
 
@@ -34,9 +36,18 @@ class NoisySpectrum:
 
 
 def noisy_lyapunov(
-    model, n_steps, *, n_sites, n_transient=1_000, n_tangent_transient=100, n_exponents=1, n_replicas=8, seed,
-    start=None, n_threads=None,
-):  # fmt: skip
+    model: SelfAttention,
+    n_steps: int,
+    *,
+    n_sites: int,
+    n_transient: int = 1_000,
+    n_tangent_transient: int = 100,
+    n_exponents: int = 1,
+    n_replicas: int = 8,
+    seed: int,
+    start: Start | None = None,
+    n_threads: int | None = None,
+) -> NoisySpectrum:
     r"""Measure the Lyapunov exponents of a finite network under its noise.
 
     Two copies of a network driven by common random numbers are compared in the limit of a small distance.
@@ -117,20 +128,20 @@ def noisy_lyapunov(
 class _Rows:
     """The last tokens of a batch of networks, and the Jacobians of the next steps."""
 
-    def __init__(self, model, batch):
+    def __init__(self, model: SelfAttention, batch: NetworkBatch) -> None:
         self.model, self.batch = model, batch
         first = batch.new_record(("attention",), 1)
         batch.advance(1, record=first)
         self.before = first.arrays()["attention"]  # the attention before the first token held
         self.held = self._record(model.n_context - 1)
 
-    def _record(self, n_steps):
+    def _record(self, n_steps: int) -> dict[str, np.ndarray]:
         """Run on; return attention, overlaps and sums of every step."""
         rows = self.batch.new_record(("attention", "query", "key", "value", "sums"), n_steps)
         self.batch.advance(n_steps, record=rows)
         return rows.arrays()
 
-    def jacobians(self, n_steps):
+    def jacobians(self, n_steps: int) -> np.ndarray:
         """Run on; return the derivatives of the attention by the window, (n_steps, n_runs, M, L M)."""
         model, batch, L = self.model, self.batch, self.model.n_context
         new = self._record(n_steps)

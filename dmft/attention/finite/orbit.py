@@ -21,9 +21,9 @@ class NetworkOrbit(Orbit):
 
     Attributes
     ----------
-    sizes : ndarray of int64, shape (n_columns,)
+    sizes : ndarray of int64, shape (n_groups,)
         Number of sites in each group of equal columns.
-    sums : ndarray, shape (n_rows, n_columns), or None
+    sums : ndarray, shape (n_rows, n_groups), or None
         Sum of the spins of each group, if recorded.
     spins : Spins or None
         All spins, if recorded.

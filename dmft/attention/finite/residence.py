@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..._util.checks import number, whole
+from ..model import SelfAttention
+from ..orbit import Orbit
 from .batch import replicas
 
 _ROWS = 4e6  # doubles of a record at a time
@@ -34,25 +37,35 @@ class Switching:
     n_steps: int
 
     @property
-    def escape_time(self):
+    def escape_time(self) -> float:
         """Mean time until the first switch, by maximum likelihood with those that never did; inf if none did."""
         n_left = np.isfinite(self.first).sum()
         return np.minimum(self.first, self.n_steps).sum() / n_left if n_left else np.inf
 
     @property
-    def escape_time_stderr(self):
+    def escape_time_stderr(self) -> float:
         """Its standard error for exponentially distributed times."""
         n_left = np.isfinite(self.first).sum()
         return self.escape_time / np.sqrt(n_left) if n_left else np.inf
 
     @property
-    def rates(self):
+    def rates(self) -> np.ndarray:
         """Switches per token step spent on the first of the two, (n_attractors, n_attractors)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.counts / self.residence[:, None]
 
 
-def switching(model, attractors, n_steps, *, n_sites, n_replicas=64, seed, radius=None, n_threads=None):
+def switching(
+    model: SelfAttention,
+    attractors: Sequence[Orbit],
+    n_steps: int,
+    *,
+    n_sites: int,
+    n_replicas: int = 64,
+    seed: int,
+    radius: float | None = None,
+    n_threads: int | None = None,
+) -> Switching:
     r"""Follow finite networks between coexisting attractors.
 
     A network is on an attractor from when its window comes within `radius` of it until it comes as close to
@@ -137,8 +150,8 @@ def switching(model, attractors, n_steps, *, n_sites, n_replicas=64, seed, radiu
     return Switching(first, counts, residence, n_steps - n_steps % L)
 
 
-def _windows(model, orbit, phase):
-    """Windows of an orbit, oldest row first, that end before a step of this phase."""
+def _windows(model: SelfAttention, orbit: Orbit, phase: int) -> np.ndarray:
+    """Return the windows of an orbit, oldest row first, that end before a step of this phase."""
     L, steps = model.n_context, orbit.steps
     if orbit.attention is None or orbit.attention.ndim != 2 or len(steps) < L or np.any(np.diff(steps) != 1):
         raise ValueError(f"attractors must have the attention of every step, at least {L}")

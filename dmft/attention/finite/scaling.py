@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, whole
 from ..batch import Batch
-from ..model import parameter
+from ..model import SelfAttention, parameter
 from ..orbit import trajectory
 from ..start import Start
 from .batch import NetworkBatch, replicas
-from .sites import keys, site_columns, sites
+from .sites import keys, site_groups, sites
 
 _ROWS = 4e6  # doubles of a record at a time
 
@@ -40,7 +42,7 @@ class FiniteSize:
     slope_stderr: float
 
 
-def power_law(x, y, stderr):
+def power_law(x: ArrayLike, y: ArrayLike, stderr: ArrayLike) -> tuple[float, float, float]:
     """Fit log y = intercept + slope log x by weighted least squares.
 
     Parameters
@@ -69,16 +71,16 @@ def power_law(x, y, stderr):
 
 
 def finite_size(
-    model,
+    model: SelfAttention,
     *,
-    sizes,
-    n_steps=200,
-    n_transient=0,
-    n_replicas=200,
-    seed,
-    start=None,
-    n_threads=None,
-):
+    sizes: Sequence[int],
+    n_steps: int = 200,
+    n_transient: int = 0,
+    n_replicas: int = 200,
+    seed: int,
+    start: Start | None = None,
+    n_threads: int | None = None,
+) -> FiniteSize:
     r"""Measure how far finite networks are from the theory, against their size.
 
     Network and theory begin from the same start. On a stable cycle or fixed point, deviations settle at an
@@ -125,21 +127,21 @@ def finite_size(
         raise ValueError(f"sizes must be two or more different numbers of sites, got {sizes}")
     start = Start.random(0) if start is None else start
     theory = trajectory(model, n_steps, n_transient=n_transient, start=start, record="attention").attention
-    square = []
+    squares = []
     for i, n_sites in enumerate(sizes):
         # Every size is a point of its own: independent errors.
         batch = replicas(model, n_sites, n_replicas, seed, start, n_threads=n_threads, point=i)
         batch.advance(n_transient)
-        square.append(_mean_square(batch, theory))
-    square = np.array(square)
+        squares.append(_mean_square(batch, theory))
+    square = np.array(squares)
     deviation = np.sqrt(square.mean(axis=1))
     stderr = square.std(axis=1, ddof=1) / np.sqrt(n_replicas) / (2.0 * deviation)
     slope, slope_stderr, _ = power_law(sizes, deviation, stderr)
     return FiniteSize(np.array(sizes), deviation, stderr, slope, slope_stderr)
 
 
-def _mean_square(batch, theory):
-    """Mean square deviation of each run from the theory's rows, (n_runs,)."""
+def _mean_square(batch: NetworkBatch, theory: np.ndarray) -> np.ndarray:
+    """Return the mean square deviation of each run from the theory's rows, (n_runs,)."""
     total = np.zeros(batch.n_points)
     piece = max(1, int(_ROWS / batch.n_points / theory.shape[1]))
     for first in range(0, len(theory), piece):
@@ -176,7 +178,18 @@ class Smearing:
     theory: np.ndarray
 
 
-def smearing(model, *, sizes, n_steps, n_transient, n_replicas=4, seed, start=None, n_threads=None, **axis):
+def smearing(
+    model: SelfAttention,
+    *,
+    sizes: Sequence[int],
+    n_steps: int,
+    n_transient: int,
+    n_replicas: int = 4,
+    seed: int,
+    start: Start | None = None,
+    n_threads: int | None = None,
+    **axis: ArrayLike,
+) -> Smearing:
     r"""Measure how noise smears a transition out of the synchronous cycle.
 
     In the infinite network the motion sampled once per period of the position code stands still before a
@@ -237,13 +250,16 @@ def smearing(model, *, sizes, n_steps, n_transient, n_replicas=4, seed, start=No
     infinite = Batch(model, **points, states=states, n_threads=n_threads)
     infinite.advance(n_transient)
     theory = _amplitude_square(infinite, n_steps)
-    groups, n_values = site_columns(model.features), len(values)
+    groups, n_values = site_groups(model.features), len(values)
+    every = {p: np.tile(np.repeat(points[p], n_replicas), len(sizes)) for p in points}
     runs = NetworkBatch(
         model,
-        *(np.tile(np.repeat(points[p], n_replicas), len(sizes)) for p in ("beta", "gamma", "epsilon")),
-        np.repeat([groups.sizes(n) for n in sizes], n_values * n_replicas, axis=0),
-        keys(seed, range(len(sizes) * n_values), n_replicas),
-        [state for _ in sizes for state in states for _ in range(n_replicas)],
+        beta=every["beta"],
+        gamma=every["gamma"],
+        epsilon=every["epsilon"],
+        sizes=np.repeat([groups.sizes(n) for n in sizes], n_values * n_replicas, axis=0),
+        keys=keys(seed, range(len(sizes) * n_values), n_replicas),
+        states=[state for _ in sizes for state in states for _ in range(n_replicas)],
         n_threads=n_threads,
     )
     runs.advance(n_transient)
@@ -253,8 +269,8 @@ def smearing(model, *, sizes, n_steps, n_transient, n_replicas=4, seed, start=No
     return Smearing(name, values, np.array(sizes), amplitude, stderr, np.sqrt(theory))
 
 
-def _amplitude_square(batch, n_steps):
-    """Variance in time of each run, summed over features, averaged over phases; (n_runs,)."""
+def _amplitude_square(batch: Batch | NetworkBatch, n_steps: int) -> np.ndarray:
+    """Return the variance in time of each run, summed over features, averaged over phases; (n_runs,)."""
     L, M = batch.shape
     n_runs, offset = batch.n_points, None
     total, squares = np.zeros((n_runs, L, M)), np.zeros((n_runs, L, M))

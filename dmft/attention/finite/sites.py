@@ -1,35 +1,39 @@
-"""The sites of a finite network: the distinct columns of all four roles, and how many sites have each."""
+"""The groups of exchangeable sites of a finite network: what their vectors are, and how many sites each has."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 
-from ..._util.checks import one_of, seed_of, whole
+from ..._util.checks import Role, one_of, seed_of, whole
 from ..._util.signs import sign_vectors
 from ..features import Features
+from ..model import SelfAttention
 from . import _network
 
 MOST_SITES = 10**15  # sums over sites stay exact in double precision
-MOST_INDEPENDENT = 16  # 2**15 columns
-FILLS = ("remainder", "drawn")
-ROLES_IN_ORDER = ("query", "key", "value", "output")  # of the kernel
+MOST_INDEPENDENT = 16  # features: 2**15 groups
+Fill = Literal["remainder", "drawn"]
+FILLS: tuple[Fill, ...] = ("remainder", "drawn")
+ROLES_IN_ORDER: tuple[Role, ...] = ("query", "key", "value", "output")  # of the kernel
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SiteColumns:
-    r"""Sites grouped by their columns of all four roles, up to a global sign.
+class SiteGroups:
+    r"""Groups of sites that have equal columns in the vectors of all four roles, up to a global sign.
 
     Given the attention, the spins of one group are independent and equally distributed, so their
     sum is all that the overlaps need: one binomial draw, whatever the number of sites.
 
     Attributes
     ----------
-    signs : ndarray, shape (n_columns, n_features)
+    signs : ndarray, shape (n_groups, n_features)
         :math:`s_j`, entries +-1: the field of a spin is :math:`\beta s_j \cdot A`.
-    columns : ndarray, shape (4, n_columns, n_features)
+    columns : ndarray, shape (4, n_groups, n_features)
         :math:`W^\alpha` of the group's sites, entries +-1, for the roles query, key, value, output.
     shares : tuple of Fraction
         Part of the sites in each group; they add up to 1.
@@ -41,20 +45,25 @@ class SiteColumns:
     Examples
     --------
     >>> from dmft import Features
-    >>> site_columns(Features.paper(seed=1)).columns.shape
+    >>> site_groups(Features.paper(seed=1)).columns.shape
     (4, 3, 3)
     """
 
     signs: np.ndarray
     columns: np.ndarray
-    shares: tuple
+    shares: tuple[Fraction, ...]
     member: np.ndarray | None
     sign: np.ndarray | None
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.shares)
 
-    def sizes(self, n_sites, fill="remainder", seed=0):
+    @property
+    def weights(self) -> np.ndarray:
+        """The shares as doubles, shape (n_groups,)."""
+        return np.array([float(share) for share in self.shares])
+
+    def sizes(self, n_sites: int, fill: Fill = "remainder", seed: int = 0) -> np.ndarray:
         """Share out sites among the groups.
 
         Parameters
@@ -69,7 +78,7 @@ class SiteColumns:
 
         Returns
         -------
-        ndarray of int64, shape (n_columns,)
+        ndarray of int64, shape (n_groups,)
 
         Raises
         ------
@@ -79,10 +88,10 @@ class SiteColumns:
         Examples
         --------
         >>> from dmft import Features
-        >>> columns = site_columns(Features.paper(seed=1))
-        >>> columns.sizes(100)
+        >>> groups = site_groups(Features.paper(seed=1))
+        >>> groups.sizes(100)
         array([34, 33, 33])
-        >>> int(columns.sizes(10**15, fill="drawn", seed=3).sum())
+        >>> int(groups.sizes(10**15, fill="drawn", seed=3).sum())
         1000000000000000
         """
         n_sites = sites(n_sites)
@@ -103,7 +112,7 @@ class SiteColumns:
         return sizes
 
 
-def site_columns(features):
+def site_groups(features: Features) -> SiteGroups:
     """Return the groups of sites of some features.
 
     Parameters
@@ -114,14 +123,14 @@ def site_columns(features):
 
     Returns
     -------
-    SiteColumns
+    SiteGroups
 
     Raises
     ------
     ValueError
         If there are no sites with +-1 columns behind the features, or which ones is not known.
     """
-    if features.weights is not None:
+    if features.weights is not None and features.n_sites is not None:
         n_sites = features.n_sites
         stacked = np.stack([features.weights[role][:, :n_sites] for role in ROLES_IN_ORDER]).transpose(2, 0, 1)
         sign = stacked[:, -1, 0].copy()  # of the output, as in the site classes
@@ -131,38 +140,44 @@ def site_columns(features):
         distinct, member, count = np.unique(flat, axis=0, return_inverse=True, return_counts=True)
         shares = tuple(Fraction(int(c), n_sites) for c in count)
         return _grouped(distinct.reshape(-1, 4, features.n_features)[:, ::-1], shares, member.ravel(), sign)
-    if features.law == "independent" and features.n_features <= MOST_INDEPENDENT:
+    if features.covariances is not None and features.law == "independent" and features.n_features <= MOST_INDEPENDENT:
         m = features.n_features
         signs = sign_vectors(m, half=True)
         columns = np.stack([signs @ features.covariances[role].T for role in ROLES_IN_ORDER], axis=1)
         return _grouped(columns, (Fraction(1, len(signs)),) * len(signs))
-    if features.law == "classes":
+    if features.classes is not None:
         laws = np.stack([features.classes.couplings[role] for role in ROLES_IN_ORDER], axis=1)
         shares = np.abs(laws).max(axis=(1, 2))
         exact = np.allclose(np.abs(laws), shares[:, None, None], rtol=1e-12, atol=0.0)
         if exact and abs(shares.sum() - 1.0) < 1e-12:
-            shares = [Fraction(float(share)).limit_denominator(2**40) for share in shares]
-            shares = [share / sum(shares) for share in shares]
-            return _grouped(np.sign(laws), shares, signs=features.classes.signs)
+            fractions = [Fraction(float(share)).limit_denominator(2**40) for share in shares]
+            total = sum(fractions)
+            return _grouped(np.sign(laws), [share / total for share in fractions], signs=features.classes.signs)
     raise ValueError(
         "features must be actual vectors for a finite network, or fix the columns of its sites "
         f"(at most {MOST_INDEPENDENT} where they are independent), got {features!r}"
     )
 
 
-def _grouped(columns, shares, member=None, sign=None, signs=None):
+def _grouped(
+    columns: np.ndarray,
+    shares: Sequence[Fraction],
+    member: np.ndarray | None = None,
+    sign: np.ndarray | None = None,
+    signs: np.ndarray | None = None,
+) -> SiteGroups:
     columns = np.ascontiguousarray(np.moveaxis(columns, 1, 0), dtype=float)
-    return SiteColumns(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
+    return SiteGroups(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
 
 
-def sites(n_sites):
+def sites(n_sites: int) -> int:
     """Return a number of sites in its domain."""
     if whole("n_sites", n_sites, 1) > MOST_SITES:
         raise ValueError(f"n_sites must be <= {MOST_SITES:.0e}, got {n_sites}")
     return int(n_sites)
 
 
-def keys(seed, points, n_replicas, first_replica=0):
+def keys(seed: int, points: Sequence[int], n_replicas: int, first_replica: int = 0) -> np.ndarray:
     """Return the generator's keys of every replica of some points, (n_points * n_replicas, 2)."""
     out = np.empty((len(points), n_replicas, 2), dtype=np.uint64)
     out[..., 0] = seed_of(seed, most=2**64 - 1)
@@ -171,7 +186,7 @@ def keys(seed, points, n_replicas, first_replica=0):
     return out.reshape(-1, 2)
 
 
-def mean_field(model, n_sites, *, fill="remainder", seed=0):
+def mean_field(model: SelfAttention, n_sites: int, *, fill: Fill = "remainder", seed: int = 0) -> SelfAttention:
     """Return the mean-field model of one finite network: the theory with the weights of its N sites.
 
     The infinite network has the shares of the features, a finite one the nearest to them that
@@ -202,10 +217,10 @@ def mean_field(model, n_sites, *, fill="remainder", seed=0):
     >>> bool(abs(trajectory(small, 5).attention - trajectory(model, 5).attention).max() > 1e-3)
     True
     """
-    groups = site_columns(model.features)
+    groups = site_groups(model.features)
     weights = groups.sizes(n_sites, fill, seed) / n_sites
     signs, member = np.unique(groups.signs, axis=0, return_inverse=True)
-    couplings = {}
+    couplings: dict[str, np.ndarray] = {}
     for role, columns in zip(ROLES_IN_ORDER, groups.columns, strict=True):
         couplings[role] = np.zeros(signs.shape)
         np.add.at(couplings[role], member.ravel(), weights[:, None] * columns)

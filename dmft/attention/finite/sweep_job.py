@@ -22,7 +22,7 @@ from ..start import Start, State
 from ..sweep_job import AttentionSweep, features_of
 from . import pictures
 from .batch import METHODS, MOST_SPINS, NetworkBatch
-from .sites import FILLS, keys, site_columns, sites
+from .sites import FILLS, keys, site_groups, sites
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,7 +111,7 @@ class NetworkSweep(Job):
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {n_rows}")
         put(self, "n_rows", n_rows)
         self.start.state(self.model)
-        site_columns(self.model.features)
+        site_groups(self.model.features)
         self.check("n_sites", self.n_sites)
 
     @property
@@ -136,7 +136,7 @@ class NetworkSweep(Job):
 
     def specification(self) -> dict[str, Any]:
         """Return the network, the start and the run."""
-        groups = site_columns(self.model.features)
+        groups = site_groups(self.model.features)
         spec = self._infinite().specification()
         own = ("n_steps", "n_transient", "n_replicas", "seed", "method", "fill", "record", "n_rows", "every", "theory")
         sites_of = {"signs": groups.signs, "columns": groups.columns, "shares": [str(share) for share in groups.shares]}
@@ -190,7 +190,7 @@ class NetworkSweep(Job):
     def _batch(
         self, points: Mapping[str, np.ndarray], index: Sequence[int] | np.ndarray, n_threads: int | None
     ) -> NetworkBatch:
-        groups, n = site_columns(self.model.features), self.n_replicas
+        groups, n = site_groups(self.model.features), self.n_replicas
         sizes = [groups.sizes(int(n_sites), self.fill, self.seed) for n_sites in points["n_sites"].tolist()]
         return NetworkBatch(
             self.model,

@@ -6,32 +6,32 @@ import dataclasses
 
 import numpy as np
 
-from .sites import SiteColumns
+from .sites import SiteGroups
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Spins:
-    """Recorded spins, packed 64 to a word; each group of equal columns begins a new word.
+    """Recorded spins, packed 64 to a word; each group of sites begins a new word.
 
     Attributes
     ----------
     packed : ndarray of uint64, shape (..., n_words)
         1 for a spin that is up.
-    sizes : ndarray of int64, shape (n_columns,)
+    sizes : ndarray of int64, shape (n_groups,)
         Sites in each group.
-    groups : SiteColumns
+    groups : SiteGroups
     """
 
     packed: np.ndarray
     sizes: np.ndarray
-    groups: SiteColumns
+    groups: SiteGroups
 
     @property
-    def n_sites(self):
+    def n_sites(self) -> int:
         """Number of sites, N."""
         return int(self.sizes.sum())
 
-    def unpack(self):
+    def unpack(self) -> np.ndarray:
         """Return the spins one by one.
 
         Returns
@@ -44,13 +44,14 @@ class Spins:
         first = 64 * np.concatenate([[0], np.cumsum(-(-self.sizes // 64))])
         at = np.concatenate([np.arange(f, f + n) for f, n in zip(first[:-1], self.sizes, strict=True)])
         spins = 2 * bits[..., at].view(np.int8) - 1
-        if not in_order(self.groups, self.sizes):
+        member, sign = self.groups.member, self.groups.sign
+        if member is None or sign is None or not in_order(self.groups, self.sizes):
             return spins
         out = np.empty_like(spins)
-        out[..., np.argsort(self.groups.member, kind="stable")] = spins
-        return out * self.groups.sign
+        out[..., np.argsort(member, kind="stable")] = spins
+        return out * sign
 
 
-def in_order(groups, sizes):
+def in_order(groups: SiteGroups, sizes: np.ndarray) -> bool:
     """Return whether the sites are those of the features' vectors, one for one."""
     return groups.member is not None and np.array_equal(np.bincount(groups.member), sizes)

@@ -9,7 +9,7 @@ from scipy import stats
 import dmft
 from dmft.attention.finite.batch import NetworkBatch, replicas
 from dmft.attention.finite.scaling import power_law
-from dmft.attention.finite.sites import keys, site_columns
+from dmft.attention.finite.sites import keys, site_groups
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 BETA_NS = 1.2434445478150  # Neimark-Sacker bifurcation of the paper's model
@@ -111,7 +111,7 @@ def test_noisy_exponents_are_the_growth_between_networks_with_common_numbers():
     window, phase = rows.attention[::-1], rows.window.arguments["phase"]
     kick = np.zeros((4, 3))
     kick[0] = size * np.array([0.6, -0.64, 0.48])
-    groups, n_sites = site_columns(model.features), 10**14
+    groups, n_sites = site_groups(model.features), 10**14
 
     def run(start):
         batch = NetworkBatch(

@@ -13,7 +13,7 @@ from dmft._util.checks import ROLES
 from dmft.attention import reference
 from dmft.attention.finite import _network
 from dmft.attention.finite.batch import NetworkBatch, replicas
-from dmft.attention.finite.sites import keys, site_columns
+from dmft.attention.finite.sites import keys, site_groups
 from dmft.attention.finite.tokens import Spins
 from dmft.attention.records import RECORDS
 
@@ -150,7 +150,7 @@ def test_equations_of_one_step(method):
     """From the sums of the kernel, its overlaps and attention by the plain equations."""
     model = PAPER.replace(features=dmft.Features.random(n_features=3, n_sites=57, n_positions=2, seed=3), gamma=9.0)
     orbit = dmft.network(model, 12, n_sites=200, seed=5, method=method, record=(*RECORDS, "sums"))
-    groups, sums = site_columns(model.features), orbit.sums
+    groups, sums = site_groups(model.features), orbit.sums
     m = {}
     for role, columns in zip(("query", "key", "value", "output"), groups.columns, strict=True):
         position = model.features.position_field(role, 4)[np.arange(12) % 4]
@@ -225,7 +225,7 @@ def test_instruction_sets_give_the_same_bits():
 
 def test_points_of_a_batch_have_their_own_streams():
     n_points, n_replicas = 3, 5
-    groups = site_columns(PAPER.features)
+    groups = site_groups(PAPER.features)
     beta, sizes = [1.3, 1.1, 0.9], [groups.sizes(n) for n in (10, 10**4, 10**12)]
 
     def run(points):
@@ -319,7 +319,7 @@ def test_the_smallest_networks(method, n_sites):
 
 
 def test_largest_remainders():
-    groups = site_columns(dmft.Features.paper(seed=1))
+    groups = site_groups(dmft.Features.paper(seed=1))
     assert groups.sizes(99).tolist() == [33, 33, 33]
     assert groups.sizes(1).tolist() == [1, 0, 0]
     assert groups.sizes(10**15).tolist() == [333333333333334, 333333333333333, 333333333333333]
@@ -336,7 +336,7 @@ def test_finite_mean_field_has_the_weights_of_the_sites():
     assert_allclose(own.attention, dmft.trajectory(PAPER, 20).attention, rtol=0, atol=1e-12)
     small = dmft.mean_field(PAPER, 10)
     w = {role: dmft.Features.paper(seed=1).weights[role] for role in ROLES}
-    member = site_columns(PAPER.features).member
+    member = site_groups(PAPER.features).member
     some = np.concatenate([np.flatnonzero(member == j)[:n] for j, n in enumerate((4, 3, 3))])
     at = np.concatenate([some, [99, 100]])
     plain = PAPER.replace(features=dmft.Features(**{role: w[role][:, at] for role in ROLES}, n_positions=2))
