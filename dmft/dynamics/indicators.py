@@ -1,18 +1,18 @@
-r"""Second opinions on what an orbit is: the 0-1 test, the fast Lyapunov indicator, the correlation dimension.
+r"""Tests of chaos that do not use Lyapunov exponents: 0-1 test, fast Lyapunov indicator, correlation dimension.
 
-Functions of plain arrays, and none of them the way exponents get their errors: so where they agree with a label it is
-by another road. All want samples taken once a period of the map (`Batch.strobe`): the position code of the
-attention map repeats every n_context steps, and its lines would be taken for motion.
+They are functions of plain arrays, and check labels independently of the exponents. All need samples taken once a
+period of the map (`System.strobe`): a forcing of that period would be taken for motion.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import finite, whole
 
 
-def zero_one(series, *, n_bands=1, n_frequencies=100):
+def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
     r"""Return near 1 for chaos, near 0 for regular motion: the 0-1 test of Gottwald and Melbourne.
 
     The sum :math:`z_c(n) = \sum_{j \le n} \phi_j e^{ijc}` of a chaotic series wanders like a random walk, that of a
@@ -80,7 +80,7 @@ def zero_one(series, *, n_bands=1, n_frequencies=100):
     return float(np.median(each)), each
 
 
-def fast_lyapunov_indicator(growth):
+def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     r"""Return the largest log growth of a tangent so far, after every sample [1]_.
 
     It rises like :math:`\lambda_1 n` in chaos, and stays within a few units of what it soon reaches where the motion is
@@ -108,7 +108,7 @@ def fast_lyapunov_indicator(growth):
     return np.maximum.accumulate(np.maximum(np.cumsum(np.asarray(growth, dtype=float), axis=0), 0.0), axis=0)
 
 
-def correlation_sum(points, radii, n_apart=1):
+def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np.ndarray:
     r"""Return the share of pairs of points within each of some distances of each other.
 
     .. math:: C(r) = \frac{\#\{i < j: j - i \ge w, |x_i - x_j| \le r\}}{\#\{i < j: j - i \ge w\}}
@@ -149,7 +149,7 @@ def correlation_sum(points, radii, n_apart=1):
     return count / ((n - n_apart) * (n - n_apart + 1) / 2.0)
 
 
-def correlation_dimension(points, *, n_apart=None, n_radii=24):
+def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_radii: int = 24) -> tuple[float, float]:
     r"""Estimate the correlation dimension of an attractor: the slope of log C(r) against log r [1]_.
 
     Parameters
@@ -190,7 +190,7 @@ def correlation_dimension(points, *, n_apart=None, n_radii=24):
     if distance[int(low * distance.size)] <= 1e-10 * extent:
         return 0.0, 0.0
     ends = distance[[int(low * distance.size), int(3e-2 * distance.size)]]
-    radii = np.geomspace(*ends, whole("n_radii", n_radii, 6))
+    radii = np.geomspace(ends[0], ends[1], whole("n_radii", n_radii, 6))
     x, y = np.log(radii), np.log(np.maximum(correlation_sum(points, radii, n_apart), np.finfo(float).tiny))
     slopes = [np.polyfit(x[part], y[part], 1)[0] for part in np.array_split(np.arange(n_radii), 3)]
     return float(np.polyfit(x, y, 1)[0]), float(np.ptp(slopes) / 2.0)

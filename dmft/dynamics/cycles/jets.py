@@ -4,7 +4,13 @@ A map written with these operations and applied to :math:`x + s v` returns its T
 in s, that is its value, :math:`Df\,v`, :math:`\tfrac12 D^2f(v, v)`, ... The direction may be complex.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Jet:
@@ -25,68 +31,68 @@ class Jet:
     __slots__ = ("terms",)
     __array_ufunc__ = None  # an array on the left leaves the operation to us
 
-    def __init__(self, *terms):
-        self.terms = np.broadcast_arrays(*terms)
+    def __init__(self, *terms: ArrayLike) -> None:
+        self.terms = list(np.broadcast_arrays(*terms))
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
         return self.terms[0].shape
 
-    def each(self, linear):
+    def each(self, linear: Callable[[np.ndarray], np.ndarray]) -> Jet:
         """Return the series of a linear function of the array."""
         return Jet(*map(linear, self.terms))
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Jet:
         return self.each(lambda term: term[key])
 
-    def __matmul__(self, matrix):
+    def __matmul__(self, matrix: np.ndarray) -> Jet:
         return self.each(lambda term: term @ matrix)
 
-    def reshape(self, *shape):
+    def reshape(self, *shape: int) -> Jet:
         """Return the series of the reshaped array."""
         return self.each(lambda term: term.reshape(*shape))
 
-    def sum(self, axis):
+    def sum(self, axis: int) -> Jet:
         """Return the series of the sum along an axis."""
         return self.each(lambda term: term.sum(axis=axis))
 
-    def __neg__(self):
+    def __neg__(self) -> Jet:
         return self.each(np.negative)
 
-    def __add__(self, other):
+    def __add__(self, other: Any) -> Jet:
         if isinstance(other, Jet):
             return Jet(*(a + b for a, b in zip(self.terms, other.terms, strict=True)))
         return Jet(self.terms[0] + other, *self.terms[1:])
 
     __radd__ = __add__
 
-    def __sub__(self, other):
+    def __sub__(self, other: Any) -> Jet:
         return self + (-other)
 
-    def __rsub__(self, other):
+    def __rsub__(self, other: Any) -> Jet:
         return -self + other
 
-    def __mul__(self, other):
+    def __mul__(self, other: Any) -> Jet:
         if isinstance(other, Jet):
             return Jet(*(_product(self.terms, other.terms, k) for k in range(len(self.terms))))
         return self.each(lambda term: term * other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Any) -> Jet:
         return self * power(other, -1.0)
 
-    def __rtruediv__(self, other):
+    def __rtruediv__(self, other: Any) -> Jet:
         return power(self, -1.0) * other
 
 
-def _product(a, b, k):
+def _product(a: Sequence[np.ndarray], b: Sequence[np.ndarray], k: int) -> Any:
     """Return term k of a product."""
     return sum(a[j] * b[k - j] for j in range(k + 1))
 
 
-def exp(x):
+def exp(x: Any) -> Any:
     """Return exp of an array or a series."""
     if not isinstance(x, Jet):
         return np.exp(x)
@@ -96,7 +102,7 @@ def exp(x):
     return Jet(*y)
 
 
-def tanh(x):
+def tanh(x: Any) -> Any:
     """Return tanh of an array or a series."""
     if not isinstance(x, Jet):
         return np.tanh(x)
@@ -108,7 +114,7 @@ def tanh(x):
     return Jet(*y)
 
 
-def power(x, exponent):
+def power(x: Any, exponent: float) -> Any:
     """Return x**exponent of a positive array or series (of any sign for the exponent -1)."""
     if not isinstance(x, Jet):
         return np.asarray(x) ** exponent

@@ -217,7 +217,7 @@ def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray
         inf where the guess or what came of it is not finite.
     """
 
-    def look(points, orbit):
+    def look(points: np.ndarray, orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         following, rows = system.take(points).linearize(windows_of(orbit, system.n_context))
         miss = following - orbit
         size = np.abs(miss).max(axis=(1, 2))

@@ -17,6 +17,7 @@ composed map is ever formed. The critical vector has unit length in the window b
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -150,7 +151,7 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(system.n_context), rows, q[0])
     weight = period * left.conj() / np.vdot(left, moment)
 
-    def part(drive: np.ndarray):
+    def part(drive: np.ndarray) -> Any:
         return weight @ drive.ravel()
 
     if kind == "fold":
