@@ -5,6 +5,7 @@ from .entropy import entropy_production, ep_bound
 from .exact import Exact
 from .inference import InferenceResult, infer
 from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
+from .mean_map import MeanMap
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
@@ -22,6 +23,7 @@ __all__ = [
     "InferenceResult",
     "KineticIsing",
     "MeanField",
+    "MeanMap",
     "Moments",
     "PhaseDiagram",
     "bin_events",
