@@ -1,6 +1,7 @@
 """Exact large-size dynamics of self-attention networks with 1-bit tokens."""
 
 import importlib
+from typing import Any
 
 from ._util import aliases as _aliases
 from ._version import VERSION as __version__
@@ -87,11 +88,11 @@ _LATER = {
 _aliases.register(__name__, {name: target for name, target in _LATER.items() if name != target})
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _LATER:
         return importlib.import_module(f"{__name__}.{_LATER[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return [*__all__, *_LATER]

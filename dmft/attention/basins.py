@@ -334,7 +334,7 @@ SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers
 
 _CODES = ", ".join(f"{i}: {kind}" for i, kind in enumerate(ATTRACTOR_KINDS))
 # Of the arrays of a sweep: dimensions after the point, unit, meaning.
-VARIABLES = {
+VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
     "kind": ((), "1", "what the orbit settles on; " + _CODES),
     "period": ((), "token step", "period of a cycle, 0 of anything else"),
     "n_positive": ((), "1", "positive exponents"),

@@ -244,12 +244,10 @@ class Following(Job):
             for i in going:
                 followed[i].before.append(states[i])
                 followed[i].joint.append(0)
-            now = [states[i] for i in going]
-            lost = [k for k, state in enumerate(now) if state is None]
-            if lost:
-                settled = self._settled({name: values[lost] for name, values in points.items()}, n_threads)
-                for k, state in zip(lost, settled, strict=True):
-                    now[k] = state
+            lost = [k for k, i in enumerate(going) if states[i] is None]
+            begun = self._settled({name: values[lost] for name, values in points.items()}, n_threads) if lost else []
+            settled = iter(begun)
+            now = [next(settled) if (state := states[i]) is None else state for i in going]
             ends = self._advanced(points, now, self.sweep.plan.work, n_threads)
             tick(len(going) / 2)
             for i, end in zip(going, ends, strict=True):

@@ -5,11 +5,16 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
+from ..sweeps.results import SweepResult
+from .records import RECORDS
 
 __all__ = ["Hysteresis", "Interval", "hysteresis"]
 
@@ -48,8 +53,8 @@ class Interval:
     above: float
     n_points: int
     distance: float
-    first: tuple
-    second: tuple
+    first: tuple[str, ...]
+    second: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,14 +82,14 @@ class Hysteresis:
 
     along: str
     values: np.ndarray
-    branches: tuple
-    row: dict
+    branches: tuple[str, str]
+    row: Mapping[str, float]
     differ: np.ndarray
     unsettled: np.ndarray
     distance: np.ndarray
-    intervals: tuple
+    intervals: tuple[Interval, ...]
 
-    def __str__(self):
+    def __str__(self) -> str:
         first, second = self.branches
         where = "".join(f" at {name} = {value:g}" for name, value in self.row.items())
         ends = f"{self.along} = {self.values[0]:.8g} to {self.values[-1]:.8g}"
@@ -101,8 +106,8 @@ class Hysteresis:
         for part in self.intervals:
             span = f"{part.low:.8g}" if part.n_points == 1 else f"{part.low:.8g} to {part.high:.8g}"
             count = "1 value" if part.n_points == 1 else f"{part.n_points} values"
-            agree = [f"{value:.8g}" for value in (part.below, part.above) if math.isfinite(value)]
-            agree = f"; they agree at {' and '.join(agree)}" if agree else ""
+            ends_of_it = [f"{value:.8g}" for value in (part.below, part.above) if math.isfinite(value)]
+            agree = f"; they agree at {' and '.join(ends_of_it)}" if ends_of_it else ""
             lines.append(f"  {self.along} = {span} ({count}{agree}), {part.distance:.2g} apart")
             lines += [
                 f"    {name}: {', then '.join(kinds)}"
@@ -111,7 +116,7 @@ class Hysteresis:
         return "\n".join(lines + creep)
 
 
-def hysteresis(result, first=0, second=1, **row):
+def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int) -> Hysteresis:
     """Compare two branches of a result of `follow`, attractor with attractor.
 
     Attractors are compared as sets: the recorded rows of one branch, with their phase where it
@@ -151,7 +156,7 @@ def hysteresis(result, first=0, second=1, **row):
     """
     if "branch" not in result.dims:
         raise ValueError("hysteresis needs a result of follow, with branches")
-    orbits = [name for name in ("attention", "output", "semantic", "value", "query", "key") if name in result]
+    orbits = [name for name in RECORDS if name in result]
     if not orbits:
         raise ValueError("hysteresis needs a recorded orbit: measure must name 'orbit'")
     spec = result.specification
@@ -164,7 +169,7 @@ def hysteresis(result, first=0, second=1, **row):
     if row:
         raise ValueError(f"a row must be given along {tuple(places)}, got {', '.join(row)}")
 
-    def pick(name):
+    def pick(name: str) -> np.ndarray:
         """Return one array of both branches along the axis, ascending."""
         array = result[name]
         for axis, dim in reversed(list(enumerate(result.dims))):
@@ -188,19 +193,19 @@ def hysteresis(result, first=0, second=1, **row):
         verdict, distance[i] = compare(*both)
         differ[i], unsettled[i] = verdict == "different", verdict == "unsettled"
 
-    def regimes(branch, group):
+    def regimes(branch: int, group: Sequence[int]) -> tuple[str, ...]:
         """Say what a branch is on over neighbouring values, and its leading exponents there."""
-        found = {}
+        found: dict[str, list[float]] = {}
         for i in group:
             known = {name: array[branch, i] for name, array in tell.items()}
             name = describe(orbit[branch, i, : n_rows[branch, i]], known, kinds, spec["run"])
-            found.setdefault(name, []).append(known["exponents"][0] if "exponents" in known else math.nan)
+            found.setdefault(name, []).append(float(known["exponents"][0]) if "exponents" in known else math.nan)
         return tuple(name + _leading(exponents) for name, exponents in found.items())
 
     intervals = []
     # A gap of undecided values does not end an interval, agreement does.
-    for same, group in itertools.groupby(range(n), key=lambda i: not (differ[i] or unsettled[i])):
-        group = [i for i in group if differ[i]]
+    for same, neighbours in itertools.groupby(range(n), key=lambda i: not (differ[i] or unsettled[i])):
+        group = [i for i in neighbours if differ[i]]
         if same or not group:
             continue
         low, high = group[0], group[-1]
@@ -225,7 +230,7 @@ def hysteresis(result, first=0, second=1, **row):
     return Hysteresis(along, values, pair, where, differ, unsettled, distance, tuple(intervals))
 
 
-def rows(result, first=0, second=1):
+def rows(result: SweepResult, first: int = 0, second: int = 1) -> list[Hysteresis]:
     """Return a comparison for every combination of the axes that were not followed, a list."""
     along = result.specification["follow"]["along"]
     others = [dim for dim in result.dims if dim not in ("branch", along)]
@@ -233,7 +238,7 @@ def rows(result, first=0, second=1):
     return [hysteresis(result, first, second, **dict(zip(others, place, strict=True))) for place in np.ndindex(*shape)]
 
 
-def compare(x, y):
+def compare(x: ArrayLike, y: ArrayLike) -> tuple[str, float]:
     """Say whether two sets of rows, in the order of time, come from different attractors.
 
     Parameters
@@ -274,7 +279,7 @@ def compare(x, y):
     return "same" if not far else "unsettled" if creeps else "different", max(ways)
 
 
-def describe(rows, known, kinds, run):
+def describe(rows: np.ndarray, known: Mapping[str, Any], kinds: Sequence[str] | None, run: Mapping[str, Any]) -> str:
     """Return in words what a branch is on: by its label if it has one, else by its rows and exponents."""
     if "kind" in known and kinds is not None:
         name = known["kind"] if isinstance(known["kind"], str) else kinds[int(known["kind"])]
@@ -288,7 +293,7 @@ def describe(rows, known, kinds, run):
     return f"no cycle in {len(rows)} rows"
 
 
-def _leading(exponents):
+def _leading(exponents: Sequence[float]) -> str:
     """Return the range of leading exponents, as words to add."""
     known = [value for value in exponents if not math.isnan(value)]
     if not known:
@@ -297,11 +302,11 @@ def _leading(exponents):
     return f" (lambda_1 = {ends[0]})" if ends[0] == ends[1] else f" (lambda_1 = {ends[0]} to {ends[1]})"
 
 
-def _shortened(names, most=4):
+def _shortened(names: tuple[str, ...], most: int = 4) -> tuple[str, ...]:
     return names if len(names) <= most else (*names[: most - 1], f"{len(names) - most + 1} more")
 
 
-def _phases(last, n_rows, run, n_context):
+def _phases(last: np.ndarray, n_rows: int, run: Mapping[str, Any], n_context: int) -> np.ndarray:
     """Return the phase of every recorded row, zeros where rows are not evenly spaced."""
     if run["section"] is not None:
         return np.zeros((*last.shape, n_rows), dtype=int)
@@ -309,12 +314,12 @@ def _phases(last, n_rows, run, n_context):
     return (last[..., None] - 1 - back) % n_context
 
 
-def _placed(rows, phases):
+def _placed(rows: np.ndarray, phases: np.ndarray) -> np.ndarray:
     """Return rows with their phase as one more coordinate, so that only equal phases are near."""
     return np.column_stack([rows, _PHASE * phases])
 
 
-def _nearest(x, y):
+def _nearest(x: np.ndarray, y: np.ndarray) -> float:
     """Return the mean distance of points of x to the nearest of y."""
     from scipy.spatial import KDTree  # late: it takes a while to load
 
@@ -322,5 +327,5 @@ def _nearest(x, y):
     return float(KDTree(y, balanced_tree=False, compact_nodes=False).query(x)[0].mean())
 
 
-def _apart(x, y):
+def _apart(x: np.ndarray, y: np.ndarray) -> float:
     return max(_nearest(x, y), _nearest(y, x))

@@ -170,7 +170,7 @@ def draw_branches(result: SweepResult, feature: int, variable: str | None, compa
 # -- labels and arrays ------------------------------------------------------------------------
 
 
-def labels(dim: str, variable: str, feature: int) -> dict[str, str]:
+def labels(dim: str, variable: str, feature: int) -> dict[str, Any]:
     """Return the labels of a diagram: of its axis, and of a component of an array."""
     return {"parameter_label": label(dim), "value_label": label(variable, component=feature)}
 
