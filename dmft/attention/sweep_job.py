@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import _kernels
+from .._kernels import block_size
 from .._util.checks import whole
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
@@ -119,7 +119,7 @@ class AttentionSweep(Job):
     @property
     def grain(self) -> int:  # type: ignore[override]  # a constant of other jobs
         """Points that are worth a task: as many as the kernel takes side by side, or more."""
-        lanes = _kernels.block_size()
+        lanes = block_size()
         return lanes * max(1, int(_GRAIN_SECONDS / self.cost(self.point) / lanes))
 
     def cost(self, points: Mapping[str, Any]) -> float:
@@ -193,7 +193,7 @@ class AttentionSweep(Job):
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of some."""
         plan = self.plan
-        n_block = min(points["beta"].size, _kernels.block_size())
+        n_block = min(points["beta"].size, block_size())
         some = {name: points[name][:n_block] for name in PARAMETERS}
         batch = Batch(plan.model, **some, states=[self.start.state(plan.model)] * n_block, n_threads=1)
         batch.advance(plan.model.n_context)
