@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._util.checks import ROLES, Role, permutation, roles, seed_of, shape_of, whole
-from .authors_draws import draw_weights
+from .authors.draws import draw_weights
 from .feature_parts import Parts, parts_of_vectors
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import number, whole
 from .features import Features
@@ -55,7 +57,7 @@ class SelfAttention:
     epsilon: float = 0.0
     n_heads: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.features, Features):
             raise ValueError(f"features must be a dmft.Features, got {self.features!r}")
         object.__setattr__(self, "n_context", whole("n_context", self.n_context, 1))
@@ -71,17 +73,17 @@ class SelfAttention:
             raise ValueError(f"n_heads must divide n_features = {self.features.n_features}, got {self.n_heads}")
 
     @property
-    def n_features(self):
+    def n_features(self) -> int:
         """Number of features, M."""
         return self.features.n_features
 
     @property
-    def gain(self):
+    def gain(self) -> float:
         r"""Factor of :math:`m^q \cdot m^k` in the softmax, :math:`\gamma / \sqrt{M/H}`."""
         # Derived, never stored: a stored one would go stale when gamma changes.
         return gain(self.gamma, self.n_features, self.n_heads)
 
-    def replace(self, **changes):
+    def replace(self, **changes: Any) -> SelfAttention:
         """Return a copy with some parameters changed.
 
         Parameters
@@ -107,11 +109,11 @@ class SelfAttention:
         return dataclasses.replace(self, **changes)
 
 
-def gain(gamma, n_features, n_heads):
+def gain(gamma: float, n_features: int, n_heads: int) -> float:
     """Return the factor of a head's query-key overlap in the softmax."""
     return gamma / math.sqrt(n_features / n_heads)
 
 
-def parameter(name, value):
+def parameter(name: str, value: ArrayLike) -> float:
     """Return a swept parameter as a float in its domain."""
     return number(name, value, 0.0, 1.0 if name == "epsilon" else np.inf)

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import dmft
 from dmft._util.checks import ROLES
 from dmft.attention import authors
+from dmft.attention.authors.draws import draw_weights
 from dmft.cli import main
 from dmft.runfile import read
 
@@ -58,7 +59,7 @@ def run_import(*arguments):
 def test_their_seeds_give_their_weights(name):
     g = Golden(name)
     sizes = (int(g["seed"]), int(g["M"]), int(g["N_se"]), int(g["N_pe"]))
-    weights, _ = authors.draw_weights(*sizes, mode=int(g["corr_mode"]))
+    weights, _ = draw_weights(*sizes, mode=int(g["corr_mode"]))
     for role in ROLES:
         assert_array_equal(weights[role], g[f"W_{role[0]}"])
 

@@ -12,7 +12,7 @@ GOOD = np.where(np.random.default_rng(0).random((3, 12)) < 0.5, -1, 1)
 PAPER = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 
 
-def make(n_positions=2, **changes):
+def features_with(n_positions=2, **changes):
     arrays = {role: changes.get(role, GOOD) for role in ("output", "value", "query", "key")}
     return Features(**arrays, n_positions=n_positions)
 
@@ -33,7 +33,7 @@ def make(n_positions=2, **changes):
 )
 def test_features(changes, message):
     with pytest.raises(ValueError, match=message):
-        make(**changes)
+        features_with(**changes)
 
 
 @pytest.mark.parametrize(

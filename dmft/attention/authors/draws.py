@@ -1,11 +1,25 @@
 """What the paper's own code draws from a seed, number for number."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
-from .._util.checks import ROLES
+from ..._util.checks import ROLES, Role
 
 
-def draw_weights(seed, n_features, n_sites, n_positions, *, mode=3, n_segments=3, pe_mode=0, reorder=False):
+def draw_weights(
+    seed: int,
+    n_features: int,
+    n_sites: int,
+    n_positions: int,
+    *,
+    mode: int = 3,
+    n_segments: int = 3,
+    pe_mode: int = 0,
+    reorder: bool = False,
+) -> tuple[dict[Role, np.ndarray], np.random.RandomState]:
     """Return the vectors that the paper's code draws from a seed, and the generator after them.
 
     Parameters
@@ -27,11 +41,17 @@ def draw_weights(seed, n_features, n_sites, n_positions, *, mode=3, n_segments=3
     -------
     dict of str to ndarray, shape (n_features, n_sites + n_positions)
     numpy.random.RandomState
+
+    Examples
+    --------
+    >>> weights, _ = draw_weights(1, n_features=2, n_sites=6, n_positions=2)
+    >>> weights["output"].tolist()
+    [[-1, -1, 1, 1, 1, 1, -1, 1], [-1, -1, 1, 1, 1, 1, -1, -1]]
     """
     draws = np.random.RandomState(seed)
     first = 2 * draws.randint(2, size=(n_features, n_sites)) - 1
     last = slice(n_sites - n_positions, None)
-    weights = {}
+    weights: dict[Role, np.ndarray] = {}
     for role in ROLES:
         semantic = first.copy() if reorder else 2 * draws.randint(2, size=(n_features, n_sites)) - 1
         if reorder:
@@ -52,7 +72,7 @@ def draw_weights(seed, n_features, n_sites, n_positions, *, mode=3, n_segments=3
     return weights, draws
 
 
-def draw_correlations(mode, scale, n_features, draws):
+def draw_correlations(mode: int, scale: float, n_features: int, draws: np.random.RandomState) -> dict[str, Any]:
     """Return the correlations that modes 0 and 2 draw instead of taking them from the vectors.
 
     Parameters
@@ -69,6 +89,12 @@ def draw_correlations(mode, scale, n_features, draws):
     -------
     dict
         A list (n_features, n_features) for each role; with three features "four_point" too.
+
+    Examples
+    --------
+    >>> weights, draws = draw_weights(1, 2, 9, 2, mode=2)
+    >>> sorted(draw_correlations(2, 0.5, 2, draws))
+    ['key', 'output', 'query', 'value']
     """
     shape = (n_features, n_features)
     pairs, four = {}, {}
@@ -86,7 +112,7 @@ def draw_correlations(mode, scale, n_features, draws):
         four = {role: np.prod(own) * means[role] for role in ROLES}
         if n_features == 3:
             four["output"] = np.roll(own, -1) * np.roll(own, -2)
-    laws = {role: pairs[role].tolist() for role in ROLES}
+    laws: dict[str, Any] = {role: pairs[role].tolist() for role in ROLES}
     if n_features == 3:
         laws["four_point"] = {role: four[role].tolist() for role in ROLES}
     return laws
