@@ -177,7 +177,7 @@ def sites(n_sites: int) -> int:
     return int(n_sites)
 
 
-def keys(seed: int, points: Sequence[int], n_replicas: int, first_replica: int = 0) -> np.ndarray:
+def keys(seed: int, points: Sequence[int] | np.ndarray, n_replicas: int, first_replica: int = 0) -> np.ndarray:
     """Return the generator's keys of every replica of some points, (n_points * n_replicas, 2)."""
     out = np.empty((len(points), n_replicas, 2), dtype=np.uint64)
     out[..., 0] = seed_of(seed, most=2**64 - 1)

@@ -22,7 +22,7 @@ from ..start import Start, State
 from ..sweep_job import AttentionSweep, features_of
 from . import pictures
 from .batch import METHODS, MOST_SPINS, NetworkBatch
-from .sites import FILLS, keys, site_groups, sites
+from .sites import FILLS, Fill, keys, site_groups, sites
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class NetworkSweep(Job):
     seed: int = 0
     start: Start = dataclasses.field(default_factory=lambda: Start.random(0))
     method: str = "exact"
-    fill: str = "remainder"
+    fill: Fill = "remainder"
     record: tuple[str, ...] = ("attention",)
     n_rows: int | None = None
     every: int = 1
