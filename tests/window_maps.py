@@ -1,4 +1,4 @@
-"""Maps of the textbooks, in the operations of `dmft.orbits.jets`."""
+"""Maps of the textbooks, in the operations of `dmft.dynamics.cycles.jets`."""
 
 import numpy as np
 

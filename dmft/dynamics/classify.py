@@ -1,7 +1,7 @@
-r"""What an orbit settles on, for a batch of orbits of any system: the tree of decisions and its evidence.
+r"""Label what each orbit of a system settles on: cycle, torus, chaos, with the evidence.
 
 An orbit is run in rounds, each as long as all before it, and judged by the last round alone, so that
-transients lose their say. After each round, in this order:
+transients do not count. After each round, in this order:
 
 1. *lost*: it has left the real numbers.
 2. *cycle*: Newton's method finds a stable cycle that the orbit has reached, or approaches as the
@@ -12,8 +12,8 @@ transients lose their say. After each round, in this order:
    round and the one before, and the errors are small beside the first exponent that is not zero.
 5. Otherwise the next round decides; after the last one: *undetermined*.
 
-Nothing is compared with a fixed smallness: thresholds are multiples of measured errors. Chaos is asked
-for before tori, because weak chaos on many bands has Birkhoff averages as good as those of a torus.
+Thresholds are multiples of measured errors, not fixed small numbers. Chaos is tested
+before tori, because weak chaos on many bands has Birkhoff averages as good as those of a torus.
 """
 
 from __future__ import annotations
@@ -179,9 +179,9 @@ def classify(
                 more.append(i)
             else:
                 again.append(i)
-        moved, doubtful = _ask_again(points[settled], orbits.select(settled), verdicts, doubted)
+        moved, doubtful = _test_zero_one(points[settled], orbits.select(settled), verdicts, doubted)
         if doubtful:
-            # Chaos that has ended meanwhile was a transient: judge what it has come to.
+            # Chaos that has ended meanwhile was a transient: judge the orbit again from here.
             ended = points[settled][doubtful]
             doubted.update(ended.tolist())
             waiting += [(ended[[k]], one, n_exponents, total, {}) for k, one in enumerate(moved)]
@@ -193,12 +193,12 @@ def classify(
     return [verdicts[point] for point in range(system.n_points)]
 
 
-def _ask_again(
+def _test_zero_one(
     points: np.ndarray, orbits: System, verdicts: Mapping[int, Verdict], doubted: Collection[int]
 ) -> tuple[list[System], list[int]]:
-    """Add the 0-1 test to the evidence: chaos or not, by another road than exponents.
+    """Add the 0-1 test to the evidence: chaos or not, without use of exponents.
 
-    Returns the orbits called chaotic that the test calls regular for the first time, as they are
+    Return the orbits called chaotic that the test calls regular for the first time, as they are
     after it, and their places.
     """
     kinds = np.array([verdicts[point].kind for point in points])

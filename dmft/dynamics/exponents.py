@@ -1,6 +1,6 @@
 r"""Lyapunov exponents from the growth of tangents: values with honest errors, Kaplan-Yorke dimension.
 
-Two estimators see every growth series, and the motion itself says which one holds:
+Two estimators are kept of every growth series, and the motion decides which one is used:
 
 - in chaos, the plain mean, with the error of the means of batches;
 - where the motion is regular, the weighted Birkhoff average [1]_, with the largest difference between the averages over
@@ -37,8 +37,8 @@ class Estimates:
     Attributes
     ----------
     exponents : ndarray, shape (n_points, n_exponents)
-        Descending, per step. -inf where the map annihilates a direction; NaN where nothing is known
-        but that it lies below the last finite one.
+        Descending, per step. -inf where the map annihilates a direction; NaN where all that is known is
+        that it lies below the last finite one.
     stderr : ndarray, shape (n_points, n_exponents)
         Their standard errors, 0 for -inf, NaN where unknown. Where `regular`, a bound that is seldom reached.
     order : ndarray of int, shape (n_points, n_exponents)
@@ -88,7 +88,7 @@ class Averages:
 
 
 class Exponents:
-    """Estimates the exponents of a batch of orbits while their growth series come in.
+    """Estimate the exponents of a batch of orbits from growth series that come chunk by chunk.
 
     Parameters
     ----------

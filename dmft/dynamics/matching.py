@@ -1,4 +1,4 @@
-"""The same attractor, found from different starts and at neighbouring parameters."""
+"""Match attractors that were found from different starts or at neighbouring parameters."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 r"""What the sampled states of one orbit show by where they return to: cycles, bands, rotation numbers.
 
-All functions take the states of one orbit, sampled once a period of the map, and nothing else; they
-serve any map. An orbit on b bands visits them in turn, and is on the same one every b samples.
+All functions take the states of one orbit of any map, sampled once a period.
+An orbit on b bands visits them in turn, and is on the same one every b samples.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from strategies import advance, batch_of
 import dmft
 from dmft._util.checks import ROLES
 from dmft.attention import reference
+from dmft.attention.plan import Plan
 from dmft.attention.position import position_bits
-from dmft.attention.spectrum import Plan
 from dmft.attention.start import State
 
 NAMES = {"output": "mo", "value": "mv", "query": "mq", "key": "mk"}

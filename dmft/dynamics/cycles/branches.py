@@ -1,4 +1,4 @@
-"""Branches of cycles in one parameter, through folds, with their bifurcations located."""
+"""Follow cycles in one parameter, through folds, and locate their bifurcations."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ def trace(
     only_value = np.append(np.zeros(orbit.size), 1.0)
     first, _ = curve.correct(np.append(orbit, system.value), only_value)
     if first is None:
-        raise RuntimeError("Newton's method must converge at the start; find the cycle by Newton's method first")
+        raise RuntimeError("Newton's method must converge from the given orbit; start from a cycle of find_cycles")
     start = node(curve, first, only_value)
     back = dataclasses.replace(start, tangent=-start.tangent)
     down, up = (Continuation(curve, side, low, high, max_step, n_points) for side in (back, start))

@@ -1,4 +1,4 @@
-"""The curve of cycles of a map in its parameter: its points, tangents and test functions."""
+"""The curve of cycles of a map in its parameter: points, tangents, test functions of bifurcations."""
 
 from __future__ import annotations
 

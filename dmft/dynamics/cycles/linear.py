@@ -2,7 +2,7 @@ r"""Linear algebra round a cycle, of many cycles of one length at once.
 
 One step moves a perturbation of the window by a companion matrix: :math:`\delta x_t = \sum_d J_{t,d}\,
 \delta x_{t-1-d} + g_t`. Arrays of rows J have the shape (n_points, n_steps, n_context, n_features,
-n_features). Long products of these matrices are never formed: what they would lose is needed.
+n_features). Long products of these matrices are never formed: they would lose digits that are needed.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
 def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the eigenvalues of the product of all steps, without forming it.
 
-    A frame is carried round and round by orthogonal factorisations until its leading columns span
+    A frame is taken round the cycle by orthogonal factorisations until its leading columns span
     invariant subspaces; multipliers nearly equal in modulus, complex pairs above all, stay
     together in a block whose product is harmless.
 
@@ -134,7 +134,7 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     ----------
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
     frame : ndarray, shape (n_points, size, size), optional
-        Where to begin, if known from a cycle nearby: it saves rounds.
+        Where to begin, if known from a cycle nearby: it saves iterations.
 
     Returns
     -------
@@ -144,7 +144,7 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     angle : ndarray, shape (n_points, size)
         In (-pi, pi]; 0 where the growth is not finite.
     frame : ndarray, shape (n_points, size, size)
-        The frame at rest.
+        The converged frame.
 
     References
     ----------

@@ -66,7 +66,7 @@ class Cycle:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Cycles:
-    """What Newton's method made of many guesses.
+    """Results of Newton's method from many guesses.
 
     Attributes
     ----------
