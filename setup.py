@@ -1,6 +1,11 @@
-"""Build the compiled kernels; everything else is in pyproject.toml."""
+"""Build the compiled modules; everything else is in pyproject.toml.
+
+A kernel (`dmft/csrc/*/*.c` in KERNELS) is compiled once for each instruction set that the compiler knows, from the same
+source; the choice among them is made at run time (`dmft/csrc/README.md`).
+"""
 
 import os
+import platform
 import subprocess
 import sysconfig
 import tempfile
@@ -10,7 +15,25 @@ from pathlib import Path
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
+CSRC = Path("dmft/csrc")
+DEBUG = bool(os.environ.get("DMFT_DEBUG"))
+
+EMPTY = "int main(void) { return 0; }"
+VERSION = """
+#include <stdio.h>
+int main(void) {
+#if defined(__clang__)
+    puts("clang " __clang_version__);
+#elif defined(__GNUC__)
+    puts("gcc " __VERSION__);
+#else
+    puts("unknown");
+#endif
+    return 0;
+}
+"""
 PARALLEL = """
 #include <omp.h>
 int main(void) {
@@ -20,95 +43,124 @@ int main(void) {
     return n != 4;
 }
 """
+# Instructions of a set that the kernels use, compiled but not run: the machine that builds need not have them.
+AVX2 = """
+#include <immintrin.h>
+int main(void) { return _mm256_movemask_pd(_mm256_fmadd_pd(_mm256_set1_pd(1), _mm256_set1_pd(1), _mm256_set1_pd(1))); }
+"""
+AVX512 = """
+#include <immintrin.h>
+int main(void) { return _mm512_movepi64_mask(_mm512_castpd_si512(_mm512_set1_pd(1))); }
+"""
 
 
-def works(program, *flags):
-    """Compile, link and run a program: that a compiler takes a flag, or has a header, proves nothing."""
+def output(program, *flags, run=True):
+    """Return what a program prints, or None if it cannot be compiled and linked, or fails."""
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
     with tempfile.TemporaryDirectory() as folder:
         source, probe = Path(folder, "probe.c"), Path(folder, "probe")
         source.write_text(program)
         try:
             subprocess.run([*compiler, *flags, source, "-o", probe], check=True, capture_output=True)
-            return subprocess.run([probe], check=False).returncode == 0
+            return subprocess.run([probe], check=True, capture_output=True, text=True).stdout if run else ""
         except (OSError, subprocess.CalledProcessError):
-            return False
+            return None
 
 
-class ParallelBuild(build_ext):
-    """Compile the sources of the extension side by side: most of an installation's time."""
-
-    def build_extensions(self):
-        compile_some = self.compiler.compile
-
-        def compile_all(sources, **options):
-            with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiler takes 0.4 GB
-                objects = pool.map(lambda source: compile_some([source], **options), sources)
-                return [name for names in objects for name in names]
-
-        self.compiler.compile = compile_all
-        super().build_extensions()
+def works(program, *flags, run=True):
+    """Return whether a program does its work: that a compiler takes a flag, or has a header, proves nothing."""
+    return output(program, *flags, run=run) is not None
 
 
-DEBUG = bool(os.environ.get("DMFT_DEBUG"))
+def instruction_sets():
+    """Return the instruction sets to build, by name: doubles in a register, and the compiler's flags."""
+    sets = {"baseline": (2, [])}
+    if platform.machine().lower() in ("x86_64", "amd64"):
+        for name, width, probe, flags in (
+            ("avx2", 4, AVX2, ["-mavx2", "-mfma"]),
+            ("avx512", 8, AVX512, ["-mavx512f", "-mavx512dq", "-mavx512vl"]),
+        ):
+            if works(probe, *flags, run=False):
+                sets[name] = (width, flags)
+    return sets
+
+
+SETS = instruction_sets()
 # No -ffast-math (NaN must survive) and no contraction (the same bits on every instruction set).
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
-# GCC fills the waits of the map better if it orders instructions before it hands out registers.
+# GCC fills the waits of the attention map better if it orders instructions before it hands out registers.
 ORDER = ["-fschedule-insns", "-fsched-pressure", "-fno-gcse"]
-ORDER = ORDER if works("int main(void) { return 0; }", "-Werror", *ORDER) else []
+ORDER = ORDER if works(EMPTY, "-Werror", *ORDER) else []
 OPENMP = ["-fopenmp"] if not os.environ.get("DMFT_NO_OPENMP") and works(PARALLEL, "-fopenmp") else []
+COMPILER = (output(VERSION) or "unknown").strip()
+
+# By module: sources compiled once a set, and their further flags.
+KERNELS = {
+    "dmft._kernels": (["attention/orbits.c", "attention/spectra.c"], ORDER),
+    "dmft.gaussian._integrals": (["gaussian/integrals.c"], []),
+    "dmft.attention.finite._network": (["network/network.c"], []),
+    "dmft.dynamics._series": ([], []),
+}
+ONCE = {"dmft.dynamics._series": ["series/series.c"]}
 
 
-def extension(name, units, headers, more_flags=()):
-    """Build the module dmft.`name` with the C files `units`."""
-    flags = [*FLAGS, *more_flags, *OPENMP]
+def extension(module):
+    """Return an extension without its kernels, which `Build` compiles."""
+    flags = [*FLAGS, *KERNELS[module][1], *OPENMP]
     return Extension(
-        f"dmft.{name}",
-        sources=[f"dmft/{name.replace('.', '/')}.pyx", *(f"dmft/{unit}.c" for unit in units)],
-        depends=[f"dmft/_{header}.h" for header in headers],
-        include_dirs=["dmft"],
-        define_macros=[("DMFT_FLAGS", '"' + " ".join(flags) + '"')],
+        module,
+        sources=[module.replace(".", "/") + ".pyx", *(str(CSRC / name) for name in ONCE.get(module, ()))],
+        depends=[str(path) for path in sorted(CSRC.rglob("*.[ch]"))],
+        include_dirs=[str(CSRC)],
+        define_macros=[
+            *((f"DMFT_{name.upper()}", "1") for name in SETS if name != "baseline"),
+            ("DMFT_COMPILER", f'"{COMPILER}"'),
+            ("DMFT_FLAGS", f'"{" ".join(flags)}"'),
+        ],
         extra_compile_args=[*flags, "-Wno-psabi", *([] if DEBUG else ["-g0"])],
         extra_link_args=OPENMP,
     )
 
 
-def each_set(unit):
-    """Return the C files of a unit that is compiled once for each instruction set."""
-    return [f"{unit}_{isa}" for isa in ("baseline", "avx2", "avx512")]
+class Build(build_ext):
+    """Compile the kernels once for each instruction set, side by side: most of an installation's time."""
+
+    def build_extensions(self):
+        jobs = [(ext, source, name) for ext in self.extensions for source in KERNELS[ext.name][0] for name in SETS]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiler takes 0.4 GB
+            for (ext, _, _), path in zip(jobs, pool.map(lambda job: self.kernel(*job), jobs), strict=True):
+                ext.extra_objects.append(path)
+                ext.depends.append(path)
+        super().build_extensions()
+
+    def kernel(self, ext, source, name):
+        """Compile a source for an instruction set, if that was not done already; return the object file."""
+        width, flags = SETS[name]
+        folder = str(Path(self.build_temp, name))
+        (path,) = self.compiler.object_filenames([str(CSRC / source)], output_dir=folder)
+        if self.force or newer_group(["setup.py", *map(str, CSRC.rglob("*.[ch]"))], path, "newer"):
+            self.compiler.compile(
+                [str(CSRC / source)],
+                output_dir=folder,
+                macros=[("ISA_NAME", name), ("WIDTH", str(width))],
+                include_dirs=ext.include_dirs,
+                debug=self.debug,
+                extra_postargs=[*ext.extra_compile_args, *flags],
+            )
+        return path
 
 
-VECTORS = ["isa", "isa_end", "simd", "mixture"]
-ATTENTION = ["map", "laws", "tangent", "sizes", "orbits", "rows", "frame", "spectra"]
-
-setup(
-    cmdclass={"build_ext": ParallelBuild},
-    ext_modules=cythonize(
-        [
-            extension(
-                "_kernels",
-                each_set("_orbits") + each_set("_spectra"),
-                [*VECTORS, "attention", *(f"attention_{part}" for part in ATTENTION)],
-                ORDER,
-            ),
-            extension(
-                "gaussian._integrals",
-                each_set("_integrals"),
-                [*VECTORS, "integrals", "integrals_map", "gauss", "fixed", "characteristic"],
-            ),
-            extension(
-                "attention.finite._network",
-                each_set("_network"),
-                [*VECTORS, "network", "network_map", "binomial", "philox"],
-            ),
-            extension("dynamics._series", ["_series_loops"], ["simd", "series"]),
-        ],
-        compiler_directives={
-            "language_level": 3,
-            "boundscheck": DEBUG,
-            "wraparound": False,
-            "initializedcheck": DEBUG,
-            "cdivision": True,
-        },
-    ),
-)
+if __name__ == "__main__":
+    setup(
+        cmdclass={"build_ext": Build},
+        ext_modules=cythonize(
+            [extension(module) for module in KERNELS],
+            compiler_directives={
+                "language_level": 3,
+                "boundscheck": DEBUG,
+                "wraparound": False,
+                "initializedcheck": DEBUG,
+                "cdivision": True,
+            },
+        ),
+    )

@@ -3,6 +3,8 @@
 import numpy as np
 
 from dmft import _kernels
+from dmft.attention.batch import Tangents
+from dmft.attention.records import Every, Record
 
 
 def advance(problem, n_steps, n_tangents=0, n_dual=0):
@@ -10,22 +12,25 @@ def advance(problem, n_steps, n_tangents=0, n_dual=0):
     n_features, n_context, _ = problem.sizes
     n_points = problem.n_points
     window = problem.window.copy()
-    frame = exponent = n_lost = mark = None
-    if n_tangents:
-        n = n_context * n_features
-        frame = np.zeros((n_points, n_tangents, n))
-        frame[:] = np.eye(n_tangents, n)
-        frame = frame.reshape(n_points, n_tangents, n_context, n_features)
-        exponent = np.zeros((n_points, n_tangents))
-        n_lost = np.zeros((n_points, n_tangents), np.int64)
-        mark = np.zeros((n_points, n_tangents, 2))
+    network = _kernels.Network(
+        signs=problem.signs, couplings=problem.couplings, position=problem.position, n_heads=1, law="classes"
+    )
+    tangents = Tangents.of_unit_vectors(n_points, n_tangents, (n_context, n_features), n_dual=n_dual)
     _kernels.advance(
-        problem.signs, problem.couplings, problem.position, 1, 0,
-        problem.beta, problem.gain, problem.epsilon, window, None, n_context, problem.phase,
-        n_steps, n_steps, 0, 0, [None] * 6, np.zeros(n_points, np.int64),
-        frame, exponent, n_lost, mark, 0, 0, None, None, 1, n_dual, 1,
-    )  # fmt: skip
-    return window, frame, exponent
+        network=network,
+        beta=problem.beta,
+        gain=problem.gain,
+        epsilon=problem.epsilon,
+        window=window,
+        preset=None,
+        n_filled=n_context,
+        phase=problem.phase,
+        n_steps=n_steps,
+        **Record(n_points, n_features, (), 1, Every(n_steps)).kernel_arguments(),
+        **(tangents.kernel_arguments() if n_tangents else {}),
+        n_threads=1,
+    )
+    return window, tangents.frame, tangents.exponent
 
 
 def orbit(problem, n_steps):

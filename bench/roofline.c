@@ -1,5 +1,5 @@
 /* Loops whose speed is this core's limit; compiled by roofline.py once for each instruction set. */
-#include "_simd.h"
+#include "simd.h"
 
 #define CHAINS 12 /* independent, to hide the latencies; with the constants they fit 16 registers */
 

@@ -15,13 +15,17 @@ import time
 from pathlib import Path
 
 SOURCE = Path(__file__).with_suffix(".c")
-HEADERS = SOURCE.parents[1] / "dmft"
+HEADERS = SOURCE.parents[1] / "dmft" / "csrc"
 COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
 FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-Wno-psabi"]  # as setup.py
 CHAINS = 12
 
-# By the names of the kernels' SIMD paths: lanes and target.
-PATHS = {"avx512": (8, "avx512f,avx512dq,avx512vl"), "avx2": (4, "avx2,fma"), "baseline": (2, None)}
+# By the names of the kernels' instruction sets: lanes and flags, as setup.py.
+PATHS = {
+    "avx512": (8, ["-mavx512f", "-mavx512dq", "-mavx512vl"]),
+    "avx2": (4, ["-mavx2", "-mfma"]),
+    "baseline": (2, []),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,14 +42,11 @@ class Rates:
 
 @functools.cache
 def library(path):
-    lanes, target = PATHS[path]
+    lanes, flags = PATHS[path]
     with tempfile.TemporaryDirectory() as folder:
-        source, compiled = Path(folder, "roofline.c"), Path(folder, "roofline.so")
-        pragma = f'#include <immintrin.h>\n#pragma GCC target("{target}")\n' if target else ""
-        source.write_text(f'{pragma}#define WIDTH {lanes}\n#include "{SOURCE}"\n')
-        subprocess.run(
-            [*COMPILER, *FLAGS, "-shared", "-fPIC", f"-I{HEADERS}", source, "-o", compiled, "-lm"], check=True
-        )
+        compiled = Path(folder, "roofline.so")
+        flags = [*FLAGS, *flags, f"-DISA_NAME={path}", f"-DWIDTH={lanes}", f"-I{HEADERS}", "-shared", "-fPIC"]
+        subprocess.run([*COMPILER, *flags, SOURCE, "-o", compiled, "-lm"], check=True)
         return ctypes.CDLL(str(compiled))
 
 
@@ -105,7 +106,7 @@ class Counts:
         return max((self.fma + self.lone) * rates.fma, self.div * rates.division)
 
 
-# _simd.h. exp: the polynomial, two steps of the reduction, r^2, r^4, the end.
+# simd.h. exp: the polynomial, two steps of the reduction, r^2, r^4, the end.
 EXP = Counts(fma=14, lone=3)
 # tanh_ratio: the polynomial, three steps of the reduction, z, z^2, 1 -+ s, the two sums.
 TANH = Counts(fma=10, lone=7)
@@ -113,7 +114,7 @@ SLOPE = Counts(fma=1, lone=2)  # its sech^2
 
 
 def counts(work, M, L, J):
-    """Return what the kernels (_attention_orbits.h, _attention_spectra.h) do for one step (H = 1).
+    """Return what the kernels (csrc/attention/orbits.c, spectra.c) do for one step (H = 1).
 
     `work` is "orbit", "leading", "spectrum" or, without inverse Jacobians, "one-sided".
 

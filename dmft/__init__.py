@@ -1,7 +1,14 @@
 """Exact large-size dynamics of self-attention networks with 1-bit tokens."""
 
 import importlib
+from importlib.machinery import PathFinder as _PathFinder
 from typing import Any
+
+if _PathFinder.find_spec(f"{__name__}._kernels", __path__) is None:
+    raise ImportError(
+        f"the compiled modules are not beside the sources in {__path__[0]}: run `pip install -e .` in the folder "
+        "above, or leave it to import the package that is installed"
+    )
 
 from ._util import aliases as _aliases
 from ._version import VERSION as __version__

@@ -1,7 +1,7 @@
 """The compiled loops behind plain arrays. Nothing is checked here: the doors are in Python.
 
-The kernels themselves are C (`_attention_orbits.h`, `_attention_spectra.h`), which each instruction set compiles anew;
-this file owns the loop over blocks of points and the choice of the instruction set.
+The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over blocks of points
+and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid
@@ -12,7 +12,7 @@ import numpy as np
 
 from ._util import simd as _simd
 
-cdef extern from "_attention.h" nogil:
+cdef extern from "attention/attention.h" nogil:
     enum: N_RECORDS
     ctypedef struct Job:
         int n_features, n_context, n_heads, n_classes, law
@@ -27,7 +27,7 @@ cdef extern from "_attention.h" nogil:
         const double *preset
         int n_filled, phase
         Py_ssize_t n_steps, every, clock
-        int component
+        int section
         Py_ssize_t n_rows
         double *record[6]
         int64_t *n_recorded
@@ -46,13 +46,16 @@ cdef extern from "_attention.h" nogil:
         size_t (*scratch)(const Job *) noexcept nogil
         void (*run)(const Job *, Py_ssize_t, void *) noexcept nogil
     ctypedef struct Kernels:
-        const char *name
         const Kernel *orbits
         const Kernel *spectra
         const Kernel *steps
-    int dmft_supported(Kernels *sets)
 
-cdef extern from "_mixture.h" nogil:
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from "mixture.h" nogil:
     enum: N_MIXTURE
     const double *MIXTURE_VARIANCE
     const double *MIXTURE_WEIGHT
@@ -65,12 +68,10 @@ cdef extern from *:
     #else
     #define DMFT_OPENMP 0
     #endif
-    #ifdef __VERSION__
-    #define DMFT_COMPILER __VERSION__
-    #else
-    #define DMFT_COMPILER "unknown"
-    #endif
+    #define ATTENTION(isa) &dmft_attention_##isa
+    static const Kernels *const attention_sets[] = EACH_SET(ATTENTION);
     """
+    const Kernels *attention_sets[]
     int DMFT_OPENMP
     const char *DMFT_COMPILER
     const char *DMFT_FLAGS
@@ -78,20 +79,19 @@ cdef extern from *:
 OPENMP = bool(DMFT_OPENMP)
 COMPILER = DMFT_COMPILER.decode()
 FLAGS = DMFT_FLAGS.decode()
+LAWS = ("classes", "gaussian", "independent")  # in the order of the kernels' laws
 # E sech^2(s z) = sum of weight / sqrt(variance + s^2)
 MIXTURE = np.array([[MIXTURE_VARIANCE[i], MIXTURE_WEIGHT[i]] for i in range(N_MIXTURE)])
 
-cdef Kernels _sets[3]
-cdef int _n_sets = dmft_supported(_sets)
-cdef Kernels _active = _sets[0]
+cdef const Kernels *_active
 
 
 def _use(int i):
     global _active
-    _active = _sets[i]
+    _active = attention_sets[i]
 
 
-_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
@@ -100,28 +100,90 @@ def block_size():
     return _active.orbits.n_block
 
 
-cdef Job network_job(const double[:, ::1] signs, const double[:, :, ::1] couplings, const double[:, :, ::1] position,
-                     int n_heads, int law, const double[::1] beta, const double[::1] gain, const double[::1] epsilon,
-                     double[:, :, ::1] window, int phase):
-    """Return a job of this network, its points and their windows, and nothing else to do."""
-    cdef Job job
-    memset(&job, 0, sizeof(Job))
-    job.n_features = <int> signs.shape[1]
-    job.n_context = <int> position.shape[1]
-    job.n_heads = n_heads
-    job.n_classes = <int> signs.shape[0]
-    job.law = law
-    job.signs = &signs[0, 0]
-    job.couplings = &couplings[0, 0, 0]
-    job.position = &position[0, 0, 0]
-    job.n_points = beta.shape[0]
-    job.beta = &beta[0]
-    job.gain = &gain[0]
-    job.epsilon = &epsilon[0]
-    job.window = &window[0, 0, 0]
-    job.n_filled = job.n_context
-    job.phase = phase
-    return job
+cdef class Network:
+    """The constant part of a network, which all points and calls share.
+
+    Parameters
+    ----------
+    signs : ndarray, shape (n_classes, n_features)
+        The output columns of the site classes; the output covariance for features of another law.
+    couplings : ndarray, shape (4, n_classes, n_features)
+        Of query, key, value, output.
+    position : ndarray, shape (4, n_context, n_features)
+        The position's part of the overlaps at each phase, by epsilon.
+    n_heads : int
+    law : str
+        One of LAWS.
+    """
+
+    cdef const double[:, ::1] _signs
+    cdef const double[:, :, ::1] _couplings
+    cdef const double[:, :, ::1] _position
+    cdef readonly int n_heads
+    cdef readonly str law
+
+    def __cinit__(self, *, signs, couplings, position, int n_heads, str law):
+        self._signs = np.array(signs, dtype=float, order="C")
+        self._couplings = np.array(couplings, dtype=float, order="C")
+        self._position = np.array(position, dtype=float, order="C")
+        if law not in LAWS:
+            raise ValueError(f"law must be one of {LAWS}, got {law!r}")
+        self.n_heads, self.law = n_heads, law
+
+    @property
+    def signs(self):
+        """A copy of the output columns, (n_classes, n_features)."""
+        return np.array(self._signs)
+
+    @property
+    def couplings(self):
+        """A copy of the couplings, (4, n_classes, n_features)."""
+        return np.array(self._couplings)
+
+    @property
+    def position(self):
+        """A copy of the position's part, (4, n_context, n_features)."""
+        return np.array(self._position)
+
+    @property
+    def n_context(self):
+        """Rows of a window."""
+        return self._position.shape[1]
+
+    @property
+    def n_features(self):
+        """Numbers in a row."""
+        return self._position.shape[2]
+
+    def __reduce__(self):
+        return _network, (self.signs, self.couplings, self.position, self.n_heads, self.law)
+
+    cdef Job job(self, const double[::1] beta, const double[::1] gain, const double[::1] epsilon,
+                 double[:, :, ::1] window, int phase):
+        """Return a job of this network, some points and their windows, and nothing else to do."""
+        cdef Job job
+        memset(&job, 0, sizeof(Job))
+        job.n_features = <int> self._signs.shape[1]
+        job.n_context = <int> self._position.shape[1]
+        job.n_heads = self.n_heads
+        job.n_classes = <int> self._signs.shape[0]
+        job.law = LAWS.index(self.law)
+        job.signs = &self._signs[0, 0]
+        job.couplings = &self._couplings[0, 0, 0]
+        job.position = &self._position[0, 0, 0]
+        job.n_points = beta.shape[0]
+        job.beta = &beta[0]
+        job.gain = &gain[0]
+        job.epsilon = &epsilon[0]
+        job.window = &window[0, 0, 0]
+        job.n_filled = job.n_context
+        job.phase = phase
+        job.section = -1
+        return job
+
+
+def _network(signs, couplings, position, n_heads, law):
+    return Network(signs=signs, couplings=couplings, position=position, n_heads=n_heads, law=law)
 
 
 cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except -1:
@@ -137,11 +199,8 @@ cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except 
     return 0
 
 
-def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features)
-            const double[:, :, ::1] couplings,    # IN    (4, n_classes, n_features): q, k, v, o
-            const double[:, :, ::1] position,     # IN    (4, n_context, n_features)
-            int n_heads,
-            int law,                              # 0: site classes, 1: Gaussian, 2: independent
+def advance(*,
+            Network network not None,
             const double[::1] beta,               # IN    (n_points,)
             const double[::1] gain,               # IN    (n_points,)
             const double[::1] epsilon,            # IN    (n_points,)
@@ -152,22 +211,22 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
             Py_ssize_t n_steps,
             Py_ssize_t every,
             Py_ssize_t clock,
-            int component,
+            int section,                          # component whose changes of sign are recorded; below 0: by the clock
             records,                              # OUT   6 of (n_points, n_rows, n_features) or None
             int64_t[::1] n_recorded,              # INOUT (n_points,)
-            double[:, :, :, ::1] frame,           # INOUT (n_points, n_tangents, n_context, n_features)
-            double[:, ::1] exponent,              # INOUT (n_points, n_tangents)
-            int64_t[:, ::1] n_lost,               # INOUT (n_points, n_tangents)
-            double[:, :, ::1] mark,               # INOUT (n_points, n_tangents, 2)
-            Py_ssize_t interval,
-            Py_ssize_t until,
-            double[:, :, :, ::1] sample_window,   # OUT   (n_points, n_samples, n_context, n_features) or None
-            double[:, :, ::1] sample_growth,      # OUT   (n_points, n_samples, n_tangents) or None
-            int qr_interval,
-            int n_dual,
+            double[:, :, :, ::1] frame=None,      # INOUT (n_points, n_tangents, n_context, n_features) or None
+            double[:, ::1] exponent=None,         # INOUT (n_points, n_tangents), as the next; with a frame
+            int64_t[:, ::1] n_lost=None,
+            double[:, :, ::1] mark=None,          # INOUT (n_points, n_tangents, 2)
+            int qr_interval=1,
+            int n_dual=0,
+            Py_ssize_t interval=0,
+            Py_ssize_t until=0,
+            double[:, :, :, ::1] sample_window=None,  # OUT (n_points, n_samples, n_context, n_features) or None
+            double[:, :, ::1] sample_growth=None,     # OUT (n_points, n_samples, n_tangents) or None
             int n_threads):
-    """Take every point n_steps further, in place; see Job in _attention.h."""
-    cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
+    """Take every point n_steps further, in place; see Job in csrc/attention/attention.h."""
+    cdef Job job = network.job(beta, gain, epsilon, window, phase)
     cdef Py_ssize_t i
     cdef double[:, :, ::1] record
 
@@ -177,17 +236,17 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     job.n_steps = n_steps
     job.every = every
     job.clock = clock
-    job.component = component
+    job.section = section
     for i in range(N_RECORDS):
         if records[i] is not None:
             record = records[i]
             job.record[i] = &record[0, 0, 0]
             job.n_rows = record.shape[1]
     job.n_recorded = &n_recorded[0]
-    job.n_tangents = 0 if frame is None else <int> frame.shape[1]
-    job.qr_interval = qr_interval
-    job.n_dual = n_dual
-    if job.n_tangents:
+    if frame is not None:
+        job.n_tangents = <int> frame.shape[1]
+        job.qr_interval = qr_interval
+        job.n_dual = n_dual
         job.frame = &frame[0, 0, 0, 0]
         job.exponent = &exponent[0, 0]
         job.n_lost = &n_lost[0, 0]
@@ -204,11 +263,8 @@ def advance(const double[:, ::1] signs,           # IN    (n_classes, n_features
     run_blocks(_active.spectra if job.n_tangents > 1 else _active.orbits, &job, n_threads)
 
 
-def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features)
-              const double[:, :, ::1] couplings,  # IN    (4, n_classes, n_features): q, k, v, o
-              const double[:, :, ::1] position,   # IN    (4, n_context, n_features)
-              int n_heads,
-              int law,
+def linearize(*,
+              Network network not None,
               const double[::1] beta,             # IN    (n_points,)
               const double[::1] gain,             # IN    (n_points,)
               const double[::1] epsilon,          # IN    (n_points,)
@@ -218,7 +274,7 @@ def linearize(const double[:, ::1] signs,         # IN    (n_classes, n_features
               double[:, :, :, ::1] rows,          # OUT   (n_points, n_context, n_features, n_features)
               int n_threads):
     """Take one step of every window, and its derivative by each of the window's rows."""
-    cdef Job job = network_job(signs, couplings, position, n_heads, law, beta, gain, epsilon, window, phase)
+    cdef Job job = network.job(beta, gain, epsilon, window, phase)
 
     job.next = &next_row[0, 0]
     job.rows = &rows[0, 0, 0, 0]

@@ -1,32 +1,54 @@
-"""The instruction set of the compiled modules: one choice for all of them.
+"""The instruction set in use: one choice for all compiled modules.
 
-``DMFT_SIMD`` names it when the package is imported, else it is the best this machine has. Results
-never depend on it.
+The environment variable ``DMFT_SIMD`` names it when the package is imported; else it is the best this machine runs.
+Results never depend on it.
 """
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Mapping
 
-_names, _uses = [], []
-
-
-def register(names, use):
-    """Hear from a compiled module which sets it has here, best first, and how it takes the i-th."""
-    asked = os.environ.get("DMFT_SIMD") or names[0]
-    if asked not in names:
-        raise ValueError(f"DMFT_SIMD must be one of {', '.join(names)} on this machine, got {asked!r}")
-    _names[:] = names
-    _uses.append(use)
-    use(names.index(simd_path.active or asked))
-    simd_path.active = simd_path.active or asked
+_modules: list[tuple[Mapping[str, int], Callable[[int], None]]] = []
+_active: str | None = None
 
 
-def simd_paths():
-    """Return the names of the instruction sets this machine can run, best first."""
-    return list(_names)
+def register(sets: Mapping[str, int], select: Callable[[int], None]) -> None:
+    """Register a compiled module's instruction sets, best first, and how to select one.
+
+    Parameters
+    ----------
+    sets : mapping of str to int
+        Number of each set that this machine runs, by name.
+    select : callable
+        Selects the set of a number.
+
+    Raises
+    ------
+    ValueError
+        If ``DMFT_SIMD`` names none of them.
+    """
+    global _active
+    name = _active or os.environ.get("DMFT_SIMD") or next(iter(sets))
+    if name not in sets:
+        raise ValueError(f"DMFT_SIMD must be one of {', '.join(sets)} on this machine, got {name!r}")
+    _modules.append((sets, select))
+    select(sets[name])
+    _active = name
 
 
-def simd_path(name=None):
-    """Return the instruction set in use; with a name, use that one from now on.
+def simd_paths() -> list[str]:
+    """Return the names of the instruction sets this machine runs, best first."""
+    return list(_modules[0][0])
+
+
+def simd_path(name: str | None = None) -> str | None:
+    """Return the instruction set in use; with a name, select that one first.
+
+    Raises
+    ------
+    ValueError
+        If the machine does not run it.
 
     Examples
     --------
@@ -34,11 +56,11 @@ def simd_path(name=None):
     >>> simd_path() in simd_paths()
     True
     """
+    global _active
     if name is not None:
-        for use in _uses:
-            use(_names.index(name))
-        simd_path.active = name
-    return simd_path.active
-
-
-simd_path.active = None
+        if name not in simd_paths():
+            raise ValueError(f"name must be one of {', '.join(simd_paths())} on this machine, got {name!r}")
+        for sets, select in _modules:
+            select(sets[name])
+        _active = name
+    return _active

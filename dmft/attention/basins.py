@@ -359,7 +359,7 @@ def settled_arrays(
     NaN where an attractor has fewer exponents than asked for.
     """
     each = settle(batch, model, n_threads=n_threads)
-    batch.window = np.ascontiguousarray([one.states[-1] for one in each])
+    batch.move_to([one.states[-1] for one in each])
     n_exponents = min(n_exponents, batch.size)
     turns = [one.rotation or Frequency(np.nan, np.nan, "angle") for one in each]
     filled = np.full((2, len(each), n_exponents), np.nan)

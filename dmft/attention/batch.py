@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+import dataclasses
+import functools
+from collections.abc import Collection, Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _kernels
+from .._kernels import LAWS, Network
+from .._util.checks import Role
 from .._util.threads import n_threads as effective_threads
-from ..dynamics.system import System
+from ..dynamics.system import System, Tick
 from .directions import n_directions_of
-from .model import gain
+from .features import Features
+from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
 from .start import Start, State
 
-LAWS = ("classes", "gaussian", "independent")
-_KERNEL_ROLES = ("query", "key", "value", "output")
+__all__ = ["LAWS", "Batch", "Network", "Tangents", "linearize", "network_of", "single"]
+
+_ROLES: tuple[Role, ...] = ("query", "key", "value", "output")  # in the order of the kernels
 _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
 
 
-def network_arrays(model):
-    """Return what the kernels ask of a network: signs, couplings, position, number of heads, law."""
-    features = model.features
+def network_of(model: SelfAttention) -> Network:
+    """Return what the kernels know of a model: the constant part of its network."""
+    return _network(model.features, model.n_context, model.n_heads)
+
+
+@functools.lru_cache(maxsize=32)  # Newton's method and branches ask for the same one in every step
+def _network(features: Features, n_context: int, n_heads: int) -> Network:
     if features.classes is not None:
-        signs, laws = features.classes.signs, features.classes.couplings
-        couplings = [laws[role] for role in _KERNEL_ROLES]
+        signs = features.classes.signs
+        couplings = [features.classes.couplings[role] for role in _ROLES]
     else:
+        assert features.covariances is not None  # features have the one or the other
         signs = features.covariances["output"]
-        couplings = [features.covariances[role].T for role in _KERNEL_ROLES]
-    position = np.array([features.position_field(role, model.n_context) for role in _KERNEL_ROLES])
-    return (
-        np.ascontiguousarray(signs),
-        np.ascontiguousarray(couplings),
-        position,
-        model.n_heads,
-        LAWS.index(features.law),
+        couplings = [features.covariances[role].T for role in _ROLES]
+    return Network(
+        signs=signs,
+        couplings=couplings,
+        position=[features.position_field(role, n_context) for role in _ROLES],
+        n_heads=n_heads,
+        law=features.law,
     )
 
 
-def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
+def linearize(
+    model: SelfAttention,
+    beta: ArrayLike,
+    gamma: ArrayLike,
+    epsilon: ArrayLike,
+    windows: ArrayLike,
+    phase: int,
+    n_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return one step of many full windows and its derivative by each of their rows.
 
     Parameters
@@ -47,7 +66,7 @@ def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
     model : SelfAttention
         Gives what the points share.
     beta, gamma, epsilon : array_like, shape (n_points,)
-    windows : ndarray, shape (n_points, n_context, n_features)
+    windows : array_like, shape (n_points, n_context, n_features)
         Newest first.
     phase : int
         Position of the step.
@@ -63,10 +82,83 @@ def linearize(model, beta, gamma, epsilon, windows, phase, n_threads=None):
     n_points, n_context, n_features = windows.shape
     following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
     if n_points:
-        factor = gain(gamma, n_features, model.n_heads)
-        n_threads = min(effective_threads(n_threads), -(-n_points // 2_000))  # for less, none is worth waking
-        _kernels.linearize(*network_arrays(model), beta, factor, epsilon, windows, phase, following, rows, n_threads)
+        _kernels.linearize(
+            network=network_of(model),
+            beta=beta,
+            gain=gain(gamma, n_features, model.n_heads),
+            epsilon=epsilon,
+            window=windows,
+            phase=phase,
+            next_row=following,
+            rows=rows,
+            n_threads=min(effective_threads(n_threads), -(-n_points // 2_000)),  # for less, none is worth waking
+        )
     return following, rows
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Tangents:
+    """Orthonormal tangents of every window of a batch, up to their lengths.
+
+    Attributes
+    ----------
+    frame : ndarray, shape (n_points, n_tangents, n_context, n_features)
+        Their directions. The last `n_dual` are carried by the inverse transposed Jacobian: their lengths are the
+        inverses of the stretches.
+    exponent : ndarray, shape (n_points, n_tangents)
+        Powers of two that were taken out of the frame.
+    n_lost : ndarray of int, shape (n_points, n_tangents)
+        In how many steps a stretch was below rounding.
+    mark : ndarray, shape (n_points, n_tangents, 2)
+        Power and log of the length at the last sample.
+    qr_interval : int
+        Steps between two orthogonalisations.
+    n_dual : int
+    """
+
+    frame: np.ndarray
+    exponent: np.ndarray
+    n_lost: np.ndarray
+    mark: np.ndarray
+    qr_interval: int = 1
+    n_dual: int = 0
+
+    @classmethod
+    def of_unit_vectors(
+        cls, n_points: int, n_tangents: int, shape: tuple[int, int], qr_interval: int = 1, n_dual: int = 0
+    ) -> Tangents:
+        """Return the first unit vectors as tangents of windows of a shape; possibly none."""
+        frame = np.eye(n_tangents, shape[0] * shape[1]).reshape(n_tangents, *shape)
+        return cls(
+            frame=np.repeat(frame[None], n_points, axis=0),
+            exponent=np.zeros((n_points, n_tangents)),
+            n_lost=np.zeros((n_points, n_tangents), dtype=np.int64),
+            mark=np.zeros((n_points, n_tangents, 2)),
+            qr_interval=qr_interval,
+            n_dual=n_dual,
+        )
+
+    def __len__(self) -> int:
+        return self.frame.shape[1]
+
+    def select(self, points: np.ndarray | Sequence[int]) -> Tangents:
+        """Return a copy of the tangents of some of the points."""
+        frame, exponent, n_lost, mark = (
+            np.array(x[points]) for x in (self.frame, self.exponent, self.n_lost, self.mark)
+        )
+        return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
+
+    def kernel_arguments(self) -> dict[str, object]:
+        """Return what the kernel asks of tangents, by its keywords."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def log_growth(self) -> np.ndarray:
+        """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
+        length = np.linalg.norm(self.frame.reshape(*self.exponent.shape, -1), axis=2)
+        with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
+            growth = self.exponent * np.log(2.0) + np.log(length)
+        growth[:, len(self) - self.n_dual :] *= -1.0
+        return growth
 
 
 class Batch(System):
@@ -85,102 +177,153 @@ class Batch(System):
         All with the same number of rows and the same phase.
     n_threads : int or None
         OpenMP threads over blocks of points; results do not depend on it.
+
+    Attributes
+    ----------
+    network : Network
+        What the points share.
+    window : ndarray, shape (n_points, n_context, n_features)
+        Attentions, newest first; the first `n_filled` rows count.
+    n_filled : int
+    phase : int
+        Position of the next step.
+    tangents : Tangents
+        Of the windows as they are; none (of length 0) before `begin_tangents` and after a step without them.
     """
 
-    def __init__(self, model, beta, gamma, epsilon, states, n_threads=None):
-        n_context = model.n_context
+    def __init__(
+        self,
+        model: SelfAttention,
+        beta: ArrayLike,
+        gamma: ArrayLike,
+        epsilon: ArrayLike,
+        states: Sequence[State],
+        n_threads: int | None = None,
+    ) -> None:
         self._model = model
-        self._signs, self._couplings, self._position, self._n_heads, self._law = network_arrays(model)
-        self.beta, self.gamma, self.epsilon = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon))
+        self.network = network_of(model)
+        self.beta, self.gamma, self.epsilon = (np.array(x, dtype=float, order="C") for x in (beta, gamma, epsilon))
         self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
         first = states[0]
         self.n_filled, self.phase = len(first.attention), first.phase
-        self.window = np.zeros((self.n_points, n_context, model.n_features))
+        self.window = np.zeros((self.n_points, model.n_context, model.n_features))
         self.window[:, : self.n_filled] = [state.attention for state in states]
-        self._preset = None
+        self._preset: np.ndarray | None = None  # m^k and m^v of a first token that no attention has made
         if first.preset is not None:
             self._preset = np.ascontiguousarray([state.preset for state in states])
         self.n_threads = effective_threads(n_threads)
-        self.frame = self.exponent = self.n_lost = self._mark = None
-        self.qr_interval, self.n_dual = 1, 0
+        self.tangents = self._no_tangents()
 
     @property
-    def n_points(self):
+    def n_points(self) -> int:
         """Number of points."""
         return self.beta.size
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """The window's shape, (n_context, n_features)."""
         return self.window.shape[1:]
 
     @property
-    def size(self):
+    def size(self) -> int:
         """Dimension of the state, n_context * n_features."""
         return self.window[0].size
 
     @property
-    def n_dim(self):
-        """Number of tangents a state can have, its `size`."""
-        return self.size
-
-    @property
-    def period(self):
+    def period(self) -> int:
         """Steps after which the map is the same again, n_context."""
         return self.shape[0]
+
+    @property
+    def n_lost(self) -> np.ndarray:
+        """In how many steps the stretch of each tangent was below rounding, (n_points, n_tangents)."""
+        return self.tangents.n_lost
 
     def new_record(self, names: Collection[str], n_rows: int, rule: Every | SignChanges = EVERY_STEP) -> Record:
         """Return a `Record` for this batch to fill."""
         return Record(self.n_points, self.shape[1], names, n_rows, rule)
 
-    def begin_tangents(self, n_tangents, qr_interval=1):
+    def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.
 
         Where there are as many as the window has dimensions, and the map annihilates none of them
-        whatever the orbit, the last half is carried by the inverse transposed Jacobian: `frame` then
-        holds tangents whose lengths are the inverses of the stretches.
+        whatever the orbit, the last half is carried by the inverse transposed Jacobian.
         """
-        n_context, n_features = self.shape
-        frame = np.eye(n_tangents, n_context * n_features).reshape(n_tangents, n_context, n_features)
-        self.frame = np.repeat(frame[None], self.n_points, axis=0)
-        self.exponent = np.zeros((self.n_points, n_tangents))
-        self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
-        self._mark = np.zeros((self.n_points, n_tangents, 2))
-        self.qr_interval = qr_interval
-        self.n_dual = 0
+        n_dual = 0
         if n_tangents == self.size > 1 and self._invertible():
-            self.n_dual = self.size - 2 * ((self.size + 3) // 4)  # they go through the kernel two by two
+            n_dual = self.size - 2 * ((self.size + 3) // 4)  # they go through the kernel two by two
+        self.tangents = Tangents.of_unit_vectors(self.n_points, n_tangents, self.shape, qr_interval, n_dual)
 
-    def _invertible(self):
+    def _no_tangents(self) -> Tangents:
+        return Tangents.of_unit_vectors(self.n_points, 0, self.shape)
+
+    def _invertible(self) -> bool:
         """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
-        value = self._couplings[_KERNEL_ROLES.index("value")]
-        if LAWS[self._law] == "classes":
+        value = self.network.couplings[_ROLES.index("value")]
+        if self.network.law == "classes":
             slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
-            value = value.T * slopes @ self._signs
-        return np.linalg.matrix_rank(value) == self.shape[1]
+            value = value.T * slopes @ self.network.signs
+        return bool(np.linalg.matrix_rank(value) == self.shape[1])
 
-    def log_growth(self):
+    def log_growth(self) -> np.ndarray:
         """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
-        length = np.linalg.norm(self.frame.reshape(*self.exponent.shape, -1), axis=2)
-        with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
-            growth = self.exponent * np.log(2.0) + np.log(length)
-        growth[:, growth.shape[1] - self.n_dual :] *= -1.0
-        return growth
+        return self.tangents.log_growth()
 
-    def advance(self, n_steps, *, record=None, tangents=False, tick=None):
-        """Take all points n_steps further, filling a `Record`; `tick` hears of steps now and then."""
+    def move_to(self, windows: ArrayLike) -> None:
+        """Put full windows, (n_points, n_context, n_features), in the place of the points'; the phase stays.
+
+        Raises
+        ------
+        ValueError
+            If they have another shape.
+        """
+        windows = np.array(windows, dtype=float, order="C")
+        if windows.shape != self.window.shape:
+            raise ValueError(f"windows must have shape {self.window.shape}, got shape {windows.shape}")
+        self.window, self.n_filled, self._preset = windows, self.period, None
+        self.tangents = self._no_tangents()
+
+    def advance(
+        self,
+        n_steps: int,
+        *,
+        record: Record | None = None,
+        tangents: bool = False,
+        tick: Tick | None = None,
+    ) -> None:
+        """Take all points n_steps further, and their tangents if asked for.
+
+        Parameters
+        ----------
+        n_steps : int
+        record : Record, optional
+            To fill on the way.
+        tangents : bool, default=False
+            Whether the tangents go with the points, else they end.
+        tick : callable, optional
+            Called with numbers of steps done, several times a second.
+        """
         record = record or self.new_record((), 1)
         # In pieces, so that Ctrl-C and progress get a word in.
-        cost = self.n_points * (10 if tangents else 1)
-        piece = max(1, int(_PIECE / cost) // self.qr_interval) * self.qr_interval
+        cost, qr_interval = (10, self.tangents.qr_interval) if tangents else (1, 1)
+        piece = max(1, int(_PIECE / cost / self.n_points) // qr_interval) * qr_interval
         for done in range(0, n_steps, piece):
             steps = min(piece, n_steps - done)
-            # A strobe after the last step: growth sampled later counts from there.
+            # A sample after the last step: growth sampled later counts from there.
             self._run(steps, record, tangents, until=n_steps - done)
             if tick:
                 tick(steps)
 
-    def strobe(self, n_samples, *, interval=None, tangents=False, states=True, record=None, tick=None):
+    def strobe(
+        self,
+        n_samples: int,
+        *,
+        interval: int | None = None,
+        tangents: bool = False,
+        states: bool = True,
+        record: Record | None = None,
+        tick: Tick | None = None,
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Take all points further, with a sample after every `interval` steps.
 
         Parameters
@@ -190,13 +333,13 @@ class Batch(System):
         interval : int, optional
             Steps from one sample to the next, a multiple of n_context. Default: n_context.
         tangents : bool, default=False
-            Sample the growth of the tangents.
+            Sample the growth of the tangents; else they end.
         states : bool, default=True
             Sample the windows.
         record : Record, optional
             To fill on the way.
         tick : callable, optional
-            Hears of the steps when they are done.
+            Called with the number of steps when they are done.
 
         Returns
         -------
@@ -213,62 +356,85 @@ class Batch(System):
         if self.n_filled < self.period:
             raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
         windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
-        growth = np.empty((self.n_points, n_samples, self.frame.shape[1])) if tangents else None
+        growth = np.empty((self.n_points, n_samples, len(self.tangents))) if tangents else None
         record = record or self.new_record((), 1)
         self._run(n_samples * interval, record, tangents, interval, interval, windows, growth)
         if tick:
             tick(n_samples * interval)
-        return windows.reshape(self.n_points, n_samples, self.size) if states else None, growth
+        return None if windows is None else windows.reshape(self.n_points, n_samples, self.size), growth
 
-    def _run(self, n_steps, record, tangents, until, interval=0, windows=None, growth=None):
+    def _run(
+        self,
+        n_steps: int,
+        record: Record,
+        tangents: bool,
+        until: int,
+        interval: int = 0,
+        windows: np.ndarray | None = None,
+        growth: np.ndarray | None = None,
+    ) -> None:
+        if not tangents:
+            self.tangents = self._no_tangents()
+        elif not len(self.tangents):
+            raise ValueError("tangents must be begun before they can go with the points, got none; see begin_tangents")
         _kernels.advance(
-            self._signs, self._couplings, self._position, self._n_heads, self._law,
-            self.beta, self._gain, self.epsilon,
-            self.window, self._preset, self.n_filled, self.phase,
-            n_steps, *record.kernel_arguments(),
-            self.frame if tangents else None, self.exponent, self.n_lost, self._mark,
-            interval, until, windows, growth, self.qr_interval, self.n_dual if tangents else 0, self.n_threads,
-        )  # fmt: skip
+            network=self.network,
+            beta=self.beta,
+            gain=self._gain,
+            epsilon=self.epsilon,
+            window=self.window,
+            preset=self._preset,
+            n_filled=self.n_filled,
+            phase=self.phase,
+            n_steps=n_steps,
+            **record.kernel_arguments(),
+            **(self.tangents.kernel_arguments() if tangents else {}),
+            interval=interval,
+            until=until,
+            sample_window=windows,
+            sample_growth=growth,
+            n_threads=self.n_threads,
+        )
         record.count_steps(n_steps)
-        n_context = self.shape[0]
-        if self._preset is not None and n_steps > n_context - self.n_filled:
+        if n_steps > self.period - self.n_filled:
             self._preset = None  # the token of its own has left the window
-        self.n_filled = min(n_context, self.n_filled + n_steps)
-        self.phase = (self.phase + n_steps) % n_context
+        self.n_filled = min(self.period, self.n_filled + n_steps)
+        self.phase = (self.phase + n_steps) % self.period
 
-    def select(self, points):
+    def select(self, points: np.ndarray | Sequence[int]) -> Batch:
         """Return a batch of some of the points, from where they are."""
         some = copy.copy(self)
-        for name in ("beta", "gamma", "epsilon", "_gain", "window", "_preset", "frame", "exponent", "n_lost", "_mark"):
-            array = getattr(self, name)
-            setattr(some, name, None if array is None else np.ascontiguousarray(array[points]))
+        for name in ("beta", "gamma", "epsilon", "_gain", "window"):
+            setattr(some, name, np.array(getattr(self, name)[points], order="C"))
+        some._preset = None if self._preset is None else np.array(self._preset[points], order="C")
+        some.tangents = self.tangents.select(points)
         return some
 
-    def n_directions(self):
+    def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,); see `directions.n_directions`."""
         # With no direction lost to rounding none can have been annihilated.
         suspect = self.n_lost.any(axis=1) | ~np.isfinite(self.log_growth()).all(axis=1)
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
 
-    def describe(self, point=0):
+    def describe(self, point: int = 0) -> str:
         """Return the parameters of a point in words."""
         return f"beta = {self.beta[point]}, gamma = {self.gamma[point]}, epsilon = {self.epsilon[point]}"
 
-    def continuation(self, point=0):
+    def continuation(self, point: int = 0) -> Start:
         """Return the start from which a run of a point goes on exactly."""
         return Start.continuing(self.state(point))
 
-    def state(self, point=0):
+    def state(self, point: int = 0) -> State:
         """Return the state of one point."""
         preset = None if self._preset is None else self._preset[point].copy()
         return State(self.window[point, : self.n_filled].copy(), self.phase, preset)
 
-    def failed(self):
+    def failed(self) -> np.ndarray:
         """Return which points have left the real numbers, (n_points,) of bool."""
-        return ~np.isfinite(self.window).all(axis=(1, 2))
+        return np.logical_not(np.isfinite(self.window).all(axis=(1, 2)))
 
 
-def single(model, start, n_threads=None):
+def single(model: SelfAttention, start: Start | None, n_threads: int | None = None) -> Batch:
     """Return a batch of the one point `model`, at its start."""
     state = (Start.random(0) if start is None else start).state(model)
     return Batch(model, [model.beta], [model.gamma], [model.epsilon], [state], n_threads)

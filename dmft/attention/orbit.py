@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .._util.checks import whole
 from .batch import single
+from .model import SelfAttention
 from .records import RECORD_NAMES, Every, check_record
 from .start import Start
 
@@ -36,7 +37,16 @@ class Orbit:
     window: Start
 
 
-def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORD_NAMES, every=1, n_threads=None):
+def trajectory(
+    model: SelfAttention,
+    n_steps: int,
+    *,
+    n_transient: int = 0,
+    start: Start | None = None,
+    record: str | Sequence[str] = RECORD_NAMES,
+    every: int = 1,
+    n_threads: int | None = None,
+) -> Orbit:
     r"""Run the infinite network.
 
     One step is, with the phase t mod L [1]_,
@@ -93,10 +103,10 @@ def trajectory(model, n_steps, *, n_transient=0, start=None, record=RECORD_NAMES
     """
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_transient = whole("n_transient", n_transient, 0)
-    record = check_record(record)
+    names = check_record(record)
     batch = single(model, start, n_threads)
     batch.advance(n_transient)
-    rows = batch.new_record(record, -(-n_steps // every), Every(every))
+    rows = batch.new_record(names, -(-n_steps // every), Every(every))
     batch.advance(n_steps, record=rows)
     batch.check_finite()
     arrays = {name: array[0] for name, array in rows.arrays().items()}

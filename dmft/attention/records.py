@@ -74,11 +74,15 @@ class Every:
     steps : int, default=1
         At least 1.
     first : int, default=0
-        Counted from the first step that is taken with the record.
+        Below `steps`. Counted from the first step that is taken with the record.
     """
 
     steps: int = 1
     first: int = 0
+
+    def clock(self, n_steps: int) -> int:
+        """Return how many steps ago, or would have been, the last one to record before step `n_steps`, inclusive."""
+        return (n_steps - self.first) % self.steps
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -130,14 +134,12 @@ class Record:
         """Return the records by name, each (n_points, n_rows, n_features); NaN where no row was filled."""
         return {name: array for name, array in zip(RECORDS, self._slots, strict=True) if array is not None}
 
-    def kernel_arguments(self) -> tuple:
-        """Return what the kernel asks of a record."""
-        every, clock, component = 0, 0, 0
-        if isinstance(self._rule, Every):
-            every, clock = self._rule.steps, (self._n_steps - self._rule.first) % self._rule.steps
-        else:
-            component = self._rule.component
-        return every, clock, component, self._slots, self._n_recorded
+    def kernel_arguments(self) -> dict[str, object]:
+        """Return what the kernel asks of a record, by its keywords."""
+        rows = {"records": self._slots, "n_recorded": self._n_recorded}
+        if isinstance(self._rule, SignChanges):
+            return {**rows, "section": self._rule.component, "every": 1, "clock": 0}
+        return {**rows, "section": -1, "every": self._rule.steps, "clock": self._rule.clock(self._n_steps)}
 
     def count_steps(self, n_steps: int) -> None:
         """Count steps that the batch has taken with this record."""

@@ -1,4 +1,4 @@
-"""The compiled statistics behind plain arrays, a chunk of many points at a time; see _series_loops.c.
+"""The compiled statistics behind plain arrays, a chunk of many points at a time; see csrc/series/series.c.
 
 Nothing is checked here: the doors are in streaming.py.
 """
@@ -6,7 +6,7 @@ Nothing is checked here: the doors are in streaming.py.
 from cython.parallel cimport prange
 from libc.stdint cimport int64_t
 
-cdef extern from "_series.h" nogil:
+cdef extern from "series/series.h" nogil:
     enum: N_SUMS
     int dmft_birkhoff_weights(int64_t n, double length, double *weight)
     void dmft_birkhoff_add(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, const int *,

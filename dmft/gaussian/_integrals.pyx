@@ -1,7 +1,7 @@
-"""The compiled integrals behind plain arrays. Nothing is checked here: the doors are in gaussian.py.
+"""The compiled integrals behind plain arrays. Nothing is checked here: the doors are in averages.py.
 
-Each instruction set compiles the C headers anew; this file owns the loops over chunks of
-elements or over rows, and the choice of the instruction set.
+The integrals are C, compiled once for each instruction set (`csrc/README.md`); this file has the loops over chunks of
+elements or over rows, and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid
@@ -11,9 +11,8 @@ import numpy as np
 
 from .._util import simd as _simd
 
-cdef extern from "_integrals.h" nogil:
+cdef extern from "gaussian/integrals.h" nogil:
     ctypedef struct Integrals:
-        const char *name
         void (*averages)(Py_ssize_t, const double *, const double *, double *, double *, double *,
                          double *) noexcept nogil
         void (*mean)(Py_ssize_t, const double *, const double *, double, double *) noexcept nogil
@@ -31,12 +30,21 @@ cdef extern from "_integrals.h" nogil:
                       const double *, const double *, double, double *, double *) noexcept nogil
     enum: N_HERMITE
     enum: N_STAGES
-    int dmft_integrals(const Integrals **sets)
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define INTEGRALS(isa) &dmft_integrals_##isa
+    static const Integrals *const integrals_sets[] = EACH_SET(INTEGRALS);
+    """
+    const Integrals *integrals_sets[]
 
 HERMITE, STAGES = N_HERMITE, N_STAGES
-cdef const Integrals *_sets[3]
-cdef int _n_sets = dmft_integrals(_sets)
-cdef const Integrals *_active = _sets[0]
+cdef const Integrals *_active
 
 # Elements a thread takes at once: enough to forget the cost of taking them.
 cdef enum:
@@ -46,10 +54,10 @@ cdef enum:
 
 def _use(int i):
     global _active
-    _active = _sets[i]
+    _active = integrals_sets[i]
 
 
-_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 

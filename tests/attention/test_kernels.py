@@ -101,16 +101,16 @@ def test_tangent_matches_reference_jacobian(data):
     # A single tangent takes the path without a matrix, several the one with.
     batch = batch_of(model, [state] * size)
     batch.begin_tangents(1)
-    batch.frame[:, 0] = np.eye(size).reshape(size, *batch.shape)
+    batch.tangents.frame[:, 0] = np.eye(size).reshape(size, *batch.shape)
     batch.advance(1, tangents=True)
-    columns = batch.frame.reshape(size, size) * 2.0**batch.exponent
+    columns = batch.tangents.frame.reshape(size, size) * 2.0**batch.tangents.exponent
     scale = 1.0 + np.abs(expected).max()
     assert_allclose(columns.T, expected, rtol=0, atol=1e-12 * scale)
     # Several tangents: Gram-Schmidt keeps the span, and the product of stretches is |det|.
     batch = batch_of(model, [state])
     batch.begin_tangents(size)
     batch.advance(1, tangents=True)
-    columns = (batch.frame[0].reshape(size, size) * 2.0 ** batch.exponent[0][:, None]).T
+    columns = (batch.tangents.frame[0].reshape(size, size) * 2.0 ** batch.tangents.exponent[0][:, None]).T
     assert_allclose(columns[:, 0], expected[:, 0], rtol=0, atol=1e-12 * scale)
     sigma = np.linalg.svd(expected, compute_uv=False)
     # A norm below 1e-150 has a square that doubles do not hold: no orthogonality there.
@@ -131,7 +131,7 @@ def test_tangents_of_a_nearly_singular_step_are_orthogonal():
         batch = batch_of(model, [State(np.ones((1, 4)), 0)])
         batch.begin_tangents(4)
         batch.advance(1, tangents=True)
-        columns = batch.frame.reshape(4, 4)
+        columns = batch.tangents.frame.reshape(4, 4)
         columns = columns / np.linalg.norm(columns, axis=1, keepdims=True)
         assert_allclose(columns @ columns.T, np.eye(4), rtol=0, atol=1e-6)
 
@@ -249,7 +249,7 @@ def run(batch, n_tangents=0, n_steps=150):
     if n_tangents:
         batch.begin_tangents(n_tangents)
     records, _ = advance(batch, n_steps, tangents=n_tangents > 0)
-    return (records["attention"], *((batch.frame, batch.exponent) if n_tangents else ()))
+    return (records["attention"], *((batch.tangents.frame, batch.tangents.exponent) if n_tangents else ()))
 
 
 @pytest.mark.parametrize("n_tangents", [0, 1, 5, 12])
@@ -278,8 +278,14 @@ def test_bits_do_not_depend_on_the_instruction_set(n_tangents, simd_path):
 def test_any_size_kernel_has_the_bits_of_the_built_one(simd_path):
     """A further class that nothing couples to makes the kernel for any size take over."""
     batch, other = paper_batch(20), paper_batch(20)
-    other._signs = np.concatenate([other._signs, np.ones((5, 3))])
-    other._couplings = np.concatenate([other._couplings, np.zeros((4, 5, 3))], axis=1)
+    network = batch.network
+    other.network = _kernels.Network(
+        signs=np.concatenate([network.signs, np.ones((5, 3))]),
+        couplings=np.concatenate([network.couplings, np.zeros((4, 5, 3))], axis=1),
+        position=network.position,
+        n_heads=network.n_heads,
+        law=network.law,
+    )
     assert digest(*run(batch, 12)) == digest(*run(other, 12))
 
 
@@ -297,8 +303,8 @@ def test_a_run_in_pieces_is_one_run(n_tangents, cuts):
     assert_array_equal(whole.window, pieces.window)
     assert whole.phase == pieces.phase
     if n_tangents:
-        assert_array_equal(whole.frame, pieces.frame)
-        assert_array_equal(whole.exponent, pieces.exponent)
+        assert_array_equal(whole.tangents.frame, pieces.tangents.frame)
+        assert_array_equal(whole.tangents.exponent, pieces.tangents.exponent)
 
 
 @pytest.mark.parametrize("in_window", [False, True])
@@ -361,7 +367,7 @@ def test_tanh_and_its_slope_in_units_of_rounding(simd_path):
     assert np.max(np.abs(batch.window[:, 0, 0] - exact) / ulp) < 5.0
     assert_array_equal(np.sign(batch.window[:, 0, 0]), np.sign(x))
     mild = np.abs(x) < 350
-    slope = batch.frame[:, 0, 0, 0] * 2.0 ** batch.exponent[:, 0]
+    slope = batch.tangents.frame[:, 0, 0, 0] * 2.0 ** batch.tangents.exponent[:, 0]
     sech2 = 1 / np.cosh(x[mild].astype(np.longdouble)) ** 2
     assert np.max(np.abs(slope[mild] / sech2 - 1)) < 8 * np.finfo(float).eps
     assert np.all(slope[np.abs(x) > 355] == 0.0)

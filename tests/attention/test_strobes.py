@@ -79,8 +79,8 @@ def test_samples_add_up_to_the_growth_and_hold_the_orbit(n_tangents):
     windows, growth = sampled.strobe(25, tangents=True)
     plain.advance(100, tangents=True)
     assert_array_equal(sampled.window, plain.window)
-    assert_array_equal(sampled.frame, plain.frame)
-    assert_array_equal(sampled.exponent, plain.exponent)
+    assert_array_equal(sampled.tangents.frame, plain.tangents.frame)
+    assert_array_equal(sampled.tangents.exponent, plain.tangents.exponent)
     assert_allclose(growth.sum(axis=1), plain.log_growth() - before, rtol=1e-13, atol=1e-12)
     state = paper_batch(20, n_tangents=0).select([7])
     state.advance(30)
@@ -147,8 +147,8 @@ def test_the_digits_of_one_interval_survive_a_long_run():
     state = dmft.trajectory(model, 1, n_transient=4_000).window.state(model)
     batch = batch_of(model, [state])
     batch.begin_tangents(12)
-    batch.exponent -= 2.0**40
-    batch._mark[..., 0] -= 2.0**40
+    batch.tangents.exponent[:] -= 2.0**40
+    batch.tangents.mark[..., 0] -= 2.0**40
     fresh = batch_of(model, [state])
     fresh.begin_tangents(12)
     assert_array_equal(batch.strobe(5, tangents=True)[1], fresh.strobe(5, tangents=True)[1])

@@ -72,13 +72,13 @@ def test_one_step_of_a_frame_matches_reference(n_context, n_heads):
     frame = np.linalg.qr(rng.normal(size=(size, size)))[0]
     batch = batch_of(model, [state])
     batch.begin_tangents(size)
-    batch.frame[0] = frame.T.reshape(size, n_context, 3)
+    batch.tangents.frame[0] = frame.T.reshape(size, n_context, 3)
     batch.advance(1, tangents=True)
-    assert batch.n_dual == size - 2 * ((size + 3) // 4)
+    assert batch.tangents.n_dual == size - 2 * ((size + 3) // 4)
     rows = reference.jacobian(model, state.attention, state.phase)
-    expected, growth = reference.step_frame(rows, frame, batch.n_dual)
+    expected, growth = reference.step_frame(rows, frame, batch.tangents.n_dual)
     assert_allclose(batch.log_growth()[0], growth, rtol=0, atol=1e-9)
-    found = batch.frame[0].reshape(size, size)
+    found = batch.tangents.frame[0].reshape(size, size)
     found /= np.linalg.norm(found, axis=1)[:, None]
     assert_allclose(np.abs(np.sum(found * expected.T, axis=1)), 1.0, rtol=0, atol=1e-9)
     # Both sides are the one QR decomposition.
@@ -91,4 +91,4 @@ def test_a_map_that_annihilates_directions_has_no_dual_tangents():
     )
     batch = batch_of(dmft.SelfAttention(features, n_context=3, beta=1.0, gamma=2.0), [State(np.zeros((3, 2)), 0)])
     batch.begin_tangents(6)
-    assert batch.n_dual == 0
+    assert batch.tangents.n_dual == 0

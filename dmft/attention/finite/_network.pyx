@@ -1,7 +1,7 @@
-"""The compiled finite networks behind plain arrays. Nothing is checked here: the doors are in network.py.
+"""The compiled finite networks behind plain arrays. Nothing is checked here: the doors are in batch.py.
 
-The equations and draws are C (`_network_map.h`), which each instruction set compiles anew; this file
-owns the loop over blocks of runs and the choice of the instruction set.
+The equations and draws are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over
+blocks of runs and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid
@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._util import simd as _simd
 
-cdef extern from "_network.h" nogil:
+cdef extern from "network/network.h" nogil:
     enum: N_RECORDS
     ctypedef struct NetworkJob:
         int n_features, n_context, n_heads, n_columns
@@ -39,14 +39,24 @@ cdef extern from "_network.h" nogil:
         Py_ssize_t n_words
         double *distance
     ctypedef struct Networks:
-        const char *name
         int n_block
         size_t (*scratch)(const NetworkJob *) noexcept nogil
         void (*run)(const NetworkJob *, Py_ssize_t, void *) noexcept nogil
         double (*binomial)(double, double, const uint64_t *, uint64_t, uint64_t, int) noexcept nogil
-    int dmft_networks(const Networks **sets)
 
-cdef extern from "_philox.h" nogil:
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define NETWORK(isa) &dmft_network_##isa
+    static const Networks *const network_sets[] = EACH_SET(NETWORK);
+    """
+    const Networks *network_sets[]
+
+cdef extern from "philox.h" nogil:
     enum: FOR_COUNTS
     enum: FOR_SPINS
     enum: FOR_START
@@ -59,17 +69,15 @@ cdef extern from "_philox.h" nogil:
 # What random numbers are for: no two purposes share any.
 PURPOSES = {"counts": FOR_COUNTS, "spins": FOR_SPINS, "start": FOR_START, "pairs": FOR_PAIRS, "sizes": FOR_SIZES}
 
-cdef const Networks *_sets[3]
-cdef int _n_sets = dmft_networks(_sets)
-cdef const Networks *_active = _sets[0]
+cdef const Networks *_active
 
 
 def _use(int i):
     global _active
-    _active = _sets[i]
+    _active = network_sets[i]
 
 
-_simd.register([_sets[i].name.decode() for i in range(_n_sets)], _use)
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
@@ -97,10 +105,42 @@ def binomial(double n, double p,
             out[i] = active.binomial(n, p, &key[0], item, <uint64_t> i, purpose)
 
 
-def advance(const double[:, ::1] signs,        # IN    (n_columns, n_features)
-            const double[:, :, ::1] columns,   # IN    (4, n_columns, n_features): q, k, v, o
-            const double[:, :, ::1] position,  # IN    (4, n_context, n_features)
-            int n_heads,
+cdef class Network:
+    """The constant part of a finite network, which all runs and calls share.
+
+    Parameters
+    ----------
+    signs : ndarray, shape (n_columns, n_features)
+        +-1, what the spins of a group listen to.
+    columns : ndarray, shape (4, n_columns, n_features)
+        +-1, columns of query, key, value, output of the sites of each group.
+    position : ndarray, shape (4, n_context, n_features)
+        The position's part of the overlaps at each phase, by epsilon.
+    n_heads : int
+    """
+
+    cdef const double[:, ::1] _signs
+    cdef const double[:, :, ::1] _columns
+    cdef const double[:, :, ::1] _position
+    cdef readonly int n_heads
+
+    def __cinit__(self, *, signs, columns, position, int n_heads):
+        self._signs = np.array(signs, dtype=float, order="C")
+        self._columns = np.array(columns, dtype=float, order="C")
+        self._position = np.array(position, dtype=float, order="C")
+        self.n_heads = n_heads
+
+    def __reduce__(self):
+        arrays = (np.array(self._signs), np.array(self._columns), np.array(self._position))
+        return _network, (*arrays, self.n_heads)
+
+
+def _network(signs, columns, position, n_heads):
+    return Network(signs=signs, columns=columns, position=position, n_heads=n_heads)
+
+
+def advance(*,
+            Network network not None,
             const double[::1] beta,            # IN    (n_runs,)
             const double[::1] gain,            # IN    (n_runs,)
             const double[::1] epsilon,         # IN    (n_runs,)
@@ -126,19 +166,19 @@ def advance(const double[:, ::1] signs,        # IN    (n_columns, n_features)
             uint64_t[:, :, ::1] spins,         # OUT   (n_runs, n_rows, n_words) or None
             double[:, ::1] distance,           # OUT   (n_runs / 2, n_rows) or None
             int n_threads):
-    """Take every run n_steps further, in place; see NetworkJob in _network.h."""
+    """Take every run n_steps further, in place; see NetworkJob in csrc/network/network.h."""
     cdef NetworkJob job
     cdef Py_ssize_t i, n_blocks
     cdef double[:, :, ::1] record
     cdef const Networks *active = _active
 
-    job.n_columns = <int> columns.shape[1]
-    job.n_features = <int> columns.shape[2]
-    job.n_context = <int> position.shape[1]
-    job.n_heads = n_heads
-    job.signs = &signs[0, 0]
-    job.columns = &columns[0, 0, 0]
-    job.position = &position[0, 0, 0]
+    job.n_columns = <int> network._columns.shape[1]
+    job.n_features = <int> network._columns.shape[2]
+    job.n_context = <int> network._position.shape[1]
+    job.n_heads = network.n_heads
+    job.signs = &network._signs[0, 0]
+    job.columns = &network._columns[0, 0, 0]
+    job.position = &network._position[0, 0, 0]
     job.n_runs = beta.shape[0]
     job.beta = &beta[0]
     job.gain = &gain[0]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..._util.checks import one_of, whole
 from ..._util.threads import n_threads as effective_threads
-from ..model import gain
+from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
-from ..start import Start
+from ..start import Start, State
 from . import _network
-from .sites import ROLES_IN_ORDER, keys, site_groups, sites
+from .sites import ROLES_IN_ORDER, Fill, keys, site_groups, sites
 
-METHODS = ("exact", "spins")
+Method = Literal["exact", "spins"]
+Pairs = Literal["common", "independent"]
+METHODS: tuple[Method, ...] = ("exact", "spins")
 MOST_SPINS = 10**9
 _PIECE = 0.5  # seconds in one call of the kernel, about
 
@@ -40,7 +44,7 @@ class NetworkRecord(Record):
         width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_groups
         _check_memory("a record of so many steps, replicas and sites", n_runs * n_rows * width * 8)
         super().__init__(n_runs, n_features, names, n_rows, rule)
-        self._first = rule.first
+        self._every = rule
         self._more: dict[str, np.ndarray] = {}
         if "sums" in names:
             self._more["sums"] = np.full((n_runs, n_rows, n_groups), np.nan)
@@ -53,11 +57,15 @@ class NetworkRecord(Record):
         """Return the records by name, runs and rows first; "spins" in words of 64, "distance" for pairs of runs."""
         return super().arrays() | self._more
 
-    def kernel_arguments(self) -> tuple:
-        """Return what the kernel asks of a record."""
-        every, clock, _, slots, _ = super().kernel_arguments()
-        row = len(range(self._first, self._n_steps, every))
-        return every, clock, row, slots, *(self._more.get(name) for name in ("sums", "spins", "distance"))
+    def kernel_arguments(self) -> dict[str, object]:
+        """Return what the kernel asks of a record, by its keywords."""
+        return {
+            "records": self._slots,
+            **{name: self._more.get(name) for name in ("sums", "spins", "distance")},
+            "every": self._every.steps,
+            "clock": self._every.clock(self._n_steps),
+            "first_row": len(range(self._every.first, self._n_steps, self._every.steps)),
+        }
 
 
 def _check_memory(what: str, n_bytes: int) -> None:
@@ -99,17 +107,31 @@ class NetworkBatch:
     """
 
     def __init__(
-        self, model, beta, gamma, epsilon, sizes, keys, states, method="exact", pairs=None, n_threads=None
-    ):  # fmt: skip
+        self,
+        model: SelfAttention,
+        beta: ArrayLike,
+        gamma: ArrayLike,
+        epsilon: ArrayLike,
+        sizes: ArrayLike,
+        keys: np.ndarray,
+        states: Sequence[State] | Start,
+        method: Method = "exact",
+        pairs: Pairs | None = None,
+        n_threads: int | None = None,
+    ) -> None:
         self.groups = site_groups(model.features)
         n_context = model.n_context
-        self._position = np.array([model.features.position_field(role, n_context) for role in ROLES_IN_ORDER])
-        self._n_heads = model.n_heads
-        self.beta, self.gamma, self.epsilon = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon))
+        self.network = _network.Network(
+            signs=self.groups.signs,
+            columns=self.groups.columns,
+            position=[model.features.position_field(role, n_context) for role in ROLES_IN_ORDER],
+            n_heads=model.n_heads,
+        )
+        self.beta, self.gamma, self.epsilon = (np.array(x, dtype=float, order="C") for x in (beta, gamma, epsilon))
         self._gain = np.array([gain(g, model.n_features, model.n_heads) for g in self.gamma])
-        self.sizes = np.ascontiguousarray(sizes, dtype=float)
+        self.sizes = np.array(sizes, dtype=float, order="C")
         self.n_sites = self.sizes.sum(axis=1)
-        self.keys = np.ascontiguousarray(keys)
+        self.keys = np.array(keys, order="C")
         self._spins, self._pairs = method == "spins", pairs
         self._n_threads = effective_threads(n_threads)
         self._purpose = "spins" if self._spins else "pairs" if pairs else "counts"
@@ -121,21 +143,21 @@ class NetworkBatch:
             self._begin(states)
 
     @property
-    def n_points(self):
+    def n_points(self) -> int:
         """Number of runs."""
         return self.beta.size
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """The window's shape, (n_context, n_features)."""
         return self.memory.shape[2:]
 
-    def _continue(self, state):
+    def _continue(self, state: Mapping[str, Any]) -> None:
         for name in ("attention", "memory"):
             setattr(self, name, np.repeat(state[name], self.n_points // len(state[name]), axis=0))
         self.n_filled, self.phase, self.step = state["n_filled"], state["phase"], state["step"]
 
-    def _begin(self, states):
+    def _begin(self, states: Sequence[State]) -> None:
         """Draw the older tokens of the windows from the attention that each had before it."""
         rows = np.array([state.attention for state in states])
         first = states[0]
@@ -156,12 +178,26 @@ class NetworkBatch:
         """Return a `NetworkRecord` for this batch to fill."""
         return NetworkRecord(self.sizes, self.shape[1], names, n_rows, rule)
 
-    def advance(self, n_steps, *, record=None, uniforms=None, tick=None):
-        """Take all runs n_steps further, filling a `NetworkRecord`.
+    def advance(
+        self,
+        n_steps: int,
+        *,
+        record: NetworkRecord | None = None,
+        uniforms: np.ndarray | None = None,
+        tick: Callable[[int], object] | None = None,
+    ) -> None:
+        """Take all runs n_steps further.
 
-        `uniforms` (n_steps, n_sites), for tests, replaces the generator of explicit spins: a spin
-        of the features' vectors is up where its probability exceeds its number. `tick` hears of
-        steps now and then.
+        Parameters
+        ----------
+        n_steps : int
+        record : NetworkRecord, optional
+            To fill on the way.
+        uniforms : ndarray, shape (n_steps, n_sites), optional
+            For tests: in the place of the generator of explicit spins. A spin of the features' vectors is up where
+            its probability exceeds its number.
+        tick : callable, optional
+            Called with numbers of steps done, several times a second.
         """
         record = record or self.new_record((), 1)
         if uniforms is not None:
@@ -180,28 +216,51 @@ class NetworkBatch:
             if tick:
                 tick(steps)
 
-    def _call(self, n_steps, record, memory, n_filled, purpose, step, uniforms):
+    def _call(
+        self,
+        n_steps: int,
+        record: NetworkRecord,
+        memory: np.ndarray,
+        n_filled: int,
+        purpose: int,
+        step: int,
+        uniforms: np.ndarray | None,
+    ) -> None:
         starting = purpose == _network.PURPOSES["start"]  # each run by itself
         _network.advance(
-            self.groups.signs, self.groups.columns, self._position, self._n_heads,
-            self.beta, self._gain, self.epsilon, self.n_sites, self.sizes, self.keys, step, purpose,
-            1 if self._pairs is None or starting else 2, self._pairs == "independent",
-            self._spins and not starting, uniforms,
-            self.attention, memory, n_filled, self.phase,
-            n_steps, *record.kernel_arguments(), self._n_threads,
-        )  # fmt: skip
+            network=self.network,
+            beta=self.beta,
+            gain=self._gain,
+            epsilon=self.epsilon,
+            n_sites=self.n_sites,
+            sizes=self.sizes,
+            keys=self.keys,
+            step=step,
+            purpose=purpose,
+            n_coupled=1 if self._pairs is None or starting else 2,
+            independent=self._pairs == "independent",
+            explicit_spins=self._spins and not starting,
+            uniforms=uniforms,
+            attention=self.attention,
+            memory=memory,
+            n_filled=n_filled,
+            phase=self.phase,
+            n_steps=n_steps,
+            **record.kernel_arguments(),
+            n_threads=self._n_threads,
+        )
 
-    def window(self):
+    def window(self) -> Start:
         """Return the start that continues all runs exactly."""
         state = {"attention": self.attention.copy(), "memory": self.memory.copy()}
         return Start("network", {**state, "n_filled": self.n_filled, "phase": self.phase, "step": self.step})
 
-    def failed(self):
+    def failed(self) -> np.ndarray:
         """Return which runs have left the real numbers, (n_runs,) of bool."""
         return ~np.isfinite(self.attention).all(axis=1)
 
 
-def states_of(model, start, n_replicas):
+def states_of(model: SelfAttention, start: Start | list[State] | None, n_replicas: int) -> list[State] | Start:
     """Return what a batch of replicas begins from: its states, or the end of a network."""
     if isinstance(start, list):  # states already
         return start
@@ -218,8 +277,17 @@ def states_of(model, start, n_replicas):
 
 
 def replicas(
-    model, n_sites, n_replicas, seed, start=None, method="exact", fill="remainder", pairs=None, n_threads=None, point=0
-):
+    model: SelfAttention,
+    n_sites: float,
+    n_replicas: int,
+    seed: int,
+    start: Start | list[State] | None = None,
+    method: Method = "exact",
+    fill: Fill = "remainder",
+    pairs: Pairs | None = None,
+    n_threads: int | None = None,
+    point: int = 0,
+) -> NetworkBatch:
     """Return a batch of the replicas of one model, checked; with `pairs`, of so many pairs."""
     n_sites, n_replicas = sites(n_sites), whole("n_replicas", n_replicas, 1)
     one_of("method", method, METHODS)
@@ -231,11 +299,15 @@ def replicas(
     n_runs = n_replicas * (2 if pairs else 1)
     return NetworkBatch(
         model,
-        *(np.full(n_runs, getattr(model, name)) for name in ("beta", "gamma", "epsilon")),
-        np.tile(sizes, (n_runs, 1)),
-        np.repeat(keys(seed, [point], n_replicas), 2, axis=0) if pairs == "common" else keys(seed, [point], n_runs),
-        states_of(model, start, n_runs),
-        method,
-        pairs,
-        n_threads,
+        beta=np.full(n_runs, model.beta),
+        gamma=np.full(n_runs, model.gamma),
+        epsilon=np.full(n_runs, model.epsilon),
+        sizes=np.tile(sizes, (n_runs, 1)),
+        keys=np.repeat(keys(seed, [point], n_replicas), 2, axis=0)
+        if pairs == "common"
+        else keys(seed, [point], n_runs),
+        states=states_of(model, start, n_runs),
+        method=method,
+        pairs=pairs,
+        n_threads=n_threads,
     )

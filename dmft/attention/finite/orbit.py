@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..._util.checks import whole
+from ..model import SelfAttention
 from ..orbit import Orbit
 from ..records import RECORD_NAMES, Every, check_record
-from .batch import replicas
+from ..start import Start
+from .batch import Method, replicas
+from .sites import Fill
 from .tokens import Spins
 
 
@@ -35,20 +39,20 @@ class NetworkOrbit(Orbit):
 
 
 def network(
-    model,
-    n_steps,
+    model: SelfAttention,
+    n_steps: int,
     *,
-    n_sites,
-    n_transient=0,
-    n_replicas=1,
-    seed,
-    start=None,
-    method="exact",
-    fill="remainder",
-    record=RECORD_NAMES,
-    every=1,
-    n_threads=None,
-):
+    n_sites: float,
+    n_transient: int = 0,
+    n_replicas: int = 1,
+    seed: int,
+    start: Start | None = None,
+    method: Method = "exact",
+    fill: Fill = "remainder",
+    record: str | Sequence[str] = RECORD_NAMES,
+    every: int = 1,
+    n_threads: int | None = None,
+) -> NetworkOrbit:
     r"""Run a network of finitely many sites.
 
     Each site of the next token is up with probability :math:`(1 + \tanh \beta W^o_i \cdot A)/2`,

@@ -1,7 +1,0 @@
-/* The integrals on 256-bit registers. */
-#define WIDTH 4
-#include "_isa.h"
-#ifdef ISA_NAME
-#include "_integrals_map.h"
-#endif
-#include "_isa_end.h"

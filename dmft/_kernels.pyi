@@ -1,0 +1,36 @@
+"""Types of what Python uses of the attention kernels."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+OPENMP: bool
+COMPILER: str
+FLAGS: str
+LAWS: tuple[str, ...]
+MIXTURE: np.ndarray
+
+class Network:
+    n_heads: int
+    law: str
+
+    def __init__(
+        self, *, signs: ArrayLike, couplings: ArrayLike, position: ArrayLike, n_heads: int, law: str
+    ) -> None: ...
+    @property
+    def signs(self) -> np.ndarray: ...
+    @property
+    def couplings(self) -> np.ndarray: ...
+    @property
+    def position(self) -> np.ndarray: ...
+    @property
+    def n_context(self) -> int: ...
+    @property
+    def n_features(self) -> int: ...
+
+def simd_path(name: str | None = None) -> str: ...
+def simd_paths() -> list[str]: ...
+def block_size() -> int: ...
+def advance(**arguments: Any) -> None: ...
+def linearize(**arguments: Any) -> None: ...

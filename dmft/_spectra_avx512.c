@@ -1,7 +1,0 @@
-/* Spectra on 512-bit registers. */
-#define WIDTH 8
-#include "_isa.h"
-#ifdef ISA_NAME
-#include "_attention_spectra.h"
-#endif
-#include "_isa_end.h"

@@ -1,0 +1,146 @@
+/* A block of points: its arrays, and how they come from the caller's and go back.
+ *
+ * A block is GROUPS x WIDTH points. Every quantity is an array of vectors over those points, its
+ * last axis the group: two groups are worked on side by side where one alone would wait for its own
+ * divisions and exponentials. A source defines GROUPS before it includes anything (1 otherwise).
+ */
+#ifndef DMFT_BLOCK_H
+#define DMFT_BLOCK_H
+
+#ifndef GROUPS
+#define GROUPS 1
+#endif
+
+#include "../simd.h"
+#include "attention.h"
+
+#define EACH(g) for (int g = 0; g < GROUPS; g++)
+#define UNROLL _Pragma("GCC unroll 18")
+#define PANEL 6 /* so many tangents go side by side */
+#define SIZES const int M, const int L, const int H
+
+typedef vec pack[GROUPS];
+
+/* An array of one step and one group: of its own where its length is a small constant, so that it
+   may live in registers; else the block's. */
+#define SMALL 36
+#define TEMPORARY(name, length)                                                     \
+    vec name##_[SMALL], *const name = __builtin_constant_p(length) && (length) <= SMALL ? name##_ : (vec *)b->name
+
+/* From one tangent of the frame to the next. Tangents a multiple of 4096 bytes apart would fight for
+   the same places of the first cache. */
+#define PITCH(rows) ((rows) + ((rows) > 8))
+
+/* The arrays of a block, with their lengths; J is the number of classes (or of features,
+   for Gaussian ones) and K the number of tangents. */
+#define ARRAYS(X)                                                                   \
+    X(att, M)              /* A of the step before, then of this one */             \
+    X(ring, L * M)         /* the attention that made the token in each slot */     \
+    X(query, M)            /* m^q of the newest token ... */                        \
+    X(gain_query, M)       /* ... times gain */                                     \
+    X(key, L * M)          /* m^k ... */                                            \
+    X(value, L * M)        /* ... and m^v of the token in each slot */              \
+    X(weight, H * L)       /* softmax weights */                                    \
+    X(work, 5 * M)         /* scratch of the law of independent features */        \
+    X(x, J)                /* mean activity of a site of each class */              \
+    X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
+    X(row, N_RECORDS * M)  /* a row of each record */                               \
+    X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
+    X(frame, (K + 1) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
+    X(rise, J)             /* dx_j/dA_b of the newest token: of site classes, less s_jb, ... */ \
+    X(slope, M * M)        /* ... and of features of another law */                 \
+    X(dx, J)               /* one tangent of x ... */                               \
+    X(dquery, M * M)       /* ... and of m^q (M), or dm^q_a/dA_b (M, M) */          \
+    X(dkey, L * M * M)     /* likewise for the token in each slot */                \
+    X(dvalue, L * M * M)                                                            \
+    X(tilt, L * M)         /* v - A of every slot */                                \
+    X(dscore, M)           /* d(score of slot e) / dA_{e,b}, one slot and head */   \
+    X(pull, M * M)         /* gain^-1 dA_a / dm^q_c */                              \
+    X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
+    X(power, K + 1)        /* powers of two taken out of the tangents */            \
+    X(mark_power, K)       /* the same at the last strobe, ... */                   \
+    X(mark_log, K)         /* ... and the log of their length then */               \
+    X(sample, L * M)       /* one sample of the window or of the growth */          \
+    X(lost, K + 1)         /* steps whose stretch is below rounding */              \
+    X(inverse, K + 1)      /* inverse squared lengths of the tangents, ... */       \
+    X(removed, K + 1)      /* ... squared lengths of what was taken out of each, ... */ \
+    X(cross, K + 1)        /* ... and the dot product of two neighbours */          \
+    X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
+    X(along, 2)            /* ... and the dot product with the one after it */      \
+    X(largest, 2)          /* squared factor by which tangents of each side were multiplied at most */ \
+    X(oldest, M * M)       /* for invert_oldest: C, ... */                          \
+    X(basis, M * M)        /* ... orthogonal rows of it, ... */                     \
+    X(length, M)           /* ... the inverses of their squared lengths, ... */     \
+    X(part, M * M)         /* ... what was taken out of each for another, ... */    \
+    X(again, M)            /* ... the last bit of it, ... */                        \
+    X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
+    X(dual_power, 1)       /* power of two taken out of all dual tangents */
+
+typedef struct {
+    const Job *job;
+    int law, n_classes;                    /* constants where sizes are */
+    ptrdiff_t first;                       /* the block's first point */
+    pack beta, gain, semantic, positional; /* semantic = 1 - epsilon, positional = epsilon */
+#define POINTER(name, length) pack *name;
+    ARRAYS(POINTER)
+} Block;
+
+/* ---- between the caller's arrays (point first) and lanes ---- */
+
+/* Calls of their own, which are not shown the Block: what they cannot change, the compiler may keep
+   in registers. The last block repeats its last point, so every point sees the same instructions. */
+static __attribute__((noinline)) void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride,
+                                             pack to)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        to[g][i] = from[(p < job->n_points ? p : job->n_points - 1) * stride];
+    }
+}
+
+static __attribute__((noinline)) void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride,
+                                              const pack from)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p < job->n_points) to[p * stride] = from[g][i];
+    }
+}
+
+static __attribute__((noinline)) void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride,
+                                                   const pack more)
+{
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p < job->n_points) to[p * stride] += (int64_t)more[g][i];
+    }
+}
+
+INLINE void load(const Block *b, const double *from, ptrdiff_t stride, pack to)
+{
+    gather(b->job, b->first, from, stride, to);
+}
+
+INLINE void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
+{
+    scatter(b->job, b->first, to, stride, from);
+}
+
+/* Add whole numbers to the caller's counts. */
+INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more)
+{
+    scatter_more(b->job, b->first, to, stride, more);
+}
+
+/* Several of one kind side by side, so that none waits for itself: action(a, n) takes those of M from
+   a on, a number n that the compiler knows. */
+#define ABREAST ((WIDTH == 8 ? 8 : 4) / GROUPS)
+#define SIDE_BY_SIDE(M, action)                                                     \
+    do {                                                                            \
+        int a_ = 0;                                                                 \
+        for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
+        for (; a_ + ABREAST / 2 <= (M); a_ += ABREAST / 2) action(a_, ABREAST / 2); \
+        for (; a_ < (M); a_++) action(a_, 1);                                       \
+    } while (0)
+
+#endif

@@ -1,0 +1,195 @@
+/* The attention map for one block of points; equations as in reference.py and arXiv:2406.07247.
+ *
+ * The ring: slot s = phase holds what belongs to the token at that position, its
+ * attention A_{t-1}, m^k and m^v. A step overwrites one slot and sums over all of
+ * them in the order of the slots, so nothing is ever shifted.
+ *
+ * Functions are written for any sizes (M features, L context, H heads) and inlined
+ * with constants for the common ones (sizes.h), which lets the compiler unroll
+ * them and keep the vectors in registers.
+ */
+#ifndef DMFT_MAP_H
+#define DMFT_MAP_H
+
+#include "laws.h"
+
+/* sum_j G^role_{j,a} y_j added to m_a */
+INLINE void project_some(const int M, const Block *b, const double *coupling, const pack *y, pack *m, const int n)
+{
+    pack sum[ABREAST];
+    for (int a = 0; a < n; a++) EACH(g) sum[a][g] = m[a][g];
+    for (int j = 0; j < b->n_classes; j++)
+        for (int a = 0; a < n; a++) EACH(g) sum[a][g] = fma3(coupling[j * M + a], y[j][g], sum[a][g]);
+    for (int a = 0; a < n; a++) EACH(g) m[a][g] = sum[a][g];
+}
+
+INLINE void project(const int M, const Block *b, int role, const pack *y, pack *m)
+{
+    const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
+#define PROJECT(a, n) project_some(M, b, coupling + (a), y, m + (a), n)
+    SIDE_BY_SIDE(M, PROJECT);
+}
+
+INLINE void clear(const int n, pack *m)
+{
+    for (int i = 0; i < n; i++) EACH(g) m[i][g] = splat(0.0);
+}
+
+INLINE void copy(const int n, const pack *from, pack *to)
+{
+    for (int i = 0; i < n; i++) EACH(g) to[i][g] = from[i][g];
+}
+
+/* Eq. (6): the position's part, then (1 - epsilon) sum_j G^role_{j,a} x_j; b->x holds (1 - epsilon) x_j. */
+INLINE void overlap(SIZES, const Block *b, int role, int phase, pack *m)
+{
+    copy(M, b->place + (role * L + phase) * M, m);
+    project(M, b, role, b->x, m);
+}
+
+INLINE void overlaps(SIZES, const Block *b, int phase)
+{
+    overlap(M, L, H, b, QUERY, phase, b->query);
+    overlap(M, L, H, b, KEY, phase, b->key + phase * M);
+    overlap(M, L, H, b, VALUE, phase, b->value + phase * M);
+}
+
+INLINE void position_part(const int M, const Block *b, int role, int phase, pack *m)
+{
+    const double *position = b->job->position + ((ptrdiff_t)role * b->job->n_context + phase) * M;
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] = position[a] * b->positional[g];
+}
+
+/* ---- Eqs. (2), (3): softmax over the keys, attention from the values ---- */
+
+/* Over all slots in their order if `full`, else over the n newest. */
+#define SLOT(e) (full ? (e) : (phase - (e) + L) % L)
+
+INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
+{
+    const int width = M / H, n_keys = full ? L : n;
+    for (int a = 0; a < M; a++) EACH(g) b->gain_query[a][g] = b->query[a][g] * b->gain[g];
+    for (int h = 0; h < H; h++) {
+        pack *w = b->weight + h * L, top = {{0}}, sum = {{0}};
+        for (int e = 0; e < n_keys; e++) {
+            const int s = SLOT(e);
+            const pack *query = b->gain_query + h * width, *key = b->key + s * M + h * width;
+            EACH(g) {
+                vec score = query[0][g] * key[0][g];
+                for (int a = 1; a < width; a++) score = fma3(query[a][g], key[a][g], score);
+                w[s][g] = score;
+                top[g] = e ? vmax(top[g], score) : score;
+            }
+        }
+        for (int e = 0; e < n_keys; e++) {
+            const int s = SLOT(e);
+            EACH(g) {
+                w[s][g] = vexp(w[s][g] - top[g]);
+                sum[g] = e ? sum[g] + w[s][g] : w[s][g];
+            }
+        }
+        EACH(g) sum[g] = 1.0 / sum[g];
+        for (int a = h * width; a < (h + 1) * width; a++) EACH(g) {
+            vec mean = w[SLOT(0)][g] * b->value[SLOT(0) * M + a][g];
+            for (int e = 1; e < n_keys; e++) mean = fma3(w[SLOT(e)][g], b->value[SLOT(e) * M + a][g], mean);
+            b->att[a][g] = mean * sum[g];
+        }
+        for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
+    }
+}
+
+/* ---- records ---- */
+
+/* Which lanes record step t? `before` is A_{t-1}, b->att is A_t. */
+INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GROUPS])
+{
+    const Job *job = b->job;
+    if (job->section < 0) {
+        EACH(g) lanes[g] = splat(0.0) == 0.0;
+        return (job->clock + t) % job->every == 0;
+    }
+    int found = 0;
+    EACH(g) {
+        lanes[g] = (before[job->section][g] < 0.0) ^ (b->att[job->section][g] < 0.0);
+        found |= any(lanes[g]);
+    }
+    return found;
+}
+
+/* One row of every record, for the chosen lanes. A call of its own, and of copies: if the block's
+   arrays had addresses the compiler could not keep them in registers. */
+static __attribute__((noinline)) void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
+                                                 const pack *row)
+{
+    const int M = job->n_features;
+    EACH(g) for (int i = 0; i < WIDTH; i++) {
+        ptrdiff_t p = first + g * WIDTH + i;
+        if (p >= job->n_points || !lanes[g][i] || job->n_recorded[p] >= job->n_rows) continue;
+        ptrdiff_t at = (p * job->n_rows + job->n_recorded[p]++) * M;
+        for (int what = 0; what < N_RECORDS; what++)
+            for (int a = 0; job->record[what] && a < M; a++) job->record[what][at + a] = row[what * M + a][g][i];
+    }
+}
+
+INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
+{
+    ivec lanes[GROUPS];
+    if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
+    pack *row = b->row, *semantic = row + RECORD_SEMANTIC * M, *output = row + RECORD_OUTPUT * M;
+    clear(M, semantic);
+    project(M, b, OUTPUT, b->x, semantic);
+    position_part(M, b, OUTPUT, phase, output);
+    for (int a = 0; a < M; a++) EACH(g) output[a][g] += semantic[a][g];
+    copy(M, b->att, row + RECORD_ATTENTION * M);
+    copy(M, b->value + phase * M, row + RECORD_VALUE * M);
+    copy(M, b->query, row + RECORD_QUERY * M);
+    copy(M, b->key + phase * M, row + RECORD_KEY * M);
+    write_rows(b->job, b->first, lanes, b->row);
+}
+
+/* ---- state in and out ---- */
+
+INLINE void load_block(SIZES, Block *b)
+{
+    const Job *job = b->job;
+    load(b, job->beta, 1, b->beta);
+    load(b, job->gain, 1, b->gain);
+    load(b, job->epsilon, 1, b->positional);
+    EACH(g) b->semantic[g] = 1.0 - b->positional[g];
+    for (int role = 0; role < OUTPUT; role++)
+        for (int s = 0; s < L; s++) position_part(M, b, role, s, b->place + (role * L + s) * M);
+    for (int d = 0; d < job->n_filled; d++) {
+        const int s = (job->phase - d + L) % L;
+        for (int a = 0; a < M; a++) load(b, job->window + d * M + a, (ptrdiff_t)L * M, b->ring[s * M + a]);
+        if (d == 0) continue; /* the first step makes this row's overlaps */
+        activations(M, b, b->ring + s * M, 0);
+        overlaps(M, L, H, b, s);
+        if (job->preset && d == job->n_filled - 1)
+            for (int a = 0; a < M; a++) {
+                load(b, job->preset + a, 2 * M, b->key[s * M + a]);
+                load(b, job->preset + M + a, 2 * M, b->value[s * M + a]);
+            }
+    }
+    copy(M, b->ring + job->phase * M, b->att);
+}
+
+INLINE void store_window(SIZES, const Block *b, int n, int phase)
+{
+    for (int d = 0; d < n; d++) {
+        const pack *row = d ? b->ring + ((phase - d + L) % L) * M : b->att;
+        for (int a = 0; a < M; a++) store(b, b->job->window + d * M + a, (ptrdiff_t)L * M, row[a]);
+    }
+}
+
+/* ---- one run of the map ---- */
+
+INLINE void begin_step(SIZES, const Block *b, int phase, const int sloping)
+{
+    copy(M, b->att, b->ring + phase * M);
+    activations(M, b, b->att, sloping);
+    overlaps(M, L, H, b, phase);
+}
+
+#define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)
+
+#endif

@@ -1,0 +1,186 @@
+/* The kernel of orbits, with the leading exponent or without: one tangent, no matrix. Two groups at a
+ * time fill the waits for divisions and exponentials.
+ */
+#define GROUPS 2
+#include "map.h"
+#include "sizes.h"
+#include "tangent.h"
+
+INLINE void orbit(SIZES, Block *b, const int full)
+{
+    load_block(M, L, H, b);
+    int n = full ? L : b->job->n_filled, phase = b->job->phase;
+    ptrdiff_t until = b->job->until, n_sampled = 0;
+    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+        begin_step(M, L, H, b, phase, 0);
+        attend(M, L, H, b, full, n, phase);
+        record(M, b, t, phase);
+        if (full && strobe(b, &until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
+        if (!full && n < L) n++;
+    }
+    store_window(M, L, H, b, n, phase);
+}
+
+/* ---- the leading exponent ---- */
+
+/* dx_j = sum_b dx_j/dA_b delta_b */
+INLINE void class_tangents(const int M, const Block *b, const pack *delta, ptrdiff_t first, const int n)
+{
+    const double *sign = b->job->signs + first * M;
+    pack sum[ABREAST];
+    for (int j = 0; j < n; j++) EACH(g) sum[j][g] = sign[j * M] * delta[0][g];
+    for (int a = 1; a < M; a++)
+        for (int j = 0; j < n; j++) EACH(g) sum[j][g] = fma3(sign[j * M + a], delta[a][g], sum[j][g]);
+    for (int j = 0; j < n; j++) EACH(g) b->dx[first + j][g] = b->rise[first + j][g] * sum[j][g];
+}
+
+INLINE void tangent_activations(const int M, const Block *b, const pack *delta)
+{
+#define CLASS_TANGENTS(j, n) class_tangents(M, b, delta, j, n)
+    if (b->law == LAW_CLASSES) {
+        SIDE_BY_SIDE(b->n_classes, CLASS_TANGENTS);
+        return;
+    }
+    for (int j = 0; j < M; j++) EACH(g) {
+        vec sum = b->slope[j * M][g] * delta[0][g];
+        for (int a = 1; a < M; a++) sum = fma3(b->slope[j * M + a][g], delta[a][g], sum);
+        b->dx[j][g] = sum;
+    }
+}
+
+/* sum_r x_r y_r as four sums, which do not wait for one another. */
+INLINE vec dot(const ptrdiff_t rows, int g, const pack *x, const pack *y)
+{
+    vec sum[4];
+    for (int k = 0; k < 4; k++) sum[k] = splat(0.0);
+    ptrdiff_t r = 0;
+    for (; r + 4 <= rows; r += 4)
+        for (int k = 0; k < 4; k++) sum[k] = fma3(x[r + k][g], y[r + k][g], sum[k]);
+    for (; r < rows; r++) sum[0] = fma3(x[r][g], y[r][g], sum[0]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+INLINE void tangent_overlaps(const int M, const Block *b, int phase)
+{
+    tangent_activations(M, b, b->frame + phase * M);
+    clear(M, b->dquery);
+    clear(M, b->dkey + phase * M);
+    clear(M, b->dvalue + phase * M);
+    project(M, b, QUERY, b->dx, b->dquery);
+    project(M, b, KEY, b->dx, b->dkey + phase * M);
+    project(M, b, VALUE, b->dx, b->dvalue + phase * M);
+}
+
+INLINE void tangent_attend(SIZES, const Block *b, int phase)
+{
+    const int width = M / H, next = NEXT(phase);
+    clear(M, b->frame + next * M);
+    for (int a = 0; a < M; a++) EACH(g) b->dquery[a][g] *= b->gain[g];
+    for (int h = 0; h < H; h++) EACH(g) {
+        const int begin = h * width, end = begin + width;
+        for (int e = 0; e < L; e++) {
+            const pack *key = b->key + e * M, *dkey = b->dkey + e * M;
+            const pack *value = b->value + e * M, *dvalue = b->dvalue + e * M;
+            vec score = splat(0.0);
+            for (int a = begin; a < end; a++)
+                score = fma3(b->dquery[a][g], key[a][g], fma3(b->gain_query[a][g], dkey[a][g], score));
+            for (int a = begin; a < end; a++) {
+                vec move = fma3(value[a][g] - b->att[a][g], score, dvalue[a][g]);
+                b->frame[next * M + a][g] = fma3(b->weight[h * L + e][g], move, b->frame[next * M + a][g]);
+            }
+        }
+    }
+}
+
+INLINE void rescale(SIZES, const Block *b)
+{
+    EACH(g) {
+        vec size = dot(L * M, g, b->frame, b->frame);
+        ivec order = binary_order(size);
+        vec factor = inverse_power(order);
+        for (int r = 0; r < L * M; r++) {
+            b->frame[r][g] *= factor;
+            b->dkey[r][g] *= factor;
+            b->dvalue[r][g] *= factor;
+        }
+        b->power[0][g] += __builtin_convertvector(order, vec);
+    }
+}
+
+INLINE void leading(SIZES, Block *b)
+{
+    load_block(M, L, H, b);
+    load_frame(M, L, H, b, 1);
+    int phase = b->job->phase;
+    ptrdiff_t until = b->job->until, n_sampled = 0;
+    for (int s = 0; s < L; s++) {
+        activations(M, b, b->ring + s * M, 1);
+        tangent_overlaps(M, b, s);
+    }
+    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+        begin_step(M, L, H, b, phase, 1);
+        tangent_overlaps(M, b, phase);
+        attend(M, L, H, b, 1, L, phase);
+        tangent_attend(M, L, H, b, phase);
+        /* By the phase, not by t: a run in pieces must give the bits of one run. */
+        if (phase % 4 == 0) rescale(M, L, H, b);
+        record(M, b, t, phase);
+        if (strobe(b, &until)) {
+            rescale(M, L, H, b); /* by a power of two: it changes no digit */
+            sample_window(M, L, H, b, n_sampled, NEXT(phase));
+            sample_growth(M, L, H, b, n_sampled++, 1);
+        }
+    }
+    store_window(M, L, H, b, L, phase);
+    store_frame(M, L, H, b, 1, phase);
+}
+
+/* ---- the kernel ---- */
+
+#define ORBIT(...) BUILT_FUNCTION(orbit, 1, orbit(M, L, H, &b, 1), __VA_ARGS__)
+#define LEADING(...) BUILT_FUNCTION(leading, 1, leading(M, L, H, &b), __VA_ARGS__)
+BUILT_SIZES(ORBIT)
+BUILT_SIZES(LEADING)
+#define ORBIT_ITEM(...) BUILT_ITEM(orbit, __VA_ARGS__)
+#define LEADING_ITEM(...) BUILT_ITEM(leading, __VA_ARGS__)
+static const Built built_orbits[] = {BUILT_SIZES(ORBIT_ITEM){0}};
+static const Built built_leading[] = {BUILT_SIZES(LEADING_ITEM){0}};
+
+static void run_any(const Job *job, ptrdiff_t first, void *scratch)
+{
+    const int M = job->n_features, L = job->n_context, H = job->n_heads;
+    Block b = any_block(job, first, scratch);
+    if (job->n_tangents) leading(M, L, H, &b);
+    else if (job->n_filled == L) orbit(M, L, H, &b, 1);
+    else orbit(M, L, H, &b, 0);
+}
+
+/* Take a block whose windows are full through a job. */
+static void run_full(const Job *job, ptrdiff_t first, void *scratch)
+{
+    void (*built)(const Job *, ptrdiff_t) = built_for(job, job->n_tangents ? built_leading : built_orbits);
+    if (built) built(job, first);
+    else run_any(job, first, scratch);
+}
+
+static void run(const Job *whole, ptrdiff_t block, void *scratch)
+{
+    const ptrdiff_t first = block * GROUPS * WIDTH;
+    Job rest = *whole;
+    if (rest.n_filled < rest.n_context) {
+        /* The context grows in a run's first steps only: not worth a code of its own for each size. */
+        Job growing = rest;
+        const int n = rest.n_context - rest.n_filled;
+        growing.n_steps = n < rest.n_steps ? n : rest.n_steps;
+        run_any(&growing, first, scratch);
+        rest.n_steps -= growing.n_steps;
+        rest.n_filled += (int)growing.n_steps;
+        rest.phase = (int)((rest.phase + growing.n_steps) % rest.n_context);
+        rest.clock += growing.n_steps;
+    }
+    if (rest.n_steps > 0) run_full(&rest, first, scratch);
+    leave_wide_registers();
+}
+
+extern const Kernel ISA(dmft_orbits);
+const Kernel ISA(dmft_orbits) = {GROUPS * WIDTH, scratch_size, run};

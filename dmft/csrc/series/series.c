@@ -1,0 +1,193 @@
+/* Statistics of series that come in chunks: one point at a time, a chunk (n_samples, n_channels) in
+ * C order, each sample used once and in its turn, so that how a series is cut changes no bit. What is
+ * kept of a point does not grow with the series. Used by dmft/dynamics/streaming.py; over whole series: series.py.
+ */
+#include <string.h>
+
+#include "series.h"
+
+#include "../simd.h" /* compiled once: vexp has the same bits on every machine */
+
+/* ---- weighted averages over the first l, 2l, 4l ... samples, all at once ----
+ *
+ * The weight exp(-1 / t(1-t)) at t = (n + 1/2) / 2^j l is below 1e-12 of its peak where t < 1/32,
+ * and left out there: so sample n counts in N_LEVELS averages, and that of 2^j l samples may take the
+ * place of that of 2^(j - N_LEVELS) l. A last one is over the second half of the current 2^j l. The
+ * bump is smooth, so l need not be whole.
+ */
+enum { N_LEVELS = N_SUMS - 1, LATE = N_LEVELS };
+
+static double bump(double t) { return t < 1.0 ? vexp(splat(-1.0 / (t * (1.0 - t))))[0] : 0.0; }
+
+/* The weights of sample n, and which average is complete with it (-1: none; else the slot of its j). */
+int dmft_birkhoff_weights(int64_t n, double length, double *weight)
+{
+    int top = 0;
+    double end = length; /* of the smallest window that holds sample n */
+    for (; end <= (double)n; end *= 2.0) top++;
+    memset(weight, 0, N_SUMS * sizeof *weight);
+    for (int k = 0; k < N_LEVELS; k++) {
+        const double t = ((double)n + 0.5) / (end * (1 << k));
+        if (t >= 1.0 / (1 << N_LEVELS)) weight[(top + k) % N_LEVELS] = bump(t);
+    }
+    if (top > 0) {
+        const double t = ((double)n + 0.5 - 0.5 * end) / (0.5 * end);
+        weight[LATE] = t > 0.0 ? bump(t) : 0.0;
+    }
+    return (double)(n + 1) >= end ? top % N_LEVELS : -1;
+}
+
+/* Add samples to all the sums of `width` channels, at most 4, whose sums stay in registers. A weight of
+   zero is no weight: what it would meet may be infinite. */
+INLINE void add_weighted_some(const int width, ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x,
+                              const double *weight, double *sums)
+{
+    double total[N_SUMS][4];
+    for (int k = 0; k < N_SUMS; k++)
+        for (int i = 0; i < width; i++) total[k][i] = sums[k * n_channels + i];
+    for (ptrdiff_t s = 0; s < n_samples; s++)
+        for (int k = 0; k < N_SUMS; k++)
+            if (weight[s * N_SUMS + k] != 0.0)
+                for (int i = 0; i < width; i++) total[k][i] += weight[s * N_SUMS + k] * x[s * n_channels + i];
+    for (int k = 0; k < N_SUMS; k++)
+        for (int i = 0; i < width; i++) sums[k * n_channels + i] = total[k][i];
+}
+
+static void add_weighted(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight, double *sums)
+{
+    ptrdiff_t left = n_channels;
+    for (; left >= 4; left -= 4, x += 4, sums += 4) add_weighted_some(4, n_samples, n_channels, x, weight, sums);
+    for (; left > 0; left--, x++, sums++) add_weighted_some(1, n_samples, n_channels, x, weight, sums);
+}
+
+/* sums: (N_SUMS, n_channels); average: (3, n_channels), over the whole, the first and the second
+   half of the last window that was complete. norm: (n_samples, N_SUMS), the sums of the weights. */
+void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
+                       const double *norm, const int *done, double *sums, double *average)
+{
+    for (ptrdiff_t begin = 0, end; begin < n_samples; begin = end) {
+        for (end = begin; end < n_samples && done[end] < 0;) end++;
+        const int complete = end < n_samples;
+        end += complete; /* the sample that completes an average is its last */
+        add_weighted(end - begin, n_channels, x + begin * n_channels, weight + begin * N_SUMS, sums);
+        if (!complete) break;
+        const int which = done[end - 1];
+        const double *total = norm + (end - 1) * N_SUMS;
+        double *sum = sums + which * n_channels, *late = sums + LATE * n_channels;
+        for (ptrdiff_t c = 0; c < n_channels; c++) {
+            average[n_channels + c] = average[c];
+            average[c] = sum[c] / total[which];
+            average[2 * n_channels + c] = late[c] / total[LATE];
+            sum[c] = late[c] = 0.0;
+        }
+    }
+}
+
+/* ---- sums over batches of equal length, merged in pairs when there is no room for more ---- */
+
+void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
+                      int64_t room, double *sums)
+{
+    for (ptrdiff_t s = 0; s < n_samples; s++, n++, x += n_channels) {
+        if (n == room * length) {
+            for (int64_t i = 0; i < room / 2; i++)
+                for (ptrdiff_t c = 0; c < n_channels; c++)
+                    sums[i * n_channels + c] = sums[2 * i * n_channels + c] + sums[(2 * i + 1) * n_channels + c];
+            memset(sums + room / 2 * n_channels, 0, room / 2 * n_channels * sizeof *sums);
+            length *= 2;
+        }
+        double *sum = sums + n / length * n_channels;
+        for (ptrdiff_t c = 0; c < n_channels; c++) sum[c] += x[c];
+    }
+}
+
+/* ---- extremes; NaN is passed over ---- */
+
+void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high)
+{
+    for (ptrdiff_t s = 0; s < n_samples; s++, x += n_channels)
+        for (ptrdiff_t c = 0; c < n_channels; c++) {
+            if (x[c] < low[c]) low[c] = x[c];
+            if (x[c] > high[c]) high[c] = x[c];
+        }
+}
+
+/* ---- histogram: bins of [low, high), one more below and one above ---- */
+
+void dmft_histogram_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, ptrdiff_t n_bins,
+                        const double *low, const double *high, int64_t *count)
+{
+    for (ptrdiff_t s = 0; s < n_samples; s++, x += n_channels)
+        for (ptrdiff_t c = 0; c < n_channels; c++) {
+            const double place = (x[c] - low[c]) / (high[c] - low[c]) * (double)n_bins;
+            if (!(place == place)) continue;
+            const ptrdiff_t bin = place < 0.0 ? 0 : place >= (double)n_bins ? n_bins + 1 : 1 + (ptrdiff_t)place;
+            count[c * (n_bins + 2) + bin]++;
+        }
+}
+
+/* ---- returns to where the series began ---- */
+
+static int64_t common_divisor(int64_t a, int64_t b)
+{
+    while (b) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* The largest difference of a component from the reference, which is the first sample ever. A record
+   is a distance below all before; the last slot holds the latest where there is no room. Returns
+   closer than `radius` are counted, with the greatest common divisor of their times. */
+void dmft_returns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, ptrdiff_t room,
+                      double radius, double *reference, int64_t *time, double *distance, int64_t *n_records,
+                      int64_t *n_close, int64_t *divisor)
+{
+    for (ptrdiff_t s = 0; s < n_samples; s++, n++, x += n_channels) {
+        if (n == 0) {
+            memcpy(reference, x, n_channels * sizeof *x);
+            continue;
+        }
+        double farthest = 0.0;
+        for (ptrdiff_t c = 0; c < n_channels; c++) {
+            const double off = fabs(x[c] - reference[c]);
+            if (!(off <= farthest)) farthest = off; /* NaN stays */
+        }
+        if (farthest <= radius) {
+            ++*n_close;
+            *divisor = common_divisor(n, *divisor);
+        }
+        const ptrdiff_t last = (*n_records < room ? *n_records : room) - 1;
+        if (last >= 0 ? farthest < distance[last] : farthest == farthest) {
+            const ptrdiff_t slot = last + 1 < room ? last + 1 : last;
+            time[slot] = n;
+            distance[slot] = farthest;
+            ++*n_records;
+        }
+    }
+}
+
+/* ---- angles about a centre in a plane, and by how much they grow ---- */
+
+/* angle: the last one, NaN before the first sample; low and high: of the steps, NaN before the first.
+   Of the steps that differ by whole turns the one nearest to the middle of those so far is taken. */
+void dmft_turns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *centre,
+                    const double *plane, double *angle, double *low, double *high, double *steps)
+{
+    for (ptrdiff_t s = 0; s < n_samples; s++, x += n_channels) {
+        double across = 0.0, up = 0.0;
+        for (ptrdiff_t c = 0; c < n_channels; c++) {
+            across += plane[c] * (x[c] - centre[c]);
+            up += plane[n_channels + c] * (x[c] - centre[c]);
+        }
+        const double now = atan2(up, across) / (2.0 * M_PI);
+        double step = now - *angle;
+        step -= rint(step - (*low == *low ? 0.5 * (*low + *high) : 0.0));
+        if (!(*low <= step)) *low = step; /* NaN in the first sample */
+        if (!(*high >= step)) *high = step;
+        *angle = now;
+        steps[s] = step;
+    }
+}

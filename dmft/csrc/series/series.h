@@ -1,0 +1,24 @@
+/* What _series.pyx and the compiled statistics share; see series.c. */
+#ifndef DMFT_SERIES_H
+#define DMFT_SERIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { N_SUMS = 6 };
+
+int dmft_birkhoff_weights(int64_t n, double length, double *weight);
+void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
+                       const double *norm, const int *done, double *sums, double *average);
+void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
+                      int64_t room, double *sums);
+void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high);
+void dmft_histogram_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, ptrdiff_t n_bins,
+                        const double *low, const double *high, int64_t *count);
+void dmft_returns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, ptrdiff_t room,
+                      double radius, double *reference, int64_t *time, double *distance, int64_t *n_records,
+                      int64_t *n_close, int64_t *divisor);
+void dmft_turns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *centre,
+                    const double *plane, double *angle, double *low, double *high, double *steps);
+
+#endif
