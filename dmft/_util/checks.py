@@ -97,6 +97,15 @@ def within(name: str, array: np.ndarray, low: float, high: float) -> np.ndarray:
     return array
 
 
+def signs(name: str, value: ArrayLike, shape: Sequence[int | None] | None = None) -> np.ndarray:
+    """Return `value` as an array of doubles that are -1 or 1."""
+    array = finite(name, value, shape)
+    ok = abs(array) == 1
+    if not ok.all():
+        raise ValueError(f"{name} must be -1 or 1 each, got {first_bad(ok, array)}")
+    return array
+
+
 def number(name: str, value: ArrayLike, low: float = -np.inf, high: float = np.inf) -> float:
     """Return `value` as a finite float in [low, high]."""
     return float(within(name, finite(name, value, ()), low, high))

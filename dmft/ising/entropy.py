@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, one_of, within
+from .._util.checks import finite, one_of, signs, within
 
 if TYPE_CHECKING:
     from .model import KineticIsing
@@ -92,12 +92,9 @@ def ep_bound(
     >>> ep_bound(there, back)
     0.0
     """
-    before, after = (finite(name, x, (None, None)) for name, x in (("before", before), ("after", after)))
+    before, after = signs("before", before, (None, None)), signs("after", after, (None, None))
     if before.shape != after.shape or not before.size:
         raise ValueError(f"before and after must have one shape, not empty, got {before.shape} and {after.shape}")
-    for name, x in (("before", before), ("after", after)):
-        if not (abs(x) == 1).all():
-            raise ValueError(f"{name} must be -1 or 1 each, got {x[abs(x) != 1][0]!r}")
     one_of("estimator", estimator, ESTIMATORS)
     if weights is None:
         weights = np.ones(len(before))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, whole, within
+from .._util.checks import finite, signs, whole, within
 from .._util.readonly import read_only
 
 if TYPE_CHECKING:
@@ -172,11 +172,7 @@ def _covariance(name: str, C: np.ndarray) -> np.ndarray:
 
 def spin_state(name: str, value: ArrayLike, n_sites: int | None = None) -> np.ndarray:
     """Return a state of spins as doubles, checked."""
-    state = finite(name, value, (n_sites,))
-    if not (abs(state) == 1).all():
-        bad = state[abs(state) != 1][0]
-        raise ValueError(f"{name} must be -1 or 1 each, got {bad!r}")
-    return state
+    return signs(name, value, (n_sites,))
 
 
 def stack(moments: Sequence[Moments]) -> Moments:
