@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, with a checksum; netCDF4 written through h5py."""
+"""Write files so that they are complete or absent, with a checksum; write netCDF4 through h5py."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ import contextlib
 import hashlib
 import io
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._util.symbols import SYMBOLS
+from .._util.symbols import SYMBOLS, label
+
+if TYPE_CHECKING:
+    import h5py
+
+Variables = Mapping[str, tuple[tuple[str, ...], str, str]]  # names of the dimensions, unit, meaning
 
 
 class StoreError(Exception):
-    """A store that cannot be made, opened or continued; the message says what to do."""
+    """A store cannot be made, opened or continued; the message says what to do."""
 
 
 # -- whole files ----------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def whole_file(path):
-    """Give a path to write to; its file takes the place of `path` when the block ends well."""
+def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a path to write to, and rename its file to `path` when the block ends without an error."""
     path = Path(path)
     part = path.with_name(path.name + f".part{os.getpid()}")
     try:
@@ -41,8 +48,8 @@ def whole_file(path):
             os.close(folder)
 
 
-def write_whole(path, data):
-    """Write bytes to a file so that it is there whole or not at all."""
+def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write bytes to a file, which is then complete or, after an error, absent."""
     with whole_file(path) as part:
         part.write_bytes(data)
 
@@ -54,13 +61,13 @@ _SEAL = b"\ndmft-sha256 "
 _SEAL_SIZE = len(_SEAL) + 64
 
 
-def seal(data):
+def seal(data: bytes) -> bytes:
     """Return bytes with their checksum at the end."""
     return data + _SEAL + hashlib.sha256(data).hexdigest().encode()
 
 
-def damage(path):
-    """Say what is wrong with a sealed file, None if nothing is."""
+def damage(path: str | os.PathLike[str]) -> str | None:
+    """Return what is wrong with a sealed file, None if nothing is."""
     try:
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size - _SEAL_SIZE
@@ -80,8 +87,8 @@ def damage(path):
 # -- netCDF4 --------------------------------------------------------------------------------
 
 
-def open_file(path):
-    """Open an HDF5 file to read; StoreError if that cannot be done."""
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Open an HDF5 file to read; raise StoreError if that fails."""
     import h5py  # late: a user who stores nothing should not wait for it
 
     try:
@@ -90,7 +97,12 @@ def open_file(path):
         raise StoreError(f"{path} cannot be read, resume the run to compute it again: {error}") from error
 
 
-def netcdf(arrays, coordinates, attributes, variables):
+def netcdf(
+    arrays: Mapping[str, np.ndarray],
+    coordinates: Mapping[str, Any],
+    attributes: Mapping[str, str],
+    variables: Variables,
+) -> bytes:
     """Return the bytes of a netCDF4 file.
 
     Parameters
@@ -110,7 +122,7 @@ def netcdf(arrays, coordinates, attributes, variables):
     """
     buffer = io.BytesIO()
     with create(buffer, attributes) as file:
-        sizes = {}
+        sizes: dict[str, int] = {}
         for name, array in arrays.items():
             sizes.update(zip(variables[name][0], np.shape(array), strict=True))
         for name, size in sizes.items():
@@ -125,14 +137,15 @@ def netcdf(arrays, coordinates, attributes, variables):
     return buffer.getvalue()
 
 
-def npz(**arrays):
+def npz(**arrays: np.ndarray) -> bytes:
     """Return the bytes of a .npz file."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    by_name: dict[str, Any] = dict(arrays)
+    np.savez(buffer, **by_name)
     return buffer.getvalue()
 
 
-def create(target, attributes):
+def create(target: str | os.PathLike[str] | IO[bytes], attributes: Mapping[str, str]) -> h5py.File:
     """Open a new netCDF4 file, at a path or in a buffer."""
     import h5py
 
@@ -141,15 +154,17 @@ def create(target, attributes):
     return file
 
 
-def dimension(file, name, values, variables):
-    """Make a dimension of a netCDF4 file, with its coordinate."""
+def dimension(file: h5py.File, name: str, values: Any, variables: Variables) -> None:
+    """Add a dimension of a netCDF4 file, with its coordinate."""
     scale = file.create_dataset(name, data=_storable(np.asarray(values)))
     _describe(scale, name, variables)
     scale.make_scale(name)
 
 
-def variable(file, name, shape, dtype, variables, fill=None):
-    """Make a variable of a netCDF4 file whose dimensions are there; `fill` is its value where none is written."""
+def variable(
+    file: h5py.File, name: str, shape: tuple[int, ...], dtype: Any, variables: Variables, fill: Any = None
+) -> h5py.Dataset:
+    """Add a variable to a netCDF4 file whose dimensions are there; `fill` is its value where none is written."""
     import h5py
 
     # The strings of netCDF have each their own length, those of NumPy one.
@@ -162,22 +177,24 @@ def variable(file, name, shape, dtype, variables, fill=None):
     return data
 
 
-def _describe(dataset, name, variables):
+def _describe(dataset: h5py.Dataset, name: str, variables: Variables) -> None:
+    """Write unit, meaning and symbol of a variable to its attributes."""
     if name in variables:
         _, dataset.attrs["units"], dataset.attrs["long_name"] = variables[name]
     if name in SYMBOLS:
-        dataset.attrs["symbol"] = f"${SYMBOLS[name]}$"
+        dataset.attrs["symbol"] = label(name)
 
 
-def _storable(array):
+def _storable(array: np.ndarray) -> np.ndarray:
+    """Return text as Python strings, which HDF5 stores, other arrays as they are."""
     return array.astype(object) if array.dtype.kind == "U" else array
 
 
-def values(dataset, where=...):
-    """Return what a dataset holds, strings as those of NumPy."""
+def values(dataset: h5py.Dataset, where: Any = ...) -> np.ndarray:
+    """Return the array of a dataset, strings as those of NumPy."""
     return np.asarray(dataset.asstr()[where]).astype(str) if dataset.dtype.kind == "O" else dataset[where]
 
 
-def dims(dataset):
+def dims(dataset: h5py.Dataset) -> tuple[str, ...]:
     """Return the names of the dimensions of a variable."""
     return tuple(axis[0].name.strip("/") for axis in dataset.dims)

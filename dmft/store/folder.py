@@ -1,17 +1,21 @@
-"""The folder of a sweep: manifest, shards, log, failures."""
+"""The folder of a sweep on disk: its manifest, shards, log and failures."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 
 from .._version import VERSION
-from .files import StoreError, damage, dims, netcdf, open_file, seal, values, write_whole
+from .files import StoreError, Variables, damage, dims, netcdf, open_file, seal, values, write_whole
 from .lock import Lock, holder
 from .plain import digest, packed, unpacked
 from .provenance import DECISIVE, provenance
@@ -19,8 +23,36 @@ from .provenance import DECISIVE, provenance
 SCHEMA = 2
 
 
+class BlockTask(Protocol):
+    """What the store needs to know of a task: the number of its block, and the numbers of its points."""
+
+    @property
+    def number(self) -> int:
+        """Number of the block."""
+
+    @property
+    def index(self) -> np.ndarray:
+        """Numbers of the points."""
+
+
+class StoredJob(Protocol):
+    """What the store needs to know of a job: its arrays, see `dmft.sweeps.job.Job`."""
+
+    @property
+    def variables(self) -> Variables:
+        """Of each array the dimensions after the point, the unit, the meaning."""
+
+    @property
+    def labels(self) -> Mapping[str, Any]:
+        """The names along dimensions that have any."""
+
+    @property
+    def extras(self) -> Variables:
+        """Of arrays of a block as a whole the dimensions, the unit, the meaning."""
+
+
 class Store:
-    """A folder of results; made by :meth:`create`, :meth:`resume` or :meth:`open`.
+    """A folder of results; returned by :meth:`create`, :meth:`resume` or :meth:`open`.
 
     Attributes
     ----------
@@ -29,22 +61,24 @@ class Store:
         "schema", "spec" (all that determines the numbers), "hash" (of it), "n_points", "block"
         (points of a shard at most), "n_blocks" (shards of the finished store; None if that turns out on the way),
         "provenance".
-    made_by : dict
-        The provenance of the process that opened it, kept in each shard it writes.
+    made_by : dict or None
+        The provenance of the process that opened it, kept in each shard it writes; None if it was opened to read.
     """
 
-    def __init__(self, folder, manifest, lock=None):
+    def __init__(self, folder: str | os.PathLike[str], manifest: dict[str, Any], lock: Lock | None = None) -> None:
         self.folder = Path(folder)
         self.manifest = manifest
-        self.made_by = provenance() if lock else None
+        self.made_by: dict[str, str] | None = provenance() if lock else None
         self._lock = lock
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None}  # the lock stays with the process that took it
 
     @classmethod
-    def create(cls, folder, spec, n_points, block, n_blocks):
-        """Make a new store, to write in; refuse a folder that holds anything."""
+    def create(
+        cls, folder: str | os.PathLike[str], spec: Mapping[str, Any], n_points: int, block: int, n_blocks: int | None
+    ) -> Store:
+        """Create a new store, to write in; refuse a folder that holds anything."""
         folder = Path(folder)
         _refuse_unless_empty(folder)
         try:
@@ -74,7 +108,7 @@ class Store:
         return cls(folder, json.loads(json.dumps(manifest)), lock)
 
     @classmethod
-    def open(cls, folder):
+    def open(cls, folder: str | os.PathLike[str]) -> Store:
         """Open a store that exists, to read."""
         path = Path(folder) / "manifest.json"
         try:
@@ -93,7 +127,9 @@ class Store:
         return cls(folder, manifest)
 
     @classmethod
-    def resume(cls, folder, spec, n_points, block, n_blocks):
+    def resume(
+        cls, folder: str | os.PathLike[str], spec: Mapping[str, Any], n_points: int, block: int, n_blocks: int | None
+    ) -> Store:
         """Open a store to continue it; refuse one of another specification, listing differences.
 
         Shards that are damaged, and what a killed run left half-written, are removed; the log says so.
@@ -115,7 +151,8 @@ class Store:
             raise
         return store
 
-    def _clean(self):
+    def _clean(self) -> None:
+        """Remove damaged shards and what a killed run left half-written."""
         for part in (self.folder / "shards").glob("*.part*"):
             part.unlink()
         for block in self.done():
@@ -124,34 +161,34 @@ class Store:
                 self.log(f"block {block}: {self.path(block).name} is damaged, {problem}: computed again")
                 self.path(block).unlink()
 
-    def close(self):
-        """Give the folder free for other runs."""
+    def close(self) -> None:
+        """Release the lock, so that other runs can write in the folder."""
         if self._lock:
             self._lock.release()
             self._lock = None
 
     @property
-    def running(self):
+    def running(self) -> dict[str, Any] | None:
         """Which process writes in the folder, a dict with host, pid and since; None if none does."""
         return holder(self.folder / "lock")
 
     @property
-    def changes(self):
+    def changes(self) -> list[str]:
         """What differs from where the store was begun and may change the bits of results; a list of str."""
         here = self.made_by or provenance()
-        pick = [{name: made_by.get(name) for name in DECISIVE} for made_by in (self.manifest["provenance"], here)]
-        return list(differences(*pick))
+        then, now = ({name: made_by.get(name) for name in DECISIVE} for made_by in (self.manifest["provenance"], here))
+        return list(differences(then, now))
 
     # -- the log ------------------------------------------------------------------------------
 
-    def log(self, line):
+    def log(self, line: str) -> None:
         """Add a line to ``run.log``; a full disk must not hide what went wrong first."""
         stamp = datetime.now().astimezone().isoformat("T", "seconds")
         with contextlib.suppress(OSError), open(self.folder / "run.log", "a", encoding="utf-8") as file:
             file.write(f"{stamp} {line}\n")
 
-    def fail(self, block, reason):
-        """Keep why a block failed, until it is saved; None: it did not."""
+    def fail(self, block: int, reason: str | None) -> None:
+        """Write why a block failed; None removes the reason of an earlier failure."""
         path = self.folder / "failures" / f"{block:06d}.txt"
         with contextlib.suppress(OSError):
             if reason is None:
@@ -160,7 +197,7 @@ class Store:
                 path.parent.mkdir(exist_ok=True)
                 path.write_text(reason)
 
-    def failures(self):
+    def failures(self) -> dict[int, str]:
         """Return why blocks failed, a dict of int to str."""
         files = sorted((self.folder / "failures").glob("*.txt"))
         return {int(path.stem): path.read_text() for path in files if not self.path(int(path.stem)).exists()}
@@ -168,26 +205,26 @@ class Store:
     # -- shards -------------------------------------------------------------------------------
 
     @property
-    def n_blocks(self):
+    def n_blocks(self) -> int | None:
         """Number of shards of the finished store; None if that turns out on the way."""
         return self.manifest["n_blocks"]
 
-    def path(self, block):
+    def path(self, block: int) -> Path:
         """Return the file of a block."""
         return self.folder / "shards" / f"{block:06d}.h5"
 
-    def done(self):
+    def done(self) -> list[int]:
         """Return the blocks that are there, a sorted list of int."""
         if self.n_blocks is None:
             return sorted(int(path.stem) for path in (self.folder / "shards").glob("*.h5"))
         return [block for block in range(self.n_blocks) if self.path(block).exists()]
 
-    def save(self, task, arrays, job, seconds=0.0):
-        """Write the arrays of a block: whole, or not at all."""
-        variables = {name: (("point", *own), *about) for name, (own, *about) in job.variables.items()}
+    def save(self, task: BlockTask, arrays: Mapping[str, np.ndarray], job: StoredJob, seconds: float = 0.0) -> None:
+        """Write the arrays of a block to its file, which is complete or absent."""
+        variables = {name: (("point", *own), unit, meaning) for name, (own, unit, meaning) in job.variables.items()}
         variables |= job.extras
         coordinates = {"point": task.index, **job.labels}
-        made_by = {**self.made_by, "host": platform.node(), "seconds": round(seconds, 3)}
+        made_by = {**(self.made_by or {}), "host": platform.node(), "seconds": round(seconds, 3)}
         path = self.path(task.number)
         data = netcdf(arrays, coordinates, {"dmft_provenance": json.dumps(made_by)}, variables)
         try:
@@ -195,29 +232,29 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}; finished blocks are kept") from error
 
-    def read(self, block):
+    def read(self, block: int) -> dict[str, np.ndarray]:
         """Return all arrays of a block by name, those of its points and those of its own."""
         with open_file(self.path(block)) as file:
             return {name: values(data) for name, data in file.items() if not data.is_scale}
 
-    def index(self, block):
+    def index(self, block: int) -> np.ndarray:
         """Return the numbers of the points of a block."""
         with open_file(self.path(block)) as file:
             return file["point"][...]
 
-    def row(self, block, point):
+    def row(self, block: int, point: int) -> dict[str, np.ndarray]:
         """Return all arrays at one point of a block, a dict."""
         with open_file(self.path(block)) as file:
             place = int(np.flatnonzero(file["point"][...] == point)[0])
             return {name: values(file[name], place) for name in self._of_points(file)}
 
-    def check(self, block):
+    def check(self, block: int) -> None:
         """Raise StoreError if the file of a block is damaged."""
         problem = damage(self.path(block))
         if problem:
             raise StoreError(f"{self.path(block)} is damaged, {problem}; resume the run to compute it again")
 
-    def parts(self, name):
+    def parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield, of every block that is there, the numbers of its points and one array of them."""
         for block in self.done():
             with open_file(self.path(block)) as file:
@@ -225,7 +262,7 @@ class Store:
                     raise KeyError(name)
                 yield file["point"][...], values(file[name])
 
-    def variables(self):
+    def variables(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
         """Return what the files say of their variables: dimensions after the point, unit, meaning.
 
         Returns
@@ -238,25 +275,28 @@ class Store:
                 for name, data in ((name, file[name]) for name in self._of_points(file))
             }
 
-    def specification(self):
+    def specification(self) -> dict[str, Any]:
         """Return all that determines the numbers."""
         return unpacked(self.manifest["spec"])
 
-    def labels(self):
+    def labels(self) -> dict[str, np.ndarray]:
         """Return the names along dimensions that have any, a dict of arrays of str."""
         with self._first() as file:
             return {n: values(data) for n, data in (file or {}).items() if data.is_scale and data.dtype.kind == "O"}
 
     @staticmethod
-    def _of_points(file):
+    def _of_points(file: Mapping[str, Any] | None) -> list[str]:
+        """Return the names of the arrays of the points."""
         return [name for name, data in (file or {}).items() if not data.is_scale and dims(data)[0] == "point"]
 
-    def _first(self):
+    def _first(self) -> AbstractContextManager[Any]:
+        """Return the file of the first block that is there, else None, as a context."""
         done = self.done()
         return open_file(self.path(done[0])) if done else contextlib.nullcontext()
 
 
-def _refuse_unless_empty(folder):
+def _refuse_unless_empty(folder: Path) -> None:
+    """Raise if a folder holds anything."""
     if (folder / "manifest.json").exists():
         raise StoreError(f"{folder} already holds a sweep; give another folder, or resume it")
     if not folder.exists():
@@ -266,7 +306,7 @@ def _refuse_unless_empty(folder):
         raise StoreError(f"{folder} exists and is not an empty folder; give another one")
 
 
-def differences(theirs, ours, path=""):
+def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
     """Yield a line for every entry in which two nested dicts differ."""
     if isinstance(theirs, dict) and isinstance(ours, dict):
         for key in sorted({*theirs, *ours}):
@@ -275,6 +315,7 @@ def differences(theirs, ours, path=""):
         yield f"{path}: there {_short(theirs)}, here {_short(ours)}"
 
 
-def _short(value):
+def _short(value: Any) -> str:
+    """Return a value as JSON, cut after 60 characters."""
     text = "nothing" if value is None else json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -1,4 +1,4 @@
-"""One run at a time writes in a folder."""
+"""A lock on a folder, so that one run at a time writes in it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from .files import StoreError
 
+fcntl: ModuleType | None
 try:
     import fcntl
 except ImportError:  # not a POSIX system
@@ -18,22 +21,22 @@ except ImportError:  # not a POSIX system
 
 
 class Lock:
-    """The right to write in a folder; taken by :meth:`take`, given back by :meth:`release`.
+    """The lock of a folder; :meth:`take` it before writing, :meth:`release` it afterwards.
 
-    The system holds it for the process, so that it ends with the process however that ends. The
-    file ``lock`` in the folder says who has it. A file that a process on another machine left
-    behind is respected: whether that process still runs cannot be seen from here.
+    The operating system holds the lock for the process and releases it when the process ends, however that
+    happens. The file ``lock`` in the folder says which process has it. A file left behind by a process on
+    another machine counts as a lock: whether that process still runs cannot be known here.
 
     Parameters
     ----------
     folder : path-like
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder) / "lock"
-        self._file = None
+        self._file: int | None = None
 
-    def take(self):
+    def take(self) -> None:
         """Take the lock; StoreError if another process has it, or the folder cannot be written to."""
         while True:
             try:
@@ -66,8 +69,8 @@ class Lock:
             self._file = file
             return
 
-    def release(self):
-        """Give the lock back."""
+    def release(self) -> None:
+        """Release the lock, if it was taken."""
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
@@ -75,7 +78,7 @@ class Lock:
             self._file = None
 
 
-def holder(path):
+def holder(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return who wrote a lock file: its host, pid and time; None if nobody, or it cannot be read."""
     try:
         owner = json.loads(Path(path).read_text())
@@ -84,8 +87,8 @@ def holder(path):
     return owner if isinstance(owner, dict) and {"host", "pid", "since"} <= set(owner) else None
 
 
-def _flock(file):
-    """Lock an open file: True if that went well, False if another has it, None if there are no locks here."""
+def _flock(file: int) -> bool | None:
+    """Lock an open file; return True if that succeeded, False if another process has it, None without file locks."""
     if fcntl is None:
         return None
     try:
@@ -97,7 +100,8 @@ def _flock(file):
     return True
 
 
-def _alive(owner):
+def _alive(owner: dict[str, Any]) -> bool:
+    """Say whether a process runs on this machine."""
     if owner["host"] != platform.node():
         return False
     try:
@@ -109,7 +113,8 @@ def _alive(owner):
     return True
 
 
-def _is_at(file, path):
+def _is_at(file: int, path: Path) -> bool:
+    """Say whether an open file is the one at a path."""
     try:
         there = os.stat(path)
     except OSError:
@@ -118,5 +123,6 @@ def _is_at(file, path):
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def _who(owner):
+def _who(owner: dict[str, Any] | None) -> str:
+    """Return the owner of a lock in words."""
     return f" by process {owner['pid']} on {owner['host']} since {owner['since']}" if owner else ""

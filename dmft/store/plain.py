@@ -1,4 +1,4 @@
-"""Values as JSON can hold them, and back."""
+"""Convert values to what JSON can hold, and back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 LONG = 1_000  # entries above which an array is packed
 
 
-def packed(value):
+def packed(value: Any) -> Any:
     """Return a value with tuples and arrays as lists, and long arrays as compressed text."""
     if isinstance(value, Mapping):
         return {key: packed(item) for key, item in value.items()}
@@ -26,7 +27,7 @@ def packed(value):
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def unpacked(value):
+def unpacked(value: Any) -> Any:
     """Return a value whose long arrays were packed."""
     if isinstance(value, dict):
         if value.keys() == {"packed", "shape", "data"}:
@@ -36,6 +37,6 @@ def unpacked(value):
     return [unpacked(item) for item in value] if isinstance(value, list) else value
 
 
-def digest(value):
+def digest(value: Any) -> str:
     """Return a short hash of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What made some numbers."""
+"""The versions, compiler and machine that results were computed with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import platform
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from .. import _kernels
 from .._version import VERSION
 
 
-def provenance():
-    """Return what the numbers may depend on besides the specification, as a dict of strings."""
+def provenance() -> dict[str, str]:
+    """Return versions, compiler and machine, on which the numbers may depend besides the specification."""
     commit, changed = _commit()
     return {
         "version": VERSION,
@@ -36,12 +37,12 @@ def provenance():
 DECISIVE = ("version", "commit", "changed", "numpy", "compiler", "flags", "machine")
 
 
-def _commit():
-    """Commit of the source tree the package runs from, and whether it was changed since; else ''."""
+def _commit() -> tuple[str, str]:
+    """Return the commit of the source tree the package runs from and whether it was changed since, else ''."""
     folder = Path(__file__).resolve().parents[1]
     if not (folder.parent / ".git").exists():
         return "", ""
-    run = {"cwd": folder, "capture_output": True, "text": True, "check": True, "timeout": 10}
+    run: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True, "check": True, "timeout": 10}
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], **run).stdout.strip()
         changed = subprocess.run(["git", "status", "--porcelain", "-uno"], **run).stdout.strip()

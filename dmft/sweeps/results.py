@@ -143,7 +143,7 @@ class SweepResult:
         path : path-like
             Replaced if it exists; whole or absent.
         """
-        variables = {name: (self.dims + dims, *about) for name, (dims, *about) in self.variables.items()}
+        variables = {name: (self.dims + dims, unit, meaning) for name, (dims, unit, meaning) in self.variables.items()}
         attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
         if self.store is None:
             arrays = {name: self[name] for name in self.keys()}

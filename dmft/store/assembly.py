@@ -1,27 +1,34 @@
-"""Arrays of all blocks, put in the order of the points: in memory, or in one file."""
+"""Put the arrays of all blocks in the order of the points: in memory, or in one file."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from .files import create, dimension, open_file, values, variable, whole_file
+from .files import Variables, create, dimension, open_file, values, variable, whole_file
+
+if TYPE_CHECKING:
+    from .folder import Store
 
 PIECE = 2**28  # bytes of an array that are put in order at a time
 
 
-def put(array, n_points, index, part, first=0):
-    """Put the values of some points in their places of an array.
+def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.ndarray, first: int = 0) -> np.ndarray:
+    """Return an array with the values of some points in their places; it is changed unless it has to grow.
 
     Parameters
     ----------
     array : ndarray, shape (n_points, ...), or None
-        None: a new one, filled with what stands for nothing.
+        None: a new one, of missing values: NaN, 0 or empty text.
     n_points : int
         Length of a new one.
     index : ndarray of int, shape (n,)
         Numbers of the points; others than ``first .. first + n_points - 1`` are left out.
     part : ndarray, shape (n, ...)
-        May be wider or narrower than the array, which then grows, or keeps what stands for nothing.
+        May be wider or narrower than the array, which then grows, or keeps missing values.
     first : int, default=0
         Number of the first point of the array.
 
@@ -29,21 +36,30 @@ def put(array, n_points, index, part, first=0):
     -------
     ndarray
     """
-    nothing = np.nan if part.dtype.kind == "f" else "" if part.dtype.kind in "UO" else 0
+    missing = np.nan if part.dtype.kind == "f" else "" if part.dtype.kind in "UO" else 0
     part = part.astype(object) if part.dtype.kind == "U" else part
     shape = part.shape[1:] if array is None else tuple(map(max, array.shape[1:], part.shape[1:]))
     if array is None or shape != array.shape[1:]:
-        wider = np.full((n_points, *shape), nothing, dtype=part.dtype)
+        wider = np.full((n_points, *shape), missing, dtype=part.dtype)
         if array is not None:
             wider[(slice(None), *map(slice, array.shape[1:]))] = array
         array = wider
     inside = (index >= first) & (index < first + n_points)
-    array[(index[inside] - first, *map(slice, part.shape[1:]))] = part[inside]
+    place: tuple[Any, ...] = (index[inside] - first, *map(slice, part.shape[1:]))
+    array[place] = part[inside]
     return array
 
 
-def merge(store, path, axes, dims, attributes, variables, labels):
-    """Put all shards of a store into one netCDF4 file, a piece of one array at a time.
+def merge(
+    store: Store,
+    path: str | os.PathLike[str],
+    axes: Mapping[str, np.ndarray],
+    dims: Sequence[str],
+    attributes: Mapping[str, str],
+    variables: Variables,
+    labels: Mapping[str, np.ndarray],
+) -> None:
+    """Write all shards of a store to one netCDF4 file, a piece of one array at a time.
 
     Parameters
     ----------
@@ -65,7 +81,8 @@ def merge(store, path, axes, dims, attributes, variables, labels):
     shape = tuple(len(axes[name]) for name in dims)
     with whole_file(path) as part, create(part, attributes) as file:
         sizes = dict(zip(dims, shape, strict=True))
-        shapes, ranges = {}, []
+        shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        ranges = []
         for block in store.done():
             with open_file(store.path(block)) as shard:
                 index = shard["point"][...]
@@ -91,5 +108,5 @@ def merge(store, path, axes, dims, attributes, variables, labels):
                     if highest >= first and lowest < first + n_points:
                         with open_file(store.path(block)) as shard:
                             array = put(array, n_points, shard["point"][...], values(shard[name]), first)
-                array = put(array, n_points, np.arange(0), np.empty((0, *own), array.dtype))
+                array = put(array, n_points, np.arange(0), np.empty((0, *own), dtype))
                 data[top : top + n_rows] = array.reshape(n_rows, *shape[1:], *own)
