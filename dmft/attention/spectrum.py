@@ -201,7 +201,7 @@ def log_determinant(
     logs: list[np.ndarray] = []
     for done in range(0, n_samples, 4_096):
         before = batch.window.copy()
-        windows = batch.strobe(min(4_096, n_samples - done))[0].reshape(-1, *batch.shape)
+        windows = np.asarray(batch.strobe(min(4_096, n_samples - done))[0]).reshape(-1, *batch.shape)
         # The attentions in their order; then the window before every step.
         rows = np.concatenate([before[0, ::-1], windows[:, ::-1].reshape(-1, model.n_features)])
         seen = np.lib.stride_tricks.sliding_window_view(rows, model.n_context, axis=0)[:-1].transpose(0, 2, 1)[:, ::-1]

@@ -25,12 +25,9 @@ class System(abc.ABC):
     ----------
     phase : int
         Position of the next step in the period of the map.
-    n_lost : ndarray of int, shape (n_points, n_tangents)
-        In how many steps a tangent's stretch was below rounding. Only orbits with tangents have it.
     """
 
     phase: int = 0
-    n_lost: Any = None
 
     # ---- what a system must say and do ----
 
@@ -43,6 +40,11 @@ class System(abc.ABC):
     @abc.abstractmethod
     def size(self) -> int:
         """Length of a sampled state."""
+
+    @property
+    @abc.abstractmethod
+    def n_lost(self) -> np.ndarray:
+        """In how many steps a tangent's stretch was below rounding, (n_points, n_tangents); n_tangents may be 0."""
 
     @abc.abstractmethod
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
@@ -172,7 +174,7 @@ class Map(System):
         self.step, self.jacobian, self.observe = step, jacobian, observe
         self.state = np.array(state, dtype=float)
         self.parameters = tuple(np.asarray(values) for values in parameters)
-        self.frame: np.ndarray | None = None
+        self.frame = np.empty((len(self.state), self.state.shape[1], 0))  # no tangents yet
         self.qr_interval = 1
 
     @property
@@ -190,6 +192,11 @@ class Map(System):
         """Dimension of the map, whatever is observed of it."""
         return self.state.shape[1]
 
+    @property
+    def n_lost(self) -> np.ndarray:
+        """Zeros, (n_points, n_tangents): no stretch is ever lost, orthogonal factors keep them all."""
+        return np.zeros((self.n_points, self.frame.shape[2]), dtype=np.int64)
+
     def window_map(self) -> WindowMap | None:
         """Return the map as one of windows of a single state; None without the derivative or of observables alone."""
         if self.jacobian is None or self.observe is not None:
@@ -204,7 +211,6 @@ class Map(System):
         if self.jacobian is None:
             raise ValueError("jacobian must be given for tangents, got None")
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
-        self.n_lost = np.zeros((self.n_points, n_tangents), dtype=np.int64)
         self.qr_interval = qr_interval
 
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
@@ -219,9 +225,9 @@ class Map(System):
             for _ in range(n_steps):
                 self.state = self.step(self.state, *self.parameters)
             return None
-        if self.jacobian is None or self.frame is None:
-            raise ValueError("begin_tangents must come before a run with tangents")
-        growth = np.zeros(self.n_lost.shape)
+        if self.jacobian is None or not self.frame.shape[2]:
+            raise ValueError("tangents must be begun before a run with tangents, got none")
+        growth = np.zeros((self.n_points, self.frame.shape[2]))
         for t in range(1, n_steps + 1):
             self.frame = self.jacobian(self.state, *self.parameters) @ self.frame
             if t % self.qr_interval == 0 or t == n_steps:
@@ -260,6 +266,5 @@ class Map(System):
         some = copy.copy(self)
         some.state = self.state[points]
         some.parameters = tuple(values[points] for values in self.parameters)
-        if self.frame is not None:
-            some.frame, some.n_lost = self.frame[points], self.n_lost[points]
+        some.frame = self.frame[points]
         return some

@@ -44,6 +44,8 @@ def test_observables_and_failures():
     assert system.failed().tolist() == [False, True]
     with pytest.raises(ValueError, match="jacobian must be given for tangents"):
         system.begin_tangents(1)
+    with pytest.raises(ValueError, match="tangents must be begun"):
+        diagonal([[0.5, 0.5]]).strobe(1, tangents=True)
 
 
 def test_the_attention_map_is_a_system():
