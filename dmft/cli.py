@@ -141,6 +141,8 @@ def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> 
     The manifest alone says what to compute. Exit code 1 if any bit differs.
     """
     with _errors():
+        with _from_the_user():
+            threads = effective_threads(threads) if threads is not None else None
         found = recompute(folder, points, seed=seed, n_threads=threads)
         for point, names in found.differing.items():
             place = int(np.flatnonzero(found.index == point)[0])
@@ -194,7 +196,7 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
             made = authors.convert(authors.read_yaml(path, settings), checkpoint)
             notes = made.notes
             if made.weights is not None:
-                write_whole(beside, npz(**made.weights))
+                write_whole(beside, npz(**{str(role): array for role, array in made.weights.items()}))
             write_whole(to, made.text(path, beside).encode())
         click.echo("\n".join([f"wrote {to}", *("  " + note for note in notes)]))
 
@@ -239,8 +241,12 @@ def _draw(
     from . import figures
 
     figure = job.draw(result, feature, variable, findings)
-    to = to or folder / f"{job.picture(result)}.png"
-    figures.save(figure, to)
+    if to is None:
+        to = folder / f"{job.picture(result)}.png"
+        figures.save(figure, to)
+    else:
+        with _from_the_user():  # who may ask for a format that is not known
+            figures.save(figure, to)
     click.echo(f"drew {to}")
 
 

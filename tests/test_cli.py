@@ -247,6 +247,28 @@ def test_an_error_of_ours_shows_its_traceback(quick, tmp_path, monkeypatch, erro
     assert "70" in dmft_("run", "--help").output
 
 
+def test_what_the_user_can_mend_is_one_line(quick, tmp_path):
+    out = tmp_path / "out"
+    assert dmft_("run", quick, "--out", out, "--block", 4).exit_code == 0
+    dmft.store.Store.open(out).path(1).unlink()
+    for arguments, message in (
+        (("plot", out), "is not complete: the sweep has not finished; resume it"),
+        (("merge", out), "the sweep has not finished; resume it"),
+        (("run", quick, "--out", tmp_path / "b", "--block", 0), "block must be a whole number >= 1, got 0"),
+        (("run", quick, "--out", tmp_path / "b", "--threads", 0), "n_threads must be"),
+        (("verify", out, "--threads", 0), "n_threads must be"),
+    ):
+        done = dmft_(*arguments)
+        assert done.exit_code == 2, done.output
+        assert message in done.output
+        assert len(done.output.strip().splitlines()) == 1
+    assert dmft_("run", quick, "--out", out, "--resume").exit_code == 0
+    assert "--feature must be in 1..3, got 7" in dmft_("plot", out, "--feature", 7).output
+    done = dmft_("plot", out, "--to", tmp_path / "x.xyz")
+    assert done.exit_code == 2
+    assert "path must end in .png, .pdf or .svg" in done.output
+
+
 def test_a_missing_extra_is_one_line(quick, tmp_path, monkeypatch):
     def broken(*_):
         raise ImportError('figures need matplotlib; pip install "dmft[plot]"', name="matplotlib")

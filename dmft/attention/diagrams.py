@@ -134,11 +134,14 @@ def sweep(
 def family(starts: Sequence[Start], axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
     """Return the first of some starts, and axes with that of the seeds or indices in front."""
     starts = list(starts)
-    for name in ("seed", "index"):
-        if all(isinstance(one, Start) and name in one.arguments for one in starts):
-            kinds = {(one.kind, *(item for item in sorted(one.arguments.items()) if item[0] != name)) for one in starts}
-            if len(kinds) == 1:
-                return starts[0], {"start": [one.arguments[name] for one in starts], **axes}
+    first = starts[0] if starts and all(isinstance(one, Start) for one in starts) else None
+    if first is not None and first.family is not None:
+        name = first.family
+        alike = (
+            one.kind == first.kind and {**one.arguments, name: 0} == {**first.arguments, name: 0} for one in starts
+        )
+        if all(alike):
+            return first, {"start": [one.arguments[name] for one in starts], **axes}
     raise ValueError(f"start must be a Start, or several that differ in seed or index alone, got {starts!r}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 import msgspec
 import numpy as np
@@ -16,6 +16,8 @@ from . import start as starts
 from .axes import AXES, PARAMETERS
 from .diagrams import refined, sweep
 from .features import RECIPES, Features
+from .finite.batch import Method
+from .finite.sites import Fill
 from .finite.sweep_job import NetworkSweep
 from .following import following
 from .model import SelfAttention
@@ -125,8 +127,8 @@ class FiniteSection(Section):
     n_sites: int
     n_replicas: int = 1
     seed: int = 0
-    method: Literal["exact", "spins"] = "exact"
-    fill: Literal["remainder", "drawn"] = "remainder"
+    method: Method = "exact"
+    fill: Fill = "remainder"
     theory: bool = False
 
 

@@ -16,7 +16,7 @@ from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from . import pictures
 from .axes import AXES, PARAMETERS, SHARED
-from .basins import VARIABLES as JUDGED
+from .basins import VARIABLES as SETTLED
 from .basins import settled_arrays
 from .batch import Batch
 from .features import Features
@@ -51,7 +51,7 @@ def measure(
         tick(steps * size / work)
 
     if plan.attractor:
-        # First, so that what is recorded lies on what was judged.
+        # First, so that what is recorded lies on what the orbit settles on.
         n_left = plan.n_tangent_transient if plan.n_exponents else 0
         batch.advance(plan.n_transient - n_left, tick=done)
         found = settled_arrays(batch, plan.model, n_threads)
@@ -88,7 +88,7 @@ class AttentionSweep(Job):
         "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
         "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
         "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
-        **JUDGED,
+        **SETTLED,
         "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
         "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
     }
@@ -129,8 +129,8 @@ class AttentionSweep(Job):
         size = plan.model.n_context * model.n_features
         n_tangent = plan.n_steps + plan.n_tangent_transient if plan.n_exponents else 0
         plain = 2e-10 * (5 * n_classes * model.n_features + 2 * size + 50)
-        judged = 0.01 if plan.attractor else 0.0  # Newton's method for the most part
-        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + judged
+        settling = 0.01 if plan.attractor else 0.0  # Newton's method for the most part
+        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + settling
 
     def _plan(self, values: Mapping[str, Any]) -> Plan:
         """Return the plan of points with other values of axes that a block shares."""

@@ -13,3 +13,9 @@ class ConfigError(UserError):
 
 class PictureError(UserError):
     """A picture that cannot be drawn of a sweep; the message says what can."""
+
+
+class IncompleteError(UserError, KeyError):
+    """An array of a sweep that has not finished."""
+
+    __str__ = ValueError.__str__  # that of KeyError is a repr

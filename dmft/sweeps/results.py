@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from ..store import Store, merge, netcdf, put, write_whole
+from .errors import IncompleteError
 
 if TYPE_CHECKING:  # for hints alone
     from .grid import Task
@@ -107,7 +108,7 @@ class SweepResult:
             array = put(array, n_points, index, part)
             n_put += len(index)
         if n_put != n_points and not self.partial:
-            raise KeyError(
+            raise IncompleteError(
                 f"{name!r} is not complete: the sweep has not finished; resume it, or load it with partial=True"
             )
         assert array is not None  # a result has at least one block
@@ -142,6 +143,11 @@ class SweepResult:
         ----------
         path : path-like
             Replaced if it exists; whole or absent.
+
+        Raises
+        ------
+        IncompleteError
+            If a store is not finished.
         """
         variables = {name: (self.dims + dims, unit, meaning) for name, (dims, unit, meaning) in self.variables.items()}
         attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
@@ -149,7 +155,8 @@ class SweepResult:
             arrays = {name: self[name] for name in self.keys()}
             write_whole(path, netcdf(arrays, {**self.axes, **self.labels}, attributes, variables))
             return
-        self["status"]  # complete, or an error
+        if not self.complete:
+            raise IncompleteError("the sweep has not finished; resume it to merge it")
         attributes["dmft_manifest"] = json.dumps(self.store.manifest)
         attributes |= {f"dmft_{name}": text for name, text in self.store.manifest["provenance"].items()}
         merge(self.store, path, self.axes, self.dims, attributes, variables, self.labels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -21,8 +21,10 @@ from ..records import RECORDS, Every, check_record
 from ..start import Start, State
 from ..sweep_job import AttentionSweep, features_of
 from . import pictures
-from .batch import METHODS, MOST_SPINS, NetworkBatch
+from .batch import METHODS, MOST_SPINS, Method, NetworkBatch
 from .sites import FILLS, Fill, keys, site_groups, sites
+
+AnyBatch = TypeVar("AnyBatch", Batch, NetworkBatch)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ class NetworkSweep(Job):
     n_replicas: int = 1
     seed: int = 0
     start: Start = dataclasses.field(default_factory=lambda: Start.random(0))
-    method: str = "exact"
+    method: Method = "exact"
     fill: Fill = "remainder"
     record: tuple[str, ...] = ("attention",)
     n_rows: int | None = None
@@ -194,7 +196,9 @@ class NetworkSweep(Job):
         sizes = [groups.sizes(int(n_sites), self.fill, self.seed) for n_sites in points["n_sites"].tolist()]
         return NetworkBatch(
             self.model,
-            **{name: np.repeat(points[name], n) for name in PARAMETERS},
+            np.repeat(points["beta"], n),
+            np.repeat(points["gamma"], n),
+            np.repeat(points["epsilon"], n),
             sizes=np.repeat(sizes, n, axis=0),
             keys=keys(self.seed, index, n),
             states=self._states(points, n),
@@ -202,7 +206,7 @@ class NetworkSweep(Job):
             n_threads=n_threads,
         )
 
-    def _rows(self, batch: Batch | NetworkBatch, tick: Callable[[float], None] | None = None) -> tuple[int, Arrays]:
+    def _rows(self, batch: AnyBatch, tick: Callable[[float], None] | None = None) -> tuple[int, Arrays]:
         """Take a batch through the run; return how many rows it recorded, and the records by name."""
         assert self.n_rows is not None  # filled in by __post_init__
         rows = batch.new_record(self.record, self.n_rows, Every(self.every))
