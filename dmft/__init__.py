@@ -12,7 +12,7 @@ if _PathFinder.find_spec(f"{__name__}._kernels", __path__) is None:
 
 from ._util import aliases as _aliases
 from ._version import VERSION as __version__
-from .attention.basins import Attractor, Attractors, attractor, attractors, identify
+from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
 from .attention.diagrams import refine, sweep
 from .attention.features import Features
@@ -23,6 +23,7 @@ from .attention.finite.orbit import NetworkOrbit, network
 from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
+from .attention.labels import Attractor, Attractors
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
 from .attention.orbit import Orbit, trajectory

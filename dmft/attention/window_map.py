@@ -124,8 +124,9 @@ class AttentionSystem(Batch):
 
     def window_map(self) -> AttentionMap:
         """Return the same map at the same points."""
-        values = {"beta": self.beta, "gamma": self.gamma, "epsilon": self.epsilon}
-        return AttentionMap(self._model, n_threads=self.n_threads, **values)
+        return AttentionMap(
+            self._model, n_threads=self.n_threads, beta=self.beta, gamma=self.gamma, epsilon=self.epsilon
+        )
 
 
 def single_system(model: SelfAttention, start: Start | None = None, n_threads: int | None = None) -> AttentionSystem:

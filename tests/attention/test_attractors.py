@@ -5,8 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
-from dmft.attention.basins import distinct, settle
+from dmft.attention.basins import settle
 from dmft.attention.batch import Batch
+from dmft.attention.labels import distinct
 from dmft.dynamics.classify import Rules
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)

@@ -1,0 +1,163 @@
+"""Attractors of the attention map as values: what an orbit settled on, and what many starts lead to."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from ..dynamics.classify import ATTRACTOR_KINDS, Kind
+from ..dynamics.matching import group
+from ..dynamics.recurrence import Frequency
+from ..dynamics.series import SIGNIFICANT
+from .start import Start
+
+SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers of `Attractor.signature`
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Attractor:
+    r"""What an orbit settled on, how sure, and from what evidence.
+
+    Attributes
+    ----------
+    kind : {"cycle", "torus", "chaos", "undetermined", "lost"}
+        "lost": the orbit left the real numbers.
+    period : int
+        Smallest number of token steps after which a cycle repeats; 0 of anything else.
+    n_positive, n_zero : int
+        Exponents that are positive, and zero, beyond and within their errors. Two positive ones
+        make hyperchaos; the zeros of a torus are its dimension.
+    n_bands : int
+        Separate pieces of a torus or chaotic attractor, visited in turn every n_context steps.
+    exponents, stderr : ndarray, shape (n_exponents,)
+        Lyapunov exponents, descending, in nats per token step, and their standard errors: of a
+        cycle from its multipliers, of a torus from weighted Birkhoff averages, else from batch means.
+    rotations : tuple of Frequency
+        Of a torus: its independent frequencies, in turns every n_context * n_bands steps, with errors; as
+        many as it has dimensions, or fewer where no further one stands out.
+    reason : str
+        Why it is called so, in words.
+    evidence : dict of str to float
+        The numbers behind `reason`; "zero_one" is the 0-1 test, near 1 for chaos, else near 0.
+    n_steps : int
+        Token steps that were run after the transient.
+    moments, moments_error : ndarray, shape (n_features * (n_features + 3) // 2,)
+        Means over the attractor of :math:`A_a`, then of :math:`A_a A_b` for a <= b, and their errors:
+        where it lies.
+    orbit : ndarray, shape (period, n_features), or None
+        Attention along a cycle; row 0 is made in a step of phase 0.
+    states : ndarray, shape (n_samples, n_context, n_features)
+        Windows on it, one every n_context steps.
+    window : Start or None
+        Starts on it; None of what is lost.
+    """
+
+    kind: Kind
+    period: int
+    n_positive: int
+    n_zero: int
+    n_bands: int
+    exponents: np.ndarray
+    stderr: np.ndarray
+    rotations: tuple[Frequency, ...]
+    reason: str
+    evidence: Mapping[str, float]
+    n_steps: int
+    moments: np.ndarray
+    moments_error: np.ndarray
+    orbit: np.ndarray | None
+    states: np.ndarray
+    window: Start | None
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+    @property
+    def rotation(self) -> Frequency | None:
+        """The rotation number: the first of `rotations`, None of what is no torus."""
+        return self.rotations[0] if self.rotations else None
+
+    @property
+    def disputed(self) -> bool:
+        """Whether the 0-1 test for chaos, another road than exponents, says otherwise."""
+        return ("zero_one" in self.evidence) and (self.evidence["zero_one"] > 0.5) != (self.kind == "chaos")
+
+    @property
+    def name(self) -> str:
+        """What it is in a few words, as "cycle of period 28" or "chaos on 8 bands"."""
+        if self.kind == "cycle":
+            return f"cycle of period {self.period}"
+        if self.kind == "torus":
+            name = "torus" if self.n_zero == 1 else f"torus of dimension {self.n_zero}"
+        elif self.kind == "chaos":
+            name = "chaos" if self.n_positive == 1 else f"hyperchaos of order {self.n_positive}"
+        else:
+            return self.kind
+        return name if self.n_bands == 1 else f"{name} on {self.n_bands} bands"
+
+    def same(self, other: Attractor, sigma: float = SIGNIFICANT) -> bool:
+        """Return whether this is the attractor `other`: of the same signature, in the same place within errors."""
+        return not _grouped([self, other], sigma).any()
+
+    @property
+    def signature(self) -> tuple[int, int, int, int, int]:
+        """What it is, in numbers: kind, period, n_positive, n_zero, n_bands."""
+        return ATTRACTOR_KINDS.index(self.kind), self.period, self.n_positive, self.n_zero, self.n_bands
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Attractors:
+    """The attractors that many starts lead to.
+
+    Attributes
+    ----------
+    found : tuple of Attractor
+        Distinct ones, the one with the largest basin first.
+    index : ndarray of int, shape (n_starts,)
+        Which one of `found` each start leads to.
+    fraction, fraction_error : ndarray, shape (n_attractors,)
+        Part of the starts that lead to each, and its standard error: mean and standard deviation
+        of the share, were all shares equally likely before, :math:`(k+1)/(n+2)` and so on, so that
+        one found from all starts or from none has an error too.
+    """
+
+    found: tuple[Attractor, ...]
+    index: np.ndarray
+    fraction: np.ndarray
+    fraction_error: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.found)
+
+    def __iter__(self) -> Iterator[Attractor]:
+        return iter(self.found)
+
+    def __getitem__(self, i: int) -> Attractor:
+        return self.found[i]
+
+    def __str__(self) -> str:
+        rows = zip(self.fraction, self.fraction_error, self.found, strict=True)
+        return "\n".join(f"{fraction:6.1%} +- {error:.1%}  {one.name}" for fraction, error, one in rows)
+
+
+def _grouped(each: Sequence[Attractor], sigma: float = SIGNIFICANT) -> np.ndarray:
+    """Return which attractors are the same: equal numbers for equal ones; see `group`."""
+    signature = np.array([one.signature for one in each])
+    mean, error = (np.array([getattr(one, name) for one in each]) for name in ("moments", "moments_error"))
+    return group(signature, mean, error, sigma)
+
+
+def distinct(each: Sequence[Attractor]) -> Attractors:
+    """Gather what many starts settled on into `Attractors`."""
+    index = _grouped(each)
+    _, first, count = np.unique(index, return_index=True, return_counts=True)
+    order = np.argsort(-count, kind="stable")
+    n, k = len(each), count[order]
+    return Attractors(
+        found=tuple(each[first[i]] for i in order),
+        index=np.argsort(order)[index],
+        fraction=k / n,
+        fraction_error=np.sqrt((k + 1.0) * (n - k + 1.0) / (n + 3.0)) / (n + 2.0),
+    )
