@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.symbols import SYMBOLS, label
 
@@ -137,7 +138,7 @@ def netcdf(
     return buffer.getvalue()
 
 
-def npz(**arrays: np.ndarray) -> bytes:
+def npz(**arrays: ArrayLike) -> bytes:
     """Return the bytes of a .npz file."""
     buffer = io.BytesIO()
     by_name: dict[str, Any] = dict(arrays)
