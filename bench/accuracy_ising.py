@@ -12,8 +12,8 @@ import time
 import numpy as np
 
 from dmft.ising import AsymmetricSK, KineticIsing, MeanField, forward_errors, one_step_errors
+from dmft.ising.methods import METHODS
 
-METHODS = ("naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional")
 # Sites, beta, mean and spread of the couplings times N and sqrt(N), share of them that exists.
 ENSEMBLES = {
     "sk": (8, 1.1, 1.0, 0.1, 1.0),
