@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import number, whole
 from .features import Features
+
+Gamma = TypeVar("Gamma", float, np.ndarray)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class SelfAttention:
         return dataclasses.replace(self, **changes)
 
 
-def gain(gamma: float, n_features: int, n_heads: int) -> float:
+def gain(gamma: Gamma, n_features: int, n_heads: int) -> Gamma:
     """Return the factor of a head's query-key overlap in the softmax."""
     return gamma / math.sqrt(n_features / n_heads)
 

@@ -15,19 +15,19 @@ LAUNCHER: dict[str, int] = {
     "ini_token_idx": 0,
     "num_bifurcation_values": 701,
 }
-# No meaning here: how their pictures and folders were made.
-IDLE: dict[str, str] = {
+# Keys that have no meaning here, and why.
+UNUSED: dict[str, str] = {
     "filtering_range": "the 0-plane filter of their pictures; [run] section keeps sign changes instead",
     "save_not_plot": "results are always saved, and drawn too",
 }
 
 
 class ImportRefused(ValueError):
-    """A file of theirs that has no equal here; the message says why and what to do."""
+    """A file of the paper's code cannot be converted; the message says why and what to do."""
 
 
 def read_yaml(path: str | PathLike[str], settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Return a configuration of theirs as a dict, with some keys changed.
+    """Return a configuration of the paper's code as a dict, with some keys changed.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def read_yaml(path: str | PathLike[str], settings: Sequence[str] = ()) -> dict[s
 
 
 class Reader:
-    """A configuration that knows which of its keys were used."""
+    """A configuration, with a record of which keys were used, and notes."""
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = config
@@ -79,7 +79,7 @@ class Reader:
     def finish(self) -> None:
         """Note what was not used."""
         for key, value in self.config.items():
-            if key in IDLE:
-                self.notes.append(f"{key} = {value!r} has no meaning here: {IDLE[key]}")
+            if key in UNUSED:
+                self.notes.append(f"{key} = {value!r} has no meaning here: {UNUSED[key]}")
             elif key not in self.used:
                 self.notes.append(f"{key} = {value!r} is not used for this run, or not known: left out")

@@ -21,7 +21,7 @@ _N_ROWS = 2_000  # of the orbit that are kept, as in our examples
 def features_section(
     reader: Reader, n_features: int, n_sites: int, n_positions: int
 ) -> tuple[Section, Mapping[Role, np.ndarray] | None, Mapping[Role, np.ndarray]]:
-    """Return the section, weights to save beside it or None, and the vectors a token is made of."""
+    """Return the section ``[features]``; the weights to save beside it, or None; and all vectors that were drawn."""
     mode = reader.get("correlations_from_weights")
     if mode not in (0, 1, 2, 3):
         raise ImportRefused(
@@ -57,7 +57,7 @@ def features_section(
 
 
 def model_section(reader: Reader, n_context: int, n_features: int) -> tuple[Section, float, float]:
-    """Return the section, and what a value of their beta_o and beta_att is in our beta and gamma."""
+    """Return the section ``[model]``, and the factors of their beta_o and beta_att in our beta and gamma."""
     root = np.sqrt(n_features)
     output = {
         "N": 1.0,
@@ -94,7 +94,7 @@ def start_section(
     epsilon: float,
     checkpoint: str | PathLike[str] | None,
 ) -> tuple[Section, int]:
-    """Return the section, and how many rows of the window it fills."""
+    """Return the section ``[start]``, and how many rows of the window it fills."""
     role = reader.get("ini_token_from_w", 0)
     index = whole("ini_token_idx", reader.get("ini_token_idx", LAUNCHER["ini_token_idx"]))
     path = reader.get("chpt_path", "")
@@ -131,7 +131,7 @@ def start_section(
 
 
 def run_section(reader: Reader, n_filled: int) -> tuple[Section, bool]:
-    """Return the section, and whether points start from one another."""
+    """Return the section ``[run]``, and whether each point starts from the end of the one before."""
     last, first = reader.get("max_sim_steps"), reader.get("num_transient_steps")
     last, first = whole("max_sim_steps", last, 1), whole("num_transient_steps", first)
     if reader.get("save_non_transient", False):
@@ -165,7 +165,7 @@ def run_section(reader: Reader, n_filled: int) -> tuple[Section, bool]:
 
 
 def axes_section(reader: Reader, beta_scale: float, gamma_scale: float) -> Section:
-    """Return the section of what is swept."""
+    """Return the section ``[sweep]`` or ``[follow]``."""
 
     def values(low: Any, high: Any, num: Any, scale: float) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
 from ..start import Start, State
 from . import _network
-from .sites import ROLES_IN_ORDER, Fill, keys, site_groups, sites
+from .sites import ROLES_IN_ORDER, Fill, keys, number_of_sites, site_groups
 
 Method = Literal["exact", "spins"]
 Pairs = Literal["common", "independent"]
@@ -182,7 +182,7 @@ class NetworkBatch:
         self,
         n_steps: int,
         *,
-        record: NetworkRecord | None = None,
+        record: Record | None = None,
         uniforms: np.ndarray | None = None,
         tick: Callable[[int], object] | None = None,
     ) -> None:
@@ -201,8 +201,11 @@ class NetworkBatch:
         """
         record = record or self.new_record((), 1)
         if uniforms is not None:
-            order = np.argsort(self.groups.member, kind="stable")
-            uniforms = np.where(self.groups.sign[order] > 0, uniforms[:, order], 1.0 - uniforms[:, order])
+            member, sign = self.groups.member, self.groups.sign
+            if member is None or sign is None:
+                raise ValueError("uniforms must be None for features without vectors")
+            order = np.argsort(member, kind="stable")
+            uniforms = np.where(sign[order] > 0, uniforms[:, order], 1.0 - uniforms[:, order])
         cost = 1e-6 + (1e-9 * self.n_sites.max() if self._spins else 2e-7 * self.sizes.shape[1])
         piece = max(1, int(_PIECE / cost / self.n_points))
         for done in range(0, n_steps, piece):  # in pieces, so that Ctrl-C and progress get a word in
@@ -219,7 +222,7 @@ class NetworkBatch:
     def _call(
         self,
         n_steps: int,
-        record: NetworkRecord,
+        record: Record,
         memory: np.ndarray,
         n_filled: int,
         purpose: int,
@@ -278,7 +281,7 @@ def states_of(model: SelfAttention, start: Start | list[State] | None, n_replica
 
 def replicas(
     model: SelfAttention,
-    n_sites: float,
+    n_sites: int,
     n_replicas: int,
     seed: int,
     start: Start | list[State] | None = None,
@@ -289,7 +292,7 @@ def replicas(
     point: int = 0,
 ) -> NetworkBatch:
     """Return a batch of the replicas of one model, checked; with `pairs`, of so many pairs."""
-    n_sites, n_replicas = sites(n_sites), whole("n_replicas", n_replicas, 1)
+    n_sites, n_replicas = number_of_sites(n_sites), whole("n_replicas", n_replicas, 1)
     one_of("method", method, METHODS)
     if method == "spins" and n_sites > MOST_SPINS:
         raise ValueError(f"n_sites must be <= {MOST_SPINS:.0e} for explicit spins, got {n_sites}; use method='exact'")

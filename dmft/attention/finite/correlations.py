@@ -12,7 +12,7 @@ from ..model import SelfAttention
 from ..orbit import Orbit
 from ..records import Every
 from ..start import Start
-from .batch import replicas, states_of
+from .batch import replicas
 from .orbit import NetworkOrbit
 from .sites import Fill, site_groups
 from .tokens import Spins
@@ -145,7 +145,7 @@ def distance(
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_pairs = whole("n_pairs", n_pairs, 1)
     one_of("noise", noise, NOISES)
-    states = [states_of(model, start, 1)[0] for start in _two_starts(starts)]
+    states = [start.state(model) for start in _two_starts(starts)]
     kinds = {(len(state.attention), state.phase, state.preset is None) for state in states}
     if len(kinds) > 1:
         raise ValueError(f"starts must have the same number of rows and phase, got {starts!r}")

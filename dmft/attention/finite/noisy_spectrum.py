@@ -1,4 +1,4 @@
-"""Lyapunov exponents of finite networks: how two that share their noise come apart."""
+"""Lyapunov exponents of finite networks: the growth of the distance between two that share their noise."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def noisy_lyapunov(
 
     the derivative of the mean and that of the spread. Products of the Jacobians with this slope along a
     noisy orbit have the exponents. They tend to those of `lyapunov` as N grows wherever the
-    attractor is stable against noise, and differ where noise mixes attractors or wakes chaotic transients.
+    attractor is stable against noise, and differ where noise mixes attractors or excites chaotic transients.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def noisy_lyapunov(
     n_sites, seed, start, n_threads
         As for `network`.
     n_tangent_transient : int, default=100
-        The last steps of the transient, in which the tangents turn into place.
+        The last steps of the transient, in which the tangents converge to their directions.
     n_exponents : int, default=1
         How many, from the largest down; at most ``n_context * n_features``.
     n_replicas : int, default=8

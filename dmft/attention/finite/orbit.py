@@ -42,7 +42,7 @@ def network(
     model: SelfAttention,
     n_steps: int,
     *,
-    n_sites: float,
+    n_sites: int,
     n_transient: int = 0,
     n_replicas: int = 1,
     seed: int,

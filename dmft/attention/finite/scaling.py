@@ -14,7 +14,7 @@ from ..model import SelfAttention, parameter
 from ..orbit import trajectory
 from ..start import Start
 from .batch import NetworkBatch, replicas
-from .sites import keys, site_groups, sites
+from .sites import keys, number_of_sites, site_groups
 
 _ROWS = 4e6  # doubles of a record at a time
 
@@ -121,12 +121,13 @@ def finite_size(
     >>> bool(abs(found.slope + 0.5) < 4 * found.slope_stderr)
     True
     """
-    sizes = [sites(n) for n in sizes]
+    sizes = [number_of_sites(n) for n in sizes]
     whole("n_replicas", n_replicas, 2)
     if len(sizes) < 2 or len(set(sizes)) < len(sizes):
         raise ValueError(f"sizes must be two or more different numbers of sites, got {sizes}")
     start = Start.random(0) if start is None else start
     theory = trajectory(model, n_steps, n_transient=n_transient, start=start, record="attention").attention
+    assert theory is not None  # recorded
     squares = []
     for i, n_sites in enumerate(sizes):
         # Every size is a point of its own: independent errors.
@@ -236,7 +237,7 @@ def smearing(
     """
     if len(axis) != 1 or not set(axis) <= {"beta", "gamma", "epsilon"}:
         raise ValueError(f"one of beta, gamma, epsilon must be given its values, got {sorted(axis)}")
-    (name, values), sizes = next(iter(axis.items())), [sites(n) for n in sizes]
+    (name, values), sizes = next(iter(axis.items())), [number_of_sites(n) for n in sizes]
     values = finite(name, values, (None,))
     whole("n_replicas", n_replicas, 2)
     L = model.n_context

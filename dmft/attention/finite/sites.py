@@ -94,7 +94,7 @@ class SiteGroups:
         >>> int(groups.sizes(10**15, fill="drawn", seed=3).sum())
         1000000000000000
         """
-        n_sites = sites(n_sites)
+        n_sites = number_of_sites(n_sites)
         one_of("fill", fill, FILLS)
         if fill == "remainder":
             quotas = [share * n_sites for share in self.shares]
@@ -170,7 +170,7 @@ def _grouped(
     return SiteGroups(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
 
 
-def sites(n_sites: int) -> int:
+def number_of_sites(n_sites: int) -> int:
     """Return a number of sites in its domain."""
     if whole("n_sites", n_sites, 1) > MOST_SITES:
         raise ValueError(f"n_sites must be <= {MOST_SITES:.0e}, got {n_sites}")

@@ -22,7 +22,7 @@ from ..start import Start, State
 from ..sweep_job import AttentionSweep, features_of
 from . import pictures
 from .batch import METHODS, MOST_SPINS, Method, NetworkBatch
-from .sites import FILLS, Fill, keys, site_groups, sites
+from .sites import FILLS, Fill, keys, number_of_sites, site_groups
 
 AnyBatch = TypeVar("AnyBatch", Batch, NetworkBatch)
 
@@ -98,7 +98,7 @@ class NetworkSweep(Job):
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        put(self, "n_sites", sites(self.n_sites))
+        put(self, "n_sites", number_of_sites(self.n_sites))
         for name, low in (("n_steps", 1), ("n_transient", 0), ("n_replicas", 1), ("every", 1)):
             put(self, name, whole(name, getattr(self, name), low))
         seed_of(self.seed, most=2**64 - 1)
@@ -127,10 +127,10 @@ class NetworkSweep(Job):
             self._infinite().check(name, value)
         elif value != int(value):
             raise ValueError(f"n_sites must be a whole number, got {float(value)!r}")
-        elif self.method == "spins" and sites(int(value)) > MOST_SPINS:
+        elif self.method == "spins" and number_of_sites(int(value)) > MOST_SPINS:
             raise ValueError(f"n_sites must be <= {MOST_SPINS:.0e} for explicit spins, got {int(value)}")
         else:
-            sites(int(value))
+            number_of_sites(int(value))
 
     def _infinite(self) -> AttentionSweep:
         plan = Plan(model=self.model, n_steps=self.n_steps, n_transient=self.n_transient, record=self.record)
