@@ -249,6 +249,15 @@ def identify(result: SweepResult) -> np.ndarray:
     ------
     ValueError
         If the sweep is not over `start` and one parameter, or has not the measure.
+
+    Examples
+    --------
+    >>> from dmft import Features, sweep
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> starts = [Start.random(seed) for seed in (0, 1)]
+    >>> how = {"n_steps": 4, "n_transient": 2_000, "measure": "attractor", "progress": False}
+    >>> identify(sweep(model, start=starts, beta=[0.9, 1.0], **how)).tolist()
+    [[0, 0], [0, 0]]
     """
     if "kind" not in result:
         raise ValueError(f"result must have the measure 'attractor', got {', '.join(result.keys())}")

@@ -150,7 +150,15 @@ def _grouped(each: Sequence[Attractor], sigma: float = SIGNIFICANT) -> np.ndarra
 
 
 def distinct(each: Sequence[Attractor]) -> Attractors:
-    """Gather what many starts settled on into `Attractors`."""
+    """Gather what many starts settled on into `Attractors`.
+
+    Examples
+    --------
+    >>> from dmft import Features, SelfAttention, attractor
+    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    >>> print(distinct([attractor(model)] * 9))
+    100.0% +- 8.3%  cycle of period 4
+    """
     index = _grouped(each)
     _, first, count = np.unique(index, return_index=True, return_counts=True)
     order = np.argsort(-count, kind="stable")

@@ -156,7 +156,14 @@ def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[Role, np.nda
 
 
 def position_period(model: SelfAttention) -> int:
-    """Return the period of what the position adds to the overlaps: a divisor of n_context."""
+    """Return the period of what the position adds to the overlaps: a divisor of n_context.
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> position_period(SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02))
+    4
+    """
     n_context = model.n_context
     table = np.stack([model.features.position_field(role, n_context) for role in ("query", "key", "value")])
     divisors = [n for n in range(1, n_context + 1) if n_context % n == 0]

@@ -34,7 +34,7 @@ def cycle_length(states: np.ndarray, tolerance: float = ARRIVED, throughout: boo
 
     Examples
     --------
-    >>> cycle_length(np.cos(2 * np.pi * np.arange(20)[:, None] / 4)), cycle_length(np.sqrt(np.arange(20.0))[:, None])
+    >>> cycle_length(np.cos(np.pi / 2 * np.arange(20)[:, None] + 0.3)), cycle_length(np.arange(20.0)[:, None])
     (4, 0)
     """
     if not throughout:

@@ -252,6 +252,20 @@ def trace(
     Returns
     -------
     Branch
+
+    Raises
+    ------
+    RuntimeError
+        If Newton's method does not converge from the orbit.
+
+    Examples
+    --------
+    The fixed point of x -> r - x^2 flips at r = 3/4:
+
+    >>> square = WindowMap(lambda window, phase, r: r[..., None] - window[..., 0, :] * window[..., 0, :], 1, 1, [0.5])
+    >>> (flip,) = trace(square, np.array([[0.36]]), 0.2, 1.0).special
+    >>> flip.kind, round(flip.value, 12)
+    ('flip', 0.75)
     """
     curve = Curve(system, orbit, high - low)
     only_value = np.append(np.zeros(orbit.size), 1.0)

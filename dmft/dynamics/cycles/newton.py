@@ -104,7 +104,15 @@ class Cycles:
 
 
 def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
-    """Return the window before each step of cycles (..., period, n_features)."""
+    """Return the window before each step of cycles (..., period, n_features).
+
+    Examples
+    --------
+    >>> windows_of(np.array([[1.0], [2.0], [3.0]]), 2)[..., 0]
+    array([[3., 2.],
+           [1., 3.],
+           [2., 1.]])
+    """
     period = orbit.shape[-2]
     rows = (np.arange(period)[:, None] - 1 - np.arange(n_context)) % period
     return orbit[..., rows, :]
@@ -132,6 +140,21 @@ def find_cycles(
     -------
     Cycles
         One entry for each point; none raises.
+
+    Raises
+    ------
+    ValueError
+        If a period is no multiple of the period of the phase.
+
+    Examples
+    --------
+    The logistic map has a stable 2-cycle at 3.2:
+
+    >>> from dmft.systems import Map
+    >>> logistic = Map(lambda x: 3.2 * x * (1 - x), [[0.5]], lambda x: (3.2 - 6.4 * x)[..., None])
+    >>> found = find_cycles(logistic.window_map(), np.array([[[0.5]]]), [2])
+    >>> found.period.tolist(), found.multipliers.real.round(9).tolist()
+    ([2], [[0.16]])
     """
     periods = np.broadcast_to(periods, system.n_points)
     bad = periods % system.phases != 0
