@@ -191,7 +191,7 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
                 raise Failure(f"{file} exists; choose another name with --to")
         if window:
             attention, phase, notes = authors.read_checkpoint(path)
-            write_whole(to, npz(attention=attention, phase=phase))
+            write_whole(to, npz(attention=attention, phase=np.array(phase)))
         else:
             made = authors.convert(authors.read_yaml(path, settings), checkpoint)
             notes = made.notes

@@ -182,6 +182,7 @@ def test_features_and_start_from_files(tmp_path):
 def test_doctor_says_what_is_there():
     done = dmft_("doctor")
     assert done.exit_code == 0
+    assert re.search(r"^compiler +[A-Za-z]", done.output, re.MULTILINE)  # its name, then its version
     for word in ("compiler", "SIMD path", "OpenMP", "MPI", dmft.__version__):
         assert word in done.output
 

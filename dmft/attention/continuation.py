@@ -1,4 +1,4 @@
-"""`follow`: attractors followed along a parameter."""
+"""`follow`, the function: its arguments, and the job that they describe."""
 
 from __future__ import annotations
 

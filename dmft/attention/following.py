@@ -1,4 +1,4 @@
-"""Attractor following: every point starts from the attractor of its neighbour."""
+"""The job of `follow`: every point starts from the attractor of its neighbour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a long computation is: a bar on a terminal, plain lines elsewhere."""
+"""Shows how far a long computation is: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 

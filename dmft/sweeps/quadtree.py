@@ -1,4 +1,4 @@
-"""Where to compute next on a grid of two parameters: cells whose known labels differ are split."""
+"""Says which points of a grid of two axes to compute next: cells whose known labels differ are split."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store is, how far it got, what went wrong and what made it, in words."""
+"""Describes a store in words: what it is, how far it got, what went wrong, what made it."""
 
 from __future__ import annotations
 

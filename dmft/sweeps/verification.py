@@ -1,4 +1,4 @@
-"""Trust in a store: points computed again from its manifest alone, and compared bit by bit."""
+"""Computes points of a store again, from its manifest alone, and compares all bits."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """Refined diagrams: the numbers of the full sweep where computed, its labels everywhere on a plain front."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -64,6 +66,14 @@ def test_a_store_is_continued_and_refused(tmp_path):
         dmft.refine(PAPER, coarse=4, store=tmp_path / "r", **AXES, **HOW)
     with pytest.raises(StoreError, match=r"refine\.coarse: there 4, here 2"):
         dmft.refine(PAPER, coarse=2, store=tmp_path / "r", resume=True, **AXES, **HOW)
+
+
+def test_blocks_and_an_executor():
+    with ThreadPoolExecutor(2) as pool:
+        result = dmft.refine(PAPER, coarse=4, block=9, executor=pool, **AXES, **HOW)
+    one = dmft.refine(PAPER, coarse=4, **AXES, **HOW)
+    for name in ARRAYS:
+        assert_array_equal(result[name], one[name])
 
 
 @pytest.mark.parametrize(
