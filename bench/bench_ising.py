@@ -159,7 +159,9 @@ def threads():
     v, out, rho = np.full((n, 1), 0.1), np.empty((n, n)), np.full((n, n), 0.3)
 
     def given(linear, k):
-        _integrals.given(m, v, J, linear, linear, m, 32.0, None, out, k)
+        _integrals.given(
+            g=m, v=v, rise=J, linear=linear, square=linear, mu=m, log_eps=32.0, mean=None, cov=out, n_threads=k
+        )
 
     loops = {
         "2^20 averages": lambda k: tanh_gauss(g, 1.0, n_threads=k),

@@ -1,7 +1,7 @@
 """The compiled loops behind plain arrays. Nothing is checked here: the doors are in Python.
 
-The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over blocks of points
-and holds the instruction set in use.
+The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over blocks of
+points and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid

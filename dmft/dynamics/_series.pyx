@@ -13,17 +13,12 @@ cdef extern from "series/series.h" nogil:
                            double *, double *)
     void dmft_batches_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *)
     void dmft_extremes_add(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
-    void dmft_histogram_add(Py_ssize_t, Py_ssize_t, const double *, Py_ssize_t, const double *, const double *,
-                            int64_t *)
-    void dmft_returns_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, Py_ssize_t, double, double *, int64_t *,
-                          double *, int64_t *, int64_t *, int64_t *)
-    void dmft_turns_add(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, double *, double *,
-                        double *, double *)
 
 BIRKHOFF_SUMS = N_SUMS
 
 
-def weights(int64_t first,               # index of the first sample
+def weights(*,
+            int64_t first,               # index of the first sample
             double length,               # of the shortest average, in samples
             double[::1] norm,            # INOUT (N_SUMS,): sums of the weights so far
             double[:, ::1] weight,       # OUT   (n_samples, N_SUMS)
@@ -40,7 +35,8 @@ def weights(int64_t first,               # index of the first sample
             norm[done[s]] = norm[N_SUMS - 1] = 0.0
 
 
-def birkhoff(const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
+def birkhoff(*,
+             const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
              const double[:, ::1] weight,     # IN    (n_samples, N_SUMS)
              const double[:, ::1] total,      # IN    (n_samples, N_SUMS)
              const int[::1] done,             # IN    (n_samples,)
@@ -54,7 +50,8 @@ def birkhoff(const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_ch
                           &sums[p, 0, 0], &average[p, 0, 0])
 
 
-def batches(const double[:, :, ::1] x,        # IN    (n_points, n_samples, n_channels)
+def batches(*,
+            const double[:, :, ::1] x,        # IN    (n_points, n_samples, n_channels)
             int64_t first,
             int64_t length,                   # samples in a batch, before this chunk
             double[:, :, ::1] sums,           # INOUT (n_points, room, n_channels)
@@ -65,7 +62,8 @@ def batches(const double[:, :, ::1] x,        # IN    (n_points, n_samples, n_ch
         dmft_batches_add(x.shape[1], x.shape[2], &x[p, 0, 0], first, length, sums.shape[1], &sums[p, 0, 0])
 
 
-def extremes(const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
+def extremes(*,
+             const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
              double[:, ::1] low,              # INOUT (n_points, n_channels)
              double[:, ::1] high,
              int n_threads):
@@ -73,47 +71,3 @@ def extremes(const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_ch
     cdef Py_ssize_t p
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
         dmft_extremes_add(x.shape[1], x.shape[2], &x[p, 0, 0], &low[p, 0], &high[p, 0])
-
-
-def histogram(const double[:, :, ::1] x,      # IN    (n_points, n_samples, n_channels)
-              const double[:, ::1] low,       # IN    (n_points, n_channels)
-              const double[:, ::1] high,
-              int64_t[:, :, ::1] count,       # INOUT (n_points, n_channels, n_bins + 2)
-              int n_threads):
-    """Add a chunk to the histograms."""
-    cdef Py_ssize_t p
-    for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_histogram_add(x.shape[1], x.shape[2], &x[p, 0, 0], count.shape[2] - 2, &low[p, 0], &high[p, 0],
-                           &count[p, 0, 0])
-
-
-def returns(const double[:, :, ::1] x,        # IN    (n_points, n_samples, n_channels)
-            int64_t first,
-            const double[::1] radius,         # IN    (n_points,)
-            double[:, ::1] reference,         # INOUT (n_points, n_channels)
-            int64_t[:, ::1] time,             # INOUT (n_points, room)
-            double[:, ::1] distance,          # INOUT (n_points, room)
-            int64_t[::1] n_records,           # INOUT (n_points,)
-            int64_t[::1] n_close,             # INOUT (n_points,)
-            int64_t[::1] divisor,             # INOUT (n_points,)
-            int n_threads):
-    """Add a chunk to the records of closest return."""
-    cdef Py_ssize_t p
-    for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_returns_add(x.shape[1], x.shape[2], &x[p, 0, 0], first, time.shape[1], radius[p], &reference[p, 0],
-                         &time[p, 0], &distance[p, 0], &n_records[p], &n_close[p], &divisor[p])
-
-
-def turns(const double[:, :, ::1] x,          # IN    (n_points, n_samples, n_channels)
-          const double[:, ::1] centre,        # IN    (n_points, n_channels)
-          const double[:, :, ::1] plane,      # IN    (n_points, 2, n_channels)
-          double[::1] angle,                  # INOUT (n_points,)
-          double[::1] low,                    # INOUT (n_points,)
-          double[::1] high,                   # INOUT (n_points,)
-          double[:, ::1] steps,               # OUT   (n_points, n_samples)
-          int n_threads):
-    """Steps of the angle about the centre, in turns; NaN for the first sample ever."""
-    cdef Py_ssize_t p
-    for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_turns_add(x.shape[1], x.shape[2], &x[p, 0, 0], &centre[p, 0], &plane[p, 0, 0], &angle[p], &low[p],
-                       &high[p], &steps[p, 0])

@@ -98,7 +98,15 @@ class WeightedAverages(Statistic):
         n = chunk.shape[1]
         weights = _weights if n <= 1024 else _weights.__wrapped__  # not to keep much
         weight, total, done, self._norm = weights(self.n_samples, n, self.length, self._norm)
-        _series.birkhoff(chunk, weight, total, done, self._sums, self._average, self._n_threads)
+        _series.birkhoff(
+            x=chunk,
+            weight=weight,
+            total=total,
+            done=done,
+            sums=self._sums,
+            average=self._average,
+            n_threads=self._n_threads,
+        )
 
     @property
     def n_averaged(self) -> int:
@@ -156,7 +164,7 @@ def _weights(
     """Return the weights of n samples, the sums of weights up to each, which averages each completes; the last sums."""
     weight, total = np.empty((2, n, _series.BIRKHOFF_SUMS))
     done, sums = np.empty(n, dtype=np.intc), np.array(norm)
-    _series.weights(first, length, sums, weight, total, done)
+    _series.weights(first=first, length=length, norm=sums, weight=weight, total=total, done=done)
     return weight, total, done, tuple(sums.tolist())
 
 
@@ -180,7 +188,7 @@ class BatchMeans(Statistic):
         self._sums = np.zeros((n_points, self._room, n_channels))
 
     def _add(self, chunk: np.ndarray) -> None:
-        _series.batches(chunk, self.n_samples, self.length, self._sums, self._n_threads)
+        _series.batches(x=chunk, first=self.n_samples, length=self.length, sums=self._sums, n_threads=self._n_threads)
         while self.n_samples + chunk.shape[1] > self._room * self.length:
             self.length *= 2
 
@@ -233,4 +241,4 @@ class Extremes(Statistic):
         self.high = np.full((n_points, n_channels), -np.inf)
 
     def _add(self, chunk: np.ndarray) -> None:
-        _series.extremes(chunk, self.low, self.high, self._n_threads)
+        _series.extremes(x=chunk, low=self.low, high=self.high, n_threads=self._n_threads)

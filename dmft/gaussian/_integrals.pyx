@@ -70,12 +70,13 @@ cdef inline double *_at(double[::1] array, Py_ssize_t i) noexcept:
     return NULL if array is None else &array[i]
 
 
-def averages(const double[::1] g,      # IN  (n,)
+def averages(*,
+             const double[::1] g,      # IN  (n,)
              const double[::1] v,      # IN  (n,) >= 0
-             double[::1] mean,         # OUT (n,) or None, as the others
-             double[::1] slope,
-             double[::1] bend,
-             double[::1] log2cosh,
+             double[::1] mean=None,    # OUT (n,) or None, as the others
+             double[::1] slope=None,
+             double[::1] bend=None,
+             double[::1] log2cosh=None,
              int n_threads):
     """Average tanh, its first and second derivative and log 2cosh over Gaussians."""
     cdef const Integrals *active = _active
@@ -95,7 +96,8 @@ def averages(const double[::1] g,      # IN  (n,)
                         c + first if c else NULL, d + first if d else NULL)
 
 
-def mean(const double[::1] g,          # IN  (n,)
+def mean(*,
+         const double[::1] g,          # IN  (n,)
          const double[::1] v,          # IN  (n,) >= 0
          double log_eps,
          double[::1] out,              # OUT (n,)
@@ -109,7 +111,8 @@ def mean(const double[::1] g,          # IN  (n,)
         active.mean(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first], log_eps, &out[first])
 
 
-def pair(const double[::1] g1,         # IN  (n,), as the others
+def pair(*,
+         const double[::1] g1,         # IN  (n,), as the others
          const double[::1] g2,
          const double[::1] v1,
          const double[::1] v2,
@@ -127,7 +130,8 @@ def pair(const double[::1] g1,         # IN  (n,), as the others
                     &v2[first], &rho[first], log_eps, &out[first])
 
 
-def fixed(const double[::1] a,         # IN  (n,)
+def fixed(*,
+          const double[::1] a,         # IN  (n,)
           const double[::1] v,         # IN  (n,) >= 0
           double[::1] out,             # OUT (n,)
           int n_threads):
@@ -141,7 +145,8 @@ def fixed(const double[::1] a,         # IN  (n,)
     return n_bad
 
 
-def hermite(const double[::1] g,           # IN  (n,)
+def hermite(*,
+            const double[::1] g,           # IN  (n,)
             const double[::1] v,           # IN  (n,)
             double[:, ::1] coefficient,    # OUT (HERMITE, n)
             double[:, ::1] rest,           # OUT (STAGES, n)
@@ -156,7 +161,8 @@ def hermite(const double[::1] g,           # IN  (n,)
                        &coefficient[0, 0], &rest[0, 0])
 
 
-def mehler(const double[:, ::1] coefficient,    # IN  (HERMITE, n)
+def mehler(*,
+           const double[:, ::1] coefficient,    # IN  (HERMITE, n)
            const double[:, ::1] rest,           # IN  (STAGES, n)
            const double[:, ::1] rho,            # IN  (n, n)
            double tol,
@@ -170,7 +176,8 @@ def mehler(const double[:, ::1] coefficient,    # IN  (HERMITE, n)
         active.mehler(i, n, &coefficient[0, 0], &rest[0, 0], &rho[i, 0], tol, &out[i, 0])
 
 
-def signs(const double[:, ::1] A,      # IN  (n_rows, n)
+def signs(*,
+          const double[:, ::1] A,      # IN  (n_rows, n)
           double log_eps,
           double[:, ::1] out,          # OUT (n_rows, n)
           int n_threads):
@@ -184,7 +191,8 @@ def signs(const double[:, ::1] A,      # IN  (n_rows, n)
         active.signs(n, &A[i, 0], log_eps, &out[i, 0], aligned + threadid() * n_work)
 
 
-def product(const double[::1] H,       # IN  (n_rows,)
+def product(*,
+            const double[::1] H,       # IN  (n_rows,)
             const double[:, :] a,      # IN  (n_rows, n), rows contiguous or one row repeated
             const double[:, :] m,      # IN  (n_rows, n), likewise
             double log_eps,
@@ -204,7 +212,8 @@ def product(const double[::1] H,       # IN  (n_rows,)
                        k + i * n if k else NULL, aligned + threadid() * n_work)
 
 
-def given(const double[::1] g,             # IN  (n,)
+def given(*,
+          const double[::1] g,             # IN  (n,)
           const double[:, ::1] v,          # IN  (n, n), or (n, 1): one for a row
           const double[:, ::1] rise,       # IN  (n, n)
           const double[:, ::1] linear,     # IN  (n, n) or None, as square

@@ -96,13 +96,11 @@ def tanh_gauss(
     within("variance", v, 0, np.inf)
     out = np.empty(v.shape)
     if n == 0:
-        _integrals.mean(field, v, _log_eps(tol), out, threads(n_threads))
+        _integrals.mean(g=field, v=v, log_eps=_log_eps(tol), out=out, n_threads=threads(n_threads))
         # The quadrature is off by rounding where nothing is to integrate.
         np.tanh(field, out=out, where=v == 0)
     else:
-        wanted: list[np.ndarray | None] = [None] * 4
-        wanted[n] = out
-        _integrals.averages(field, v, *wanted, threads(n_threads))
+        _integrals.averages(g=field, v=v, **{("mean", "slope", "bend")[n]: out}, n_threads=threads(n_threads))
     return out.reshape(shape)[()]
 
 
@@ -131,7 +129,7 @@ def log2cosh_gauss(g: ArrayLike, variance: ArrayLike, *, n_threads: int | None =
     (field, v), shape = _flat(g=g, variance=variance)
     within("variance", v, 0, np.inf)
     out = np.empty(v.shape)
-    _integrals.averages(field, v, None, None, None, out, threads(n_threads))
+    _integrals.averages(g=field, v=v, log2cosh=out, n_threads=threads(n_threads))
     return out.reshape(shape)[()]
 
 
@@ -176,7 +174,8 @@ def tanh_gauss_pair(
     within("v2", arrays[3], 0, MAX_PAIR_VARIANCE)
     within("rho", arrays[4], -1, 1)
     out = np.empty(arrays[0].shape)
-    _integrals.pair(*arrays, _log_eps(tol), out, threads(n_threads))
+    named = dict(zip(("g1", "g2", "v1", "v2", "rho"), arrays, strict=True))
+    _integrals.pair(**named, log_eps=_log_eps(tol), out=out, n_threads=threads(n_threads))
     return out.reshape(shape)[()]
 
 
@@ -221,12 +220,13 @@ def covariance(
 ) -> np.ndarray:
     """Write what :func:`tanh_gauss_covariance` returns to `out`, without checks, and return `out`."""
     coefficient, rest = (np.empty((n, g.size)) for n in (_integrals.HERMITE, _integrals.STAGES))
-    _integrals.hermite(g, v, coefficient, rest, n_threads)
-    _integrals.mehler(coefficient, rest, rho, tol, out, n_threads)
+    _integrals.hermite(g=g, v=v, coefficient=coefficient, rest=rest, n_threads=n_threads)
+    _integrals.mehler(coefficient=coefficient, rest=rest, rho=rho, tol=tol, out=out, n_threads=n_threads)
     if out.size and np.isnan(out.min()):
         i, k = np.nonzero(np.isnan(out))
         both = np.empty(i.size)
-        _integrals.pair(g[i], g[k], v[i], v[k], rho[i, k], _log_eps(tol), both, n_threads)
+        pairs = {"g1": g[i], "g2": g[k], "v1": v[i], "v2": v[k], "rho": rho[i, k]}
+        _integrals.pair(**pairs, log_eps=_log_eps(tol), out=both, n_threads=n_threads)
         out[i, k] = both - coefficient[0, i] * coefficient[0, k]
     return out
 
@@ -262,7 +262,7 @@ def tanh_fixed(a: ArrayLike, v: ArrayLike, *, n_threads: int | None = None) -> n
     (a, v), shape = _flat(a=a, v=v)
     within("v", v, 0, np.inf)
     out = np.empty(a.shape)
-    if _integrals.fixed(a, v, out, threads(n_threads)):
+    if _integrals.fixed(a=a, v=v, out=out, n_threads=threads(n_threads)):
         i = int(np.flatnonzero(np.isnan(out))[0])
         raise FloatingPointError(f"m = tanh(a - v m) did not settle at a = {a[i]!r}, v = {v[i]!r}")
     return out.reshape(shape)[()]
@@ -301,7 +301,7 @@ def tanh_signed_sum(A: ArrayLike, beta: float = 1.0, *, tol: float = 1e-12, n_th
     rows = number("beta", beta) * A.reshape(math.prod(A.shape[:-1]), A.shape[-1])
     out = np.empty(rows.shape)
     if rows.size:
-        _integrals.signs(rows, _log_eps(tol), out, threads(n_threads))
+        _integrals.signs(A=rows, log_eps=_log_eps(tol), out=out, n_threads=threads(n_threads))
     return out.reshape(A.shape)
 
 
@@ -357,7 +357,16 @@ def tanh_product_mean(
     mean, slope = np.empty(field.shape), np.empty(field.shape)
     out = np.empty(rows[0].shape) if secant else None
     if rows[0].size:
-        _integrals.product(field, *rows, _log_eps(tol), mean, slope, out, threads(n_threads))
+        _integrals.product(
+            H=field,
+            a=rows[0],
+            m=rows[1],
+            log_eps=_log_eps(tol),
+            mean=mean,
+            slope=slope,
+            secant=out,
+            n_threads=threads(n_threads),
+        )
     elif field.size:  # no signs at all
         mean, slope = np.tanh(field), 1 - np.tanh(field) ** 2
     return (

@@ -110,7 +110,18 @@ class Network:
         v_i - linear_il (s_l - mu_l) - square_il (s_l - mu_l)^2.
         """
         log_eps = 4 - np.log(self.tol)
-        _integrals.given(g, v, rise, linear, square, mu, log_eps, mean, rise, threads(self.n_threads))
+        _integrals.given(
+            g=g,
+            v=v,
+            rise=rise,
+            linear=linear,
+            square=square,
+            mu=mu,
+            log_eps=log_eps,
+            mean=mean,
+            cov=rise,
+            n_threads=threads(self.n_threads),
+        )
 
 
 def with_diagonal(C: np.ndarray, m: np.ndarray) -> np.ndarray:
@@ -199,7 +210,7 @@ def gaussian(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Array
         now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=n_threads)
         return now, with_diagonal(C_now, now), secant @ C
     now, slope = np.empty_like(g), np.empty_like(g)
-    _integrals.averages(g, v, now, slope, None, None, n_threads)
+    _integrals.averages(g=g, v=v, mean=now, slope=slope, n_threads=n_threads)
     D = net.J @ C
     D *= slope[:, None]
     return now, with_diagonal(C_now, now), D

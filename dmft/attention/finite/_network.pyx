@@ -93,7 +93,8 @@ def philox(const uint64_t[::1] counter,  # IN (4,)
     return np.array([w.word[0], w.word[1], w.word[2], w.word[3]], dtype=np.uint64)
 
 
-def binomial(double n, double p,
+def binomial(*,
+             double n, double p,
              const uint64_t[::1] key,     # IN  (2,)
              uint64_t item, int purpose,
              double[::1] out):            # OUT (n_draws,)

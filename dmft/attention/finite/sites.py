@@ -106,7 +106,7 @@ class SiteGroups:
         sizes, left, rest = np.zeros(len(self), dtype=np.int64), n_sites, Fraction(1)
         for j, share in enumerate(self.shares):  # each given those before it
             chance = float(share / rest) if rest else 1.0
-            _network.binomial(left, chance, key, j, _network.PURPOSES["sizes"], out)
+            _network.binomial(n=left, p=chance, key=key, item=j, purpose=_network.PURPOSES["sizes"], out=out)
             sizes[j] = left if j == len(self) - 1 else int(out[0])
             left, rest = left - int(sizes[j]), rest - share
         return sizes

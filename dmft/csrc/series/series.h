@@ -13,12 +13,5 @@ void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
 void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
                       int64_t room, double *sums);
 void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high);
-void dmft_histogram_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, ptrdiff_t n_bins,
-                        const double *low, const double *high, int64_t *count);
-void dmft_returns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, ptrdiff_t room,
-                      double radius, double *reference, int64_t *time, double *distance, int64_t *n_records,
-                      int64_t *n_close, int64_t *divisor);
-void dmft_turns_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *centre,
-                    const double *plane, double *angle, double *low, double *high, double *steps);
 
 #endif

@@ -40,7 +40,7 @@ def test_words_are_those_of_numpy():
 
 def draw(n, p, n_draws=100_000, seed=0):
     out = np.empty(n_draws)
-    _network.binomial(n, p, keys(seed, [0], 1)[0], 7, 0, out)
+    _network.binomial(n=n, p=p, key=keys(seed, [0], 1)[0], item=7, purpose=0, out=out)
     assert np.array_equal(out, np.floor(out))
     assert out.min() >= 0
     assert out.max() <= n
