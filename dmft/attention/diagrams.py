@@ -224,6 +224,6 @@ def refine(
 
 def refined(job: AttentionSweep, axes: Iterable[str], label: Label, coarse: int) -> Refinement:
     """Return the job of `refine`, its arguments checked."""
-    if label == "sign" and not job.plan.n_exponents and not job.plan.attractor:
+    if label == "sign" and not job.plan.n_exponents and "attractor" not in job.plan.after_transient:
         raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
     return Refinement(job, tuple(axes), label, coarse)

@@ -12,11 +12,11 @@ from .._util.checks import whole
 from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
 from ..dynamics.system import Tick
 from .batch import Batch
+from .measures import MEASURES
 from .model import SelfAttention
 from .records import Every, Record, SignChanges, check_record
 from .start import State
 
-MEASURES = ("orbit", "lyapunov", "attractor")
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
 
 
@@ -50,8 +50,8 @@ class Plan:
         How many running exponents to keep, with their errors.
     qr_interval : int, default=1
         Steps between two orthogonalisations.
-    attractor : bool, default=False
-        Whether to judge, after the transient, what the orbit settles on; see `dmft.attractor`.
+    after_transient : sequence of str, default=()
+        Measures that look at the orbit at the end of the transient, such as "attractor"; see `MEASURES`.
 
     Notes
     -----
@@ -70,7 +70,7 @@ class Plan:
     n_tangent_transient: int = None  # type: ignore[assignment] # None until __post_init__ takes the default
     n_history: int = 0
     qr_interval: int = 1
-    attractor: bool = False
+    after_transient: tuple[str, ...] = ()
 
     @classmethod
     def of_measures(cls, model: SelfAttention, measure: str | Sequence[str], **arguments: Any) -> Plan:
@@ -93,19 +93,20 @@ class Plan:
         >>> from dmft import Features
         >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
         >>> plan = Plan.of_measures(model, "lyapunov", n_steps=100, record=("attention", "query"))
-        >>> plan.record, plan.n_exponents, plan.attractor
-        ((), 12, False)
+        >>> plan.record, plan.n_exponents, plan.after_transient
+        ((), 12, ())
         """
         measures = (measure,) if isinstance(measure, str) else tuple(measure)
         unknown = [repr(name) for name in measures if name not in MEASURES]
         if unknown or not measures:
-            raise ValueError(f"measure must name some of {MEASURES}, got {unknown[0] if unknown else 'none'}")
+            names = tuple(MEASURES)
+            raise ValueError(f"measure must name some of {names}, got {unknown[0] if unknown else 'none'}")
         arguments = {"record": ("attention",), "n_exponents": None, **arguments}
-        if "orbit" not in measures:
-            arguments.update(record=(), n_rows=None, every=1, section=None)
-        if "lyapunov" not in measures:
-            arguments.update(n_exponents=0, n_history=0)
-        return cls(model=model, attractor="attractor" in measures, **arguments)
+        for name, measure_of_sweeps in MEASURES.items():
+            if name not in measures:
+                arguments.update(measure_of_sweeps.without)
+        after = tuple(name for name in MEASURES if name in measures and MEASURES[name].after_transient)
+        return cls(model=model, after_transient=after, **arguments)
 
     def __post_init__(self) -> None:
         def put(name: str, value: object) -> None:
@@ -124,6 +125,10 @@ class Plan:
         if self.n_history > self.n_steps:
             raise ValueError(f"n_history must be <= n_steps = {self.n_steps}, got {self.n_history}")
         put("record", check_record(self.record))
+        put("after_transient", tuple(self.after_transient))
+        for name in self.after_transient:
+            if name not in MEASURES or MEASURES[name].after_transient is None:
+                raise ValueError(f"after_transient must name measures of the transient's end, got {name!r}")
         if self.section is not None:
             put("section", whole("section", self.section, 0))
             if self.section >= self.model.n_features:

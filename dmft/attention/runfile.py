@@ -20,8 +20,9 @@ from .finite.batch import Method
 from .finite.sites import Fill
 from .finite.sweep_job import NetworkSweep
 from .following import following
+from .measures import MEASURES
 from .model import SelfAttention
-from .plan import MEASURES, Plan
+from .plan import Plan
 from .records import RECORDS
 from .start import REQUIRED, Start
 from .sweep_job import AttentionSweep

@@ -16,13 +16,11 @@ from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from . import pictures
 from .axes import AXES, PARAMETERS, SHARED
-from .basins import VARIABLES as SETTLED
-from .basins import settled_arrays
 from .batch import Batch
 from .features import Features
+from .measures import MEASURES
 from .model import SelfAttention, parameter
 from .plan import Plan
-from .records import RECORDS
 from .start import Start, State
 
 _BLOCK_SECONDS, _GRAIN_SECONDS = 10.0, 0.25  # of one core
@@ -50,11 +48,13 @@ def measure(
     def done(steps: float) -> None:
         tick(steps * size / work)
 
-    if plan.attractor:
+    if plan.after_transient:
         # First, so that what is recorded lies on what the orbit settles on.
         n_left = plan.n_tangent_transient if plan.n_exponents else 0
         batch.advance(plan.n_transient - n_left, tick=done)
-        found = settled_arrays(batch, plan.model, n_threads)
+        for name in plan.after_transient:
+            if (look := MEASURES[name].after_transient) is not None:
+                found |= look(batch, plan.model, n_threads)
         plan = dataclasses.replace(plan, n_transient=n_left, n_tangent_transient=n_left)
     return {**found, **plan.run(batch, done)}
 
@@ -82,15 +82,8 @@ class AttentionSweep(Job):
     variables: ClassVar[Variables] = {
         **{name: ((), "1", axis.meaning) for name, axis in AXES.items()},
         "status": ((), "1", "0: finished, 1: the orbit left the real numbers"),
-        "n_recorded": ((), "1", "rows of the orbit that are filled"),
-        **{name: (kind.dims, kind.unit, kind.meaning) for name, kind in RECORDS.items()},
         "window": (("context", "feature"), "1", "attention at the end, newest first"),
-        "n_lost": (("exponent",), "token step", "steps in which a stretch was below rounding"),
-        "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
-        "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
-        **SETTLED,
-        "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
-        "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
+        **{name: about for measure in MEASURES.values() for name, about in measure.variables.items()},
     }
 
     def __post_init__(self) -> None:
@@ -129,8 +122,8 @@ class AttentionSweep(Job):
         size = plan.model.n_context * model.n_features
         n_tangent = plan.n_steps + plan.n_tangent_transient if plan.n_exponents else 0
         plain = 2e-10 * (5 * n_classes * model.n_features + 2 * size + 50)
-        settling = 0.01 if plan.attractor else 0.0  # Newton's method for the most part
-        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + settling
+        more = sum(MEASURES[name].seconds for name in plan.after_transient)
+        return plan.work * plain + n_tangent * 3e-10 * plan.n_exponents**2 * size + more
 
     def _plan(self, values: Mapping[str, Any]) -> Plan:
         """Return the plan of points with other values of axes that a block shares."""

@@ -19,7 +19,7 @@ def test_a_plan_of_measures_leaves_out_what_is_not_measured():
     assert (orbit.record, orbit.every, orbit.n_rows, orbit.n_exponents, orbit.n_history) == (("query",), 5, 20, 0, 0)
     assert (exponents.record, exponents.every, exponents.n_exponents, exponents.n_history) == ((), 1, 3, 4)
     assert (label.record, label.n_exponents) == ((), 0)
-    assert [plan.attractor for plan in (orbit, exponents, label)] == [False, False, True]
+    assert [plan.after_transient for plan in (orbit, exponents, label)] == [(), (), ("attractor",)]
     assert Plan.of_measures(PAPER, ("orbit", "lyapunov"), n_steps=8).n_exponents == 12
     for wrong, named in ((["orbit", "phase"], "'phase'"), ([], "none")):
         with pytest.raises(ValueError, match=f"measure must name some of .*, got {named}"):

@@ -1,0 +1,67 @@
+"""The table of measures: what a sweep can measure at a point, and the arrays that come of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .basins import VARIABLES as LABELS
+from .basins import settled_arrays
+from .batch import Batch
+from .model import SelfAttention
+from .records import RECORDS
+
+Variables: TypeAlias = Mapping[str, tuple[tuple[str, ...], str, str]]
+"""Of each array the dimensions after the point, the unit, the meaning."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """Something that a sweep can measure at a point.
+
+    Attributes
+    ----------
+    variables : dict of str to tuple
+        The arrays it adds.
+    without : dict of str to object, default={}
+        Arguments of a `Plan` that leave it out.
+    after_transient : callable, optional
+        ``after_transient(batch, model, n_threads)`` returns its arrays, points first, at the end of the transient.
+        It may move the batch along its orbits. None: the run itself measures it.
+    seconds : float, default=0.0
+        About what `after_transient` costs a point, on one core.
+    """
+
+    variables: Variables
+    without: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    after_transient: Callable[[Batch, SelfAttention, int | None], dict[str, np.ndarray]] | None = None
+    seconds: float = 0.0
+
+
+_EXPONENT = ("exponent",)
+MEASURES: Mapping[str, Measure] = {
+    "orbit": Measure(
+        variables={
+            "n_recorded": ((), "1", "rows of the orbit that are filled"),
+            **{name: (kind.dims, kind.unit, kind.meaning) for name, kind in RECORDS.items()},
+        },
+        without={"record": (), "n_rows": None, "every": 1, "section": None},
+    ),
+    "lyapunov": Measure(
+        variables={
+            "exponents": (_EXPONENT, "nat / token step", "Lyapunov exponents, descending"),
+            "stderr": (_EXPONENT, "nat / token step", "standard errors of the exponents"),
+            "n_lost": (_EXPONENT, "token step", "steps in which a stretch was below rounding"),
+            "kaplan_yorke": ((), "1", "Kaplan-Yorke dimension"),
+            "kaplan_yorke_stderr": ((), "1", "error of the Kaplan-Yorke dimension"),
+            "history": (("record", "exponent"), "nat / token step", "running Lyapunov exponents"),
+            "history_stderr": (("record", "exponent"), "nat / token step", "standard errors of the running exponents"),
+        },
+        without={"n_exponents": 0, "n_history": 0},
+    ),
+    "attractor": Measure(variables=LABELS, after_transient=settled_arrays, seconds=0.01),
+}
+"""The measures by name; `sweep`, run files, stores and estimates of cost read this table."""
