@@ -43,7 +43,8 @@ def measure(
 ) -> Arrays:
     """Take points side by side through a plan, from states with equal numbers of rows and equal phases."""
     batch = Batch(plan.model, **{name: points[name] for name in PARAMETERS}, states=states, n_threads=n_threads)
-    size, work, found = len(states), plan.work, {}
+    size, work = len(states), plan.work
+    found: Arrays = {}
 
     def done(steps: float) -> None:
         tick(steps * size / work)
