@@ -178,3 +178,20 @@ def test_a_point_that_is_not_finite_stays_alone():
     assert np.isnan(growth[7]).all()
     assert_array_equal(np.delete(windows, 7, axis=0), np.delete(expected[0], 7, axis=0))
     assert_array_equal(np.delete(growth, 7, axis=0), np.delete(expected[1], 7, axis=0))
+
+
+def test_tangents_belong_to_the_windows_they_began_at():
+    batch = paper_batch(3)
+    assert len(batch.tangents) == 12
+    batch.advance(1)
+    assert len(batch.tangents) == 0
+    with pytest.raises(ValueError, match="tangents must be begun before they can go with the points"):
+        batch.advance(1, tangents=True)
+    batch.begin_tangents(2)
+    windows = batch.window[::-1].copy()
+    batch.move_to(windows)
+    assert len(batch.tangents) == 0
+    assert_array_equal(batch.window, windows)
+    assert batch.window is not windows
+    with pytest.raises(ValueError, match=r"windows must have shape \(3, 4, 3\), got shape \(2, 4, 3\)"):
+        batch.move_to(windows[:2])
