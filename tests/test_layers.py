@@ -102,3 +102,29 @@ def test_no_public_function_shares_its_name_with_its_module():
         for each in NAMES[name]:
             where = getattr(getattr(module, each), "__module__", "")
             assert where.rpartition(".")[2] != each, f"{each} lives in {where}"
+
+
+def module_imports(path):
+    """Yield the modules below the package that a file imports when it is imported itself."""
+    here = path.relative_to(HOME).parts[:-1]
+    for node in ast.parse(path.read_text()).body:  # not in functions, nor for hints alone
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = [*here[: len(here) + 1 - node.level], *(node.module.split(".") if node.module else [])]
+            for alias in node.names:
+                for parts in ([*base, alias.name], base):
+                    if (HOME / Path(*parts)).with_suffix(".py").is_file():
+                        yield "/".join(parts)
+                        break
+
+
+def test_no_two_modules_import_each_other():
+    graph = {
+        path.relative_to(HOME).with_suffix("").as_posix(): set(module_imports(path))
+        for path in HOME.rglob("*.py")
+        if path.name != "__init__.py"
+    }
+    assert sum(map(len, graph.values())) > 300  # the imports are seen
+    while free := [module for module, needs in graph.items() if not needs & set(graph)]:
+        for module in free:
+            del graph[module]
+    assert not graph, f"imported in circles: {sorted(graph)}"
