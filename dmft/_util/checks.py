@@ -20,31 +20,77 @@ def roles(name: str, mapping: Any, partial: bool = False) -> dict[Role, Any]:
     return dict(mapping)
 
 
+def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool = False) -> np.ndarray:
+    """Return a copy of `value` as an array of integers or floats of any shape, NaN and infinities included.
+
+    Every array argument passes here, directly or through the checks below. Refused are masked arrays, whose hidden
+    values would count; text, dates, complex numbers and objects; bools, unless asked for; each of these inside lists
+    too. `rule` is what the message demands.
+    """
+    if _holds(value, np.ma.MaskedArray):
+        raise ValueError(f"{name} must have no mask, got a masked array: leave out or fill in what is masked")
+    try:
+        array = np.array(value)
+    except (TypeError, ValueError):  # lists of unequal lengths
+        raise ValueError(f"{name} must {rule}, got {_shown(value)}") from None
+    if array.dtype.kind not in ("biuf" if bools else "iuf") or (not bools and _holds(value, bool | np.bool_)):
+        raise ValueError(f"{name} must {rule}, got {_shown(value)}")
+    return array
+
+
+def _holds(value: Any, kind: Any) -> bool:
+    """Return whether a value is of a kind, or a list or tuple that holds one, at any depth."""
+    if isinstance(value, kind):
+        return True
+    if isinstance(value, np.ndarray):
+        return kind is not np.ma.MaskedArray and value.dtype.kind == "b" and value.size > 0
+    if not isinstance(value, list | tuple) or {type(element) for element in value} <= {int, float}:
+        return False
+    return any(_holds(element, kind) for element in value)
+
+
+def _shown(value: Any, most: int = 200) -> str:
+    """Return a value for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
 def sign_array(name: str, array: ArrayLike) -> np.ndarray:
     """Return a two-dimensional array of +-1, as int8."""
-    array = np.asarray(array)
-    if array.ndim != 2 or 0 in array.shape:
-        raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {array.shape}")
-    if array.dtype.kind not in "iuf" or not np.all((array == 1) | (array == -1)):
-        wrong = array[(array != 1) & (array != -1)] if array.dtype.kind in "iuf" else array.ravel()
-        raise ValueError(f"{name} must hold only +1 and -1, got {wrong[:1].tolist()[0]!r}")
-    return array.astype(np.int8)
+    signs = numbers(name, array, rule="hold only +1 and -1")
+    if signs.ndim != 2 or 0 in signs.shape:
+        raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {signs.shape}")
+    ok = np.abs(signs) == 1
+    if not ok.all():
+        raise ValueError(f"{name} must hold only +1 and -1, got {first_bad(ok, signs)}")
+    return signs.astype(np.int8)
 
 
 def sign_vector(name: str, array: ArrayLike) -> np.ndarray:
     """Return a one-dimensional array of +-1, as int8."""
-    vector = np.asarray(array)
-    if vector.ndim != 1 or vector.dtype.kind not in "iuf" or not np.all(np.abs(vector) == 1):
-        raise ValueError(f"{name} must be a one-dimensional array of +1 and -1, got {array!r}")
+    rule = "be a one-dimensional array of +1 and -1"
+    vector = numbers(name, array, rule=rule)
+    if vector.ndim != 1 or not np.all(np.abs(vector) == 1):
+        raise ValueError(f"{name} must {rule}, got {_shown(array)}")
     return vector.astype(np.int8)
+
+
+def integers(name: str, array: ArrayLike, low: int, high: int) -> np.ndarray:
+    """Return a one-dimensional array of integers in [low, high]."""
+    rule = f"be a one-dimensional array of whole numbers in [{low}, {high}]"
+    values = numbers(name, array, rule=rule)
+    if values.ndim != 1 or values.dtype.kind not in "iu" or not np.all((values >= low) & (values <= high)):
+        raise ValueError(f"{name} must {rule}, got {_shown(array)}")
+    return values.astype(np.int64)
 
 
 def permutation(name: str, order: ArrayLike, length: int) -> np.ndarray:
     """Return a permutation of 0 .. length - 1."""
-    order = np.asarray(order)
-    if order.dtype.kind not in "iu" or sorted(order.ravel().tolist()) != list(range(length)) or order.ndim != 1:
-        raise ValueError(f"{name} must be a permutation of 0 .. {length - 1}, got {order.tolist()}")
-    return order
+    rule = f"be a permutation of 0 .. {length - 1}"
+    values = numbers(name, order, rule=rule)
+    if values.dtype.kind not in "iu" or values.ndim != 1 or sorted(values.tolist()) != list(range(length)):
+        raise ValueError(f"{name} must {rule}, got {_shown(values.tolist())}")
+    return values
 
 
 def shape_of(n_features: int, n_sites: int, n_positions: int) -> tuple[int, int]:
@@ -67,15 +113,12 @@ def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
     return f"{values[where].item()!r}" + (f" at {list(where)}" if where else "")
 
 
-def finite(name: str, value: ArrayLike, shape: Sequence[int | None] | None = None) -> np.ndarray:
-    """Return `value` as a C-contiguous array of finite doubles, of `shape` where that is not None."""
-    try:
-        array = np.asarray(value)
-        if array.dtype.kind not in "biuf":
-            raise TypeError
-        array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be real numbers, got {value!r}") from None
+def finite(
+    name: str, value: ArrayLike, shape: Sequence[int | None] | None = None, *, bools: bool = False
+) -> np.ndarray:
+    """Return `value` as a C-contiguous array of finite doubles of its own, of `shape` where that is not None."""
+    array = numbers(name, value, bools=bools)
+    array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
     sizes: tuple[int, ...] = array.shape
     if shape is not None and not (
         len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
