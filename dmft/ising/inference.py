@@ -22,6 +22,7 @@ from .model import KineticIsing
 from .moments import Moments
 from .spikes import spike_moments
 
+MAX_CONDITION = 1e12  # of the correlations of the past: beyond, couplings have less than four digits
 Silent = Literal["raise", "drop"]
 History = list[tuple[float, float]]  # mean squares of the differences of m and of D, by iteration
 
@@ -120,14 +121,16 @@ def infer(
     Raises
     ------
     ValueError
-        If a neuron never changes and is not to be dropped, or an argument does not fit.
+        If a neuron never changes and is not to be dropped, or an argument does not fit; if the method inverts C
+        and neurons are linearly dependent (condition number of their correlations above 1e12): names them.
     FloatingPointError
         If the theory has no solution for these data: says for which site.
 
     Notes
     -----
     The standard errors are those of the most likely couplings in a Gaussian field, from the Fisher
-    information :math:`n\, E\,\mathrm{sech}^2(h_i)\, C`: what noise leaves, without the bias of the theory.
+    information :math:`n\, E\,\mathrm{sech}^2(h_i)\, C`: what noise leaves, without the bias of the theory. They are
+    infinite for couplings from neurons that are linearly dependent, which methods without C answer all the same.
 
     Examples
     --------
@@ -155,7 +158,7 @@ def infer(
         J, H, history = _gradient(net, method, target, number("eta_H", eta_H, 0), eta_J, tol, max_iter)
     else:
         tol = 1e-11 if tol is None else number("tol", tol, 0)
-        J, H, history = _direct(net, method, target, ridge, tol, max_iter)
+        J, H, history = _direct(net, method, target, sites, ridge, tol, max_iter)
     dm, dD = target.residuals(net, method, J, H)
     return InferenceResult(
         couplings=J,
@@ -240,28 +243,24 @@ def _gradient(
 
 
 def _direct(
-    net: Network, method: Method, target: Target, ridge: float, tol: float, max_iter: int
+    net: Network, method: Method, target: Target, sites: np.ndarray, ridge: float, tol: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, History]:
     """Return J and H in closed form where the method has one, else by iteration, and the history."""
     m, m0, a, b = target.m, target.m_before, 1 - target.m_before**2, 1 - target.m**2
-    past = target.C + ridge * np.eye(len(m))
-    try:
-        B = np.linalg.solve(past, target.D.T).T
-        if not np.isfinite(B).all():
-            raise np.linalg.LinAlgError
-    except np.linalg.LinAlgError:
-        raise ValueError("data must have an invertible C of the past, or ridge be > 0") from None
     if method == "naive":
         J = target.D / np.outer(b, a)
     elif method == "tap":
         J = _tap(target, a, b)
-    elif method == "plefka_t1":
-        J = B / b[:, None]
-    elif method == "gaussian":
-        J, H = _gaussian(B, m, m0, a)
-        return J, H, []
     else:
-        return _quasi_newton(net, method, target, B / b[:, None], np.linalg.inv(past), tol, max_iter)
+        past = target.C + ridge * np.eye(len(m))
+        check_invertible(past, sites)
+        B = np.linalg.solve(past, target.D.T).T
+        if method == "gaussian":
+            J, H = _gaussian(B, m, m0, a)
+            return J, H, []
+        J = B / b[:, None]
+        if method != "plefka_t1":
+            return _quasi_newton(net, method, target, J, np.linalg.inv(past), tol, max_iter)
     H = np.arctanh(m) - J @ m0
     if method == "tap":
         H += m * (J**2 @ a)
@@ -366,4 +365,28 @@ def _stderr(J: np.ndarray, H: np.ndarray, target: Target, n_samples: float) -> n
     variance = np.maximum(np.einsum("ij,jk,ik->i", J, target.C, J), 0)
     gain = tanh_gauss(H + J @ target.m_before, variance, 1)
     spread = np.linalg.pinv(target.C, hermitian=True).diagonal()
-    return np.sqrt(np.maximum(spread, 0) / (n_samples * np.maximum(gain, 1e-300)[:, None]))
+    # What comes from neurons that depend on one another is not known from any number of samples.
+    spread = np.where(_dependence(target.C)[1] > 0, np.inf, np.maximum(spread, 0))
+    return np.sqrt(spread / (n_samples * np.maximum(gain, 1e-300)[:, None]))
+
+
+def check_invertible(C: np.ndarray, sites: np.ndarray) -> None:
+    """Raise if the neurons with covariances C, numbered by `sites`, do not vary independently of one another."""
+    condition, weight = _dependence(C)
+    dependent = np.flatnonzero(weight > 0)
+    if not dependent.size:
+        return
+    names = ", ".join(map(str, sites[dependent[:10]].tolist()))
+    more = f" and {dependent.size - 10} more" if dependent.size > 10 else ""
+    raise ValueError(
+        f"data must have an invertible C of the past, or ridge be > 0, got condition number {condition:.3g}: "
+        f"neurons {names}{more} are linear combinations of one another; leave some out, or use more bins or ridge > 0"
+    )
+
+
+def _dependence(C: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return the condition number of the correlations of C, and the weight of each neuron in what has no variance."""
+    scale = np.sqrt(np.maximum(C.diagonal(), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(C / np.outer(scale, scale))
+    weight = (vectors[:, values < values[-1] / MAX_CONDITION] ** 2).sum(axis=1)
+    return float(values[-1] / values[0]) if values[0] > 0 else np.inf, np.where(weight > 1e-8, weight, 0.0)

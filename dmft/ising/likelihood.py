@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
 from .._util.checks import number, whole
-from .inference import InferenceResult, Silent, drop_silent
+from .inference import InferenceResult, Silent, check_invertible, drop_silent
 from .sampling import sample
 from .spikes import spike_moments, spike_train
 
@@ -81,6 +81,8 @@ def max_likelihood(
 
     Raises
     ------
+    ValueError
+        If a neuron never changes and is not to be dropped, or the past spins are linearly dependent and `ridge` is 0.
     FloatingPointError
         If a spin has no finite maximum, because some spins predict it without fail: says which.
 
@@ -94,7 +96,9 @@ def max_likelihood(
     ridge, tol = number("ridge", ridge, 0), number("tol", tol, 0)
     whole("max_iter", max_iter, 1)
     spins = spike_train(spikes)
-    _, sites = drop_silent(spike_moments(spins), silent)
+    moments, sites = drop_silent(spike_moments(spins), silent)
+    if ridge == 0:
+        check_invertible(moments.past[1], sites)
     spins = spins[sites].astype(float)
     x = np.vstack([spins[:, :-1], np.ones(spins.shape[1] - 1)])
     penalty = np.r_[np.full(len(sites), ridge), 0.0]

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, number, whole
 from .moments import Moments
 
+MAX_BINS = 1e12
+
 
 def spike_train(spikes: ArrayLike) -> np.ndarray:
     """Return a spike train as spins -1 and 1.
@@ -17,7 +19,7 @@ def spike_train(spikes: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     spikes : array_like, shape (n_sites, n_bins)
-        0 and 1, or -1 and 1.
+        0 and 1, or -1 and 1, or bools.
 
     Returns
     -------
@@ -33,7 +35,7 @@ def spike_train(spikes: ArrayLike) -> np.ndarray:
     >>> spike_train([[0, 1, 1]])
     array([[-1,  1,  1]], dtype=int8)
     """
-    array = finite("spikes", spikes, (None, None))
+    array = finite("spikes", spikes, (None, None), bools=True)
     if array.shape[0] < 1 or array.shape[1] < 2:
         raise ValueError(f"spikes must have shape (n_sites >= 1, n_bins >= 2), got shape {array.shape}")
     low = -1 if (array == -1).any() else 0
@@ -60,8 +62,21 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     -------
     ndarray of -1 and 1, shape (n_sites, n_bins), int8
 
+    Raises
+    ------
+    ValueError
+        If a time is negative, or not before the end of the recording.
+
+    Notes
+    -----
+    Bin k holds the times from ``k * bin_width``, included, up to the next edge, excluded. Decimal times on an edge are
+    mostly no exact multiples of the width in binary: a time within four units in the last place of an edge (relative to
+    it, 9e-16) counts as on it. So does the end of the recording.
+
     Examples
     --------
+    >>> np.flatnonzero(bin_events([[0, 0.3, 0.7, 1.1]], 0.1, duration=1.2)[0] == 1)
+    array([ 0,  3,  7, 11])
     >>> bin_events([[0.1, 2.5], []], 1.0)
     array([[ 1, -1,  1],
            [-1, -1, -1]], dtype=int8)
@@ -72,15 +87,29 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(events)]
     if not times:
         raise ValueError("events must hold one array of times a neuron, got none")
-    last = max((t.max() for t in times if t.size), default=0.0)
-    end = np.nextafter(last, np.inf) if duration is None else number("duration", duration, 0)
+    end = np.inf if duration is None else number("duration", duration, 0)
     for i, t in enumerate(times):
         if t.size and (t.min() < 0 or t.max() >= end):
             raise ValueError(f"events[{i}] must be in [0, {end:g}), got {t.min():g} to {t.max():g}")
-    out = np.full((len(times), max(2, int(np.ceil(end / width)))), -1, np.int8)
-    for row, t in zip(out, times, strict=True):
-        row[np.minimum((t / width).astype(int), len(row) - 1)] = 1
+    bins = [np.floor(_in_widths(t, width)) for t in times]
+    if duration is None:
+        n_bins = max((k.max() for k in bins if k.size), default=0.0) + 1
+    else:
+        n_bins = np.ceil(_in_widths(np.array(end), width))
+    if not n_bins <= MAX_BINS:
+        raise ValueError(f"bin_width must give at most {MAX_BINS:g} bins, got {n_bins:g} with {width!r}")
+    out = np.full((len(times), max(2, int(n_bins))), -1, np.int8)
+    for row, k in zip(out, bins, strict=True):
+        row[np.minimum(k, len(row) - 1).astype(int)] = 1
     return out
+
+
+def _in_widths(times: np.ndarray, width: float) -> np.ndarray:
+    """Return times in units of the bin width: whole numbers for those on an edge, up to rounding."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        quotient = times / width
+        edge = np.rint(quotient)
+        return np.where(abs(quotient - edge) <= 4 * np.finfo(float).eps * edge, edge, quotient)
 
 
 def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
