@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, whole
+from .._util.checks import finite, whole, within
 
 
 def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
@@ -118,7 +118,7 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     points : array_like, shape (n_samples, n_channels)
         States of a strobed orbit, in their order.
     radii : array_like, shape (n_radii,)
-        In the largest difference of a component.
+        In the largest difference of a component, >= 0.
     n_apart : int, default=1
         w: pairs nearer in time are left out, for they are near in space whatever the attractor [1]_.
 
@@ -137,7 +137,8 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     """
     from scipy.spatial import cKDTree
 
-    points, radii = finite("points", points, (None, None)), finite("radii", radii, (None,))
+    points = finite("points", points, (None, None))
+    radii = within("radii", finite("radii", radii, (None,)), 0.0, np.inf)
     n, n_apart = len(points), whole("n_apart", n_apart, 1)
     if n_apart >= n:
         raise ValueError(f"n_apart must be < {n}, the number of points, got {n_apart}")
@@ -165,7 +166,17 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
     -------
     dimension, error : float
         The slope of the fit; half the range of the slopes of its thirds, which shows where there is no plateau.
-        0, 0 for states that repeat exactly, a cycle.
+        0, 0 for states that repeat exactly and in order, a cycle.
+
+    Raises
+    ------
+    ValueError
+        If there are too few points, or they are quantised so coarsely that no range of radii is left.
+
+    Notes
+    -----
+    Points that were rounded or digitised to steps of q tell nothing below q: radii then begin at 5.5 q and lie half-way
+    between multiples of q, where the counts are those of the exact points on average.
 
     References
     ----------
@@ -187,10 +198,33 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
     distance = np.sort(np.abs(points[one] - points[other]).max(axis=1)[one != other])
     low = max(1e-3, 200.0 / n**2)
     extent = np.abs(points - points.mean(axis=0)).max()
-    if distance[int(low * distance.size)] <= 1e-10 * extent:
+    least, most = distance[[int(low * distance.size), int(3e-2 * distance.size)]]
+    if least <= 1e-10 * extent and _repeats(points[n // 2 :], 1e-10 * extent):
         return 0.0, 0.0
-    ends = distance[[int(low * distance.size), int(3e-2 * distance.size)]]
-    radii = np.geomspace(ends[0], ends[1], whole("n_radii", n_radii, 6))
+    steps = _quanta(np.abs(points[one] - points[other]), 1e-10 * extent)
+    # A component of few values far apart parts the points and no more, where the others tell them apart.
+    step = float(steps[steps <= most].max(initial=0.0) if least > 1e-10 * extent else steps.max(initial=0.0))
+    quantised = least < 5.5 * step
+    if quantised and most < 20.0 * step:
+        raise ValueError(
+            f"points must be finer than the steps of {step:.3g} that they are quantised to, got 3 % of all pairs "
+            f"within {most / step:.3g} steps of each other: no range of radii is left"
+        )
+    radii = np.geomspace(max(least, 5.5 * step), most, whole("n_radii", n_radii, 6))
+    if quantised:
+        radii = (np.floor(radii / step) + 0.5) * step
     x, y = np.log(radii), np.log(np.maximum(correlation_sum(points, radii, n_apart), np.finfo(float).tiny))
     slopes = [np.polyfit(x[part], y[part], 1)[0] for part in np.array_split(np.arange(n_radii), 3)]
     return float(np.polyfit(x, y, 1)[0]), float(np.ptp(slopes) / 2.0)
+
+
+def _repeats(points: np.ndarray, tolerance: float) -> bool:
+    """Return whether points, (n, n_channels), repeat in the same order at least twice."""
+    returns = np.flatnonzero(np.abs(points[1 : len(points) // 2 + 1] - points[0]).max(axis=1) <= tolerance) + 1
+    return any(np.abs(points[period:] - points[:-period]).max() <= tolerance for period in returns[:1_000].tolist())
+
+
+def _quanta(difference: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return the smallest difference that is not 0 of each component that has one."""
+    smallest = np.where(difference > tolerance, difference, np.inf).min(axis=0)
+    return smallest[np.isfinite(smallest)]

@@ -104,3 +104,47 @@ def test_bad_arguments_are_named():
         correlation_sum(np.zeros((3, 1)), [1.0], 3)
     with pytest.raises(ValueError, match="points must be >= 300, got 5"):
         correlation_dimension(np.zeros((5, 2)))
+
+
+def turning(n, radius=1.0):
+    angle = np.arange(n) * 2.4
+    return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+@pytest.mark.parametrize("digits", [3, 4, 5])
+def test_correlation_dimension_of_quantised_points(digits):
+    """Rounded points have the dimension of the exact ones, within 3 % and what they say themselves."""
+    plane = np.random.default_rng(0).uniform(size=(10_000, 2))
+    strange = series(henon([[0.1, 0.1]]), 10_000)
+    for points in (turning(5_000), plane, strange):
+        dimension, _ = correlation_dimension(points)
+        quantised, error = correlation_dimension(np.round(points, digits))
+        assert abs(quantised - dimension) < max(0.03 * dimension, error)
+
+
+@pytest.mark.parametrize("points", [np.round(turning(5_000), 1), np.floor(turning(5_000) * 127) / 127])
+def test_coarse_points_have_no_dimension(points):
+    with pytest.raises(ValueError, match="points must be finer than the steps of 0"):
+        correlation_dimension(points)
+    # Few values in no order are no cycle.
+    with pytest.raises(ValueError, match="points must be finer than the steps of 1 "):
+        correlation_dimension(np.random.default_rng(0).integers(0, 3, (500, 2)))
+
+
+def test_a_discrete_component_is_no_quantisation():
+    """The phase of a clock beside the states: the dimension is that of the states."""
+    points = np.column_stack([turning(6_000), np.arange(6_000) % 3])
+    dimension, _ = correlation_dimension(points)
+    assert abs(dimension - 1.0) < 0.05
+
+
+def test_cycles_have_dimension_zero():
+    cycle = turning(7)[np.arange(2_000) % 7]
+    for points in (cycle, np.round(cycle, 1), np.zeros((400, 2)), np.concatenate([turning(300), cycle])):
+        assert correlation_dimension(points) == (0.0, 0.0)
+
+
+def test_radii_are_not_negative():
+    with pytest.raises(ValueError, match=r"radii must be >= 0, got -1.0 at \[1\]"):
+        correlation_sum([[0.0], [1.0]], [0.0, -1.0])
+    assert correlation_sum([[0.0], [0.0], [1.0]], [0.0])[0] == 1 / 3
