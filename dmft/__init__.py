@@ -24,6 +24,7 @@ from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
 from .attention.labels import Attractor, Attractors
+from .attention.linearization import Linearization, linearize
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
 from .attention.orbit import Orbit, trajectory
@@ -42,6 +43,7 @@ __all__ = [
     "Features",
     "FiniteSize",
     "Fluctuations",
+    "Linearization",
     "NetworkOrbit",
     "NoisySpectrum",
     "Orbit",
@@ -62,6 +64,7 @@ __all__ = [
     "follow",
     "hysteresis",
     "identify",
+    "linearize",
     "load",
     "log_determinant",
     "lyapunov",
