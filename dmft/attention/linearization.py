@@ -111,6 +111,6 @@ def linearize(
     following, rows = np.empty((len(windows), shape[1])), np.empty((*windows.shape, shape[1]))
     for value in np.unique(each).tolist():
         some = np.flatnonzero(each == value)
-        point = (np.full(some.size, parameter) for parameter in (model.beta, model.gamma, model.epsilon))
-        following[some], rows[some] = linearize_points(model, *point, windows[some], value, n_threads)
+        beta, gamma, epsilon = (np.full(some.size, parameter) for parameter in (model.beta, model.gamma, model.epsilon))
+        following[some], rows[some] = linearize_points(model, beta, gamma, epsilon, windows[some], value, n_threads)
     return Linearization(attention=following.reshape(*lead, shape[1]), rows=rows.reshape(*lead, *shape, shape[1]))

@@ -23,7 +23,7 @@ cdef extern from "gaussian/integrals.h" nogil:
                         double *, double *) noexcept nogil
         void (*mehler)(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *,
                        double, double *) noexcept nogil
-        void (*signs)(Py_ssize_t, const double *, double, double *, double *) noexcept nogil
+        void (*signs)(Py_ssize_t, double, const double *, double, double *, double *) noexcept nogil
         void (*product)(Py_ssize_t, double, const double *, const double *, double, double *,
                         double *, double *, double *) noexcept nogil
         void (*given)(Py_ssize_t, double, const double *, int, const double *, const double *,
@@ -177,18 +177,19 @@ def mehler(*,
 
 
 def signs(*,
+          double scale,
           const double[:, ::1] A,      # IN  (n_rows, n)
           double log_eps,
           double[:, ::1] out,          # OUT (n_rows, n)
           int n_threads):
-    """Average s_a tanh(s.A) over all signs s, for every row of A."""
+    """Average s_a tanh(scale s.A) over all signs s, for every row of A."""
     cdef const Integrals *active = _active
-    cdef Py_ssize_t i, n = A.shape[1], n_work = (34 * n + 7) // 8 * 8
+    cdef Py_ssize_t i, n = A.shape[1], n_work = (42 * n + 7) // 8 * 8
     n_threads = _team(n_threads, A.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
     for i in prange(A.shape[0], nogil=True, schedule="dynamic", num_threads=n_threads):
-        active.signs(n, &A[i, 0], log_eps, &out[i, 0], aligned + threadid() * n_work)
+        active.signs(n, scale, &A[i, 0], log_eps, &out[i, 0], aligned + threadid() * n_work)
 
 
 def product(*,
@@ -202,7 +203,7 @@ def product(*,
             int n_threads):
     """Average tanh(H + a.s) over independent signs of mean m, for every row."""
     cdef const Integrals *active = _active
-    cdef Py_ssize_t i, n = a.shape[1], n_work = (42 * n + 7) // 8 * 8
+    cdef Py_ssize_t i, n = a.shape[1], n_work = (50 * n + 7) // 8 * 8
     n_threads = _team(n_threads, H.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)

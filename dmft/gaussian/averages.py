@@ -31,6 +31,8 @@ __all__ = [
 
 # The trapezoid of a pair takes ~ 43 sqrt(variance) nodes: this is a second per ten thousand pairs.
 MAX_PAIR_VARIANCE = 1e8
+# A sum over signs takes 3.2 nodes a unit of amplitude.
+MAX_SUM = 1e10
 
 
 def _log_eps(tol: float) -> float:
@@ -280,7 +282,7 @@ def tanh_signed_sum(A: ArrayLike, beta: float = 1.0, *, tol: float = 1e-12, n_th
     A : array_like, shape (..., M)
         Amplitudes.
     beta : float, default=1.0
-        Multiplies them.
+        Multiplies them; :math:`\beta\sum|A|` is at most 1e10.
     tol : float, default=1e-12
         Largest error.
     n_threads : int or None, default=None
@@ -298,11 +300,18 @@ def tanh_signed_sum(A: ArrayLike, beta: float = 1.0, *, tol: float = 1e-12, n_th
     A = finite("A", A)
     if A.ndim == 0:
         raise ValueError("A must have at least one axis, got a number")
-    rows = number("beta", beta) * A.reshape(math.prod(A.shape[:-1]), A.shape[-1])
+    scale, rows = number("beta", beta), A.reshape(math.prod(A.shape[:-1]), A.shape[-1])
+    _check_sum("beta sum |A|", [abs(scale) * size for size in np.abs(rows).sum(axis=1).tolist()])
     out = np.empty(rows.shape)
     if rows.size:
-        _integrals.signs(A=rows, log_eps=_log_eps(tol), out=out, n_threads=threads(n_threads))
+        _integrals.signs(scale=scale, A=rows, log_eps=_log_eps(tol), out=out, n_threads=threads(n_threads))
     return out.reshape(A.shape)
+
+
+def _check_sum(name: str, sums: list[float]) -> None:
+    """Raise if a sum over signs would take more than hours."""
+    if sums and not max(sums) <= MAX_SUM:
+        raise ValueError(f"{name} must be <= {MAX_SUM:g}, got {max(sums):g}")
 
 
 def tanh_product_mean(
@@ -321,7 +330,7 @@ def tanh_product_mean(
     H : array_like, shape (...)
         Constant field.
     a, m : array_like, shape (..., M)
-        Amplitudes, and means in [-1, 1]; all three broadcast.
+        Amplitudes, and means in [-1, 1]; all three broadcast. :math:`|H| + \sum|a|` is at most 1e10.
     secant : bool, default=True
         Whether the third result is wanted.
     tol : float, default=1e-12
@@ -354,6 +363,7 @@ def tanh_product_mean(
         ) from None
     field = np.ascontiguousarray(np.broadcast_to(H, shape[:-1])).reshape(-1)
     rows = [np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(field.size, shape[-1]) for x in (a, m)]
+    _check_sum("|H| + sum |a|", (np.abs(field) + np.abs(rows[0]).sum(axis=1)).tolist())
     mean, slope = np.empty(field.shape), np.empty(field.shape)
     out = np.empty(rows[0].shape) if secant else None
     if rows[0].size:

@@ -31,11 +31,11 @@ typedef struct {
        series may exceed tol; rho and out are rows of n_all */
     void (*mehler)(ptrdiff_t i, ptrdiff_t n_all, const double *coefficient, const double *rest,
                    const double *rho, double tol, double *out);
-    /* E s_a tanh(sum_b s_b A_b) over all signs s, every a; work: 34 n doubles,
+    /* E s_a tanh(scale sum_b s_b A_b) over all signs s, every a; work: 42 n doubles,
        aligned to 64 bytes */
-    void (*signs)(ptrdiff_t n, const double *A, double log_eps, double *out, double *work);
+    void (*signs)(ptrdiff_t n, double scale, const double *A, double log_eps, double *out, double *work);
     /* E tanh(H + sum_j a_j s_j) for independent s_j of mean m_j, its derivative by H, and
-       (t_j(+) - t_j(-)) / 2 for every j, t_j(s) the mean given s_j = s, or NULL; work: 42 n
+       (t_j(+) - t_j(-)) / 2 for every j, t_j(s) the mean given s_j = s, or NULL; work: 50 n
        doubles, aligned to 64 bytes */
     void (*product)(ptrdiff_t n, double H, const double *a, const double *m, double log_eps,
                     double *mean, double *slope, double *secant, double *work);
