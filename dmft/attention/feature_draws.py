@@ -85,7 +85,15 @@ def segments(
 
 
 def paper(
-    seed: int = 1, *, n_features: int = 3, n_sites: int = 99, n_positions: int = 2, n_segments: int | None = 3
+    seed: int = 1,
+    *,
+    n_features: int = 3,
+    n_sites: int = 99,
+    n_positions: int = 2,
+    n_segments: int | None = 3,
+    gaps: bool = False,
+    tied_positions: bool = False,
+    reorder: bool = False,
 ) -> Parts:
     """Return the published weights of a seed, bit for bit.
 
@@ -100,8 +108,17 @@ def paper(
     n_features, n_sites, n_positions : int
         The paper's sizes.
     n_segments : int or None, default=3
-        A divisor of `n_sites`; None leaves every site its own draw, and draws the positional
-        bits after them.
+        None leaves every site its own draw, and draws the positional bits after them.
+    gaps : bool, default=False
+        Where `n_sites` is no multiple of `n_segments`, let the published code's segments, of
+        ``int(n_sites / n_segments)`` sites or one more, leave sites between them and after them, which keep their own
+        draws. False: `n_segments` must divide `n_sites`.
+    tied_positions : bool, default=False
+        Their ``pe_mode = 1``: the positional bits repeat the sign of the last segment, or the last columns without
+        segments.
+    reorder : bool, default=False
+        Their ``reorder_weights``: the four roles have one set of vectors, each in its own drawn order, and the
+        positional bits repeat the last columns. Segments are drawn for each role all the same.
 
     Returns
     -------
@@ -114,13 +131,27 @@ def paper(
     (3, 3)
     """
     shape_of(n_features, n_sites, n_positions)
-    if n_segments is not None and n_sites % whole("n_segments", n_segments, 1):
-        raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
-    seed = seed_of(seed, most=2**32 - 1)
-    if n_segments is None:
-        weights, _ = draw_weights(seed, n_features, n_sites, n_positions, mode=1)
-    else:
-        weights, _ = draw_weights(seed, n_features, n_sites, n_positions, n_segments=n_segments)
+    if n_positions > n_sites:
+        raise ValueError(f"n_positions must be <= n_sites = {n_sites}, got {n_positions}")
+    if n_segments is not None:
+        n_segments = whole("n_segments", n_segments, 1)
+        if not gaps and n_sites % n_segments:
+            raise ValueError(f"n_sites must be a multiple of n_segments = {n_segments}, got {n_sites}")
+        if n_segments > n_sites:
+            raise ValueError(f"n_segments must be <= n_sites = {n_sites}, got {n_segments}")
+        if tied_positions and n_positions >= n_sites / n_segments:
+            most = n_sites / n_segments
+            raise ValueError(f"tied_positions must have n_positions < sites of a segment = {most:g}, got {n_positions}")
+    weights, _ = draw_weights(
+        seed_of(seed, most=2**32 - 1),
+        n_features,
+        n_sites,
+        n_positions,
+        mode=1 if n_segments is None else 3,
+        n_segments=n_segments or 1,
+        pe_mode=int(tied_positions),
+        reorder=reorder,
+    )
     return parts_of_vectors(weights, n_positions)
 
 

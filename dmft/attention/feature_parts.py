@@ -24,7 +24,7 @@ class SiteClasses:
     Attributes
     ----------
     signs : ndarray, shape (n_classes, n_features)
-        :math:`s_j`, entries +-1.
+        :math:`s_j`: entries +-1 where sites have columns of their own, others where features repeat one another.
     couplings : dict of str to ndarray, shape (n_classes, n_features)
         :math:`G^\alpha_j` for each role.
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import ROLES, Role, finite, permutation, roles, seed_of, sign_array, whole, within
+from .._util.checks import ROLES, Role, finite, integers, numbers, permutation, roles, seed_of, whole, within
 from .._util.signs import sign_vectors
 from .feature_parts import Parts, SiteClasses
 from .position import position_weights
@@ -33,7 +33,8 @@ def from_classes(
     Parameters
     ----------
     signs : array_like, shape (n_classes, n_features)
-        :math:`s_j`, entries +-1. Equal rows and opposite rows are merged.
+        :math:`s_j`, finite: +-1 for sites of networks of +-1 vectors; 0, +-2 and others where features repeat one
+        another or are left out of the field. Equal rows and opposite rows are merged.
     output, value, query, key : array_like, shape (n_classes, n_features)
         :math:`G^\alpha_j`, finite.
     position : dict of str to array_like, shape (n_features, n_positions), optional
@@ -52,7 +53,9 @@ def from_classes(
     >>> Features.from_classes([[1, 1], [1, -1]], output=g, value=g, query=g, key=g)
     Features(n_features=2, n_sites=None, n_positions=0, 2 classes)
     """
-    signs = sign_array("signs", signs).astype(float)
+    signs = finite("signs", signs, (None, None))
+    if 0 in signs.shape:
+        raise ValueError(f"signs must be a two-dimensional array with entries, got shape {signs.shape}")
     given = zip(ROLES, (output, value, query, key), strict=True)
     couplings = {role: finite(role, array, signs.shape) for role, array in given}
     return Parts(
@@ -64,9 +67,10 @@ def from_classes(
 
 
 def _merged(signs: np.ndarray, couplings: Mapping[Role, np.ndarray]) -> SiteClasses:
-    """Return site classes without equal or opposite rows, every first entry +1."""
-    flip = signs[:, :1]
-    distinct, member = np.unique(signs * flip, axis=0, return_inverse=True)
+    """Return site classes without equal or opposite rows, the first entry of each that is not 0 positive."""
+    flip = np.sign(signs[np.arange(len(signs)), (signs != 0.0).argmax(axis=1)])[:, None]
+    flip[flip == 0.0] = 1.0
+    distinct, member = np.unique(signs * flip + 0.0, axis=0, return_inverse=True)  # + 0.0: there is a negative zero
     sums = {role: np.zeros(distinct.shape) for role in ROLES}
     for role in ROLES:
         np.add.at(sums[role], member.ravel(), couplings[role] * flip)
@@ -144,14 +148,14 @@ def patterns(
     r"""Return features that are hand-set orders of shared patterns.
 
     Feature a is a copy of base pattern ``patterns[a]`` (patterns may repeat); role
-    :math:`\alpha` reads the features in its own order.
+    :math:`\alpha` reads the features in its own order (orders may repeat features, and leave some out).
 
     Parameters
     ----------
     patterns : sequence of int, length n_features
         The base pattern of each feature, numbered from 0.
     output, value, query, key : sequence of int, length n_features
-        Permutation of the features for each role: role feature a is feature ``order[a]``.
+        For each role the feature, numbered from 0, that each role feature is: role feature a is feature ``order[a]``.
     position : dict of str to array_like, shape (n_features, n_positions), optional
         As for :meth:`from_classes`.
     rectified : bool, default=True
@@ -161,27 +165,41 @@ def patterns(
     -------
     Features
 
+    Notes
+    -----
+    With the signs :math:`x_n` of the features, for each of all :math:`2^K` choices n of the signs of the base patterns,
+    the couplings are :math:`G^\alpha_{n,a} = x_{n,\mathrm{order}^\alpha(a)} / 2^K`. The field reads the output order
+    the other way, as in the published code: :math:`s_{n,b}` is the sum of :math:`x_{n,a}` over the a with
+    :math:`\mathrm{order}^o(a) = b`. Its entries are 0 and +-2 too where the output order repeats features.
+
     Examples
     --------
     >>> from dmft import Features
     >>> same, cycle = [0, 1, 2], [2, 0, 1]
     >>> Features.patterns([0, 1, 2], output=same, value=cycle, query=same, key=same)
     Features(n_features=3, n_sites=None, n_positions=0, 4 classes)
+    >>> Features.patterns([0, 1, 2], output=[0, 0, 1], value=cycle, query=same, key=same).classes.signs.tolist()
+    [[0.0, 1.0, 0.0], [2.0, -1.0, 0.0], [2.0, 1.0, 0.0]]
     """
-    base = np.asarray(patterns)
+    rule = "number the base patterns 0, 1, ... without gaps"
+    base = numbers("patterns", patterns, rule=rule)
     n_features = base.size
     n_base = int(base.max()) + 1 if n_features and base.dtype.kind in "iu" else 0
     if base.ndim != 1 or sorted(set(base.tolist())) != list(range(n_base)) or n_base == 0:
-        raise ValueError(f"patterns must number the base patterns 0, 1, ... without gaps, got {base}")
-    given = zip(ROLES, (output, value, query, key), strict=True)
-    orders = {role: permutation(role, order, n_features) for role, order in given}
+        raise ValueError(f"patterns must {rule}, got {base}")
+    orders = {}
+    for role, order in zip(ROLES, (output, value, query, key), strict=True):
+        orders[role] = integers(role, order, 0, n_features - 1)
+        if orders[role].size != n_features:
+            raise ValueError(f"{role} must have n_features = {n_features} entries, got {orders[role].size}")
     # Each vector of the signs of the base patterns is as likely as the next.
     signs = sign_vectors(n_base, half=True)
     columns = signs[:, base]
     couplings: dict[Role, np.ndarray] = {role: columns[:, order] / len(signs) for role, order in orders.items()}
+    read = np.equal.outer(orders["output"], np.arange(n_features)).astype(float)
     return Parts(
         law="classes",
-        classes=_merged(columns[:, np.argsort(orders["output"])], couplings),
+        classes=_merged(columns @ read, couplings),
         position=position_weights(position, n_features),
         rectified=rectified,
     )

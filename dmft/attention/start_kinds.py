@@ -111,7 +111,7 @@ def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool
     overlaps = {}
     if role == "output" and not features.n_positions and features.law != "gaussian":
         for of in ROLES:  # <W^o_index W^of_a>
-            if features.classes is not None:
+            if features.classes is not None and np.all(np.abs(features.classes.signs) == 1.0):
                 overlaps[of] = features.classes.signs[:, index] @ features.classes.couplings[of]
             elif features.covariances is not None:
                 overlaps[of] = features.covariances[of][:, index]
