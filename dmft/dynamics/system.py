@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import numbers
+from .._util.readonly import OnCopies
 from .cycles.window_map import StateMap, WindowMap
 
 Tick = Callable[[int], object]
@@ -141,7 +143,8 @@ class Map(System):
     Parameters
     ----------
     step : callable
-        ``step(state, *parameters)`` takes states (n_points, size) to the next ones.
+        ``step(state, *parameters)`` takes states (n_points, size) to the next ones. It, and the other functions, get
+        copies: they may work in place, or return one array again and again.
     state : array_like, shape (n_points, size)
         Where the orbits begin.
     jacobian : callable, optional
@@ -171,9 +174,13 @@ class Map(System):
         observe: Callable[[np.ndarray], np.ndarray] | None = None,
         parameters: Sequence[ArrayLike] = (),
     ) -> None:
-        self.step, self.jacobian, self.observe = step, jacobian, observe
-        self.state = np.array(state, dtype=float)
-        self.parameters = tuple(np.asarray(values) for values in parameters)
+        self.step = OnCopies(step)
+        self.jacobian = None if jacobian is None else OnCopies(jacobian)
+        self.observe = None if observe is None else OnCopies(observe)
+        self.state = numbers("state", state).astype(float)
+        if self.state.ndim != 2:
+            raise ValueError(f"state must have shape (n_points, size), got shape {self.state.shape}")
+        self.parameters = tuple(numbers(f"parameters[{i}]", values) for i, values in enumerate(parameters))
         self.frame = np.empty((len(self.state), self.state.shape[1], 0))  # no tangents yet
         self.qr_interval = 1
 

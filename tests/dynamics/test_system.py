@@ -78,3 +78,64 @@ def test_the_attention_map_is_a_system():
         ours, theirs = (system.strobe(1, tangents=True) for system in (batch, other))
         assert_allclose(ours[0], theirs[0], rtol=0, atol=1e-12)
         assert_allclose(ours[1], theirs[1], rtol=0, atol=1e-8)
+
+
+def in_place(x, r):
+    """The logistic map, its argument and its parameter overwritten."""
+    np.multiply(x * (1 - x), r[:, None], out=x)
+    r *= 2
+    return x
+
+
+def with_buffer():
+    """The logistic map that returns one array for ever."""
+    buffer = np.empty((2, 1))
+
+    def step(x, r):
+        return np.multiply(r[:, None], x * (1 - x), out=buffer[: len(x)])
+
+    return step
+
+
+@pytest.mark.parametrize("step", [in_place, with_buffer()])
+def test_steps_may_work_in_place(step):
+    state, r = np.array([[0.3], [0.4]]), np.array([3.6, 3.9])
+    jacobian = lambda x, r: (r[:, None] * (1 - 2 * x))[..., None]  # noqa: E731
+    plain = Map(lambda x, r: r[:, None] * (x * (1 - x)), state, jacobian, parameters=(r,))
+    odd = Map(step, state, jacobian, parameters=(r,))
+    other = odd.select([1])
+    for system in (plain, odd):
+        system.begin_tangents(1)
+    expected, growth = plain.strobe(5, interval=2, tangents=True)
+    got, got_growth = odd.strobe(5, interval=2, tangents=True)
+    assert_array_equal(got, expected)
+    assert_array_equal(got_growth, growth)
+    assert_array_equal(other.strobe(5, interval=2)[0], expected[1:])  # the two share the step
+    assert state.tolist() == [[0.3], [0.4]]
+    assert r.tolist() == [3.6, 3.9]
+    windows = np.array([[[0.3]], [[0.4]]])
+    assert_array_equal(odd.window_map().run(windows, 4), plain.window_map().run(windows, 4))
+    for ours, theirs in zip(
+        odd.window_map().linearize(windows[:, None]), plain.window_map().linearize(windows[:, None]), strict=True
+    ):
+        assert_array_equal(ours, theirs)
+
+
+def test_maps_keep_nothing_of_the_caller():
+    state, r = np.array([[0.3]]), np.array([3.6])
+    system = Map(lambda x, r: r[:, None] * x * (1 - x), state, parameters=(r,), observe=lambda x: x)
+    expected = Map(system.step, [[0.3]], parameters=([3.6],)).strobe(3)[0]
+    state[:], r[:] = 0.9, 1.0
+    got = system.strobe(3)[0]
+    assert_array_equal(got, expected)
+    got[:] = 0.0
+    assert system.state[0, 0] == expected[0, -1, 0]
+
+
+def test_states_are_arrays_of_points():
+    with pytest.raises(ValueError, match=r"state must have shape \(n_points, size\), got shape \(1,\)"):
+        Map(lambda x: x, [0.5])
+    with pytest.raises(ValueError, match="state must have no mask"):
+        Map(lambda x: x, np.ma.array([[0.5]], mask=[[True]]))
+    with pytest.raises(ValueError, match=r"parameters\[0\] must be real numbers, got \['a'\]"):
+        Map(lambda x: x, [[0.5]], parameters=(["a"],))
