@@ -75,7 +75,7 @@ _list: Any = list
 _WRITTEN: dict[str, Any] = {
     **dict.fromkeys(("signs", "patterns", *ROLES), list),
     **dict.fromkeys(("orders", "position", "four_point"), _mapping[choice(ROLES), list]),
-    **dict.fromkeys(("tied_positions", "rectified"), bool),
+    **dict.fromkeys(("gaps", "rectified", "reorder", "tied_positions"), bool),
 }
 
 
