@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import numbers
 from .errors import PictureError, UserError
 from .grid import Block, Grid, Task
 
@@ -277,14 +278,12 @@ class Job(abc.ABC):
         """Return the values of an axis, checked."""
         if name not in self.names:
             raise ValueError(f"cannot sweep {name!r}; the axes are {', '.join(self.names)}")
-        try:
-            array = np.array(values, dtype=float)
-        except (TypeError, ValueError):
-            raise ValueError(f"{name} must be an array of numbers, got {values!r}") from None
+        given = numbers(name, values, rule="be an array of numbers")
+        array = given.astype(float)
         if name in self.integers:
             if (array % 1 != 0).any():
                 raise ValueError(f"{name} must be whole numbers, got {values!r}")
-            array = np.array(values, dtype=np.int64)
+            array = given.astype(np.int64)
         if array.ndim != 1 or array.size == 0:
             raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {array.shape}")
         # The domain of a parameter is an interval: of a long axis it is enough to check the ends.
