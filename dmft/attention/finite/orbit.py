@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..._util.checks import whole
+from ..._util.checks import finite, whole, within
 from ..model import SelfAttention
 from ..orbit import Orbit
 from ..records import RECORD_NAMES, Every, check_record
@@ -51,6 +52,7 @@ def network(
     fill: Fill = "remainder",
     record: str | Sequence[str] = RECORD_NAMES,
     every: int = 1,
+    uniforms: ArrayLike | None = None,
     n_threads: int | None = None,
 ) -> NetworkOrbit:
     r"""Run a network of finitely many sites.
@@ -90,6 +92,10 @@ def network(
         explicit spins, "spins".
     every : int, default=1
         Keep the first of every so many steps.
+    uniforms : array_like, shape (n_transient + n_steps, n_sites), optional
+        With "spins", in the place of the generator: site i of the token of a step is up where its probability exceeds
+        ``uniforms[step, i]``, in [0, 1]. For one replica of the sites that the features have, in their order; `seed`
+        then draws the older tokens of a window alone.
     n_threads : int or None
         OpenMP threads over blocks of replicas. The result does not depend on it.
 
@@ -138,8 +144,9 @@ def network(
     names = check_record(name for name in record if name not in extra)
     batch = replicas(model, n_sites, n_replicas, seed, start, method, fill, n_threads=n_threads)
     rows = batch.new_record(names + extra, -(-n_steps // every), Every(every))
-    batch.advance(n_transient)
-    batch.advance(n_steps, record=rows)
+    stream = None if uniforms is None else _stream(uniforms, model, n_transient + n_steps, n_sites, n_replicas, method)
+    batch.advance(n_transient, uniforms=None if stream is None else stream[:n_transient])
+    batch.advance(n_steps, record=rows, uniforms=None if stream is None else stream[n_transient:])
     if batch.failed().any():
         raise FloatingPointError(
             f"{batch.failed().sum()} of {n_replicas} networks left the real numbers at beta = {model.beta}; "
@@ -158,3 +165,15 @@ def network(
         sums=sums,
         spins=None if spins is None else Spins(spins, sizes, batch.groups),
     )
+
+
+def _stream(
+    uniforms: ArrayLike, model: SelfAttention, n_steps: int, n_sites: int, n_replicas: int, method: Method
+) -> np.ndarray:
+    """Return the random numbers given by the caller, checked."""
+    if method != "spins" or n_replicas != 1 or model.features.weights is None or n_sites != model.features.n_sites:
+        raise ValueError(
+            "uniforms must be None unless one replica of the features' own sites is run with method='spins', got "
+            f"n_replicas = {n_replicas}, n_sites = {n_sites} of {model.features.n_sites}, method = {method!r}"
+        )
+    return within("uniforms", finite("uniforms", uniforms, (n_steps, n_sites)), 0.0, 1.0)
