@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import whole
+from .._util.checks import numbers, whole
 from .series import SIGNIFICANT, standard_error
 from .streaming import SHORTEST, BatchMeans, Extremes, WeightedAverages, spread
 from .system import System, Tick
@@ -350,11 +350,11 @@ def kaplan_yorke(
     >>> float(value.round(3)), float(error.round(3))
     (1.259, 0.008)
     """
-    exponents, stderr = np.asarray(exponents, dtype=float), np.asarray(stderr, dtype=float)
+    exponents, stderr = (numbers(*one).astype(float) for one in (("exponents", exponents), ("stderr", stderr)))
     k = exponents.shape[-1]
     with np.errstate(invalid="ignore", divide="ignore"):
         sums = np.cumsum(exponents, axis=-1)
-        sum_stderr = np.cumsum(stderr, axis=-1) if sum_stderr is None else np.asarray(sum_stderr, dtype=float)
+        sum_stderr = np.cumsum(stderr, axis=-1) if sum_stderr is None else numbers("sum_stderr", sum_stderr)
         j = np.logical_and.accumulate(sums >= -ZERO * sum_stderr, axis=-1).sum(axis=-1)[..., None]
 
         def at(x: np.ndarray, i: np.ndarray) -> np.ndarray:

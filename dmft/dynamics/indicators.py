@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, whole, within
+from .._util.checks import finite, numbers, whole, within
 
 
 def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
@@ -105,7 +105,7 @@ def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     >>> fast_lyapunov_indicator([0.5, -1.0, 1.0, 1.0])
     array([0.5, 0.5, 0.5, 1.5])
     """
-    return np.maximum.accumulate(np.maximum(np.cumsum(np.asarray(growth, dtype=float), axis=0), 0.0), axis=0)
+    return np.maximum.accumulate(np.maximum(np.cumsum(numbers("growth", growth), axis=0), 0.0), axis=0)
 
 
 def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np.ndarray:

@@ -23,7 +23,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import whole
+from .._util.checks import numbers, whole
 
 SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
 
@@ -46,7 +46,7 @@ def weighted_average(series: ArrayLike) -> np.ndarray:
     >>> bool(abs(np.cos(turn).mean()) > 1e-5), bool(abs(weighted_average(np.cos(turn))) < 1e-12)
     (True, True)
     """
-    series = np.asarray(series, dtype=float)
+    series = numbers("series", series).astype(float)
     t = (np.arange(len(series)) + 0.5) / len(series)
     weight = np.exp(-1.0 / (t * (1.0 - t)))
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
@@ -109,7 +109,7 @@ def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.
     >>> bool(abs(mean) < 0.03), float(stderr.round(3))
     (True, 0.01)
     """
-    series = np.asarray(series, dtype=float)
+    series = numbers("series", series).astype(float)
     n_batches = whole("n_batches", n_batches, 2)
     length = len(series) // n_batches
     if not length:
@@ -140,7 +140,7 @@ def closest_returns(series: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     >>> closest_returns(np.stack([np.cos(angle), np.sin(angle)], axis=1))[0]
     array([ 1,  2,  3,  5,  8, 13, 21, 34, 55, 89])
     """
-    series = np.asarray(series, dtype=float)
+    series = numbers("series", series).astype(float)
     distance = np.abs(series[1:] - series[0]).max(axis=1)
     before = np.minimum.accumulate(np.concatenate([[np.inf], distance[:-1]]))
     times = np.flatnonzero(distance < before)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.checks import numbers
 from .jets import Jet
 
 
@@ -35,7 +36,7 @@ class WindowMap:
     def __init__(self, step: Callable, n_context: int, n_features: int, value: ArrayLike, n_phases: int = 1) -> None:
         self._step = step
         self.n_context, self.n_features, self.n_phases = n_context, n_features, n_phases
-        self._value = np.atleast_1d(np.asarray(value, dtype=float))
+        self._value = np.atleast_1d(numbers("value", value).astype(float))
 
     @property
     def value(self) -> np.ndarray:
@@ -73,7 +74,7 @@ class WindowMap:
         """Return the vectors of so many steps, (n_points, n_steps, n_features)."""
         windows, out = np.array(windows, dtype=float), []
         for t in range(phase, phase + n_steps):
-            out.append(self.step(windows, t % self.n_phases, self.value))
+            out.append(np.array(self.step(windows.copy(), t % self.n_phases, self.value)))
             windows = np.concatenate([out[-1][:, None], windows[:, :-1]], axis=1)
         return np.stack(out, axis=1)
 
