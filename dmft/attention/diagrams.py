@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from ..sweeps.engine import run
@@ -58,8 +59,8 @@ def sweep(
         What to keep of each point; "attractor" judges after the transient what the orbit settles
         on, see `attractor`; the other steps follow from there.
     start : Start or sequence of Start, optional
-        Where every point begins. Several random ones, or several features of one role, make the axis
-        "start", of their seeds or indices. Default: ``Start.random(0)``.
+        Where every point begins. Several random ones, several features of one role, or several windows of one shape
+        and phase make the axis "start", of their seeds or indices. Default: ``Start.random(0)``.
     record : sequence of str, default=("attention",)
         Which arrays of the orbit; see `trajectory`.
     n_rows, every, section : int, optional
@@ -134,15 +135,34 @@ def sweep(
 def family(starts: Sequence[Start], axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
     """Return the first of some starts, and axes with that of the seeds or indices in front."""
     starts = list(starts)
+    windows = _windows(starts)
+    if windows is not None:
+        return windows, {"start": range(len(starts)), **axes}
     first = starts[0] if starts and all(isinstance(one, Start) for one in starts) else None
     if first is not None and first.family is not None:
         name = first.family
-        alike = (
-            one.kind == first.kind and {**one.arguments, name: 0} == {**first.arguments, name: 0} for one in starts
-        )
-        if all(alike):
+        if all(one.kind == first.kind and _alike(one.member(0), first.member(0)) for one in starts):
             return first, {"start": [one.arguments[name] for one in starts], **axes}
-    raise ValueError(f"start must be a Start, or several that differ in seed or index alone, got {starts!r}")
+    raise ValueError(
+        "start must be a Start, or several that differ in seed or index alone, or several windows of one shape and "
+        f"phase without preset, got {starts!r}"
+    )
+
+
+def _alike(one: Start, other: Start) -> bool:
+    """Return whether two starts of one kind have equal arguments."""
+    return all(np.array_equal(value, other.arguments[name]) for name, value in one.arguments.items())
+
+
+def _windows(starts: Sequence[Any]) -> Start | None:
+    """Return several windows as one start of the kind "windows"; None if they are none, or differ in shape or phase."""
+    if not starts or not all(isinstance(one, Start) and one.kind == "window" for one in starts):
+        return None
+    arrays = [one.arguments["attention"] for one in starts]
+    phases = {one.arguments["phase"] for one in starts}
+    if len({array.shape for array in arrays}) > 1 or len(phases) > 1 or any("preset" in o.arguments for o in starts):
+        return None
+    return Start.windows(np.stack(arrays), phases.pop())
 
 
 def refine(

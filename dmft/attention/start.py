@@ -22,7 +22,7 @@ __all__ = ["FAMILIES", "KINDS", "REQUIRED", "Start", "State"]
 class Start:
     """Where a run begins: a kind of start, a row of `KINDS`, and its arguments.
 
-    :meth:`token`, :meth:`feature`, :meth:`window` and :meth:`random` are the short ways to write one.
+    :meth:`token`, :meth:`feature`, :meth:`window`, :meth:`windows` and :meth:`random` are the short ways to write one.
 
     Parameters
     ----------
@@ -156,6 +156,35 @@ class Start:
         3
         """
         return cls("window", {"attention": attention, "phase": phase, "preset": preset})
+
+    @classmethod
+    def windows(cls, attention: ArrayLike, phase: int = 0, index: int = 0) -> Start:
+        """Begin from one of several windows, which a sweep can run over.
+
+        Parameters
+        ----------
+        attention : array_like, shape (n_windows, n_rows, n_features)
+            Each as for :meth:`window`.
+        phase : int, default=0
+            As for :meth:`window`, of all of them.
+        index : int, default=0
+            Which window, from 0.
+
+        Returns
+        -------
+        Start
+
+        Raises
+        ------
+        ValueError
+            If the windows are not a finite three-dimensional array, or a number is not whole and >= 0.
+
+        Examples
+        --------
+        >>> Start.windows([[[0.1, 0.2]], [[0.3, 0.4]]]).member(1).arguments["index"]
+        1
+        """
+        return cls("windows", {"attention": attention, "phase": phase, "index": index})
 
     @classmethod
     def random(cls, seed: int = 0) -> Start:

@@ -147,6 +147,12 @@ def _window_state(model: SelfAttention, attention: np.ndarray, phase: int, prese
     return State(attention, phase, preset)
 
 
+def _windows_state(model: SelfAttention, attention: np.ndarray, phase: int, index: int) -> State:
+    if index >= len(attention):
+        raise ValueError(f"index must be < {len(attention)}, the number of windows, got {index}")
+    return _window_state(model, attention[index], phase)
+
+
 def _random_state(model: SelfAttention, seed: int) -> State:
     rng = np.random.default_rng(seed)
     return State(rng.uniform(-1.0, 1.0, (model.n_context, model.n_features)), phase=0)
@@ -160,6 +166,13 @@ def _window(name: str, value: ArrayLike) -> np.ndarray:
     attention = finite(name, value)
     if attention.ndim != 2 or 0 in attention.shape:
         raise ValueError(f"{name} must have shape (n_rows, n_features), got {attention.shape}")
+    return attention
+
+
+def _windows(name: str, value: ArrayLike) -> np.ndarray:
+    attention = finite(name, value)
+    if attention.ndim != 3 or 0 in attention.shape:
+        raise ValueError(f"{name} must have shape (n_windows, n_rows, n_features), got {attention.shape}")
     return attention
 
 
@@ -196,6 +209,16 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
                 "preset": Argument(written=list[list[float]] | None, check=_window, default=None),
             },
             state=_window_state,
+        ),
+        "windows": Kind(
+            meaning="From one of several windows.",
+            arguments={
+                "attention": Argument(written=list[list[list[float]]], check=_windows),
+                "phase": Argument(written=int, check=whole, default=0),
+                "index": Argument(written=int, check=whole, default=0),
+            },
+            state=_windows_state,
+            family="index",
         ),
         "random": Kind(
             meaning="From a random window.",

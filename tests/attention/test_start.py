@@ -17,6 +17,7 @@ STARTS = {
     "token": Start.token([1] * 101, in_window=True),
     "feature": Start.feature("key", 2),
     "window": Start.window(np.full((2, 3), 0.1), 1, preset=np.full((2, 3), 0.2)),
+    "windows": Start.windows(np.full((3, 2, 3), 0.1), 1, index=2),
     "random": Start.random(5),
     "network": NETWORK,
 }
@@ -31,7 +32,7 @@ def same(first, second):
 
 def test_examples_cover_the_table():
     assert STARTS.keys() == KINDS.keys()
-    assert set(FAMILIES) == {"random", "feature"}
+    assert set(FAMILIES) == {"random", "feature", "windows"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +87,7 @@ def test_members_of_a_family():
     for kind in KINDS:
         start = STARTS[kind]
         if kind in FAMILIES:
-            assert start.member(1).arguments == {**start.arguments, start.family: 1}
+            same(start.member(1), Start(kind, {**start.arguments, start.family: 1}))
         else:
             with pytest.raises(ValueError, match="start must be of a numbered kind"):
                 start.member(1)
