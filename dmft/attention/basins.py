@@ -11,11 +11,12 @@ from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
 from ..dynamics.matching import follow_along
 from ..dynamics.recurrence import Frequency
 from ..sweeps.results import SweepResult
+from .axes import PARAMETERS
 from .batch import Batch
 from .labels import SIGNATURE, Attractor, Attractors, distinct
 from .model import SelfAttention
 from .start import Start
-from .window_map import PARAMETERS, AttentionMap
+from .window_map import AttentionMap
 
 
 def attractor(

@@ -14,10 +14,11 @@ from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
+from .axes import PARAMETERS
 from .batch import single
 from .model import SelfAttention, parameter
 from .start import Start
-from .window_map import PARAMETERS, AttentionMap
+from .window_map import AttentionMap
 
 __all__ = [
     "AttentionMap",

@@ -10,11 +10,12 @@ from .._util.checks import whole
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
+from .axes import PARAMETERS
 from .batch import linearize
 from .model import SelfAttention
 from .plan import Plan
 from .start import Start
-from .window_map import PARAMETERS, single_system
+from .window_map import single_system
 
 __all__ = ["Spectrum", "log_determinant", "lyapunov"]
 

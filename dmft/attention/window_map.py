@@ -13,13 +13,13 @@ from .._util.checks import Role
 from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap
+from .axes import PARAMETERS
 from .batch import Batch, linearize
 from .directions import n_directions
 from .model import SelfAttention
 from .reference import softmax
 from .start import Start, State
 
-PARAMETERS = ("beta", "gamma", "epsilon")
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
 
 
