@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -27,15 +28,19 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
     values would count; text, dates, complex numbers and objects; bools, unless asked for; each of these inside lists
     too. `rule` is what the message demands.
     """
-    if _holds(value, np.ma.MaskedArray):
+    masks = sys.modules.get("numpy.ma")  # not loaded before somebody makes a masked array, and slow to load
+    if masks is not None and _holds(value, masks.MaskedArray):
         raise ValueError(f"{name} must have no mask, got a masked array: leave out or fill in what is masked")
     try:
         array = np.array(value)
     except (TypeError, ValueError):  # lists of unequal lengths
         raise ValueError(f"{name} must {rule}, got {_shown(value)}") from None
-    if array.dtype.kind not in ("biuf" if bools else "iuf") or (not bools and _holds(value, bool | np.bool_)):
+    if array.dtype.kind not in ("biuf" if bools else "iuf") or (not bools and _holds(value, _BOOL)):
         raise ValueError(f"{name} must {rule}, got {_shown(value)}")
     return array
+
+
+_BOOL = bool | np.bool_
 
 
 def _holds(value: Any, kind: Any) -> bool:
@@ -43,7 +48,7 @@ def _holds(value: Any, kind: Any) -> bool:
     if isinstance(value, kind):
         return True
     if isinstance(value, np.ndarray):
-        return kind is not np.ma.MaskedArray and value.dtype.kind == "b" and value.size > 0
+        return kind is _BOOL and value.dtype.kind == "b" and value.size > 0
     if not isinstance(value, list | tuple) or {type(element) for element in value} <= {int, float}:
         return False
     return any(_holds(element, kind) for element in value)
