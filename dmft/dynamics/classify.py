@@ -26,7 +26,7 @@ import numpy as np
 
 from .cycles.newton import Cycles, find_cycles, windows_of
 from .cycles.window_map import WindowMap
-from .indicators import zero_one
+from .indicators import RESOLUTION, zero_one
 from .recurrence import ARRIVED, Frequency, bands, cycle_length, frequencies, rotation
 from .rounds import CHUNK, KEPT, Round, moments_of, run_round
 from .series import SIGNIFICANT, closest_returns
@@ -35,6 +35,7 @@ from .system import System, Tick
 Kind = Literal["undetermined", "cycle", "torus", "chaos", "lost"]
 ATTRACTOR_KINDS: tuple[Kind, ...] = ("undetermined", "cycle", "torus", "chaos", "lost")
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
+_LEAST = float(np.finfo(float).tiny / np.finfo(float).eps)
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
 
@@ -215,6 +216,10 @@ def _test_zero_one(
             states = longer.strobe(CHUNK, interval=int(step) * orbits.period)[0]
             parts.append(states[np.arange(some.size), :, component])
         series = np.concatenate(parts, axis=1)
+        # What varies by rounding alone, or by no more than the orbit is off its cycle, stands still.
+        size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
+        size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
+        series[np.ptp(series, axis=1) <= size] = 0.0
         for k, i in enumerate(some.tolist()):
             test = verdicts[points[i]].evidence["zero_one"] = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
             if kinds[i] == "chaos" and test < 0.5 and points[i] not in doubted:
@@ -274,7 +279,8 @@ def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules,
     quarter = len(apart) // 4
     early, late = apart[:quarter].max(), apart[-quarter:].max()
     evidence = {"residual": float(cycles.residual[k]), "distance": float(late), "multiplier": float(exponents[0])}
-    if late <= rules.arrived * np.abs(now.states).max():
+    # Below _LEAST a step loses digits, and the orbit no longer nears anything.
+    if late <= max(rules.arrived * np.abs(now.states).max(), _LEAST):
         reason = "on a cycle that Newton's method confirms"
     else:
         evidence["approach"] = float(np.log(late / early) / ((len(apart) - quarter) * period))
@@ -285,6 +291,7 @@ def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules,
     evidence["tangents_stderr"] = float(now.stderr[0])
     moments = moments_of(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
     error = max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])
+    error = max(error, cycles.error[k] * max(1.0, 2.0 * np.abs(turn).max()))
     return _verdict(
         now,
         "cycle",

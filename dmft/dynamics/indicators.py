@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, numbers, whole, within
 
+RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
+
 
 def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
     r"""Return near 1 for chaos, near 0 for regular motion: the 0-1 test of Gottwald and Melbourne.
@@ -61,6 +63,8 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
     series = finite("series", series, (None,))[:: whole("n_bands", n_bands, 1)]
     if series.size < 100:
         raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
+    if np.ptp(series) <= RESOLUTION * np.abs(series).max():
+        series = np.zeros(series.size)  # it varies by rounding alone
     n_longest = series.size // 10
     n_begins = series.size - n_longest
     c = np.pi * (0.2 + 0.6 * (np.arange(whole("n_frequencies", n_frequencies, 1)) + 0.5) / n_frequencies)

@@ -195,3 +195,29 @@ def test_attractors_keep_their_numbers_along_a_sweep_over_starts():
         dmft.identify(swept(beta=[1.27]))
     with pytest.raises(ValueError, match="must have the measure 'attractor'"):
         dmft.identify(dmft.sweep(PAPER, beta=[1.27], n_steps=10, progress=False))
+
+
+# -- one attractor, one entry -----------------------------------------------------------------
+
+
+def test_a_cycle_is_listed_once_however_it_was_reached():
+    found = dmft.attractors(PAPER.replace(beta=2.172857142857143), starts=8)
+    assert len({one.name for one in found}) == len(found)
+
+
+@pytest.mark.parametrize("beta", [0.3, 0.6, 0.9])
+def test_a_decay_to_zero_ends_on_the_fixed_point(beta):
+    one = np.eye(2)
+    features = dmft.Features.gaussian(output=one, value=[[0, -1], [1, 0]], query=one, key=one)
+    model = dmft.SelfAttention(features, n_context=1, beta=beta, gamma=1.0, epsilon=0.0)
+    found = dmft.attractors(model, starts=4)
+    assert [one.name for one in found] == ["cycle of period 1"]
+    assert_allclose(found[0].exponents, np.log(beta))
+
+
+def test_strobes_that_differ_by_rounding_are_no_chaos():
+    features = dmft.Features.random(n_features=12, n_sites=100, n_positions=2, seed=1)
+    model = dmft.SelfAttention(features, n_context=4, beta=3.0, gamma=220.0, epsilon=0.02)
+    found = dmft.attractor(model)
+    assert found.name == "cycle of period 4"
+    assert not found.disputed

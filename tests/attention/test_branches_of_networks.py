@@ -180,3 +180,12 @@ def test_bad_input_is_clear():
     still = dmft.cycle(PAPER.replace(epsilon=0.0), 1, guess=np.zeros((1, 3)))
     with pytest.raises(ValueError, match="epsilon must stay 0"):
         dmft.branch(still, epsilon=(0.0, 0.1))
+
+
+@pytest.mark.slow
+def test_a_branch_does_not_jump_to_the_sheet_beside_it():
+    model = PAPER.replace(features=dmft.Features.paper(seed=4), beta=2.0)
+    branch = dmft.branch(dmft.cycle(model, 44), beta=(1.9, 2.2))
+    found = {(point.kind, round(point.value, 6)) for point in branch.special}
+    assert {("fold", 2.003559), ("flip", 2.006103)} <= found
+    assert branch.ends == ("2.2 reached", "2.2 reached")

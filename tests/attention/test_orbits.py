@@ -203,3 +203,51 @@ def test_guesses_that_are_no_numbers_are_data():
     found = polish(AttentionMap(PAPER, beta=np.full(4, 1.2)), guesses)
     assert not found.found[:3].any()
     assert np.isinf(found.residual[:3]).all()
+
+
+@pytest.mark.parametrize("beta", [36.0, 50.0])
+def test_a_cycle_that_shrinks_by_ten_decades_in_a_step_knows_its_leading_multiplier(beta):
+    model = PAPER.replace(beta=beta)
+    found = cycle(model, 44)
+    leading = dmft.lyapunov(model, n_steps=4_400, n_transient=2_000, n_exponents=1)
+    assert found.kind == "stable node"
+    assert_allclose(found.exponents[0], leading.exponents[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("seed", "n_features", "n_segments"), [(12, 8, 4), (12, 4, 4), (8, 4, 4), (5, 8, 4)])
+def test_maps_of_few_directions_know_the_leading_multipliers_of_a_cycle(seed, n_features, n_segments):
+    features = dmft.Features.segments(
+        n_features=n_features, n_segments=n_segments, n_sites=100, n_positions=2, seed=seed
+    )
+    model = dmft.SelfAttention(features, n_context=4, beta=1.5, gamma=220.0, epsilon=0.02)
+    betas, one = np.linspace(1.6, 3.2, 13), np.ones(13)
+    batch = Batch(model, betas, 220.0 * one, 0.02 * one, [dmft.Start.random(0).state(model)] * 13)
+    batch.advance(4_000)
+    system = AttentionMap(model, beta=betas)
+    found = find_cycles(system, batch.window, np.full(13, 4))
+    windows = np.stack([windows_of(orbit[:4], 4) for orbit in found.orbits])
+    rows = system.linearize(windows)[1]
+    n_checked = 0
+    for i in np.flatnonzero(found.found & (found.period == 4)):
+        product = np.linalg.multi_dot([reference.companion(step) for step in rows[i, ::-1]])
+        leading = np.log(np.sort(np.abs(np.linalg.eigvals(product)))[::-1][:2])
+        assert_allclose(found.growth[i, :2], leading, rtol=0, atol=1e-5)
+        n_checked += 1
+    assert n_checked
+
+
+def test_one_cycle_found_from_many_phases_differs_by_its_error_at_most():
+    model = PAPER.replace(beta=2.172857142857143)
+    starts = [dmft.Start.random(seed).state(model) for seed in range(12)]
+    one = np.ones(12)
+    batch = Batch(model, model.beta * one, model.gamma * one, model.epsilon * one, starts)
+    batch.advance(20_000)
+    found = find_cycles(AttentionMap(model, beta=model.beta * one), batch.window, np.full(12, 108))
+    orbits = [orbit for orbit, good in zip(found.orbits, found.found, strict=True) if good and len(orbit) == 108]
+    assert len(orbits) >= 2
+    errors = found.error[found.found & (found.period == 108)]
+    apart = [min(np.abs(np.roll(one, shift, axis=0) - orbits[0]).max() for shift in range(0, 108, 4)) for one in orbits]
+    same = np.array(apart) < 1e-6  # there may be others
+    assert np.count_nonzero(same) > 1
+    assert (np.array(apart)[same] <= errors[same] + errors[0]).all()
+    assert errors.max() < 1e-7

@@ -148,3 +148,9 @@ def test_radii_are_not_negative():
     with pytest.raises(ValueError, match=r"radii must be >= 0, got -1.0 at \[1\]"):
         correlation_sum([[0.0], [1.0]], [0.0, -1.0])
     assert correlation_sum([[0.0], [0.0], [1.0]], [0.0])[0] == 1 / 3
+
+
+def test_zero_one_takes_rounding_for_rest():
+    noise = np.random.default_rng(0).choice([0.0, np.finfo(float).eps], size=2_000)
+    assert zero_one(1.0 + noise)[0] == 0.0
+    assert zero_one(noise * 1e20)[0] > 0.5  # the same signal where it is no rounding

@@ -14,7 +14,10 @@ from .window_map import WindowMap
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
 MIN_STEP = 1e-6  # of the longest
+BETWEEN = 0.05  # of how far a step bends: how far the middle may be off the cubic through both ends
+STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentieth
 NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
+CLOSED = "the branch closes"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -28,7 +31,8 @@ class SpecialPoint:
         Its name.
     value : float
     place : float
-        Where it lies between the points of the branch: 3.25 is a quarter of the way from point 3 to 4.
+        Where it lies between the points of the branch: 3.25 is a quarter of the way from point 3 to 4. Negative
+        between the last and the first point of a branch that closes.
     cycle : Cycle
     form : NormalForm or None
         None for a branch point (a multiplier of 1 without a fold, as where symmetry breaks).
@@ -59,7 +63,8 @@ class Branch:
     special : tuple of SpecialPoint
         In the order of the branch.
     ends : tuple of str
-        Why the branch ends, before its first point and after its last.
+        Why the branch ends, before its first point and after its last. A branch that closes begins next to
+        its last point.
     """
 
     parameter: str
@@ -143,6 +148,8 @@ class Continuation:
 
     def __init__(self, curve: Curve, start: Node, low: float, high: float, max_step: float, n_points: int) -> None:
         self.curve, self.bounds, self.max_step = curve, (low, high), max_step
+        curve.measure(curve.orbit(start.point))
+        start = self.measured(start)
         self.nodes: list[Node] = [start]
         self.special: list[tuple[float, str, Node]] = []
         step = max_step / 4.0
@@ -172,10 +179,24 @@ class Continuation:
             if following.point[-1] in self.bounds:
                 self.end = f"{following.point[-1]:g} reached"
                 break
-            if len(self.nodes) > 3 and curve.length(following.point - start.point) < step:
-                self.end = "the branch closes"
+            if curve.outgrown(following.point):
+                curve.measure(curve.orbit(following.point))
+                self.nodes[-1], start = self.measured(following), self.measured(start)
+            if len(self.nodes) > 3 and self.closes(start, step):
+                self.special += self.locate(following, start, events(following, start) or [])
+                self.end = CLOSED
                 break
             step = min(step * (1.5 if n <= 4 else 1.0), max_step)
+
+    def measured(self, at: Node) -> Node:
+        """Return a node whose tangent has unit length as lengths are measured now."""
+        return dataclasses.replace(at, tangent=at.tangent / self.curve.length(at.tangent))
+
+    def closes(self, start: Node, step: float) -> bool:
+        """Return whether the last point has come round to the first, in the same direction."""
+        last = self.nodes[-1]
+        near = self.curve.length(last.point - start.point) < step
+        return near and self.curve.product(last.tangent, start.tangent) >= TURN
 
     def step(self, here: Node, step: float) -> tuple[Node | None, int]:
         """Return the next point, at a bound if one is passed, or None if the step is too long."""
@@ -193,9 +214,24 @@ class Continuation:
                     return None, n
                 point[-1] = bound
         following = node(self.curve, point, here.tangent, here.frame)
-        if not np.sum(self.curve.weights * here.tangent * following.tangent) >= TURN:  # NaN where it has none
+        if not self.curve.product(here.tangent, following.tangent) >= TURN:  # NaN where it has none
             return None, n
-        return following, n
+        return (following if self.joined(here, following) else None), n
+
+    def joined(self, here: Node, following: Node) -> bool:
+        """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
+
+        Between two sheets it does not: there the curve is off by half of what parts them, while on one
+        sheet the cubic is off by the fourth power of the step.
+        """
+        ahead = following.point - here.point
+        reach = self.curve.product(ahead, here.tangent)
+        bend = self.curve.length(ahead - reach * here.tangent)
+        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - following.tangent)
+        point, _ = self.curve.correct(middle, here.tangent)
+        if point is None:
+            return False
+        return self.curve.length(point - middle) <= BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
 
     def halves(self, here: Node, following: Node) -> bool:
         """Return whether both halves of the cycle become one another between two points."""
@@ -274,11 +310,14 @@ def trace(
         raise RuntimeError("Newton's method must converge from the given orbit; start from a cycle of find_cycles")
     start = node(curve, first, only_value)
     back = dataclasses.replace(start, tangent=-start.tangent)
-    down, up = (Continuation(curve, side, low, high, max_step, n_points) for side in (back, start))
-    nodes = down.nodes[:0:-1] + up.nodes
+    down = Continuation(curve, back, low, high, max_step, n_points)
+    # Round a closed branch the other way come the same points once more.
+    up = down if down.end == CLOSED else Continuation(curve, start, low, high, max_step, n_points)
+    nodes = down.nodes[:0:-1] + (up.nodes if up is not down else [start])
     before = len(down.nodes) - 1
     special = [(before - place, kind, found) for place, kind, found in reversed(down.special)]
-    special += [(before + place, kind, found) for place, kind, found in up.special]
+    if up is not down:
+        special += [(before + place, kind, found) for place, kind, found in up.special]
     points = np.stack([each.point for each in nodes])
     return Branch(
         parameter=system.parameter,

@@ -11,21 +11,36 @@ from .newton import TOLERANCE, windows_of
 from .window_map import WindowMap
 
 MAX_CORRECTIONS = 8
+GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
 
 
 class Curve:
     """The curve of cycles of one map, its points (orbit, value) laid out flat.
 
-    Lengths along it weigh the mean square over the tokens, relative to the size of the first
-    cycle, and the parameter relative to its range.
+    Lengths along it weigh the mean square over the tokens, relative to the size of a cycle (see
+    `measure`), and the parameter relative to its range.
     """
 
     def __init__(self, system: WindowMap, orbit: np.ndarray, span: float) -> None:
         self.system, self.shape = system, orbit.shape
-        scale = np.sqrt(np.mean(orbit**2)) or 1.0
-        self.weights = np.append(np.full(orbit.size, 1.0 / (orbit.size * scale**2)), 1.0 / span**2)
+        self.span = span
+        self.measure(orbit)
+
+    def measure(self, orbit: np.ndarray) -> None:
+        """Measure lengths relative to the size of an orbit from now on."""
+        self.scale = float(np.sqrt(np.mean(orbit**2))) or 1.0
+        self.weights = np.append(np.full(orbit.size, 1.0 / (orbit.size * self.scale**2)), 1.0 / self.span**2)
         self.tolerance = TOLERANCE * max(1.0, np.abs(orbit).max())
+
+    def outgrown(self, point: np.ndarray) -> bool:
+        """Return whether a cycle is too large to be measured as before."""
+        # The largest counts, not the last: one that shrinks to a point would need ever smaller steps.
+        return bool(np.sqrt(np.mean(point[:-1] ** 2)) > GROWN * self.scale)
+
+    def product(self, one: np.ndarray, other: np.ndarray) -> float:
+        """Return the weighted scalar product of two vectors."""
+        return float(np.sum(self.weights * one * other))
 
     def orbit(self, point: np.ndarray) -> np.ndarray:
         """Return the orbit of a point."""

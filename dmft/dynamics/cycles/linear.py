@@ -7,12 +7,15 @@ n_features). Long products of these matrices are never formed: they would lose d
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
 SPREAD = np.log(1e3)  # multipliers this far apart may share a block: their ratio costs digits
+SETTLED = 1e-7  # the same where rounding stirs it, if its volume comes back
+ROUGH = 1e-5
 MAX_ROUNDS = 64
 PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of two
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
@@ -150,6 +153,66 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     ----------
     .. [1] Bojanczyk, Golub & Van Dooren, Proc. SPIE 1770 (1992) 31: the periodic Schur form.
     """
+    growth, angle, frame = _multipliers(rows, frame)
+    lost = np.flatnonzero(np.isnan(growth[:, 0]))
+    if lost.size:
+        scaled, scale = balanced(rows[lost])
+        again, angle[lost], _ = _multipliers(scaled)
+        growth[lost] = again + scale[:, None]
+    return growth, angle, frame
+
+
+def balanced(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Measure the tokens of a cycle in units in which no block of the rows exceeds 1.
+
+    :math:`x_t = e^{s_t} y_t`, with the least s for which :math:`|J_{t,d}| e^{s_{t-1-d} - s_t} \le 1` and
+    :math:`s_{t+T} = s_t + \mathrm{scale}`, T the steps of a turn: the eigenvector of the largest paths.
+    The leading direction, which may shrink by any factor in one window and by none in the next, is of
+    one size in these units, so that rounding does not hide it.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
+
+    Returns
+    -------
+    scaled : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
+    scale : ndarray, shape (n_points,)
+        What the units add to the logarithms of all multipliers; 0 where nothing comes back.
+
+    References
+    ----------
+    .. [1] Heidergott, Olsder & van der Woude, Max Plus at Work (2006), ch. 2 and 4.
+    """
+    n_points, n_steps, n_context = rows.shape[:3]
+    with np.errstate(divide="ignore"):
+        size = np.log(np.abs(rows).max(axis=(3, 4)))
+    # paths[:, i, j]: the largest path from row j of the first window to row i of the present one.
+    start = np.where(np.eye(n_context, dtype=bool), 0.0, -np.inf)
+    paths = np.broadcast_to(start, (n_points, n_context, n_context))
+    for t in range(n_steps):
+        newest = (size[:, t, :, None] + paths).max(axis=1, keepdims=True)
+        paths = np.concatenate([newest, paths[:, :-1]], axis=1)
+    turn, power, scale = paths, start, np.full(n_points, -np.inf)
+    for n in range(1, n_context + 1):
+        power = (turn[:, :, :, None] + power[..., None, :, :]).max(axis=2)
+        scale = np.maximum(scale, np.diagonal(power, axis1=1, axis2=2).max(axis=1) / n)
+    scale = np.where(np.isfinite(scale), scale, 0.0)
+    # From here on at an even rate, so that no token is larger than the others by the rate alone.
+    size = size - np.arange(1, n_context + 1) * (scale / n_steps)[:, None, None]
+    unit = np.zeros((n_points, n_steps))
+    before = (np.arange(n_steps)[:, None] - 1 - np.arange(n_context)) % n_steps
+    for _ in range(n_context + 1):
+        for t in range(n_steps):
+            unit[:, t] = np.maximum(unit[:, t], (size[:, t] + unit[:, before[t]]).max(axis=1))
+    power_of = np.exp(
+        unit[:, before] - unit[:, :, None] - np.arange(1, n_context + 1) * (scale / n_steps)[:, None, None]
+    )
+    return rows * power_of[..., None, None], scale
+
+
+def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same as `multipliers` in the units the rows come in."""
     n_points, _, n_context, n_features, _ = rows.shape
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
@@ -159,8 +222,9 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
         frame = np.broadcast_to(start, (n_points, size, size))
     active, rest = np.arange(n_points), np.empty((n_points, size, size))
     unrest = np.full((n_points, MAX_ROUNDS + 1), np.inf)
+    stretch = np.full((n_points, size), np.nan)
     for done in range(1, MAX_ROUNDS + 1):
-        before = frame
+        before, last = frame, stretch
         frame, upper = _round(top[active], frame)
         turn = before.swapaxes(-1, -2) @ frame
         length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
@@ -180,9 +244,19 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
             busy[i] = (spread > SPREAD or mixed) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
+                if mixed:  # rounding keeps what it leaves known from settling as well as the rest
+                    first = known[-1][1] if known else 0
+                    # Where nothing is known yet, half the digits will do.
+                    settled = leak[first:n_known] < (SETTLED if first or leak[:n_known].min() < SETTLED else ROUGH)
+                    ends = [first, *(np.flatnonzero(settled) + first + 1).tolist()]
+                    for a, b in itertools.pairwise(ends):
+                        drift = abs(stretch[i, a:b].sum() - last[i, a:b].sum())
+                        if drift > LOST or np.ptp(stretch[i, a:b]) > np.log(LOST / EPS):
+                            break
+                        known.append((a, b))
                 growth[point], angle[point] = _eigenvalues(known, turn[i], upper[:, i])
                 rest[point] = frame[i]
-        active, frame = active[busy], frame[busy]
+        active, frame, stretch = active[busy], frame[busy], stretch[busy]
         if not active.size:
             break
     return growth, angle, rest

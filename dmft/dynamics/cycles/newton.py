@@ -17,6 +17,7 @@ TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where tha
 SAME = 1e-6  # tokens this near, relative to the largest, may be one token of a shorter cycle
 MAX_STEPS = 40
 MAX_HALVINGS = 8
+N_DRAWS = 2  # of the signs of rounding
 _PIECE = 20_000  # token steps solved for at once: some hundred MB
 
 
@@ -79,6 +80,8 @@ class Cycles:
         Largest miss of any step; inf where the orbit left the real numbers.
     distance : ndarray, shape (n_points,)
         Largest difference from the guess.
+    error : ndarray, shape (n_points,)
+        How far rounding may have moved the orbit; inf where none was found.
     growth, angle : ndarray, shape (n_points, n_context * n_features)
         Logarithms of the multipliers, as of `linear.multipliers`; NaN where none was found.
     """
@@ -88,6 +91,7 @@ class Cycles:
     orbits: list[np.ndarray]
     residual: np.ndarray
     distance: np.ndarray
+    error: np.ndarray
     growth: np.ndarray
     angle: np.ndarray
 
@@ -196,15 +200,29 @@ def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float
                 orbits[i], residual[i], period[i] = solved, left, shorter[i]
 
     growth, angle = np.full((n_points, size), np.nan), np.zeros((n_points, size))
+    error = np.full(n_points, np.inf)
     for points in _groups(period, phases, found):
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
-        rows = system.take(points).linearize(windows)[1]
+        following, rows = system.take(points).linearize(windows)
+        error[points] = _rounding_error(windows, following, rows, residual[points])
         growth[points], angle[points], _ = linear.multipliers(rows)
     suspect = np.flatnonzero(found & ~np.isfinite(growth).all(axis=1))
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide
         vanished = np.arange(size) >= system.take(suspect).n_directions[:, None]
         growth[suspect] = np.where(vanished, -np.inf, growth[suspect])
-    return Cycles(found, period, orbits, residual, distance, growth, angle)
+    return Cycles(found, period, orbits, residual, distance, error, growth, angle)
+
+
+def _rounding_error(windows: np.ndarray, following: np.ndarray, rows: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Return how far cycles move if every step misses by its rounding or the residual, (n_points,).
+
+    The signs of the misses are drawn; the shift grows with what they have in common with the slow directions.
+    """
+    moved = np.einsum("ptdab,ptdb->pta", np.abs(rows), np.abs(windows))
+    miss = linear.EPS * (np.abs(following) + moved) + residual[:, None, None]
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_DRAWS, *miss.shape[1:]))
+    shift = [np.abs(linear.solve(rows, miss * sign)).max(axis=(1, 2)) for sign in signs]
+    return np.where(np.isfinite(shift), shift, np.inf).max(axis=0)
 
 
 def _groups(period: np.ndarray, phases: np.ndarray, chosen: np.ndarray | None = None) -> Iterator[np.ndarray]:

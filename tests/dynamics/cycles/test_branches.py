@@ -5,8 +5,10 @@ from numpy.testing import assert_allclose
 from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, logistic, ring
 
 from dmft.dynamics.cycles.branches import doubled, trace
+from dmft.dynamics.cycles.jets import tanh
 from dmft.dynamics.cycles.newton import find_cycles, polish
 from dmft.dynamics.cycles.normal_forms import NormalForm
+from dmft.dynamics.cycles.window_map import WindowMap
 
 
 def kinds(branch):
@@ -90,7 +92,10 @@ def test_a_closed_curve_of_fixed_points_closes():
     assert branch.ends == ("the branch closes", "the branch closes")
     assert_allclose(branch.values**2 + branch.orbits[:, 0, 0] ** 2, 1.0, rtol=0, atol=1e-12)
     assert {round(point.value, 12) for point in branch.special} == {1.0, -1.0}
-    assert set(kinds(branch)) == {"fold"}
+    assert kinds(branch) == ["fold", "fold"]
+    points = np.stack([branch.values, branch.orbits[:, 0, 0]], axis=1)
+    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    assert_allclose(steps.sum() + np.linalg.norm(points[0] - points[-1]), 2 * np.pi, rtol=0.01)
 
 
 def test_strong_resonance_and_the_side_where_nothing_is():
@@ -98,3 +103,14 @@ def test_strong_resonance_and_the_side_where_nothing_is():
     assert form.strongly_resonant
     assert np.isnan(form.amplitude(-1.0))
     assert form.amplitude(4.0) == 2.0
+
+
+def test_a_branch_from_a_tiny_cycle_reaches_the_end():
+    start = 1e-4
+
+    def step(window, phase, value):
+        return window[..., 0, :] + 0.2 * (tanh(5.0 * value)[..., None] + start - window[..., 0, :])
+
+    branch = trace(WindowMap(step, 1, 1, [0.0]), np.array([[start]]), -1.0, 1.0)
+    assert branch.ends == ("-1 reached", "1 reached")
+    assert_allclose(branch.orbits[:, 0, 0], np.tanh(5.0 * branch.values) + start, atol=1e-9)

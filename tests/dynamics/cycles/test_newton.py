@@ -154,3 +154,13 @@ def test_a_map_of_plain_functions_has_cycles_but_no_derivative_by_a_parameter():
         window_map.at([3.3])
     with pytest.raises(ValueError, match="the map must be a WindowMap to have Taylor coefficients"):
         window_map.taylor(np.zeros((2, 1, 1, 1)), np.zeros((2, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_units_of_a_cycle_leave_no_block_above_one_and_keep_multipliers(seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(2, 6, 3, 2, 2)) * 10.0 ** rng.uniform(-4, 4, size=(2, 6, 3, 1, 1))
+    scaled, scale = linear_algebra.balanced(rows)
+    assert np.abs(scaled).max() <= 1.0 + 1e-9
+    expected, found = linear_algebra.multipliers(rows)[0], linear_algebra.multipliers(scaled)[0] + scale[:, None]
+    assert_allclose(found[:, :2], expected[:, :2], rtol=0, atol=1e-5)
