@@ -2,23 +2,126 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 Role = Literal["output", "value", "query", "key"]
 ROLES: tuple[Role, ...] = ("output", "value", "query", "key")
+WHOLE_MOST = 2**63 - 1  # what stores, manifests and kernels can hold
+T = TypeVar("T")
+
+
+# -- values for messages ----------------------------------------------------------------------
+
+
+def shown(value: Any, most: int = 200) -> str:
+    """Return a value as one line of text for a message, cut where it is long."""
+    if isinstance(value, list | tuple) and len(value) > 50:
+        value, more = value[:50], True  # the text of all may fill the memory
+    else:
+        more = isinstance(value, str | bytes | bytearray) and len(value) > 2 * most
+        value = value[: 2 * most] if more else value
+    if isinstance(value, np.ndarray) and (value.size > 20 or value.dtype.names):
+        return f"an array of shape {value.shape} of {value.dtype}"
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # of a class of the caller's
+        text = f"a {type(value).__name__}"
+    text = "".join(letter if letter.isprintable() else "?" for letter in text[: most + 1])
+    return f"{text[:most]} ..." if more or len(text) > most else text
+
+
+def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
+    """Return the first value that is not ok, and where it stands, for a message."""
+    where = tuple(int(i) for i in np.argwhere(~ok)[0])
+    return f"{values[where].item()!r}" + (f" at {list(where)}" if where else "")
+
+
+# -- objects, choices and words ---------------------------------------------------------------
+
+
+def instance(name: str, value: Any, kind: type[T], what: str) -> T:
+    """Return `value` if it is of a class; `what` says which in the message, as "a dmft.Features"."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} must be {what}, got {shown(value)}")
+    return value
+
+
+def instances(name: str, values: Any, kind: type[T], what: str) -> list[T]:
+    """Return a list of values that are all of a class; `what` says which in the message, as "dmft.Orbit"."""
+    if not isinstance(values, list | tuple) or not values or not all(isinstance(value, kind) for value in values):
+        raise ValueError(f"{name} must be a list of {what}, got {shown(values)}")
+    return list(values)
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, as a bool."""
+    if not isinstance(value, _BOOL):
+        raise ValueError(f"{name} must be True or False, got {shown(value)}")
+    return bool(value)
+
+
+def word(name: str, value: Any) -> str:
+    """Return `value` if it is text, as a str."""
+    return str(instance(name, value, str, "a str"))
+
+
+def words(name: str, value: Any) -> tuple[str, ...]:
+    """Return a word, or a sequence of words, as a tuple."""
+    if isinstance(value, str):
+        return (value,)
+    given = value.tolist() if isinstance(value, np.ndarray) and value.dtype.kind == "U" and value.ndim == 1 else value
+    if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+        raise ValueError(f"{name} must be a name or a list of names, got {shown(value)}")
+    return tuple(given)
+
+
+def table(name: str, value: Any) -> dict[str, Any]:
+    """Return a dict whose keys are text."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name} must be a dict with names as keys, got {shown(value)}")
+    return dict(value)
+
+
+def path(name: str, value: Any) -> str:
+    """Return a path as text."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise ValueError(f"{name} must be a path, got {shown(value)}")
+    text = os.fspath(value)
+    if not text or "\0" in text:
+        raise ValueError(f"{name} must be a path, got {text!r}")
+    return text
+
+
+def function(name: str, value: Any) -> Callable[..., Any]:
+    """Return `value` if it can be called and is no class."""
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(f"{name} must be a function, got {shown(value)}")
+    return value
+
+
+def one_of(name: str, value: Any, choices: Collection[Any]) -> Any:
+    """Return `value` if it is one of the choices."""
+    if not (isinstance(value, str) or value is None) or value not in choices:  # an array is equal to all and to none
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {shown(value)}")
+    return value
 
 
 def roles(name: str, mapping: Any, partial: bool = False) -> dict[Role, Any]:
     """Return a dict with the four roles as keys, or with some of them."""
     if not isinstance(mapping, Mapping) or not (set(mapping) <= set(ROLES) if partial else set(mapping) == set(ROLES)):
-        keys = sorted(mapping) if isinstance(mapping, Mapping) else mapping
-        raise ValueError(f"{name} must be a dict with {'some of ' if partial else ''}the keys {ROLES}, got {keys!r}")
+        keys = list(mapping) if isinstance(mapping, Mapping) else mapping
+        some = "some of " if partial else ""
+        raise ValueError(f"{name} must be a dict with {some}the keys {ROLES}, got {shown(keys)}")
     return dict(mapping)
+
+
+# -- numbers and arrays ------------------------------------------------------------------------
 
 
 def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool = False) -> np.ndarray:
@@ -33,14 +136,26 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
         raise ValueError(f"{name} must have no mask, got a masked array: leave out or fill in what is masked")
     try:
         array = np.array(value)
-    except (TypeError, ValueError):  # lists of unequal lengths
-        raise ValueError(f"{name} must {rule}, got {_shown(value)}") from None
+    except Exception:  # lists of unequal lengths; whatever an object of the caller's raises that is no array
+        raise ValueError(f"{name} must {rule}, got {shown(value)}") from None
+    if array.dtype.kind == "O" and _python_numbers(value):  # beyond 64 bits
+        try:
+            array = array.astype(float)
+        except OverflowError:
+            raise ValueError(f"{name} must {rule}, got {shown(value)}") from None
     if array.dtype.kind not in ("biuf" if bools else "iuf") or (not bools and _holds(value, _BOOL)):
-        raise ValueError(f"{name} must {rule}, got {_shown(value)}")
+        raise ValueError(f"{name} must {rule}, got {shown(value)}")
     return array
 
 
 _BOOL = bool | np.bool_
+
+
+def _python_numbers(value: Any) -> bool:
+    """Return whether a value is an int or a float of Python, or a list or tuple of nothing else, at any depth."""
+    if isinstance(value, list | tuple):
+        return all(_python_numbers(element) for element in value)
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _holds(value: Any, kind: Any) -> bool:
@@ -52,12 +167,6 @@ def _holds(value: Any, kind: Any) -> bool:
     if not isinstance(value, list | tuple) or {type(element) for element in value} <= {int, float}:
         return False
     return any(_holds(element, kind) for element in value)
-
-
-def _shown(value: Any, most: int = 200) -> str:
-    """Return a value for a message, cut where it is long."""
-    text = repr(value)
-    return text if len(text) <= most else f"{text[:most]} ..."
 
 
 def sign_array(name: str, array: ArrayLike) -> np.ndarray:
@@ -76,7 +185,7 @@ def sign_vector(name: str, array: ArrayLike) -> np.ndarray:
     rule = "be a one-dimensional array of +1 and -1"
     vector = numbers(name, array, rule=rule)
     if vector.ndim != 1 or not np.all(np.abs(vector) == 1):
-        raise ValueError(f"{name} must {rule}, got {_shown(array)}")
+        raise ValueError(f"{name} must {rule}, got {shown(array)}")
     return vector.astype(np.int8)
 
 
@@ -85,7 +194,7 @@ def integers(name: str, array: ArrayLike, low: int, high: int) -> np.ndarray:
     rule = f"be a one-dimensional array of whole numbers in [{low}, {high}]"
     values = numbers(name, array, rule=rule)
     if values.ndim != 1 or values.dtype.kind not in "iu" or not np.all((values >= low) & (values <= high)):
-        raise ValueError(f"{name} must {rule}, got {_shown(array)}")
+        raise ValueError(f"{name} must {rule}, got {shown(array)}")
     return values.astype(np.int64)
 
 
@@ -94,7 +203,7 @@ def permutation(name: str, order: ArrayLike, length: int) -> np.ndarray:
     rule = f"be a permutation of 0 .. {length - 1}"
     values = numbers(name, order, rule=rule)
     if values.dtype.kind not in "iu" or values.ndim != 1 or sorted(values.tolist()) != list(range(length)):
-        raise ValueError(f"{name} must {rule}, got {_shown(values.tolist())}")
+        raise ValueError(f"{name} must {rule}, got {shown(values.tolist())}")
     return values
 
 
@@ -110,12 +219,6 @@ def seed_of(seed: int, most: int | None = None) -> int:
     if most is not None and seed > most:
         raise ValueError(f"seed must be <= {most}, got {seed}")
     return seed
-
-
-def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
-    """Return the first value that is not ok, and where it stands, for a message."""
-    where = tuple(int(i) for i in np.argwhere(~ok)[0])
-    return f"{values[where].item()!r}" + (f" at {list(where)}" if where else "")
 
 
 def finite(
@@ -160,16 +263,10 @@ def number(name: str, value: ArrayLike, low: float = -np.inf, high: float = np.i
 
 
 def whole(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
-    """Return `value` as an int of at least `low`, and at most `high`."""
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_)
-    if not is_whole or value < low or (high is not None and value > high):
-        rule = f">= {low}" if high is None else f"in {low}..{high}"
-        raise ValueError(f"{name} must be a whole number {rule}, got {value!r}")
+    """Return `value` as an int of at least `low`, and at most `high`; without one, what 64 bits hold."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+    if not is_whole or not low <= value <= (WHOLE_MOST if high is None else high):
+        most = " and < 2**63" if is_whole and value > WHOLE_MOST else ""
+        rule = f">= {low}{most}" if high is None else f"in {low}..{high}"
+        raise ValueError(f"{name} must be a whole number {rule}, got {shown(value)}")
     return int(value)
-
-
-def one_of(name: str, value: Any, choices: Collection[Any]) -> Any:
-    """Return `value` if it is one of the choices."""
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-    return value
