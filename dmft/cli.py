@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
 import platform
@@ -12,13 +13,14 @@ import traceback
 from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
+from typing import Any
 
 import click
 import numpy as np
 
 from . import _kernels
 from ._util.signals import Stopped
+from ._util.text import printable
 from ._util.threads import n_threads as effective_threads
 from ._version import VERSION
 from .attention import authors
@@ -36,6 +38,10 @@ from .sweeps.verification import verify as recompute
 
 OUR_ERROR = 70  # exit code of an error of the package itself
 _FINDINGS = 20  # that are told
+_LONG = 10_000  # characters of a line that is printed
+
+
+_PATH = click.Path(path_type=Path)
 
 
 class Failure(click.ClickException):
@@ -44,15 +50,27 @@ class Failure(click.ClickException):
     exit_code = 2
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """The commands; their errors become lines and exit codes here and nowhere else."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command: what the user can mend becomes one line, a signal its exit code, any other error a report."""
+        try:
+            return super().invoke(ctx)
+        except BaseException as error:
+            _end(error)
+            raise
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="dmft")
 def main() -> None:
     """Exact large-size dynamics of self-attention networks."""
 
 
 @main.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder for results [FILE's name].")
+@click.argument("file", type=_PATH)
+@click.option("--out", type=_PATH, help="Folder for results [FILE's name].")
 @click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Change a key, as model.beta=1.27.")
 @click.option("--resume", is_flag=True, help="Continue the run that the folder holds.")
@@ -78,60 +96,58 @@ def run(
     Exit codes: 0 all well, 1 some points or blocks failed, 2 an error to mend, 70 an error of dmft itself (please
     report it), 130 or 143 stopped by Ctrl-C or SIGTERM.
     """
-    with _errors():
-        out = out or Path(file.stem)
-        with _from_the_user():
-            job, axes, together = read(file, settings).job()
-            grid = job.grid(axes, together)
-            threads = effective_threads(threads) if threads is not None else None
-            how = Execution(store=out, resume=resume, n_threads=threads, block=block, progress=not quiet)
-        if dry_run:
-            click.echo(_estimate(job, grid, threads))
-            return
-        begun = time.perf_counter()
-        result = run_sweep(job, axes, together, how)
-        if result is None:  # another rank than the first
-            return
-        click.echo(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
-        findings = job.findings(result)
-        _tell(findings)
-        if max(result.shape) > 1 and job.picture(result) is not None:
-            try:
-                _draw(job, result, out, findings=findings)
-            except ImportError as error:
-                click.echo(f"no picture: {error}")
-        if result.n_failed:
-            raise click.ClickException(job.failures(result))
+    out = out or Path(file.stem)
+    with _from_the_user():
+        job, axes, together = read(file, settings).job()
+        grid = job.grid(axes, together)
+        n_threads = effective_threads(threads)
+        threads = n_threads if threads is not None else None
+        how = Execution(store=out, resume=resume, n_threads=threads, block=block, progress=not quiet)
+    if dry_run:
+        _say(*_estimate(job, grid, threads))
+        return
+    begun = time.perf_counter()
+    result = run_sweep(job, axes, together, how)
+    if result is None:  # another rank than the first
+        return
+    _say(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
+    findings = job.findings(result)
+    _tell(findings)
+    if max(result.shape) > 1 and job.picture(result) is not None:
+        try:
+            _draw(job, result, out, findings=findings)
+        except ImportError as error:
+            _say(f"no picture: {error}")
+    if result.n_failed:
+        raise click.ClickException(job.failures(result))
 
 
 @main.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=_PATH)
 @click.option("--feature", type=int, default=1, show_default=True, help="Component of the orbit, from 1.")
 @click.option("--variable", default=None, help="Recorded array to draw [the first one, or a panel for each].")
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="Picture [in FOLDER, named by its kind].")
+@click.option("--to", type=_PATH, help="Picture [in FOLDER, named by its kind].")
 def plot(folder: Path, feature: int, variable: str | None, to: Path | None) -> None:
     """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters."""
-    with _errors():
-        result = load(folder)
-        _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to)
+    result = load(folder)
+    _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to)
 
 
 @main.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=_PATH)
 def show(folder: Path) -> None:
     """Say what the sweep in FOLDER is, how far it got, what failed, and what made it.
 
     While it runs: points per second and the time left.
     """
-    with _errors():
-        click.echo("\n".join(description(folder)))
-        result = load(folder, partial=True)
-        if result.complete:
-            _tell(registry.job_class(result.specification["job"]).findings(result))
+    _say(*description(folder))
+    result = load(folder, partial=True)
+    if result.complete:
+        _tell(registry.job_class(result.specification["job"]).findings(result))
 
 
 @main.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("folder", type=_PATH)
 @click.option("--points", type=click.IntRange(1), default=3, show_default=True, help="How many points.")
 @click.option("--seed", type=click.IntRange(0), help="Of the choice of points [another choice each time].")
 @click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
@@ -140,41 +156,40 @@ def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> 
 
     The manifest alone says what to compute. Exit code 1 if any bit differs.
     """
-    with _errors():
-        with _from_the_user():
-            threads = effective_threads(threads) if threads is not None else None
-        found = recompute(folder, points, seed=seed, n_threads=threads)
-        for point, names in found.differing.items():
-            place = int(np.flatnonzero(found.index == point)[0])
-            where = ", ".join(f"{name} = {values[place]:g}" for name, values in found.points.items())
-            click.echo(f"point {point} ({where}) differs in {', '.join(names)}")
-        for change in found.changes:
-            click.echo(f"not as the sweep was made: {change}")
-        if not found:
-            raise click.ClickException(f"{len(found.differing)} of {found.index.size} points have other bits")
-        click.echo(f"{found.index.size} points computed again, all bits are the same")
+    with _from_the_user():
+        n_threads = effective_threads(threads)
+        threads = n_threads if threads is not None else None
+    found = recompute(folder, points, seed=seed, n_threads=threads)
+    for point, names in found.differing.items():
+        place = int(np.flatnonzero(found.index == point)[0])
+        where = ", ".join(f"{name} = {values[place]:g}" for name, values in found.points.items())
+        _say(f"point {point} ({where}) differs in {', '.join(names)}")
+    for change in found.changes:
+        _say(f"not as the sweep was made: {change}")
+    if not found:
+        raise click.ClickException(f"{len(found.differing)} of {found.index.size} points have other bits")
+    _say(f"{found.index.size} points computed again, all bits are the same")
 
 
 @main.command()
-@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="File [FOLDER/sweep.nc].")
+@click.argument("folder", type=_PATH)
+@click.option("--to", type=_PATH, help="File [FOLDER/sweep.nc].")
 def merge(folder: Path, to: Path | None) -> None:
     """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads.
 
     Dimensions are named, variables have units, meanings and LaTeX symbols, and the file says what
     made it. Memory does not grow with the sweep.
     """
-    with _errors():
-        to = to or folder / "sweep.nc"
-        load(folder).to_netcdf(to)
-        click.echo(f"wrote {to}")
+    to = _writable(to or folder / "sweep.nc")
+    load(folder).to_netcdf(to)
+    _say(f"wrote {to}")
 
 
 @main.command(name="import")
-@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), help="File to write [PATH's name, here].")
+@click.argument("path", type=_PATH)
+@click.option("--to", type=_PATH, help="File to write [PATH's name, here].")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of theirs, as seed=3.")
-@click.option("--checkpoint", type=click.Path(dir_okay=False, path_type=Path), help="In place of chpt_path.")
+@click.option("--checkpoint", type=_PATH, help="In place of chpt_path.")
 def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: Path | None) -> None:
     """Turn a YAML configuration of the paper's own code, or a .npz checkpoint, into ours.
 
@@ -182,10 +197,10 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
     [start] kind = "file". Nothing is executed, nothing is overwritten; what has no
     meaning here is said.
     """
-    with _errors(), _from_the_user():
+    with _from_the_user():
         window = path.suffix == ".npz"
         to = to or Path(path.stem + ("_window.npz" if window else ".toml"))
-        beside = to.with_name(to.stem + "_features.npz")
+        beside = _writable(to).with_name(to.stem + "_features.npz")
         for file in (to,) if window else (to, beside):
             if file.exists():
                 raise Failure(f"{file} exists; choose another name with --to")
@@ -197,13 +212,18 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
             notes = made.notes
             if made.weights is not None:
                 write_whole(beside, npz(**{str(role): array for role, array in made.weights.items()}))
-            write_whole(to, made.text(path, beside).encode())
-        click.echo("\n".join([f"wrote {to}", *("  " + note for note in notes)]))
+            write_whole(to, made.text(path, beside.name).encode())
+    _say(f"wrote {to}", *("  " + note for note in notes))
 
 
 @main.command()
 def doctor() -> None:
     """Say what this installation is made of and what it can use."""
+    threads: object
+    try:
+        threads, problem = effective_threads(), None
+    except ValueError as error:
+        threads, problem = "?", error
     rows = {
         "dmft": VERSION,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -211,21 +231,29 @@ def doctor() -> None:
         "compiler": _kernels.COMPILER,
         "flags": _kernels.FLAGS,
         "SIMD path": f"{_kernels.simd_path()} of {', '.join(_kernels.simd_paths())}",
-        "OpenMP": f"yes, {effective_threads()} threads" if _kernels.OPENMP else "no: built without it, one thread",
+        "OpenMP": f"yes, {threads} threads" if _kernels.OPENMP else "no: built without it, one thread",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
         "MPI": workers.mpi_library(),
         **{name: _installed(name) for name in ("h5py", "matplotlib", "xarray", "h5netcdf")},
     }
-    for name, value in rows.items():
-        click.echo(f"{name:16} {value}")
+    _say(*(f"{name:16} {value}" for name, value in rows.items()))
+    if problem is not None:
+        raise Failure(printable(problem))
+
+
+def _writable(path: Path) -> Path:
+    """Return the name of a file to write; raise if its folder is not there."""
+    if not path.parent.is_dir():
+        raise UserError(f"{path} cannot be written: there is no folder {path.parent}")
+    return path
 
 
 def _tell(findings: Sequence[object]) -> None:
     """Print what was found in a result."""
     for finding in findings[:_FINDINGS]:
-        click.echo(str(finding))
+        _say(*str(finding).splitlines())
     if len(findings) > _FINDINGS:
-        click.echo(f"and {len(findings) - _FINDINGS} more")
+        _say(f"and {len(findings) - _FINDINGS} more")
 
 
 def _draw(
@@ -246,8 +274,8 @@ def _draw(
         figures.save(figure, to)
     else:
         with _from_the_user():  # who may ask for a format that is not known
-            figures.save(figure, to)
-    click.echo(f"drew {to}")
+            figures.save(figure, _writable(to))
+    _say(f"drew {to}")
 
 
 @contextlib.contextmanager
@@ -259,32 +287,61 @@ def _from_the_user() -> Iterator[None]:
         raise UserError(*error.args) from error
 
 
-class _errors:
-    """Turn errors the user can mend into one line, signals into their exit code; show the traceback of any other."""
+def _end(error: BaseException) -> None:
+    """End a command that raised an error, or return if click or Python do it.
 
-    def __enter__(self) -> None:
-        pass
+    The user can mend what is wrong with a file, a setting or an argument, a disk or a memory that is too small. All
+    else is an error of the package, of which the traceback is wanted.
+    """
+    if isinstance(error, click.ClickException):
+        error.message = printable(error.message)  # type: ignore[misc] # names of options may hold anything
+        return
+    if isinstance(error, click.exceptions.Exit | click.Abort | SystemExit):
+        return
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        return  # who reads our output has seen enough
+    if workers.rank() > 0 and isinstance(error, Exception | Stopped):
+        sys.exit(0)  # rank 0 tells, and ends all with its exit code
+    if isinstance(error, Stopped):
+        _say(f"{error}; finished blocks are kept, continue with --resume", err=True)
+        sys.exit(128 + error.number)
+    if isinstance(error, workers.TaskError | StoreError):  # of several lines: a traceback, a list
+        lines = map(printable, str(error).splitlines())
+        raise (click.ClickException if isinstance(error, workers.TaskError) else Failure)("\n".join(lines)) from error
+    if isinstance(error, UserError | PictureError | workers.LaunchError):
+        raise Failure(printable(error)) from error
+    if isinstance(error, OSError):
+        raise Failure(printable(_of_system(error))) from error
+    if isinstance(error, MemoryError):
+        raise Failure(printable(f"there is not enough memory: {error}" if str(error) else _NO_MEMORY)) from error
+    if isinstance(error, ImportError) and not (error.name or "").startswith("dmft"):
+        raise Failure(printable(error)) from error  # of an extra that is not installed
+    if isinstance(error, Exception):
+        _say(*"".join(traceback.format_exception(error)).splitlines(), err=True)
+        _say(f"This is an error of dmft {VERSION}: please report it, with the lines above.", err=True)
+        sys.exit(OUR_ERROR)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None or isinstance(error, click.exceptions.Exit | click.ClickException | click.Abort):
-            return
-        if workers.rank() > 0 and isinstance(error, Exception | Stopped):
-            sys.exit(0)  # rank 0 tells, and ends all with its exit code
-        if isinstance(error, Stopped):
-            click.echo(f"{error}; finished blocks are kept, continue with --resume", err=True)
-            sys.exit(128 + error.number)
-        if isinstance(error, workers.TaskError):
-            raise click.ClickException(str(error)) from error
-        if isinstance(error, UserError | StoreError | PictureError | workers.LaunchError | OSError):
-            raise Failure(str(error)) from error
-        if isinstance(error, ImportError) and not (error.name or "").startswith("dmft"):
-            raise Failure(str(error)) from error  # of an extra that is not installed
-        if isinstance(error, Exception):
-            click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
-            click.echo(f"This is an error of dmft {VERSION}: please report it, with the lines above.", err=True)
-            sys.exit(OUR_ERROR)
+
+_NO_MEMORY = "there is not enough memory"
+
+
+def _of_system(error: OSError) -> str:
+    """Say what the system refused, and of which file."""
+    if error.strerror is None:
+        return str(error) or type(error).__name__
+    names = [printable(os.fsdecode(name), 200) for name in (error.filename, error.filename2) if _is_name(name)]
+    return f"{', '.join(names)}: {error.strerror}" if names else error.strerror
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str | bytes | os.PathLike)
+
+
+def _say(*lines: object, err: bool = False) -> None:
+    """Print lines; what files and the environment put into them is escaped."""
+    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
+    for line in lines:
+        click.echo(printable(line, most=_LONG).encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 def _installed(name: str) -> str:
@@ -299,20 +356,18 @@ def _size(result: SweepResult) -> str:
     return f"{names} points" if len(result.dims) == 1 else f"{names} grid"
 
 
-def _estimate(job: Job, grid: Grid, threads: int | None) -> str:
+def _estimate(job: Job, grid: Grid, threads: int | None) -> list[str]:
     """Say how long a sweep takes and how much it needs, from a short run of one of its own blocks."""
     n_points = grid.n_points
     shape = " x ".join(f"{size} {name}" for name, size in zip(grid.dims, grid.shape, strict=True))
     one = job.estimate(grid.points(np.linspace(0, n_points - 1, min(n_points, 1024)).astype(int)))
     if one is None:
-        return f"{n_points} points ({shape}); what one of them costs is not known"
+        return [f"{n_points} points ({shape}); what one of them costs is not known"]
     n_threads = min(effective_threads(threads), job.max_threads or math.inf)
     seconds = one.seconds * n_points
-    return "\n".join(
-        [
-            f"{n_points} points ({shape}), {one.each}",
-            f"about {seconds / n_threads:.1f} s on {n_threads} threads ({seconds:.1f} s of one core)",
-            f"about {one.memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
-            f"{one.stored * 8 * n_points / 2**20:.1f} MiB on disk",
-        ]
-    )
+    return [
+        f"{n_points} points ({shape}), {one.each}",
+        f"about {seconds / n_threads:.1f} s on {n_threads} threads ({seconds:.1f} s of one core)",
+        f"about {one.memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
+        f"{one.stored * 8 * n_points / 2**20:.1f} MiB on disk",
+    ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from ._util.inputs import text_of
 from .sweeps import registry
 from .sweeps.errors import ConfigError
 from .sweeps.section import RunFile
@@ -24,9 +25,9 @@ def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> RunFile:
     Parameters
     ----------
     path : path-like
-        TOML.
+        TOML. Names of other files in it are relative to its folder.
     settings : iterable of str
-        Changes of the form ``section.key=value``, the value in TOML.
+        Changes of the form ``section.key=value``, the value in TOML; names of files are relative to where we are.
 
     Returns
     -------
@@ -39,11 +40,13 @@ def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> RunFile:
         If it cannot be read or a key is unknown, missing, or of the wrong type.
     """
     try:
-        tree = tomllib.loads(Path(path).read_text())
+        text = text_of(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"{path} is not TOML: {error}") from error
+    tree = _parsed(str(path), text)
+    _find(tree, Path(path).parent)
     for setting in settings:
         _apply(tree, setting)
     known = registry.sections()
@@ -62,26 +65,65 @@ def _apply(tree: Any, setting: str) -> None:
     """Change one value of the tree."""
     key, equals, text = setting.partition("=")
     *sections, last = key.strip().split(".")
-    if not equals or not sections or not all((*sections, last)):
+    if not equals or not 0 < len(sections) <= _DEEP or not all((*sections, last)):
         raise ConfigError(f"--set must have the form section.key=value, got {setting!r}")
-    value: Any
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word is a string
+        given = _parsed(f"--set {key}", f"value = {text}")
+    except ConfigError as error:
+        if not isinstance(error.__cause__, tomllib.TOMLDecodeError):
+            raise
+        given = {"value": text.strip()}  # a bare word is a string
+    if len(given) > 1:
+        raise ConfigError(f"--set must have the form section.key=value, got {setting!r}")
     for section in sections:
         tree = tree.setdefault(section, {})
         if not isinstance(tree, dict):
             raise ConfigError(f"--set {key}: {section} is not a section")
-    tree[last] = value
+    tree[last] = given["value"]
+
+
+def _find(tree: Any, folder: Path) -> None:
+    """Make the names of files in a run file relative to where we are."""
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+        if isinstance(value, dict | list):
+            _find(value, folder)
+        elif key == "path" and isinstance(value, str):
+            tree[key] = str(folder / value)
+
+
+def _parsed(name: str, text: str) -> dict[str, Any]:
+    """Return TOML as nested dicts; what would take the parser more than a moment is refused."""
+    if _LONG_KEY.search(text):
+        raise ConfigError(f"{name} is not TOML: a key has too many parts")
+    try:
+        tree = tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(f"{name} is not TOML: it is nested too deeply") from error
+    except ValueError as error:
+        raise ConfigError(f"{name} is not TOML: {error}") from error
+    left: list[Any] = [tree]
+    while left:
+        value = left.pop()
+        if isinstance(value, dict | list):
+            left += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ConfigError(f"{name}: a whole number must have at most 64 bits, got {value}")
+    return tree
+
+
+_DEEP = 32  # parts of a key
+# A key of very many parts, bare or quoted, would take a time that grows like their square.
+_LONG_KEY = re.compile(
+    rf"""(?<![\w-])(?:(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){{{_DEEP}}}""",
+)
 
 
 def _explain(message: str, tree: Any) -> str:
     """Turn a message of the checker into: key, rule, value."""
     rule, _, path = message.partition(" - at `$")
     path = path.strip("`").lstrip(".")
-    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", rule)
-    missing = re.fullmatch(r"Object missing required field `(.*)`", rule)
+    unknown = re.fullmatch(r"Object contains unknown field `(.*)`", rule, re.DOTALL)
+    missing = re.fullmatch(r"Object missing required field `(.*)`", rule, re.DOTALL)
     for match, what in ((unknown, "is not a known key"), (missing, "is missing")):
         if match:
             return f"{path + '.' if path else ''}{match[1]} {what}"

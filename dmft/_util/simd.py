@@ -6,7 +6,9 @@ Results never depend on it.
 
 from __future__ import annotations
 
+import itertools
 import os
+import sys
 from collections.abc import Callable, Mapping
 
 _modules: list[tuple[Mapping[str, int], Callable[[int], None]]] = []
@@ -31,10 +33,20 @@ def register(sets: Mapping[str, int], select: Callable[[int], None]) -> None:
     global _active
     name = _active or os.environ.get("DMFT_SIMD") or next(iter(sets))
     if name not in sets:
-        raise ValueError(f"DMFT_SIMD must be one of {', '.join(sets)} on this machine, got {name!r}")
+        message = f"DMFT_SIMD must be one of {', '.join(sets)} on this machine, got {name!r}"
+        if _commanded():  # the command line itself is not there yet to make a line of an error
+            print(f"Error: {message}", file=sys.stderr)
+            raise SystemExit(2)
+        raise ValueError(message)
     _modules.append((sets, select))
     select(sets[name])
     _active = name
+
+
+def _commanded() -> bool:
+    """Return whether this process is the command ``dmft`` or ``python -m dmft``."""
+    script = os.path.splitext(os.path.basename(sys.argv[0]))[0] if sys.argv else ""
+    return script == "dmft" or ("-m", "dmft") in itertools.pairwise(sys.orig_argv)
 
 
 def simd_paths() -> list[str]:

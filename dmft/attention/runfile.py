@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 import msgspec
 import numpy as np
 
-from .._util.checks import ROLES
+from .._util.checks import ROLES, whole
 from ..sweeps.errors import ConfigError
 from ..sweeps.section import Axes, Axis, Described, RunFile, Section, arrays_of, axis_values, choice
 from . import start as starts
@@ -66,7 +66,7 @@ class StartFile(StartSection, tag="file"):
     def build(self) -> Start:
         """Return the start."""
         arrays = arrays_of("start.path", self.path, ("attention", "phase"))
-        return Start.window(arrays["attention"], int(arrays["phase"]))
+        return Start.window(arrays["attention"], whole("start.path: phase", arrays["phase"][()]))
 
 
 _mapping: Any = dict

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 
+from .._util.inputs import npz_arrays
 from .errors import ConfigError
 from .job import Job
 
@@ -87,10 +88,12 @@ def choice(names: Iterable[str]) -> Any:
     return literal[tuple(names)]
 
 
-def arrays_of(name: str, path: str, keys: Iterable[str]) -> dict[str, np.ndarray]:
+def arrays_of(name: str, path: str, keys: Sequence[str]) -> dict[str, np.ndarray]:
     """Return arrays of a .npz file."""
     try:
-        with np.load(path) as file:
-            return {key: file[key] for key in keys}
+        return npz_arrays(path, keys, _NPZ)
     except (OSError, KeyError, ValueError) as error:
         raise ConfigError(f"{name} must be a .npz file with arrays {', '.join(keys)}, got {path!r}: {error}") from error
+
+
+_NPZ = 2**31  # bytes of the arrays of a run file's .npz

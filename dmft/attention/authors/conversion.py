@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
 import numpy as np
 
-from ..._util.checks import Role, whole
+from ..._util.checks import Role
+from ..._util.text import printable
 from .configuration import LAUNCHER, ImportRefused, Reader
 from .sections import axes_section, features_section, model_section, run_section, start_section
+
+_MOST = 10_000_000  # components of the vectors of a role
+_BITS = 62  # of a position
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -35,13 +40,20 @@ class Conversion:
 
     def text(self, source: str | PathLike[str], features_path: str | PathLike[str] | None = None) -> str:
         """Return the run file as TOML, the notes as comments on top."""
-        tree = dict(self.tree)
+        tree = {name: dict(section) for name, section in self.tree.items()}
         if self.weights is not None:
-            tree["features"] = {**tree["features"], "path": str(features_path)}
+            tree["features"]["path"] = str(features_path)
         lines = [f"# Made of {source} by dmft import.", *("# - " + note for note in self.notes)]
+        lines = [printable(line) for line in lines]  # a comment that ends early would be read
         for name, section in tree.items():
             lines += ["", f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in section.items())]
-        return "\n".join(lines) + "\n"
+        text = "\n".join(lines) + "\n"
+        try:
+            if tomllib.loads(text) != tree:
+                raise ValueError("it would say something else")
+        except ValueError as error:
+            raise ImportRefused(f"{source} cannot be written as TOML: {error}") from error
+        return text
 
 
 def convert(config: Mapping[str, Any], checkpoint: str | PathLike[str] | None = None) -> Conversion:
@@ -82,14 +94,16 @@ def convert(config: Mapping[str, Any], checkpoint: str | PathLike[str] | None = 
         wanted = name != "num_bifurcation_values" or "min_bifurcation_value_beta" not in config
         if name not in config and wanted:
             reader.notes.append(f"{name} is not in the file (their launcher gives it): {value} is taken")
-    if not reader.get("inf_mode", True):
+    if not reader.flag("inf_mode", True):
         raise ImportRefused(
             "inf_mode must be true: their finite mean field is no sampled network; write a run file of your own"
         )
-    n_features = whole("num_feat_patterns", reader.get("num_feat_patterns", LAUNCHER["num_feat_patterns"]), 1)
-    n_sites = whole("semantic_embedding_size", reader.get("semantic_embedding_size"), 1)
-    n_positions = whole("positional_embedding_size", reader.get("positional_embedding_size", 2), 1)
-    n_context = whole("context_size", reader.get("context_size", 2**n_positions), 1)
+    n_features = reader.whole("num_feat_patterns", LAUNCHER["num_feat_patterns"], low=1, high=_MOST)
+    n_sites = reader.whole("semantic_embedding_size", low=1, high=_MOST // n_features)
+    n_positions = reader.whole(
+        "positional_embedding_size", LAUNCHER["positional_embedding_size"], low=1, high=min(n_sites, _BITS)
+    )
+    n_context = reader.whole("context_size", 2**n_positions, low=1)
     features, weights, vectors = features_section(reader, n_features, n_sites, n_positions)
     model, beta_scale, gamma_scale = model_section(reader, n_context, n_features)
     start, n_filled = start_section(reader, vectors, n_sites, n_positions, n_context, model["epsilon"], checkpoint)
@@ -106,4 +120,7 @@ def _toml(value: Any) -> str:
         return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in value.items()) + " }"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)
+    if isinstance(value, float):
+        return repr(value)  # inf and nan are as in Python
+    text = json.dumps(value, ensure_ascii=False)  # TOML has no halves of characters
+    return text.replace("\x7f", "\\u007f")

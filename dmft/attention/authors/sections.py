@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..._util.checks import ROLES, Role, number, whole
+from ..._util.checks import ROLES, Role, number
 from .checkpoint import read_checkpoint
 from .configuration import LAUNCHER, ImportRefused, Reader
 from .draws import draw_correlations, draw_weights
@@ -28,18 +28,20 @@ def features_section(
             f"correlations_from_weights must be 0, 1, 2 or 3, got {mode!r}"
             + (': write hand-set orders as [features] kind = "patterns"' if mode == 4 else "")
         )
-    seed = whole("seed", reader.get("seed", LAUNCHER["seed"]))
+    seed = reader.whole("seed", LAUNCHER["seed"], high=2**32 - 1)
     pe_mode = reader.get("pe_mode", 0)
     if pe_mode not in (0, 1):
         raise ImportRefused(f"pe_mode must be 0 or 1, got {pe_mode!r}")
-    reorder = bool(reader.get("reorder_weights", False))
-    n_segments = whole("num_segments_corrs", reader.get("num_segments_corrs", 3), 1)
+    reorder = reader.flag("reorder_weights", False)
+    n_segments = reader.whole("num_segments_corrs", 3, low=1, high=n_sites)
     scale = reader.get("gaussian_scale", reader.get("gaussian_scale_str", "0.5"))
-    try:
-        scale = float(scale)
-    except (TypeError, ValueError):
-        if mode == 0:
-            raise ImportRefused(f"gaussian_scale must be a number, got {scale!r}: expressions are not run") from None
+    if mode == 0:
+        try:
+            scale = number("gaussian_scale", float(scale), 0)
+        except (TypeError, ValueError, OverflowError):
+            raise ImportRefused(
+                f"gaussian_scale must be a number >= 0, got {scale!r}: expressions are not run"
+            ) from None
     if mode == 3 and pe_mode == 1 and n_positions >= n_sites / n_segments:
         raise ImportRefused("pe_mode must be 0 where the positional bits outnumber the sites of a segment")
     if mode != 3 and n_features > 3:
@@ -72,16 +74,16 @@ def model_section(reader: Reader, n_context: int, n_features: int) -> tuple[Sect
         ("normalize_weights_str_o", output, "scaling_o"),
         ("normalize_weights_str_att", attention, "scaling_att"),
     ):
-        text = str(reader.get(key, next(iter(known)))).replace(" ", "")
+        text = reader.word(key, next(iter(known))).replace(" ", "")
         if text not in known:
             raise ImportRefused(f"{key} must be one of {', '.join(known)}, got {text!r}: expressions are not run")
-        scales.append(known[text] * number(scaling, reader.get(scaling, 1), 0))
-    if not reader.get("compute_inf_normalization", True):
+        scales.append(known[text] * reader.number(scaling, 1, low=0))
+    if not reader.flag("compute_inf_normalization", True):
         reader.notes.append("compute_inf_normalization = False: their infinite network needs it; taken as True")
-    epsilon = number("epsilon_pe", reader.get("epsilon_pe"), 0, 1)
-    beta, gamma = (scale * reader.get(key, -1) for key, scale in zip(("beta_o", "beta_att"), scales, strict=True))
+    epsilon = reader.number("epsilon_pe", low=0, high=1)
+    beta, gamma = (scale * reader.number(key, -1) for key, scale in zip(("beta_o", "beta_att"), scales, strict=True))
     # Negative values are placeholders for what is swept.
-    model = {"n_context": n_context, "beta": max(float(beta), 0.0), "gamma": max(float(gamma), 0.0), "epsilon": epsilon}
+    model = {"n_context": n_context, "beta": max(beta, 0.0), "gamma": max(gamma, 0.0), "epsilon": epsilon}
     return model, *scales
 
 
@@ -96,9 +98,9 @@ def start_section(
 ) -> tuple[Section, int]:
     """Return the section ``[start]``, and how many rows of the window it fills."""
     role = reader.get("ini_token_from_w", 0)
-    index = whole("ini_token_idx", reader.get("ini_token_idx", LAUNCHER["ini_token_idx"]))
-    path = reader.get("chpt_path", "")
-    if checkpoint is not None or reader.get("load_chpt", bool(path)):
+    index = reader.whole("ini_token_idx", LAUNCHER["ini_token_idx"])
+    path = reader.word("chpt_path", "")
+    if checkpoint is not None or reader.flag("load_chpt", bool(path)):
         found = [p for p in ([checkpoint] if checkpoint is not None else [path]) if p and Path(p).is_file()]
         if not found:
             raise ImportRefused(
@@ -132,18 +134,17 @@ def start_section(
 
 def run_section(reader: Reader, n_filled: int) -> tuple[Section, bool]:
     """Return the section ``[run]``, and whether each point starts from the end of the one before."""
-    last, first = reader.get("max_sim_steps"), reader.get("num_transient_steps")
-    last, first = whole("max_sim_steps", last, 1), whole("num_transient_steps", first)
-    if reader.get("save_non_transient", False):
+    last, first = reader.whole("max_sim_steps", low=1), reader.whole("num_transient_steps")
+    if reader.flag("save_non_transient", False):
         reader.notes.append("save_non_transient = True: the transient is measured too")
         first = 0
     # Their clock starts at the rows that the start fills.
     n_transient, n_steps = max(first - n_filled, 0), last - max(first, n_filled)
     if n_steps < 1:
         raise ImportRefused(f"max_sim_steps must be > num_transient_steps = {first}, got {last}")
-    chained = bool(reader.get("continuation_diagram", False)) | bool(reader.get("pre_compute", False))
+    chained = reader.flag("continuation_diagram", False) | reader.flag("pre_compute", False)
     if chained and "max_sim_steps_pre" in reader:
-        before = whole("max_sim_steps_pre", reader.get("max_sim_steps_pre"))
+        before = reader.whole("max_sim_steps_pre")
         reader.get("num_transient_steps_pre", None)
         n_transient += before
         reader.notes.append(
@@ -152,7 +153,7 @@ def run_section(reader: Reader, n_filled: int) -> tuple[Section, bool]:
         )
     elif chained:
         reader.notes.append("their chain is made by one file (pre) and measured by another (post): check n_transient")
-    lyapunov = bool(reader.get("compute_lyapunov", False))
+    lyapunov = reader.flag("compute_lyapunov", False)
     if n_steps > _N_ROWS:
         reader.notes.append(f"the last {_N_ROWS} steps of the orbit are kept, theirs keeps all {n_steps} (run.n_rows)")
     if lyapunov and n_transient < 2 * n_filled:
@@ -167,27 +168,20 @@ def run_section(reader: Reader, n_filled: int) -> tuple[Section, bool]:
 def axes_section(reader: Reader, beta_scale: float, gamma_scale: float) -> Section:
     """Return the section ``[sweep]`` or ``[follow]``."""
 
-    def values(low: Any, high: Any, num: Any, scale: float) -> dict[str, Any]:
-        return {
-            "start": scale * float(low),
-            "stop": scale * float(high),
-            "num": whole("num_bifurcation_values", num, 1),
-        }
+    def values(suffix: str, num: int, scale: float) -> dict[str, Any]:
+        low, high = (reader.number(f"{end}_bifurcation_value{suffix}") for end in ("min", "max"))
+        return {"start": scale * low, "stop": scale * high, "num": num}
 
     if "min_bifurcation_value_beta" in reader:
-        ends = [[reader.get(f"{end}_bifurcation_value_{name}") for end in ("min", "max")] for name in ("beta", "gamma")]
         reader.notes.append(
             "their script gives min/max_bifurcation_value_beta to beta_att and ..._gamma to beta_o: so it is here"
         )
-        numbers = [reader.get(name, 200) for name in ("num_values_beta_att", "num_values_beta_out")]
+        att, out = (reader.whole(f"num_values_beta_{name}", 200, low=1) for name in ("att", "out"))
         if "num_values_beta_att" not in reader:
             reader.notes.append("num_values_beta_att and _out are not in the file (their launcher): 200 are taken")
-        pairs = zip(ends, numbers, (gamma_scale, beta_scale), strict=True)
-        att, out = (values(low, high, n, scale) for (low, high), n, scale in pairs)
-        return {"beta": out, "gamma": att}
-    mode = reader.get("bifurcation_mode", "out")
-    low, high = reader.get("min_bifurcation_value"), reader.get("max_bifurcation_value")
-    num = reader.get("num_bifurcation_values", LAUNCHER["num_bifurcation_values"])
+        return {"beta": values("_gamma", out, beta_scale), "gamma": values("_beta", att, gamma_scale)}
+    mode = reader.word("bifurcation_mode", "out")
+    num = reader.whole("num_bifurcation_values", LAUNCHER["num_bifurcation_values"], low=1)
     scales = {"out": {"beta": beta_scale}, "att": {"gamma": gamma_scale}, "pe": {"epsilon": 1.0}}
     scales["betas"] = {"beta": beta_scale, "gamma": gamma_scale}
     if mode not in scales:
@@ -196,9 +190,9 @@ def axes_section(reader: Reader, beta_scale: float, gamma_scale: float) -> Secti
         reader.notes.append(
             f"bifurcation_mode = {mode!r}: in their code only beta_o really changes; here everything that was asked for"
         )
-    axes = {name: values(low, high, num, scale) for name, scale in scales[mode].items()}
+    axes = {name: values("", num, scale) for name, scale in scales[mode].items()}
     for name in ("beta", "gamma"):
         key = {"beta": "beta_o", "gamma": "beta_att"}[name]
-        if name not in axes and (key not in reader or reader.get(key) < 0):
+        if name not in axes and (key not in reader or reader.number(key) < 0):
             raise ImportRefused(f"{key} must be >= 0 where it is not swept, got {reader.get(key, None)!r}")
     return {**axes, "together": True} if len(axes) > 1 else axes
