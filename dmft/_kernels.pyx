@@ -1,16 +1,18 @@
-"""The compiled loops behind plain arrays. Nothing is checked here: the doors are in Python.
+"""The compiled loops behind plain arrays. Shapes and indices are checked at the top; what a network may be, in Python.
 
 The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over blocks of
 points and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid
+from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
 
 import numpy as np
 
 from ._util import simd as _simd
+from ._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "attention/attention.h" nogil:
     enum: N_RECORDS
@@ -88,6 +90,7 @@ cdef const Kernels *_active
 
 def _use(int i):
     global _active
+    ranged("set", i, 0, N_SETS - 1)
     _active = attention_sets[i]
 
 
@@ -129,6 +132,17 @@ cdef class Network:
         if law not in LAWS:
             raise ValueError(f"law must be one of {LAWS}, got {law!r}")
         self.n_heads, self.law = n_heads, law
+        cdef Py_ssize_t J = self._signs.shape[0], L = self._position.shape[1], M = self._position.shape[2]
+        for name, size in (("n_features", M), ("n_context", L), ("n_classes", J), ("n_heads", n_heads)):
+            positive(name, size)
+        if M % n_heads:
+            raise ValueError(f"n_heads must divide n_features = {M}, got {n_heads}")
+        sized("signs", self._signs.shape, (J if law == LAWS[0] else M, M))
+        sized("couplings", self._couplings.shape, (4, J, M))
+        sized("position", self._position.shape, (4, L, M))
+        # The kernels count what one step of one point takes with an int.
+        if max(J, L * max(M, 4)) * M > INT_MAX:
+            raise ValueError(f"a step of {J} classes, {L} positions and {M} features must have < 2**31 numbers")
 
     @property
     def signs(self):
@@ -162,6 +176,11 @@ cdef class Network:
                  double[:, :, ::1] window, int phase):
         """Return a job of this network, some points and their windows, and nothing else to do."""
         cdef Job job
+        cdef Py_ssize_t n = beta.shape[0], L = self._position.shape[1], M = self._position.shape[2]
+        sized("gain", gain.shape, (n,))
+        sized("epsilon", epsilon.shape, (n,))
+        sized("window", window.shape, (n, L, M))
+        ranged("phase", phase, 0, L - 1)
         memset(&job, 0, sizeof(Job))
         job.n_features = <int> self._signs.shape[1]
         job.n_context = <int> self._position.shape[1]
@@ -188,6 +207,9 @@ def _network(signs, couplings, position, n_heads, law):
 
 cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except -1:
     """Take all points through a job, block by block, on so many threads at most."""
+    positive("n_threads", n_threads)
+    if not job.n_points:
+        return 0
     cdef Py_ssize_t i, n_blocks = (job.n_points + kernel.n_block - 1) // kernel.n_block
     n_threads = <int> min(n_blocks, <Py_ssize_t> n_threads)
     cdef size_t n_scratch = (kernel.scratch(job) + 127) // 64 * 64
@@ -201,10 +223,10 @@ cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except 
 
 def advance(*,
             Network network not None,
-            const double[::1] beta,               # IN    (n_points,)
-            const double[::1] gain,               # IN    (n_points,)
-            const double[::1] epsilon,            # IN    (n_points,)
-            double[:, :, ::1] window,             # INOUT (n_points, n_context, n_features)
+            const double[::1] beta not None,              # IN    (n_points,)
+            const double[::1] gain not None,              # IN    (n_points,)
+            const double[::1] epsilon not None,           # IN    (n_points,)
+            double[:, :, ::1] window not None,            # INOUT (n_points, n_context, n_features)
             const double[:, :, ::1] preset,       # IN    (n_points, 2, n_features) or None
             int n_filled,
             int phase,
@@ -213,7 +235,7 @@ def advance(*,
             Py_ssize_t clock,
             int section,                          # component whose changes of sign are recorded; below 0: by the clock
             records,                              # OUT   6 of (n_points, n_rows, n_features) or None
-            int64_t[::1] n_recorded,              # INOUT (n_points,)
+            int64_t[::1] n_recorded not None,             # INOUT (n_points,)
             double[:, :, :, ::1] frame=None,      # INOUT (n_points, n_tangents, n_context, n_features) or None
             double[:, ::1] exponent=None,         # INOUT (n_points, n_tangents), as the next; with a frame
             int64_t[:, ::1] n_lost=None,
@@ -227,24 +249,51 @@ def advance(*,
             int n_threads):
     """Take every point n_steps further, in place; see Job in csrc/attention/attention.h."""
     cdef Job job = network.job(beta, gain, epsilon, window, phase)
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, n = job.n_points, L = job.n_context, M = job.n_features, K = 0, n_rows = -1
     cdef double[:, :, ::1] record
 
+    ranged("n_filled", n_filled, 1, L)
+    natural("n_steps", n_steps)
+    positive("every", every)
+    natural("clock", clock)
+    ranged("section", section, -1, M - 1)
     if preset is not None:
+        sized("preset", preset.shape, (n, 2, M))
         job.preset = &preset[0, 0, 0]
     job.n_filled = n_filled
     job.n_steps = n_steps
     job.every = every
     job.clock = clock
     job.section = section
+    records = tuple(records)
+    if len(records) != N_RECORDS:
+        raise ValueError(f"records must be {N_RECORDS} arrays or None, got {len(records)}")
     for i in range(N_RECORDS):
         if records[i] is not None:
             record = records[i]
+            sized(f"records[{i}]", record.shape, (n, n_rows, M))
             job.record[i] = &record[0, 0, 0]
-            job.n_rows = record.shape[1]
+            job.n_rows = n_rows = record.shape[1]
+    sized("n_recorded", n_recorded.shape, (n,))
+    for i in range(n):
+        natural("n_recorded", n_recorded[i])
     job.n_recorded = &n_recorded[0]
     if frame is not None:
-        job.n_tangents = <int> frame.shape[1]
+        K = frame.shape[1]
+        ranged("n_tangents", K, 0, L * M)
+        sized("frame", frame.shape, (n, K, L, M))
+        if exponent is None or n_lost is None or mark is None:
+            raise ValueError("exponent, n_lost and mark must be arrays where there is a frame, got None")
+        sized("exponent", exponent.shape, (n, K))
+        sized("n_lost", n_lost.shape, (n, K))
+        sized("mark", mark.shape, (n, K, 2))
+        positive("qr_interval", qr_interval)
+        ranged("n_dual", n_dual, 0, K)
+        if n_dual and (K != L * M or (K - n_dual) % 2 or K < 2):
+            raise ValueError(f"n_dual must be 0 or leave an even number of {L * M} tangents, got {n_dual} of {K}")
+        if K and n_steps and n_filled < L:
+            raise ValueError(f"the window must be full for tangents, got {n_filled} of {L} rows")
+        job.n_tangents = <int> K
         job.qr_interval = qr_interval
         job.n_dual = n_dual
         job.frame = &frame[0, 0, 0, 0]
@@ -253,29 +302,38 @@ def advance(*,
         job.mark = &mark[0, 0, 0]
     job.interval = interval
     job.until = until
+    # One sample after `until` steps, and then one every `interval`: there must be room for all.
+    cdef Py_ssize_t n_samples = -1
     if sample_window is not None:
-        job.n_samples = sample_window.shape[1]
+        job.n_samples = n_samples = sample_window.shape[1]
+        sized("sample_window", sample_window.shape, (n, n_samples, L, M))
         job.sample_window = &sample_window[0, 0, 0, 0]
     if sample_growth is not None:
-        job.n_samples = sample_growth.shape[1]
+        sized("sample_growth", sample_growth.shape, (n, n_samples, K))
+        job.n_samples = n_samples = sample_growth.shape[1]
         job.sample_growth = &sample_growth[0, 0, 0]
+    if n_samples >= 0 and 1 <= until <= n_steps:
+        ranged("samples", 1 + ((n_steps - until) // interval if interval > 0 else 0), 0, n_samples)
 
     run_blocks(_active.spectra if job.n_tangents > 1 else _active.orbits, &job, n_threads)
 
 
 def linearize(*,
               Network network not None,
-              const double[::1] beta,             # IN    (n_points,)
-              const double[::1] gain,             # IN    (n_points,)
-              const double[::1] epsilon,          # IN    (n_points,)
-              double[:, :, ::1] window,           # IN    (n_points, n_context, n_features), full
+              const double[::1] beta not None,              # IN    (n_points,)
+              const double[::1] gain not None,              # IN    (n_points,)
+              const double[::1] epsilon not None,           # IN    (n_points,)
+              double[:, :, ::1] window not None,            # IN    (n_points, n_context, n_features), full
               int phase,
-              double[:, ::1] next_row,            # OUT   (n_points, n_features)
-              double[:, :, :, ::1] rows,          # OUT   (n_points, n_context, n_features, n_features)
+              double[:, ::1] next_row not None,             # OUT   (n_points, n_features)
+              double[:, :, :, ::1] rows not None,           # OUT   (n_points, n_context, n_features, n_features)
               int n_threads):
     """Take one step of every window, and its derivative by each of the window's rows."""
     cdef Job job = network.job(beta, gain, epsilon, window, phase)
+    cdef Py_ssize_t n = job.n_points, L = job.n_context, M = job.n_features
 
+    sized("next_row", next_row.shape, (n, M))
+    sized("rows", rows.shape, (n, L, M, M))
     job.next = &next_row[0, 0]
     job.rows = &rows[0, 0, 0, 0]
     run_blocks(_active.steps, &job, n_threads)

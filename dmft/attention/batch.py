@@ -207,6 +207,13 @@ class Batch(System):
         first = states[0]
         self.n_filled, self.phase = len(first.attention), first.phase
         self.window = np.zeros((self.n_points, model.n_context, model.n_features))
+        for state in states:
+            shape, most = np.shape(state.attention), model.n_context
+            if shape != (self.n_filled, model.n_features) or not 1 <= self.n_filled <= most:
+                raise ValueError(
+                    f"windows must have one shape, (1 to {most}, {model.n_features}), got {shape} beside "
+                    f"{np.shape(first.attention)}"
+                )
         self.window[:, : self.n_filled] = [state.attention for state in states]
         self._preset: np.ndarray | None = None  # m^k and m^v of a first token that no attention has made
         if first.preset is not None:

@@ -65,7 +65,8 @@ class AttentionMap(WindowMap):
 
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """As for `WindowMap`, compiled."""
-        states = [State(window, phase) for window in np.asarray(windows, dtype=float)]
+        windows, n_steps, phase = self.beginning(windows, n_steps, phase)
+        states = [State(window, phase) for window in windows]
         batch = Batch(self.model, **self.values, states=states, n_threads=self._n_threads)
         record = batch.new_record(("attention",), n_steps)
         batch.advance(n_steps, record=record)

@@ -1,10 +1,12 @@
 """The compiled statistics behind plain arrays, a chunk of many points at a time; see csrc/series/series.c.
 
-Nothing is checked here: the doors are in streaming.py.
+Shapes and indices are checked at the top.
 """
 
 from cython.parallel cimport prange
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t
+
+from .._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "series/series.h" nogil:
     enum: N_SUMS
@@ -20,12 +22,19 @@ BIRKHOFF_SUMS = N_SUMS
 def weights(*,
             int64_t first,               # index of the first sample
             double length,               # of the shortest average, in samples
-            double[::1] norm,            # INOUT (N_SUMS,): sums of the weights so far
-            double[:, ::1] weight,       # OUT   (n_samples, N_SUMS)
-            double[:, ::1] total,        # OUT   (n_samples, N_SUMS): `norm` after each sample
-            int[::1] done):              # OUT   (n_samples,): the sum that is complete then, or -1
+            double[::1] norm not None,                # INOUT (N_SUMS,): sums of the weights so far
+            double[:, ::1] weight not None,           # OUT   (n_samples, N_SUMS)
+            double[:, ::1] total not None,            # OUT   (n_samples, N_SUMS): `norm` after each sample
+            int[::1] done not None):                  # OUT   (n_samples,): the sum that is complete then, or -1
     """Weights of a chunk's samples, the same for all points."""
-    cdef Py_ssize_t s, k
+    cdef Py_ssize_t s, k, n = weight.shape[0]
+    natural("first", first)
+    if not 0.0 < length < float("inf"):
+        raise ValueError(f"length must be finite and > 0, got {length}")
+    sized("norm", norm.shape, (N_SUMS,))
+    sized("weight", weight.shape, (n, N_SUMS))
+    sized("total", total.shape, (n, N_SUMS))
+    sized("done", done.shape, (n,))
     for s in range(weight.shape[0]):
         done[s] = dmft_birkhoff_weights(first + s, length, &weight[s, 0])
         for k in range(N_SUMS):
@@ -36,38 +45,54 @@ def weights(*,
 
 
 def birkhoff(*,
-             const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
-             const double[:, ::1] weight,     # IN    (n_samples, N_SUMS)
-             const double[:, ::1] total,      # IN    (n_samples, N_SUMS)
-             const int[::1] done,             # IN    (n_samples,)
-             double[:, :, ::1] sums,          # INOUT (n_points, N_SUMS, n_channels)
-             double[:, :, ::1] average,       # INOUT (n_points, 3, n_channels): whole, first, second half
+             const double[:, :, ::1] x not None,       # IN    (n_points, n_samples, n_channels)
+             const double[:, ::1] weight not None,     # IN    (n_samples, N_SUMS)
+             const double[:, ::1] total not None,      # IN    (n_samples, N_SUMS)
+             const int[::1] done not None,             # IN    (n_samples,)
+             double[:, :, ::1] sums not None,          # INOUT (n_points, N_SUMS, n_channels)
+             double[:, :, ::1] average not None,       # INOUT (n_points, 3, n_channels): whole, first, second half
              int n_threads):
     """Add a chunk to the weighted averages."""
-    cdef Py_ssize_t p
+    cdef Py_ssize_t p, n = x.shape[1]
+    sized("weight", weight.shape, (n, N_SUMS))
+    sized("total", total.shape, (n, N_SUMS))
+    sized("done", done.shape, (n,))
+    for p in range(n):
+        ranged("done", done[p], -1, N_SUMS - 2)
+    sized("sums", sums.shape, (x.shape[0], N_SUMS, x.shape[2]))
+    sized("average", average.shape, (x.shape[0], 3, x.shape[2]))
+    positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
         dmft_birkhoff_add(x.shape[1], x.shape[2], &x[p, 0, 0], &weight[0, 0], &total[0, 0], &done[0],
                           &sums[p, 0, 0], &average[p, 0, 0])
 
 
 def batches(*,
-            const double[:, :, ::1] x,        # IN    (n_points, n_samples, n_channels)
+            const double[:, :, ::1] x not None,       # IN    (n_points, n_samples, n_channels)
             int64_t first,
             int64_t length,                   # samples in a batch, before this chunk
-            double[:, :, ::1] sums,           # INOUT (n_points, room, n_channels)
+            double[:, :, ::1] sums not None,          # INOUT (n_points, room, n_channels)
             int n_threads):
     """Add a chunk to the sums of batches."""
     cdef Py_ssize_t p
+    sized("sums", sums.shape, (x.shape[0], -1, x.shape[2]))
+    positive("room", sums.shape[1])
+    ranged("length", length, 1, INT64_MAX // 4 // sums.shape[1])
+    ranged("first", first, 0, sums.shape[1] * length)
+    positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
         dmft_batches_add(x.shape[1], x.shape[2], &x[p, 0, 0], first, length, sums.shape[1], &sums[p, 0, 0])
 
 
 def extremes(*,
-             const double[:, :, ::1] x,       # IN    (n_points, n_samples, n_channels)
-             double[:, ::1] low,              # INOUT (n_points, n_channels)
-             double[:, ::1] high,
+             const double[:, :, ::1] x not None,       # IN    (n_points, n_samples, n_channels)
+             double[:, ::1] low not None,              # INOUT (n_points, n_channels)
+             double[:, ::1] high not None,
              int n_threads):
     """Add a chunk to the extremes."""
     cdef Py_ssize_t p
+    sized("low", low.shape, (x.shape[0], x.shape[2]))
+    sized("high", high.shape, (x.shape[0], x.shape[2]))
+    positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
         dmft_extremes_add(x.shape[1], x.shape[2], &x[p, 0, 0], &low[p, 0], &high[p, 0])

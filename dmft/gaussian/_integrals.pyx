@@ -1,4 +1,4 @@
-"""The compiled integrals behind plain arrays. Nothing is checked here: the doors are in averages.py.
+"""The compiled integrals behind plain arrays. Shapes are checked at the top; values, in averages.py.
 
 The integrals are C, compiled once for each instruction set (`csrc/README.md`); this file has the loops over chunks of
 elements or over rows, and holds the instruction set in use.
@@ -10,6 +10,7 @@ from libc.stdint cimport uintptr_t
 import numpy as np
 
 from .._util import simd as _simd
+from .._util.doors cimport positive, ranged, sized
 
 cdef extern from "gaussian/integrals.h" nogil:
     ctypedef struct Integrals:
@@ -54,6 +55,7 @@ cdef enum:
 
 def _use(int i):
     global _active
+    ranged("set", i, 0, N_SETS - 1)
     _active = integrals_sets[i]
 
 
@@ -61,18 +63,23 @@ _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)},
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
-cdef inline int _team(int n_threads, Py_ssize_t n_parts) noexcept:
+cdef inline int _team(int n_threads, Py_ssize_t n_parts) except -1:
     """Never wake more threads than there are parts: a waiting one costs more than a small call."""
+    positive("n_threads", n_threads)
     return <int> max(1, min(<Py_ssize_t> n_threads, n_parts))
 
 
-cdef inline double *_at(double[::1] array, Py_ssize_t i) noexcept:
-    return NULL if array is None else &array[i]
+cdef inline double *_wanted(str name, double[::1] array, Py_ssize_t n) except? NULL:
+    """Return where an array of n numbers begins, NULL if there is none."""
+    if array is None:
+        return NULL
+    sized(name, array.shape, (n,))
+    return &array[0]
 
 
 def averages(*,
-             const double[::1] g,      # IN  (n,)
-             const double[::1] v,      # IN  (n,) >= 0
+             const double[::1] g not None,           # IN  (n,)
+             const double[::1] v not None,           # IN  (n,) >= 0
              double[::1] mean=None,    # OUT (n,) or None, as the others
              double[::1] slope=None,
              double[::1] bend=None,
@@ -81,12 +88,13 @@ def averages(*,
     """Average tanh, its first and second derivative and log 2cosh over Gaussians."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g.shape[0], i, first, n_chunks = (n + CHUNK - 1) // CHUNK
+    sized("v", v.shape, (n,))
+    cdef double *a = _wanted("mean", mean, n)
+    cdef double *b = _wanted("slope", slope, n)
+    cdef double *c = _wanted("bend", bend, n)
+    cdef double *d = _wanted("log2cosh", log2cosh, n)
     if n == 0:
         return
-    cdef double *a = _at(mean, 0)
-    cdef double *b = _at(slope, 0)
-    cdef double *c = _at(bend, 0)
-    cdef double *d = _at(log2cosh, 0)
     # Chunks are whole vectors, so no element sees another's company change with n_threads.
     n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
@@ -97,14 +105,16 @@ def averages(*,
 
 
 def mean(*,
-         const double[::1] g,          # IN  (n,)
-         const double[::1] v,          # IN  (n,) >= 0
+         const double[::1] g not None,           # IN  (n,)
+         const double[::1] v not None,           # IN  (n,) >= 0
          double log_eps,
-         double[::1] out,              # OUT (n,)
+         double[::1] out not None,               # OUT (n,)
          int n_threads):
     """Average tanh over Gaussians."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g.shape[0], i, first, n_chunks = (n + CHUNK - 1) // CHUNK
+    sized("v", v.shape, (n,))
+    sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * CHUNK
@@ -112,17 +122,22 @@ def mean(*,
 
 
 def pair(*,
-         const double[::1] g1,         # IN  (n,), as the others
-         const double[::1] g2,
-         const double[::1] v1,
-         const double[::1] v2,
-         const double[::1] rho,
+         const double[::1] g1 not None,          # IN  (n,), as the others
+         const double[::1] g2 not None,
+         const double[::1] v1 not None,
+         const double[::1] v2 not None,
+         const double[::1] rho not None,
          double log_eps,
-         double[::1] out,              # OUT (n,)
+         double[::1] out not None,               # OUT (n,)
          int n_threads):
     """Average products of two tanh over bivariate Gaussians."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g1.shape[0], i, first, n_chunks = (n + PAIR_CHUNK - 1) // PAIR_CHUNK
+    sized("g2", g2.shape, (n,))
+    sized("v1", v1.shape, (n,))
+    sized("v2", v2.shape, (n,))
+    sized("rho", rho.shape, (n,))
+    sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="dynamic", num_threads=n_threads):
         first = i * PAIR_CHUNK
@@ -131,13 +146,15 @@ def pair(*,
 
 
 def fixed(*,
-          const double[::1] a,         # IN  (n,)
-          const double[::1] v,         # IN  (n,) >= 0
-          double[::1] out,             # OUT (n,)
+          const double[::1] a not None,           # IN  (n,)
+          const double[::1] v not None,           # IN  (n,) >= 0
+          double[::1] out not None,               # OUT (n,)
           int n_threads):
     """Solve m = tanh(a - v m); return how many did not settle."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = a.shape[0], i, first, n_bad = 0, n_chunks = (n + CHUNK - 1) // CHUNK
+    sized("v", v.shape, (n,))
+    sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * CHUNK
@@ -146,14 +163,17 @@ def fixed(*,
 
 
 def hermite(*,
-            const double[::1] g,           # IN  (n,)
-            const double[::1] v,           # IN  (n,)
-            double[:, ::1] coefficient,    # OUT (HERMITE, n)
-            double[:, ::1] rest,           # OUT (STAGES, n)
+            const double[::1] g not None,           # IN  (n,)
+            const double[::1] v not None,           # IN  (n,)
+            double[:, ::1] coefficient not None,    # OUT (HERMITE, n)
+            double[:, ::1] rest not None,           # OUT (STAGES, n)
             int n_threads):
     """Expand tanh of a Gaussian in Hermite polynomials."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = g.shape[0], i, first, n_chunks = (n + PAIR_CHUNK - 1) // PAIR_CHUNK
+    sized("v", v.shape, (n,))
+    sized("coefficient", coefficient.shape, (N_HERMITE, n))
+    sized("rest", rest.shape, (N_STAGES, n))
     n_threads = _team(n_threads, n_chunks)
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         first = i * PAIR_CHUNK
@@ -162,15 +182,19 @@ def hermite(*,
 
 
 def mehler(*,
-           const double[:, ::1] coefficient,    # IN  (HERMITE, n)
-           const double[:, ::1] rest,           # IN  (STAGES, n)
-           const double[:, ::1] rho,            # IN  (n, n)
+           const double[:, ::1] coefficient not None,    # IN  (HERMITE, n)
+           const double[:, ::1] rest not None,           # IN  (STAGES, n)
+           const double[:, ::1] rho not None,            # IN  (n, n)
            double tol,
-           double[:, ::1] out,                  # OUT (n, n)
+           double[:, ::1] out not None,                  # OUT (n, n)
            int n_threads):
     """Sum Mehler's series of every pair; NaN where it falls short."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t n = rho.shape[0], i
+    sized("rho", rho.shape, (n, n))
+    sized("coefficient", coefficient.shape, (N_HERMITE, n))
+    sized("rest", rest.shape, (N_STAGES, n))
+    sized("out", out.shape, (n, n))
     n_threads = _team(n_threads, n // 64)
     for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
         active.mehler(i, n, &coefficient[0, 0], &rest[0, 0], &rho[i, 0], tol, &out[i, 0])
@@ -178,13 +202,14 @@ def mehler(*,
 
 def signs(*,
           double scale,
-          const double[:, ::1] A,      # IN  (n_rows, n)
+          const double[:, ::1] A not None,        # IN  (n_rows, n)
           double log_eps,
-          double[:, ::1] out,          # OUT (n_rows, n)
+          double[:, ::1] out not None,            # OUT (n_rows, n)
           int n_threads):
     """Average s_a tanh(scale s.A) over all signs s, for every row of A."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t i, n = A.shape[1], n_work = (42 * n + 7) // 8 * 8
+    sized("out", out.shape, (A.shape[0], n))
     n_threads = _team(n_threads, A.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
@@ -193,17 +218,25 @@ def signs(*,
 
 
 def product(*,
-            const double[::1] H,       # IN  (n_rows,)
-            const double[:, :] a,      # IN  (n_rows, n), rows contiguous or one row repeated
-            const double[:, :] m,      # IN  (n_rows, n), likewise
+            const double[::1] H not None,           # IN  (n_rows,)
+            const double[:, :] a not None,          # IN  (n_rows, n), rows contiguous or one row repeated
+            const double[:, :] m not None,          # IN  (n_rows, n), likewise
             double log_eps,
-            double[::1] mean,          # OUT (n_rows,)
-            double[::1] slope,         # OUT (n_rows,)
+            double[::1] mean not None,              # OUT (n_rows,)
+            double[::1] slope not None,             # OUT (n_rows,)
             double[:, ::1] secant,     # OUT (n_rows, n) or None
             int n_threads):
     """Average tanh(H + a.s) over independent signs of mean m, for every row."""
     cdef const Integrals *active = _active
-    cdef Py_ssize_t i, n = a.shape[1], n_work = (50 * n + 7) // 8 * 8
+    cdef Py_ssize_t i, n_rows = H.shape[0], n = a.shape[1], n_work = (50 * n + 7) // 8 * 8
+    sized("a", a.shape, (n_rows, n))
+    sized("m", m.shape, (n_rows, n))
+    if n > 1 and not a.strides[1] == m.strides[1] == sizeof(double):
+        raise ValueError("a and m must have contiguous rows")
+    sized("mean", mean.shape, (n_rows,))
+    sized("slope", slope.shape, (n_rows,))
+    if secant is not None:
+        sized("secant", secant.shape, (n_rows, n))
     n_threads = _team(n_threads, H.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
@@ -214,20 +247,32 @@ def product(*,
 
 
 def given(*,
-          const double[::1] g,             # IN  (n,)
-          const double[:, ::1] v,          # IN  (n, n), or (n, 1): one for a row
-          const double[:, ::1] rise,       # IN  (n, n)
+          const double[::1] g not None,                 # IN  (n,)
+          const double[:, ::1] v not None,              # IN  (n, n), or (n, 1): one for a row
+          const double[:, ::1] rise not None,           # IN  (n, n)
           const double[:, ::1] linear,     # IN  (n, n) or None, as square
           const double[:, ::1] square,
-          const double[::1] mu,            # IN  (n,)
+          const double[::1] mu not None,                # IN  (n,)
           double log_eps,
           double[:, ::1] mean,             # OUT (n, n) or None; may be linear or square
-          double[:, ::1] cov,              # OUT (n, n); may be rise
+          double[:, ::1] cov not None,                  # OUT (n, n); may be rise
           int n_threads):
     """Average tanh of every spin given one other, and take its covariance with that one."""
     cdef const Integrals *active = _active
     cdef Py_ssize_t i, n = rise.shape[0]
     cdef int v_stride = v.shape[1] > 1
+    sized("g", g.shape, (n,))
+    sized("v", v.shape, (n, n if v_stride else 1))
+    sized("rise", rise.shape, (n, n))
+    if (linear is None) != (square is None):
+        raise ValueError("linear and square must both be arrays or both None")
+    if linear is not None:
+        sized("linear", linear.shape, (n, n))
+        sized("square", square.shape, (n, n))
+    sized("mu", mu.shape, (n,))
+    if mean is not None:
+        sized("mean", mean.shape, (n, n))
+    sized("cov", cov.shape, (n, n))
     cdef const double *a = NULL if linear is None else &linear[0, 0]
     cdef const double *b = NULL if square is None else &square[0, 0]
     cdef double *c = NULL if mean is None else &mean[0, 0]

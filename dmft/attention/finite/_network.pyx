@@ -1,15 +1,18 @@
-"""The compiled finite networks behind plain arrays. Nothing is checked here: the doors are in batch.py.
+"""The compiled finite networks behind plain arrays. Shapes and indices are checked at the top; what a network
+may be, in batch.py.
 
 The equations and draws are C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over
 blocks of runs and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.limits cimport INT_MAX
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 import numpy as np
 
 from ..._util import simd as _simd
+from ..._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "network/network.h" nogil:
     enum: N_RECORDS
@@ -70,10 +73,12 @@ cdef extern from "philox.h" nogil:
 PURPOSES = {"counts": FOR_COUNTS, "spins": FOR_SPINS, "start": FOR_START, "pairs": FOR_PAIRS, "sizes": FOR_SIZES}
 
 cdef const Networks *_active
+cdef double MOST = 2.0**53
 
 
 def _use(int i):
     global _active
+    ranged("set", i, 0, N_SETS - 1)
     _active = network_sets[i]
 
 
@@ -86,19 +91,30 @@ def block_size():
     return _active.n_block
 
 
-def philox(const uint64_t[::1] counter,  # IN (4,)
-           const uint64_t[::1] key):     # IN (2,)
+def philox(const uint64_t[::1] counter not None,  # IN (4,)
+           const uint64_t[::1] key not None):     # IN (2,)
     """Return four words of the generator, (4,)."""
+    sized("counter", counter.shape, (4,))
+    sized("key", key.shape, (2,))
     cdef words w = philox_words(&counter[0], &key[0])
     return np.array([w.word[0], w.word[1], w.word[2], w.word[3]], dtype=np.uint64)
 
 
+cdef inline int whole(str name, double value) except -1:
+    """Raise unless a number of sites is one that a double can count."""
+    if not (0.0 <= value <= MOST and value == <double> <int64_t> value):
+        raise ValueError(f"{name} must be a whole number in 0..2**53, got {value}")
+    return 0
+
+
 def binomial(*,
              double n, double p,
-             const uint64_t[::1] key,     # IN  (2,)
+             const uint64_t[::1] key not None,     # IN  (2,)
              uint64_t item, int purpose,
-             double[::1] out):            # OUT (n_draws,)
+             double[::1] out not None):            # OUT (n_draws,)
     """Draw binomial numbers, one at each step of a stream."""
+    sized("key", key.shape, (2,))
+    whole("n", n)
     cdef const Networks *active = _active
     cdef Py_ssize_t i
     with nogil:
@@ -130,6 +146,16 @@ cdef class Network:
         self._columns = np.array(columns, dtype=float, order="C")
         self._position = np.array(position, dtype=float, order="C")
         self.n_heads = n_heads
+        cdef Py_ssize_t J = self._signs.shape[0], L = self._position.shape[1], M = self._position.shape[2]
+        for name, size in (("n_features", M), ("n_context", L), ("n_columns", J), ("n_heads", n_heads)):
+            positive(name, size)
+        if M % n_heads:
+            raise ValueError(f"n_heads must divide n_features = {M}, got {n_heads}")
+        sized("signs", self._signs.shape, (J, M))
+        sized("columns", self._columns.shape, (4, J, M))
+        sized("position", self._position.shape, (4, L, M))
+        if max(J, 2 * L) * M > INT_MAX:  # the kernels count what one step of one run takes with an int
+            raise ValueError(f"a step of {J} groups, {L} positions and {M} features must have < 2**31 numbers")
 
     def __reduce__(self):
         arrays = (np.array(self._signs), np.array(self._columns), np.array(self._position))
@@ -142,20 +168,20 @@ def _network(signs, columns, position, n_heads):
 
 def advance(*,
             Network network not None,
-            const double[::1] beta,            # IN    (n_runs,)
-            const double[::1] gain,            # IN    (n_runs,)
-            const double[::1] epsilon,         # IN    (n_runs,)
-            const double[::1] n_sites,         # IN    (n_runs,)
-            const double[:, ::1] sizes,        # IN    (n_runs, n_columns)
-            const uint64_t[:, ::1] keys,       # IN    (n_runs, 2)
+            const double[::1] beta not None,            # IN    (n_runs,)
+            const double[::1] gain not None,            # IN    (n_runs,)
+            const double[::1] epsilon not None,         # IN    (n_runs,)
+            const double[::1] n_sites not None,         # IN    (n_runs,)
+            const double[:, ::1] sizes not None,        # IN    (n_runs, n_columns)
+            const uint64_t[:, ::1] keys not None,       # IN    (n_runs, 2)
             uint64_t step,
             int purpose,
             int n_coupled,
             bint independent,
             bint explicit_spins,
             const double[:, ::1] uniforms,     # IN    (n_steps, n_spins) or None
-            double[:, ::1] attention,          # INOUT (n_runs, n_features)
-            double[:, :, :, ::1] memory,       # INOUT (n_runs, 2, n_context, n_features)
+            double[:, ::1] attention not None,          # INOUT (n_runs, n_features)
+            double[:, :, :, ::1] memory not None,       # INOUT (n_runs, 2, n_context, n_features)
             int n_filled,
             int phase,
             Py_ssize_t n_steps,
@@ -169,9 +195,44 @@ def advance(*,
             int n_threads):
     """Take every run n_steps further, in place; see NetworkJob in csrc/network/network.h."""
     cdef NetworkJob job
-    cdef Py_ssize_t i, n_blocks
+    cdef Py_ssize_t i, j, n_blocks, n = beta.shape[0], n_rows = -1, n_words, n_spins
+    cdef Py_ssize_t J = network._columns.shape[1], L = network._position.shape[1], M = network._position.shape[2]
     cdef double[:, :, ::1] record
     cdef const Networks *active = _active
+
+    sized("gain", gain.shape, (n,))
+    sized("epsilon", epsilon.shape, (n,))
+    sized("n_sites", n_sites.shape, (n,))
+    sized("sizes", sizes.shape, (n, J))
+    for i in range(n):
+        for j in range(J):
+            whole("sizes", sizes[i, j])
+    sized("keys", keys.shape, (n, 2))
+    ranged("n_coupled", n_coupled, 1, 2)
+    if n % n_coupled:
+        raise ValueError(f"runs must come in pairs, got {n}")
+    sized("attention", attention.shape, (n, M))
+    sized("memory", memory.shape, (n, 2, L, M))
+    ranged("n_filled", n_filled, 1, L)
+    ranged("phase", phase, 0, L - 1)
+    natural("n_steps", n_steps)
+    positive("every", every)
+    natural("clock", clock)
+    natural("first_row", first_row)
+    positive("n_threads", n_threads)
+    records = tuple(records)
+    if len(records) != N_RECORDS:
+        raise ValueError(f"records must be {N_RECORDS} arrays or None, got {len(records)}")
+    if uniforms is not None or spins is not None:
+        for i in range(n):  # every group begins a new word
+            n_words, n_spins = 0, 0
+            for j in range(J):
+                n_spins += <Py_ssize_t> sizes[i, j]
+                n_words += (<Py_ssize_t> sizes[i, j] + 63) // 64
+            if uniforms is not None and n_spins > uniforms.shape[1]:
+                raise ValueError(f"uniforms must be for {n_spins} spins, got {uniforms.shape[1]}")
+            if spins is not None and n_words > spins.shape[2]:
+                raise ValueError(f"spins must have room for {n_words} words, got {spins.shape[2]}")
 
     job.n_columns = <int> network._columns.shape[1]
     job.n_features = <int> network._columns.shape[2]
@@ -192,6 +253,8 @@ def advance(*,
     job.n_coupled = n_coupled
     job.independent = independent
     job.explicit_spins = explicit_spins
+    if uniforms is not None:
+        sized("uniforms", uniforms.shape, (n_steps, -1))
     job.uniforms = NULL if uniforms is None else &uniforms[0, 0]
     job.n_spins = 0 if uniforms is None else uniforms.shape[1]
     job.attention = &attention[0, 0]
@@ -202,26 +265,34 @@ def advance(*,
     job.every = every
     job.clock = clock
     job.first_row = first_row
-    job.n_rows = 0
     for i in range(N_RECORDS):
         job.record[i] = NULL
         if records[i] is not None:
             record = records[i]
+            sized(f"records[{i}]", record.shape, (n, n_rows, M))
+            n_rows = record.shape[1]
             job.record[i] = &record[0, 0, 0]
-            job.n_rows = record.shape[1]
     job.sums = NULL
     if sums is not None:
+        sized("sums", sums.shape, (n, n_rows, J))
+        n_rows = sums.shape[1]
         job.sums = &sums[0, 0, 0]
-        job.n_rows = sums.shape[1]
     job.spins = NULL
     job.n_words = 0
     if spins is not None:
-        job.spins = &spins[0, 0, 0]
-        job.n_rows, job.n_words = spins.shape[1], spins.shape[2]
+        sized("spins", spins.shape, (n, n_rows, -1))
+        n_rows = spins.shape[1]
+        job.spins, job.n_words = &spins[0, 0, 0], spins.shape[2]
     job.distance = NULL
     if distance is not None:
+        if n_coupled != 2:
+            raise ValueError("distance must be None for runs that are no pairs")
+        sized("distance", distance.shape, (n // 2, n_rows))
+        n_rows = distance.shape[1]
         job.distance = &distance[0, 0]
-        job.n_rows = distance.shape[1]
+    job.n_rows = max(<Py_ssize_t> 0, n_rows)
+    if n == 0:
+        return
 
     cdef size_t n_scratch = (active.scratch(&job) + 127) // 64 * 64
     n_blocks = (job.n_runs + active.n_block - 1) // active.n_block

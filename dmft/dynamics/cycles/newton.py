@@ -148,7 +148,8 @@ def find_cycles(
     Raises
     ------
     ValueError
-        If a period is no multiple of the period of the phase.
+        If a period is no multiple of the period of the phase, the windows have another shape, or the map has no such
+        phase.
 
     Examples
     --------
@@ -164,6 +165,7 @@ def find_cycles(
     bad = periods % system.phases != 0
     if np.any(bad) or np.any(periods < 1):
         raise ValueError(f"periods must be multiples of {system.n_phases}, got {periods[bad | (periods < 1)][0]}")
+    windows, _, phase = system.beginning(windows, 1, phase)
     n_turn = -phase % system.n_phases
     guesses: list[np.ndarray] = [np.empty(0)] * system.n_points
     for period in np.unique(periods):

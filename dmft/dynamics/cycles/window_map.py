@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.checks import numbers
+from ..._util.checks import numbers, whole
 from .jets import Jet
 
 
@@ -70,9 +70,26 @@ class WindowMap:
         """Return the next vector, of arrays or series; see `WindowMap`."""
         return self._step(window, phase, value)
 
+    def beginning(self, windows: ArrayLike, n_steps: int, phase: int) -> tuple[np.ndarray, int, int]:
+        """Return the windows, steps and phase with which a run begins, checked."""
+        windows = np.array(windows, dtype=float)
+        shape = (self.n_points, self.n_context, self.n_features)
+        if windows.shape != shape:
+            raise ValueError(f"windows must have shape {shape}, got shape {windows.shape}")
+        # Without position a map has one phase, and yet a System counts its steps.
+        return windows, whole("n_steps", n_steps, 1), whole("phase", phase, 0, max(self.n_phases, self.n_context) - 1)
+
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
-        """Return the vectors of so many steps, (n_points, n_steps, n_features)."""
-        windows, out = np.array(windows, dtype=float), []
+        """Return the vectors of so many steps, (n_points, n_steps, n_features).
+
+        Raises
+        ------
+        ValueError
+            If the windows have another shape than (n_points, n_context, n_features), there are no steps, or the phase
+            is none that the map has.
+        """
+        windows, n_steps, phase = self.beginning(windows, n_steps, phase)
+        out = []
         for t in range(phase, phase + n_steps):
             out.append(np.array(self.step(windows.copy(), t % self.n_phases, self.value)))
             windows = np.concatenate([out[-1][:, None], windows[:, :-1]], axis=1)
@@ -160,7 +177,8 @@ class StateMap(WindowMap):
 
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the states of so many steps, (n_points, n_steps, size)."""
-        state, out = np.array(windows, dtype=float)[:, 0], []
+        windows, n_steps, _ = self.beginning(windows, n_steps, phase)
+        state, out = windows[:, 0], []
         for _ in range(n_steps):
             state = self._step(state, *self._parameters)
             out.append(state)

@@ -1,0 +1,188 @@
+"""Call every compiled function with wrong shapes, types, indices and sizes; print how many refusals each gave.
+
+Run by `test_doors.py` in a process of its own, and by `.ci/sanitize` under AddressSanitizer: a door that lets something
+through ends the process there.
+"""
+
+import numpy as np
+
+from dmft import _kernels
+from dmft.attention.finite import _network
+from dmft.dynamics import _series
+from dmft.gaussian import _integrals
+
+REFUSED = (ValueError, TypeError, OverflowError)
+WORDS = np.uint64
+rng = np.random.default_rng(0)
+
+
+def doubles(*shape):
+    return np.ascontiguousarray(rng.uniform(0.1, 0.9, shape))
+
+
+def attention_network(M=3, L=4, J=4, **other):
+    signs = np.where(doubles(J, M) < 0.5, -1.0, 1.0)
+    return {
+        "signs": signs,
+        "couplings": doubles(4, J, M),
+        "position": doubles(4, L, M),
+        "n_heads": 1,
+        "law": "classes",
+    } | other
+
+
+def points(n, L, M):
+    return {"beta": doubles(n), "gain": doubles(n), "epsilon": doubles(n), "window": doubles(n, L, M)}
+
+
+def advance(n=3, M=3, L=4, K=0, **other):
+    """Arguments that the attention kernels take, with K tangents."""
+    tangents = {}
+    if K:
+        frame = np.repeat(np.eye(K, L * M).reshape(1, K, L, M), n, axis=0)
+        tangents = {"frame": frame, "exponent": np.zeros((n, K)), "n_lost": np.zeros((n, K), dtype=np.int64)}
+        tangents |= {"mark": np.zeros((n, K, 2)), "qr_interval": 1, "n_dual": 0, "sample_growth": doubles(n, 2, K)}
+    run = {"n_steps": 2 * L, "every": 2, "clock": 0, "section": -1, "interval": L, "until": L, "n_threads": 2}
+    run |= {"n_filled": L, "phase": 1, "records": [doubles(n, 4, M) for _ in range(6)], "preset": None}
+    run |= {"n_recorded": np.zeros(n, dtype=np.int64), "sample_window": doubles(n, 2, L, M)}
+    return {"network": _kernels.Network(**attention_network(M, L))} | points(n, L, M) | run | tangents | other
+
+
+def network_run(n=4, M=3, L=4, J=4, **other):
+    """Arguments that the kernel of finite networks takes, for pairs with every record."""
+    signs = np.where(doubles(J, M) < 0.5, -1.0, 1.0)
+    network = _network.Network(signs=signs, columns=np.ones((4, J, M)), position=doubles(4, L, M), n_heads=1)
+    run = {"step": 0, "purpose": 1, "n_coupled": 2, "independent": True, "explicit_spins": True, "n_steps": 5}
+    run |= {"n_filled": L, "phase": 1, "every": 1, "clock": 0, "first_row": 0, "n_threads": 2}
+    arrays = {"n_sites": np.full(n, 4.0 * 70), "sizes": np.full((n, J), 70.0), "keys": np.ones((n, 2), dtype=WORDS)}
+    arrays |= {"uniforms": doubles(5, 4 * 70), "attention": doubles(n, M), "memory": doubles(n, 2, L, M)}
+    arrays |= {
+        "records": [doubles(n, 5, M) for _ in range(6)],
+        "sums": doubles(n, 5, J),
+        "distance": doubles(n // 2, 5),
+    }
+    arrays |= {"spins": np.zeros((n, 5, 2 * J), dtype=WORDS)}
+    some = {name: value for name, value in points(n, L, M).items() if name != "window"}
+    return {"network": network} | some | run | arrays | other
+
+
+N, LONG = 5, 10**6
+INDEX = {"phase": [-1, 4, LONG, -LONG], "n_filled": [-1, 0, 5, LONG], "every": [0, -1], "n_steps": [-1, -LONG]}
+INDEX |= {"n_threads": [0, -1, -LONG], "clock": [-1]}
+TWO = {"H": doubles(N), "a": doubles(N, 3), "m": doubles(N, 3), "mean": doubles(N), "slope": doubles(N)}
+GIVEN = {name: doubles(N, N) for name in ("v", "rise", "linear", "square", "mean", "cov")}
+SUMS = _series.BIRKHOFF_SUMS
+
+# Of each door: the function, arguments that it takes, wrong values of some, and arrays of which one axis is free.
+DOORS = {
+    "attention network": (_kernels.Network, attention_network(), {
+        "n_heads": [0, -1, 2, LONG], "law": ["", "gaussian", "independent"]}, ("position",)),
+    "orbits": (_kernels.advance, advance(), INDEX | {
+        "section": [3, -2, LONG], "n_recorded": [np.full(3, -1), np.full(3, -LONG)], "records": [[None] * 5, [], None],
+        "interval": [1, 2], "preset": [doubles(2, 2, 3), doubles(3, 1, 3), doubles(3, 2, 2)]}, ("sample_window",)),
+    "one tangent": (_kernels.advance, advance(K=1), INDEX | {
+        "n_filled": [1, 3], "n_dual": [-1, 1, 2, LONG], "qr_interval": [0, -1], "exponent": [None],
+        "mark": [None]}, ()),
+    "tangents": (_kernels.advance, advance(K=12), INDEX | {
+        "n_filled": [1, 3], "n_dual": [-1, 1, 3, 13, LONG], "qr_interval": [0, -1], "n_lost": [None]}, ()),
+    "too many tangents": (_kernels.advance, advance(K=12) | {
+        name: array for name, array in advance(K=20).items() if name in ("frame", "exponent", "n_lost", "mark")
+    } | {"sample_growth": doubles(3, 2, 20)}, None, ()),
+    "linearize": (_kernels.linearize, {"network": _kernels.Network(**attention_network())} | points(3, 4, 3) | {
+        "phase": 0, "next_row": doubles(3, 3), "rows": doubles(3, 4, 3, 3), "n_threads": 2},
+        {name: INDEX[name] for name in ("phase", "n_threads")}, ()),
+    "attention sets": (_kernels._use, {"": 0}, {"": [-1, LONG]}, ()),
+    "finite network": (_network.Network, {"signs": np.ones((4, 3)), "columns": np.ones((4, 4, 3)),
+        "position": doubles(4, 4, 3), "n_heads": 1}, {"n_heads": [0, -1, 2, LONG]}, ("position",)),
+    "runs": (_network.advance, network_run(), INDEX | {
+        "first_row": [-1, -LONG], "n_coupled": [0, 1, 3], "records": [[None] * 5, None],
+        "sizes": [np.full((4, 4), bad) for bad in (-70.0, 1e4, np.nan, np.inf, 0.5)]}, ("uniforms", "spins")),
+    "philox": (_network.philox, {"counter": np.ones(4, dtype=WORDS), "key": np.ones(2, dtype=WORDS)}, {}, ()),
+    "binomial": (_network.binomial, {"n": 10.0, "p": 0.3, "key": np.ones(2, dtype=WORDS), "item": 0, "purpose": 0,
+        "out": doubles(N)}, {"n": [-1.0, -1e6, 0.5, np.nan, np.inf]}, ("out",)),
+    "network sets": (_network._use, {"": 0}, {"": [-1, LONG]}, ()),
+    "averages": (_integrals.averages, {name: doubles(N) for name in ("g", "v", "mean", "slope", "bend", "log2cosh")}
+        | {"n_threads": 2}, {"n_threads": [0, -1]}, ()),
+    "mean": (_integrals.mean, {"g": doubles(N), "v": doubles(N), "out": doubles(N), "log_eps": 30.0, "n_threads": 2},
+        {"n_threads": [0, -1]}, ()),
+    "pair": (_integrals.pair, {name: doubles(N) for name in ("g1", "g2", "v1", "v2", "rho", "out")}
+        | {"log_eps": 30.0, "n_threads": 2}, {"n_threads": [0, -1]}, ()),
+    "fixed": (_integrals.fixed, {"a": doubles(N), "v": doubles(N), "out": doubles(N), "n_threads": 2},
+        {"n_threads": [0, -1]}, ()),
+    "hermite": (_integrals.hermite, {"g": doubles(N), "v": doubles(N), "coefficient": doubles(_integrals.HERMITE, N),
+        "rest": doubles(_integrals.STAGES, N), "n_threads": 2}, {"n_threads": [0, -1]}, ()),
+    "mehler": (_integrals.mehler, {"coefficient": doubles(_integrals.HERMITE, N), "tol": 1e-9, "n_threads": 2,
+        "rest": doubles(_integrals.STAGES, N), "rho": doubles(N, N), "out": doubles(N, N)}, {"n_threads": [0, -1]}, ()),
+    "signs": (_integrals.signs, {"scale": 1.0, "A": doubles(N, 3), "log_eps": 30.0, "out": doubles(N, 3),
+        "n_threads": 2}, {"n_threads": [0, -1]}, ()),
+    "product": (_integrals.product, TWO | {"log_eps": 30.0, "secant": doubles(N, 3), "n_threads": 2}, {
+        "n_threads": [0, -1], "a": [doubles(3, N).T], "m": [doubles(N, 6)[:, ::2]]}, ()),
+    "given": (_integrals.given, GIVEN | {"g": doubles(N), "mu": doubles(N), "log_eps": 30.0, "n_threads": 2}, {
+        "n_threads": [0, -1], "linear": [None], "square": [None]}, ()),
+    "integral sets": (_integrals._use, {"": 0}, {"": [-1, LONG]}, ()),
+    "weights": (_series.weights, {"first": 3, "length": 16.0, "norm": np.zeros(SUMS), "weight": doubles(N, SUMS),
+        "total": doubles(N, SUMS), "done": np.zeros(N, dtype=np.intc)}, {
+        "first": [-1], "length": [0.0, -1.0, np.nan, np.inf]}, ()),
+    "birkhoff": (_series.birkhoff, {"x": doubles(2, N, 3), "weight": doubles(N, SUMS), "total": doubles(N, SUMS),
+        "done": np.zeros(N, dtype=np.intc), "sums": doubles(2, SUMS, 3), "average": doubles(2, 3, 3), "n_threads": 2}, {
+        "n_threads": [0, -1], "done": [np.full(N, bad, dtype=np.intc) for bad in (-2, SUMS - 1, LONG)]}, ()),
+    "batches": (_series.batches, {"x": doubles(2, N, 3), "first": 0, "length": 1, "sums": np.zeros((2, 4, 3)),
+        "n_threads": 2}, {"n_threads": [0], "first": [-1, 5, LONG], "length": [0, -1, 2**62]}, ("x", "sums")),
+    "extremes": (_series.extremes, {"x": doubles(2, N, 3), "low": doubles(2, 3), "high": doubles(2, 3),
+        "n_threads": 2}, {"n_threads": [0, -1]}, ("x",)),
+}  # fmt: skip
+
+
+def misshapen(array):
+    """Return arrays in the place of one: other lengths, axes, types and orders."""
+    for axis, n in enumerate(array.shape):
+        for other in {0, n - 1, n + 1, 7 * n}:
+            yield np.resize(array, (*array.shape[:axis], other, *array.shape[axis + 1 :]))
+    yield array[None]
+    yield np.array(array[0])
+    yield array.astype(np.float32 if array.dtype.kind == "f" else np.int16)
+    yield array.astype(complex)
+    yield np.repeat(array, 2, axis=-1)[..., ::2]
+
+
+def run(function, arguments):
+    """Call a door with copies of the arrays, so that one call leaves nothing to the next."""
+
+    def fresh(value):
+        if isinstance(value, list):
+            return [fresh(each) for each in value]
+        return value.copy() if isinstance(value, np.ndarray) and value.flags.c_contiguous else value
+
+    given = {name: fresh(value) for name, value in arguments.items()}
+    return function(*given.values()) if "" in given else function(**given)
+
+
+def refusals(name):
+    """Return how often a door refuses a wrong argument; raise if it takes one that it must refuse."""
+    function, good, wrong, free = DOORS[name]
+    if wrong is None:  # the whole is wrong
+        wrong = {}
+    else:
+        run(function, good)
+    bad = [(key, value) for key, values in wrong.items() for value in values]
+    forms = {"attention network", "finite network"}  # these convert what they are given
+    for key, value in good.items():
+        if isinstance(value, np.ndarray):
+            others = list(misshapen(value))
+            bad += [(key, other) for other in (others[:-3] if name in forms else others)]
+    if "records" in good:
+        bad += [("records", [array, *good["records"][1:]]) for array in misshapen(good["records"][0])]
+    count = 0
+    for key, value in bad or [("", None)]:
+        try:
+            run(function, good if not key and "" not in good else good | {key: value})
+        except REFUSED:
+            count += 1
+        else:
+            assert key in free, f"{name} took {key} of shape {np.shape(value)}"
+    return count
+
+
+if __name__ == "__main__":
+    for door in DOORS:
+        print(door, refusals(door), flush=True)
