@@ -10,8 +10,8 @@ from .._util.checks import whole
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
-from .axes import PARAMETERS
-from .batch import linearize
+from .determinants import log_determinants
+from .directions import n_directions
 from .model import SelfAttention
 from .plan import Plan
 from .start import Start
@@ -178,7 +178,8 @@ def log_determinant(
     Returns
     -------
     mean, stderr : float
-        Nats per token step; the error is that of batch means, NaN in less than two periods.
+        Nats per token step; the error is that of batch means, and of rounding at least; NaN in less than two
+        periods. -inf and 0 where the map annihilates a direction; NaN where rounding hides the value.
 
     Raises
     ------
@@ -199,24 +200,20 @@ def log_determinant(
     batch = single_system(model, start, n_threads)
     plan.check_start(batch.state())
     batch.advance(n_transient)
+    annihilated = n_directions(model) < batch.size
     logs: list[np.ndarray] = []
     for done in range(0, n_samples, 4_096):
-        before = batch.window.copy()
+        before, phase = batch.window[0, ::-1].copy(), batch.phase
         windows = np.asarray(batch.strobe(min(4_096, n_samples - done))[0]).reshape(-1, *batch.shape)
-        # The attentions in their order; then the window before every step.
-        rows = np.concatenate([before[0, ::-1], windows[:, ::-1].reshape(-1, model.n_features)])
-        seen = np.lib.stride_tricks.sliding_window_view(rows, model.n_context, axis=0)[:-1].transpose(0, 2, 1)[:, ::-1]
-        for phase in range(model.n_context):
-            some = seen[phase :: model.n_context]
-            point = {name: np.full(len(some), getattr(model, name)) for name in PARAMETERS}
-            at = (batch.phase + phase) % model.n_context
-            oldest = linearize(model, **point, windows=some, phase=at, n_threads=n_threads)[1][:, -1]
-            logs.append(np.linalg.slogdet(oldest)[1])
+        rows = np.concatenate([before, windows[:, ::-1].reshape(-1, model.n_features)])
+        if not annihilated:
+            steps = np.stack(log_determinants(model, rows, phase))
+            logs.append(steps.reshape(2, -1, model.n_context).mean(axis=2))
     batch.check_finite()
-    n_batches = min(20, n_samples)
-    periods = [np.mean(logs[i : i + model.n_context], axis=0) for i in range(0, len(logs), model.n_context)]
-    series = np.concatenate(periods)
+    if annihilated:
+        return -np.inf, 0.0
+    (series, rounding), n_batches = np.concatenate(logs, axis=1), min(20, n_samples)
     if n_batches < 2:
         return float(series.mean()), float("nan")
     mean, stderr = batch_means(series, n_batches)
-    return float(mean), float(stderr)
+    return float(mean), float(max(stderr, rounding.mean()))
