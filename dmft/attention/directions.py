@@ -7,6 +7,8 @@ import numpy as np
 from . import reference
 from .model import SelfAttention
 
+NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
+
 
 def n_directions(model: SelfAttention) -> int:
     """Return how many directions of the window the tangent map of a model keeps.
@@ -33,7 +35,31 @@ def n_directions(model: SelfAttention) -> int:
         frame = left[:, size > 1e-9 * np.linalg.norm(rows)]
         if frame.shape[1] == 0:
             break
-    return frame.shape[1]
+    # Where orbits, and what they differ by, lie in a smaller space at last, points elsewhere say too much.
+    return min(frame.shape[1], n_context * _reached(mild).shape[1])
+
+
+def _reached(model: SelfAttention) -> np.ndarray:
+    """Return a basis of the space that all tokens of an orbit lie in at last, (n_features, n)."""
+    n_features, n_heads = model.n_features, model.n_heads
+    width, rng = n_features // n_heads, np.random.default_rng(1)
+    basis, largest = np.eye(n_features), 0.0
+    while basis.shape[1]:
+        tokens = rng.uniform(-0.5, 0.5, (2 * n_features, basis.shape[1])) @ basis.T
+        phases = range(model.n_context)
+        values = np.array([reference.overlap(model, "value", token, phase) for token in tokens for phase in phases])
+        following = np.zeros((n_features, 0))
+        # Every head weighs its own part of the values.
+        for own in (slice(h * width, (h + 1) * width) for h in range(n_heads)):
+            left, size, _ = np.linalg.svd(values[:, own].T, full_matrices=False)
+            largest = max(largest, size[0])
+            part = np.zeros((n_features, int(np.count_nonzero(size > NOTHING * largest))))
+            part[own] = left[:, : part.shape[1]]
+            following = np.hstack([following, part])
+        if following.shape[1] in (basis.shape[1], n_features):
+            break
+        basis = following
+    return basis
 
 
 def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray, suspect: np.ndarray) -> np.ndarray:

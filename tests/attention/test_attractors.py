@@ -5,8 +5,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
+from dmft import Features, SelfAttention
 from dmft.attention.basins import settle
 from dmft.attention.batch import Batch
+from dmft.attention.directions import n_directions
 from dmft.attention.labels import distinct
 from dmft.dynamics.classify import Rules
 
@@ -221,3 +223,47 @@ def test_strobes_that_differ_by_rounding_are_no_chaos():
     found = dmft.attractor(model)
     assert found.name == "cycle of period 4"
     assert not found.disputed
+
+
+def on_a_line(seed, n_features, law):
+    """A model whose value features span one dimension."""
+    rng = np.random.default_rng(seed)
+    n = n_features
+    value = np.outer(rng.normal(size=n if law == "gaussian" else 5), rng.normal(size=n))
+    if law == "gaussian":
+        mixed = np.eye(n) + 0.3 * rng.normal(size=(n, n))
+        return Features.gaussian(output=np.eye(n), value=value, query=mixed, key=np.eye(n))
+    signs = rng.choice([-1, 1], size=(5, n))
+    output, query, key = rng.normal(size=(3, 5, n))
+    return Features.from_classes(signs, output=output, value=value, query=query, key=key)
+
+
+@pytest.mark.parametrize("law", ["gaussian", "classes"])
+@pytest.mark.parametrize("n_features", [2, 3, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_values_on_a_line_end_on_stable_cycles(seed, n_features, law):
+    features = on_a_line(seed, n_features, law)
+    found = dmft.attractor(SelfAttention(features, n_context=4, beta=2.0, gamma=220.0, epsilon=0.0))
+    assert found.kind != "undetermined", found
+    if found.kind == "cycle":
+        assert found.exponents[0] < 0.0
+        assert np.isneginf(found.exponents[4:]).all()
+
+
+@pytest.mark.parametrize("n_features", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_values_of_values_that_vanish_leave_no_direction(seed, n_features):
+    rng = np.random.default_rng(seed)
+    into, of = rng.normal(size=(2, n_features))
+    of -= into * (into @ of) / (into @ into)  # the values of values are nothing
+    query, key = rng.normal(size=(2, n_features, n_features))
+    features = Features.gaussian(output=np.eye(n_features), value=np.outer(into, of), query=query, key=key)
+    for n_context in (1, 2, 4):
+        model = SelfAttention(features, n_context=n_context, beta=1.5, gamma=220.0, epsilon=0.0)
+        assert n_directions(model) == 0
+
+
+@pytest.mark.parametrize(("seed", "n"), [(0, 4), (4, 4), (5, 0), (1, 12)])
+def test_values_that_die_out_turn_by_turn_leave_few_directions(seed, n):
+    features = Features.segments(n_features=4, n_segments=3, n_sites=96, n_positions=3, seed=seed)
+    assert n_directions(SelfAttention(features, n_context=4, beta=2.0, gamma=3.0, epsilon=0.0)) == n

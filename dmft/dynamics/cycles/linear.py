@@ -213,10 +213,13 @@ def balanced(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the same as `multipliers` in the units the rows come in."""
-    n_points, _, n_context, n_features, _ = rows.shape
+    n_points, n_steps, n_context, n_features, _ = rows.shape
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
     top = top_rows(rows)
+    # Only a whole new window shows what is annihilated: so many rounds count as one.
+    n_renew = -(-n_context // n_steps)
+    recent, patience = np.zeros((n_renew, n_points, size)), PATIENCE * n_renew
     if frame is None:
         start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
         frame = np.broadcast_to(start, (n_points, size, size))
@@ -229,7 +232,8 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
         turn = before.swapaxes(-1, -2) @ frame
         length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
         with np.errstate(divide="ignore", invalid="ignore"):
-            rounding = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=0)
+            recent[done % n_renew, active] = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=0)
+            rounding = recent[:, active].sum(axis=0)
             stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=0)
         busy = np.zeros(active.size, dtype=bool)
         for i, point in enumerate(active):
@@ -240,8 +244,8 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
             spread = max((np.ptp(stretch[i, a : min(b, n_known)]) for a, b in blocks if a < n_known), default=0.0)
             mixed = n_known not in (0, *ends)
             unrest[point, done] = np.log2(np.maximum(leak[:n_known], SPLIT)).sum()
-            stalled = done > PATIENCE and unrest[point, done] > unrest[point, : done - PATIENCE + 1].min() - 1.0
-            busy[i] = (spread > SPREAD or mixed) and not stalled and done < MAX_ROUNDS
+            stalled = done > patience and unrest[point, done] > unrest[point, : done - patience + 1].min() - 1.0
+            busy[i] = (spread > SPREAD or mixed or done < n_renew) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
                 if mixed:  # rounding keeps what it leaves known from settling as well as the rest

@@ -164,3 +164,19 @@ def test_units_of_a_cycle_leave_no_block_above_one_and_keep_multipliers(seed):
     assert np.abs(scaled).max() <= 1.0 + 1e-9
     expected, found = linear_algebra.multipliers(rows)[0], linear_algebra.multipliers(scaled)[0] + scale[:, None]
     assert_allclose(found[:, :2], expected[:, :2], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(6))
+def test_cycles_shorter_than_the_window_of_maps_onto_a_line_have_all_multipliers(n_steps, seed):
+    rng = np.random.default_rng(seed)
+    n_context, n_features = 4, 3
+    rates = np.linspace(0.6, 0.4, n_context) * rng.choice([-1.0, 1.0], size=n_context)
+    line, along = rng.normal(size=(2, n_features))
+    along /= along @ line
+    coefficients = -np.poly(rates)[1:]  # of x_t = sum_d c_d x_{t-1-d}
+    rows = np.broadcast_to(coefficients[:, None, None] * np.outer(line, along), (1, n_steps, n_context, 3, 3))
+    growth = linear_algebra.multipliers(rows.copy())[0][0]
+    exact = n_steps * np.sort(np.log(np.abs(rates)))[::-1]
+    assert_allclose(growth[:n_context], exact, rtol=0, atol=1e-9)
+    assert not np.isfinite(growth[n_context:]).any()
