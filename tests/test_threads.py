@@ -7,10 +7,11 @@ import time
 
 import numpy as np
 import pytest
+from processes import end, start
 from strategies import batch_of
 
 import dmft
-from dmft import _kernels
+from dmft import _kernels, gaussian
 from dmft._util import threads as _threads
 from dmft.attention.finite import _network
 from dmft.attention.start import State
@@ -76,3 +77,114 @@ def test_idle_threads_do_not_spin():
     time.sleep(1.0)
     # libgomp's threads wait a few milliseconds for more work before they sleep.
     assert time.process_time() - before < 0.3
+
+
+@pytest.mark.parametrize(
+    "value", [0, -1, True, np.True_, 1.5, float("inf"), float("nan"), 2**31, 2**70, 1025, "2", [2]]
+)
+def test_numbers_of_threads_that_are_none(value):
+    for call in (
+        lambda: _threads.n_threads(value),
+        lambda: gaussian.tanh_gauss(0.0, 1.0, n_threads=value),
+        lambda: dmft.trajectory(PAPER, 5, n_threads=value),
+        lambda: dmft.sweep(PAPER, beta=[1.0], n_steps=5, n_transient=4, progress=False, n_threads=value),
+    ):
+        with pytest.raises(ValueError, match="n_threads must be"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "value", ["0", "-1", "two", "1.5", "1e3", "inf", "99999999999", "1" * 5_000, "\N{SUPERSCRIPT TWO}"]
+)
+def test_environments_that_name_no_number_of_threads(monkeypatch, value):
+    monkeypatch.setenv("OMP_NUM_THREADS", value)
+    with pytest.raises(ValueError, match="OMP_NUM_THREADS must be"):
+        _threads.n_threads()
+
+
+def test_without_a_choice_there_are_no_more_threads_than_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(_threads, "n_cores", lambda: 1)
+    assert _threads.n_threads() == 1
+
+
+MANY = """
+import hashlib, os, resource, sys
+import numpy as np
+import dmft
+from dmft import gaussian
+from dmft.ising import KineticIsing
+
+limit, n_threads = sys.argv[1], int(sys.argv[2])
+if limit == "memory":
+    used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (used + 400 * 2**20,) * 2)
+model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+how = dict(n_steps=20, n_transient=8, progress=False, n_threads=n_threads)
+results = [
+    gaussian.tanh_gauss(np.linspace(-3, 3, 400_000), 1.0, n_threads=n_threads),
+    dmft.sweep(model, beta=np.linspace(1, 2, 3_000), **how)["attention"],
+    dmft.network(model, 3, n_sites=50, n_replicas=3_000, seed=1, n_threads=n_threads).attention,
+    KineticIsing(np.eye(3)).sample(60_000, 2, n_threads=n_threads).m,
+]
+print(hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in results)).hexdigest())
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits and their message are Linux's")
+def test_more_threads_than_the_system_gives_end_no_process():
+    def run(*arguments, **environment):
+        command = [sys.executable, "-c", MANY, *map(str, arguments)]
+        env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+    one = run("none", 1).stdout
+    assert one
+    for answer in (run("none", 700), run("memory", 1_000), run("memory", 1_000, OMP_STACKSIZE="200M")):
+        assert answer.returncode == 0, answer.stderr
+        assert answer.stdout == one
+
+
+FORKED = """
+import multiprocessing, os, signal, sys
+import numpy as np
+import dmft
+from dmft import gaussian
+from dmft.ising import KineticIsing, MeanField
+
+model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+ising = KineticIsing(np.random.default_rng(0).normal(size=(80, 80)) / 9)
+starts = [dmft.Start.random(seed) for seed in range(40)]
+how = dict(n_steps=20, n_transient=8, progress=False, n_threads=3, measure=("orbit", "lyapunov"))
+CALLS = {
+    "sweep": lambda: dmft.sweep(model, beta=np.linspace(1, 2, 200), **how)["attention"],
+    "trajectory": lambda: dmft.trajectory(model, 20, n_threads=3).attention,
+    "attractors": lambda: [x.period for x in dmft.attractors(model, starts=starts, n_transient=50, n_threads=3)],
+    "network": lambda: dmft.network(model, 5, n_sites=50, n_replicas=60, seed=1, n_threads=3).attention,
+    "gaussian": lambda: gaussian.tanh_gauss_pair(*np.full((5, 99), 0.5), n_threads=3),
+    "mean field": lambda: MeanField(ising, "gaussian", n_threads=3).run(2).m,
+    "sample": lambda: ising.sample(1_200, 2, n_threads=3).m,
+}
+
+def same(before):
+    return all(np.array_equal(call(), before[name]) for name, call in CALLS.items())
+
+before = {name: call() for name, call in CALLS.items()}
+if sys.argv[1] == "fork":
+    child = os.fork()
+    if not child:  # and a child of its own
+        ok = same(before)
+        if not os.fork():
+            os._exit(0 if ok and same(before) else 3)
+        os._exit(os.waitstatus_to_exitcode(os.wait()[1]))
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+with multiprocessing.get_context("fork").Pool(2) as pool:
+    assert pool.map_async(same, [before, before]).get(100)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
+@pytest.mark.parametrize("how", ["fork", "pool"])
+def test_forked_processes_go_on(tmp_path, how):
+    code, said = end(start(0, tmp_path, FORKED, how))
+    assert code == 0, said

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import number, one_of, whole
+from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
 from .methods import METHODS, Arrays, Conditioning, Method, Network
 from .moments import Moments, spin_state, stack
@@ -119,6 +120,7 @@ class MeanField:
         FloatingPointError
             If the theory runs away: a variance falls below 0 or a covariance exceeds 2.
         """
+        checkpoint()
         self._check(moments)
         m0, C0 = moments.m, moments.C
         m1, C1, D1 = self._full_update(m0, C0, moments.D)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import one_of, whole
+from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from .moments import Moments, spin_state, stack
 from .step import Step, moments_of_sums
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .model import KineticIsing
 
 BLOCK = 512  # trajectories of one random stream: enough for a fast matrix product; no function of the threads
+MOST_SEED = 2**128 - 1  # that of a sweep's point has so many bits
 
 Sums = list[np.ndarray]  # of one step, see Step.sums
 
@@ -37,7 +38,7 @@ class Communicator(Protocol):
 
 def _stream(seed: int, block: int) -> np.random.Generator:
     """Return the random stream of a block of trajectories, whoever simulates it."""
-    return np.random.default_rng(np.random.SeedSequence(whole("seed", seed), spawn_key=(block,)))
+    return np.random.default_rng(np.random.SeedSequence(whole("seed", seed, 0, MOST_SEED), spawn_key=(block,)))
 
 
 def _move(step: Step, spins: np.ndarray, rng: np.random.Generator, t: np.ndarray | None = None) -> None:
@@ -70,6 +71,7 @@ def _block(
     spins = np.tile(start, (n_here, 1))
     kept = []
     for t in range(n_steps):
+        checkpoint()
         if all_times or t == n_steps - 1:
             kept.append(_sums_and_move(step, spins, rng))
         else:
@@ -135,7 +137,7 @@ def sample(
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
     step, all_times = Step(model), record == "all"
     n_blocks = -(-n_trajectories // BLOCK)
-    whole("seed", seed)
+    whole("seed", seed, 0, MOST_SEED)
 
     def block(i: int) -> list[Sums]:
         n_here = min(BLOCK, n_trajectories - i * BLOCK)
@@ -144,16 +146,15 @@ def sample(
     total: list[Sums] = []
     n_threads = min(threads(n_threads), n_blocks)
     rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
-    with ThreadPoolExecutor(n_threads) as pool:
-        # As many blocks at a time as there are workers, so that memory holds the sums of these only.
-        for first in range(0, n_blocks, n_threads * size):
-            blocks = range(first, min(first + n_threads * size, n_blocks))
-            done = list(pool.map(block, blocks[rank::size]))
-            if comm is not None:
-                of_ranks = comm.allgather(done)
-                done = [of_ranks[k % size][k // size] for k in range(len(blocks))]
-            for sums in done:
-                total = [_add(*both) for both in zip(total, sums, strict=True)] if total else sums
+    # As many blocks at a time as there are workers, so that memory holds the sums of these only.
+    for first in range(0, n_blocks, n_threads * size):
+        blocks = range(first, min(first + n_threads * size, n_blocks))
+        done = list(in_order(block, blocks[rank::size], n_threads))
+        if comm is not None:
+            of_ranks = comm.allgather(done)
+            done = [of_ranks[k % size][k // size] for k in range(len(blocks))]
+        for sums in done:
+            total = [_add(*both) for both in zip(total, sums, strict=True)] if total else sums
     times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]
     return stack([Moments.of_state(state), *times]) if all_times else times[-1]
 
@@ -190,7 +191,7 @@ def successive_moments(
     """
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
-    step, seed = Step(model), whole("seed", seed)
+    step, seed = Step(model), whole("seed", seed, 0, MOST_SEED)
     firsts = range(0, n_trajectories, BLOCK)
     kept = np.tile(state.astype(np.int8), (n_trajectories, 1))
     streams = [_stream(seed, i) for i in range(len(firsts))]
@@ -204,13 +205,12 @@ def successive_moments(
 
     yield Moments.of_state(state)
     n_threads = min(threads(n_threads), len(firsts))
-    with ThreadPoolExecutor(n_threads) as pool:
-        for _ in range(n_steps):
-            total: Sums = []
-            for first in range(0, len(firsts), n_threads):
-                for sums in pool.map(advance, range(first, min(first + n_threads, len(firsts)))):
-                    total = _add(total, sums)
-            yield moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
+    for _ in range(n_steps):
+        total: Sums = []
+        for first in range(0, len(firsts), n_threads):
+            for sums in list(in_order(advance, range(first, min(first + n_threads, len(firsts))), n_threads)):
+                total = _add(total, sums)
+        yield moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
 
 
 def trajectory(

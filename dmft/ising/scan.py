@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
 import hashlib
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .._util.checks import number, one_of, whole
+from .._util.pool import in_order
 from .._util.threads import n_threads as threads
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
@@ -163,32 +164,36 @@ class ForwardScan(Job):
         status, reason = np.zeros(shape, np.int8), np.full(shape, "", dtype=object)
         models = [self.model.replace(beta=beta) for beta in points["beta"].tolist()]
 
-        def theory(i: int, k: int) -> Moments:
-            with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
-                return MeanField(models[i], self.methods[k], n_threads=1).run(self.n_steps)
+        def theory(place: tuple[int, int]) -> Moments | Exception:
+            i, k = place
+            try:
+                with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
+                    return MeanField(models[i], self.methods[k], n_threads=1).run(self.n_steps)
+            except (ArithmeticError, ValueError) as error:  # ValueError: beyond the domain of an integral
+                return error
 
-        def simulation(i: int, k: int) -> Moments:
+        def simulation(place: tuple[int, int]) -> Moments | Exception:
+            i, _ = place
             seed = self.seed_of(int(task.index[i]))
-            return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
+            try:
+                return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
+            except (ArithmeticError, ValueError) as error:
+                return error
 
         # Theories side by side, each in one thread; then simulations, which have threads of their own.
         n_theories = len(self.methods)
         theories = [(i, k) for i in range(len(models)) for k in range(n_theories)]
         simulations = [(i, n_theories) for i in range(len(models))] if self.n_trajectories else []
         # One thread of linear algebra for each: more only wait for one another, and could change bits.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads(n_threads)) as pool:
-            begun = [pool.submit(theory, i, k) for i, k in theories]
-            results: list[Callable[[], Moments]] = [
-                *(run.result for run in begun),
-                *(functools.partial(simulation, *place) for place in simulations),
-            ]
-            for (i, k), get in zip(theories + simulations, results, strict=True):
-                try:
-                    moments = get()
-                    if not np.isfinite(moments.m).all():
-                        raise FloatingPointError(f"the means are no numbers: beta = {points['beta'][i]:g} is too high")
-                except (ArithmeticError, ValueError) as error:  # ValueError: beyond the domain of an integral
-                    status[i, k], reason[i, k] = 1, str(error)
+        side_by_side = in_order(theory, theories, threads(n_threads))
+        with threadpool_limits(1, "blas"), contextlib.closing(side_by_side):
+            results = itertools.chain(side_by_side, map(simulation, simulations))
+            for (i, k), moments in zip(theories + simulations, results, strict=True):
+                if isinstance(moments, Exception):
+                    status[i, k], reason[i, k] = 1, str(moments)
+                elif not np.isfinite(moments.m).all():
+                    beta = points["beta"][i]
+                    status[i, k], reason[i, k] = 1, f"the means are no numbers: beta = {beta:g} is too high"
                 else:
                     for x in "mCD":
                         arrays[f"mean_{x}"][i, k] = getattr(moments, x).mean()

@@ -1,0 +1,77 @@
+"""Work shared by threads."""
+
+import contextlib
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from dmft._util import pool
+from dmft._util.pool import checkpoint, in_order
+
+
+@pytest.fixture(autouse=True)
+def four_cores(monkeypatch):
+    monkeypatch.setattr(pool, "n_cores", lambda: 4)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 4, 1_000])
+def test_results_come_in_order(n_threads):
+    delays = [0.03, 0.0, 0.02, 0.0, 0.0, 0.01]
+
+    def work(i):
+        time.sleep(delays[i])
+        return i, threading.get_ident()
+
+    found = list(in_order(work, range(6), n_threads))
+    assert [i for i, _ in found] == list(range(6))
+    assert len({thread for _, thread in found}) <= min(n_threads, 4)
+    assert threading.active_count() == 1
+    assert list(in_order(work, [], n_threads)) == []
+
+
+def test_an_error_comes_in_its_turn_and_ends_the_others():
+    begun = []
+
+    def work(i):
+        begun.append(i)
+        if i == 2:
+            raise ZeroDivisionError("two")
+        return i
+
+    results = in_order(work, range(10_000), 3)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(ZeroDivisionError, match="two"):
+        next(results)
+    assert threading.active_count() == 1
+    assert len(begun) < 10_000
+
+
+def test_closing_ends_long_work_at_its_next_checkpoint():
+    def work(i):
+        if i:
+            while True:
+                checkpoint()
+                time.sleep(1e-3)
+
+    with contextlib.closing(in_order(work, range(3), 3)) as results:
+        next(results)
+    assert threading.active_count() == 1
+    checkpoint()  # elsewhere it does nothing
+
+
+def test_without_threads_the_caller_does_all(monkeypatch):
+    def no_more(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_more)
+    assert list(in_order(lambda x: (x, threading.get_ident()), [1, 2], 4)) == [
+        (x, threading.get_ident()) for x in (1, 2)
+    ]
+
+
+def test_helpers_handle_floating_point_errors_as_the_caller_does():
+    with np.errstate(all="raise"):
+        found = list(in_order(lambda _: (time.sleep(0.01), np.geterr()["under"])[1], range(8), 4))
+    assert found == ["raise"] * 8
