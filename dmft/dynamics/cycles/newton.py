@@ -58,8 +58,10 @@ class Cycle:
         return bool(self.exponents[0] < 0)  # what is unknown lies below what is known
 
     @property
-    def kind(self) -> Literal["stable node", "stable focus", "saddle", "repeller"]:
-        """Whether it attracts, and how."""
+    def kind(self) -> Literal["stable node", "stable focus", "saddle", "repeller", "unknown"]:
+        """Whether it attracts, and how; "unknown" where rounding hides all multipliers."""
+        if np.isnan(self.exponents[0]):
+            return "unknown"
         if self.stable:
             return "stable focus" if self.multipliers[0].imag else "stable node"
         return "repeller" if np.all(self.exponents > 0) else "saddle"

@@ -9,7 +9,7 @@ from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, lin
 
 from dmft.attention.reference import companion
 from dmft.dynamics.cycles import linear as linear_algebra
-from dmft.dynamics.cycles.newton import find_cycles, polish
+from dmft.dynamics.cycles.newton import Cycle, find_cycles, polish
 
 # -- linear algebra round a cycle -------------------------------------------------------------
 
@@ -180,3 +180,19 @@ def test_cycles_shorter_than_the_window_of_maps_onto_a_line_have_all_multipliers
     exact = n_steps * np.sort(np.log(np.abs(rates)))[::-1]
     assert_allclose(growth[:n_context], exact, rtol=0, atol=1e-9)
     assert not np.isfinite(growth[n_context:]).any()
+
+
+@pytest.mark.parametrize(
+    ("exponents", "kind"),
+    [
+        ([np.nan, np.nan], "unknown"),
+        ([np.nan, -np.inf], "unknown"),
+        ([-0.1, np.nan], "stable node"),
+        ([-np.inf, -np.inf], "stable node"),
+        ([0.1, np.nan], "saddle"),
+        ([0.1, 0.1], "repeller"),
+    ],
+)
+def test_a_cycle_claims_nothing_where_its_leading_multiplier_is_unknown(exponents, kind):
+    exponents = np.array(exponents)
+    assert Cycle(np.zeros((1, 2)), 0.0, np.exp(exponents) + 0j, exponents).kind == kind
