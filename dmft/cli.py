@@ -308,7 +308,7 @@ def _end(error: BaseException) -> None:
     if isinstance(error, workers.TaskError | StoreError):  # of several lines: a traceback, a list
         lines = map(printable, str(error).splitlines())
         raise (click.ClickException if isinstance(error, workers.TaskError) else Failure)("\n".join(lines)) from error
-    if isinstance(error, UserError | PictureError | workers.LaunchError):
+    if isinstance(error, UserError | PictureError | workers.LaunchError | FloatingPointError):
         raise Failure(printable(error)) from error
     if isinstance(error, OSError):
         raise Failure(printable(_of_system(error))) from error

@@ -303,3 +303,53 @@ def test_damaged_archives(tmp_path):
     for phase in (1.5, [1, 2], -1, 4, True, 1j):
         np.savez(tmp_path / "x.npz", attention=np.zeros((4, 3)), phase=phase)
         assert refused(limited("run", "x.toml", cwd=tmp_path), "phase")
+
+
+ALL = list(range(40))
+ROLES = ("output", "value", "query", "key")
+FEATURES = {
+    "patterns": {"kind": "patterns", "patterns": ALL, **dict.fromkeys(ROLES, ALL)},
+    **{
+        f"{n} positions": {"kind": "random", "n_features": 2, "n_sites": 30, "n_positions": n, "seed": 1}
+        for n in (34, 63, 100)
+    },
+}
+SK = "[sk]\ndJ = 0.0\nH0 = 1.0\n[sweep]\nbeta = [1.0, 2.0]\n"
+SIZES = {
+    **{f"{n} values": (GOOD, [f"sweep.beta.num={n}"], "values would take") for n in (10**12, 9 * 10**18)},
+    "a plane": (GOOD, ["sweep.beta.num=1000000", "sweep.gamma={start=1, stop=2, num=1000000}"], "points would take"),
+    "a cube": (
+        GOOD,
+        [f"sweep.{name}={{start=0.1, stop=0.5, num=100000}}" for name in ("beta", "gamma", "epsilon")],
+        "points would take",
+    ),
+    "rows": (GOOD, ["run.n_steps=1000000000000", "run.n_rows=1000000000000"], "n_rows = 1000000000000 would take"),
+    "history": (GOOD, ["run.n_steps=1000000000000", "run.n_history=1000000000000"], "n_history = 1000000000000 would"),
+    "steps": (GOOD, ["run.n_steps=9000000000000000000"], "n_transient + n_steps must be <= 2**62"),
+    "an interval": (GOOD, ["run.qr_interval=1000000000000"], "qr_interval must be <="),
+    **{
+        name: (GOOD, [f"features.{key}={value!r}" for key, value in one.items()], "would take")
+        for name, one in FEATURES.items()
+    },
+    **{
+        f"an axis of {value}": (GOOD, [f"sweep.{name}=[{value}]"], f"{name} must be")
+        for name, value in (("seed", "1e30"), ("start", "1e30"), ("n_context", "1e300"), ("seed", "inf"))
+    },
+    **{
+        f"SK: {settings}": (SK, settings, "random fields at beta")
+        for settings in (
+            ["sweep.beta=[1e5]"], ["sweep.beta=[1e300]"], ["sk.H0=1e300"], ["sweep.H0=[0.0, 1e6]"],
+            ["sk.dJ=1e-9", "sweep.beta=[1.0, 1e7]"], ["sk.beta=1e5", "sweep.beta=[0.0, 1e5]"],
+        )
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SIZES)
+@pytest.mark.parametrize("how", [["--dry-run"], ["--out", "out"]], ids=["dry", "run"])
+def test_sizes_are_refused_before_memory_is_asked_for(tmp_path, kind, how):
+    text, settings, message = SIZES[kind]
+    (tmp_path / "x.toml").write_text(text)
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert refused(limited("run", "x.toml", *how, *options, cwd=tmp_path), message)
+    assert os.listdir(tmp_path) == ["x.toml"]

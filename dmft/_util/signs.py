@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+from .memory import need_memory
 
 
 def sign_vectors(n_signs: int, *, half: bool = False, first_fastest: bool = False) -> np.ndarray:
@@ -22,6 +26,11 @@ def sign_vectors(n_signs: int, *, half: bool = False, first_fastest: bool = Fals
     ndarray, shape (2**n_signs, n_signs), or (2**(n_signs - 1), n_signs)
         Beginning with the vector of +1.
 
+    Raises
+    ------
+    MemoryError
+        If they do not fit into the memory there is.
+
     Examples
     --------
     >>> sign_vectors(2).tolist()
@@ -29,5 +38,8 @@ def sign_vectors(n_signs: int, *, half: bool = False, first_fastest: bool = Fals
     >>> sign_vectors(2, half=True, first_fastest=True).tolist()
     [[1.0, 1.0], [-1.0, 1.0]]
     """
+    # The numbers of the vectors, and three arrays of the signs while they are made.
+    n_bytes = 8 * (1 + 3 * n_signs) * 2.0 ** (n_signs - half) if n_signs < 1_000 else math.inf
+    need_memory(f"all 2**{n_signs - half} vectors of {n_signs} signs", n_bytes)
     shifts = np.arange(n_signs) if first_fastest else np.arange(n_signs)[::-1]
     return 1.0 - 2.0 * (np.arange(2 ** (n_signs - half))[:, None] >> shifts & 1)

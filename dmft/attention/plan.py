@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._util.checks import whole
+from .._util.memory import need_memory
 from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
 from ..dynamics.system import Tick
 from .batch import Batch
@@ -18,6 +19,8 @@ from .records import Every, Record, SignChanges, check_record
 from .start import State
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
+
+_MOST_STEPS, _MOST_INTERVAL = 2**62, 2**31 - 1  # what the kernels can count
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,10 @@ class Plan:
         )
         for name, value in zip(("n_transient", "n_exponents", "n_tangent_transient"), numbers, strict=True):
             put(name, value)
+        if self.n_transient + self.n_steps > _MOST_STEPS:
+            raise ValueError(f"n_transient + n_steps must be <= 2**62, got {self.n_transient} + {self.n_steps}")
+        if self.qr_interval > _MOST_INTERVAL:
+            raise ValueError(f"qr_interval must be <= {_MOST_INTERVAL}, got {self.qr_interval}")
         if self.n_exponents and self.n_steps < self.model.n_context:
             raise ValueError(f"n_steps must be >= n_context = {self.model.n_context} for exponents, got {self.n_steps}")
         if self.n_history > self.n_steps:
@@ -141,6 +148,8 @@ class Plan:
         put("n_rows", whole("n_rows", self.n_rows, 1))
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
+        need_memory(f"n_rows = {self.n_rows}", 8.0 * len(self.record) * self.n_rows * self.model.n_features)
+        need_memory(f"n_history = {self.n_history}", 32.0 * self.n_history * self.n_exponents)
 
     def check_start(self, state: State) -> None:
         """Raise unless the transient fills the window before tangents begin."""

@@ -11,12 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from .._util.checks import number, one_of, whole
 from .._util.pool import in_order
 from .._util.threads import n_threads as threads
-from ..sweeps.grid import Task
+from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from .meanfield import MeanField
@@ -319,6 +320,15 @@ class PhaseDiagram(Job):
     def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""
         number(name, value, -np.inf if name == "J0" else 0)
+
+    def grid(self, axes: Mapping[str, ArrayLike], together: bool | Sequence[str] = False) -> Grid:
+        """Return the grid of some axes; raise MemoryError if its sharpest point would take more than there is."""
+        grid = super().grid(axes, together)
+        corner = {name: (np.argmin if name == "dJ" else np.argmax)(values) for name, values in grid.axes.items()}
+        worst = {**grid.fixed, **{name: grid.axes[name][place] for name, place in corner.items()}}
+        if not grid.together:  # else the corner is no point, and a block will say it
+            AsymmetricSK(dJ=worst["dJ"], H0=worst["H0"]).n_nodes(float(worst["beta"]))
+        return grid
 
     def specification(self) -> dict[str, Any]:
         """Return the parameters and the kind of updates."""

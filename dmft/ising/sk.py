@@ -16,6 +16,7 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
 from .._util.checks import number, whole
+from .._util.memory import need_memory
 from ..gaussian.averages import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
 
@@ -74,12 +75,29 @@ class AsymmetricSK:
         for name, low in (("J0", -np.inf), ("dJ", 0), ("H0", 0)):
             object.__setattr__(self, name, number(name, getattr(self, name), low))
 
+    def n_nodes(self, beta: float) -> int:
+        """Return how many random fields averages take; raise MemoryError if they are too many: nodes are eigenvalues.
+
+        Examples
+        --------
+        >>> AsymmetricSK(dJ=0.5, H0=0.5).n_nodes(1.0)
+        29
+        """
+        if self.H0 == 0:
+            return 1
+        with np.errstate(over="ignore", invalid="ignore"):
+            sharp = beta * self.H0 / np.sqrt(1 + np.float64(beta * self.dJ) ** 2)
+        if not np.isfinite(sharp) and self.dJ > 0:
+            sharp = self.H0 / self.dJ
+        size = 24 + 12 * float(sharp)
+        need_memory(f"random fields at beta = {beta:g}, H0 = {self.H0:g}, dJ = {self.dJ:g}", 16 * size * size)
+        return int(24 + 12 * sharp)
+
     def _fields(self, beta: float) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the fields: Gauss-Legendre, finer than tanh or its smearing."""
         if self.H0 == 0:
             return np.zeros(1), np.ones(1)
-        sharp = beta * self.H0 / np.sqrt(1 + (beta * self.dJ) ** 2)
-        x, w = np.polynomial.legendre.leggauss(int(24 + 12 * sharp))
+        x, w = np.polynomial.legendre.leggauss(self.n_nodes(beta))
         return self.H0 * x, w / 2
 
     def _mean(self, beta: float, m: float, n: Literal[0, 1, 2] = 0) -> float:

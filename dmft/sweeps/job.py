@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import numbers
+from .._util.memory import need_memory
 from .errors import PictureError, UserError
 from .grid import Block, Grid, Task
 
@@ -272,7 +273,10 @@ class Job(abc.ABC):
         if len(set(sizes.values())) > 1:
             raise ValueError(f"axes swept together must have equal lengths, got {sizes}")
         fixed = {name: value for name, value in self.point.items() if name not in arrays}
-        return Grid(arrays, fixed, side if len(side) > 1 else ())
+        grid = Grid(arrays, fixed, side if len(side) > 1 else ())
+        # The number and the parameters of each point; what is measured there comes on top.
+        need_memory(f"{grid.n_points} points", 8.0 * (1 + len(arrays)) * grid.n_points)
+        return grid
 
     def _values(self, name: str, values: ArrayLike) -> np.ndarray:
         """Return the values of an axis, checked."""
@@ -281,7 +285,7 @@ class Job(abc.ABC):
         given = numbers(name, values, rule="be an array of numbers")
         array = given.astype(float)
         if name in self.integers:
-            if (array % 1 != 0).any():
+            if not (abs(array) < 2.0**63).all() or (array % 1 != 0).any():
                 raise ValueError(f"{name} must be whole numbers, got {values!r}")
             array = given.astype(np.int64)
         if array.ndim != 1 or array.size == 0:

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from .._util.inputs import npz_arrays
+from .._util.memory import need_memory
 from .errors import ConfigError
 from .job import Job
 
@@ -55,6 +56,7 @@ class Range(Section):
         """Return the values as an array."""
         if self.num < 1:
             raise ConfigError(f"sweep.{name}.num must be >= 1, got {self.num}")
+        need_memory(f"sweep.{name}.num = {self.num} values", 32.0 * self.num)
         if self.scale == "log":
             if min(self.start, self.stop) <= 0:
                 raise ConfigError(f"sweep.{name} must have start and stop > 0 on a log scale, got {self.start}")
