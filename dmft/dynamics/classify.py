@@ -35,7 +35,7 @@ from .system import System, Tick
 Kind = Literal["undetermined", "cycle", "torus", "chaos", "lost"]
 ATTRACTOR_KINDS: tuple[Kind, ...] = ("undetermined", "cycle", "torus", "chaos", "lost")
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
-_LEAST = float(np.finfo(float).tiny / np.finfo(float).eps)
+_LEAST = 1e-15  # a distance that rounding alone may keep where summands of order 1 cancel
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
 
@@ -279,7 +279,7 @@ def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules,
     quarter = len(apart) // 4
     early, late = apart[:quarter].max(), apart[-quarter:].max()
     evidence = {"residual": float(cycles.residual[k]), "distance": float(late), "multiplier": float(exponents[0])}
-    # Below _LEAST a step loses digits, and the orbit no longer nears anything.
+    # So near, it may be rounding that keeps the orbit off: it need not come nearer.
     if late <= max(rules.arrived * np.abs(now.states).max(), _LEAST):
         reason = "on a cycle that Newton's method confirms"
     else:
@@ -290,7 +290,7 @@ def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules,
     evidence["tangents"] = float(now.mean[0])
     evidence["tangents_stderr"] = float(now.stderr[0])
     moments = moments_of(turn.reshape(len(turn), now.period, -1)).mean(axis=0)
-    error = max(cycles.residual[k], 1e-15) / -np.expm1(exponents[0] * cycles.period[k])
+    error = max(cycles.residual[k], _LEAST) / -np.expm1(exponents[0] * cycles.period[k])
     error = max(error, cycles.error[k] * max(1.0, 2.0 * np.abs(turn).max()))
     return _verdict(
         now,

@@ -267,3 +267,13 @@ def test_values_of_values_that_vanish_leave_no_direction(seed, n_features):
 def test_values_that_die_out_turn_by_turn_leave_few_directions(seed, n):
     features = Features.segments(n_features=4, n_segments=3, n_sites=96, n_positions=3, seed=seed)
     assert n_directions(SelfAttention(features, n_context=4, beta=2.0, gamma=3.0, epsilon=0.0)) == n
+
+
+@pytest.mark.parametrize(("n_features", "n_sites", "seed"), [(2, 10, 1), (2, 40, 1), (3, 10, 1), (2, 20, 2), (2, 30, 3)])
+def test_rounding_about_a_fixed_point_makes_no_second_attractor(n_features, n_sites, seed):
+    features = Features.random(n_features=n_features, n_sites=n_sites, n_positions=1, seed=seed)
+    found = dmft.attractors(SelfAttention(features, n_context=2, beta=5.9, gamma=220.0, epsilon=0.02), starts=12)
+    tiny = [one for one in found if np.abs(one.states).max() < 1e-12]
+    assert len(tiny) <= 1
+    assert all(one.kind == "cycle" and one.exponents[0] < 0.0 and not one.disputed for one in tiny)
+    assert all(one.kind != "undetermined" for one in found)
