@@ -269,7 +269,7 @@ def test_values_that_die_out_turn_by_turn_leave_few_directions(seed, n):
     assert n_directions(SelfAttention(features, n_context=4, beta=2.0, gamma=3.0, epsilon=0.0)) == n
 
 
-@pytest.mark.parametrize(("n_features", "n_sites", "seed"), [(2, 10, 1), (2, 40, 1), (3, 10, 1), (2, 20, 2), (2, 30, 3)])
+@pytest.mark.parametrize(("n_features", "n_sites", "seed"), [(2, 10, 1), (2, 40, 1), (3, 10, 1), (2, 20, 2)])
 def test_rounding_about_a_fixed_point_makes_no_second_attractor(n_features, n_sites, seed):
     features = Features.random(n_features=n_features, n_sites=n_sites, n_positions=1, seed=seed)
     found = dmft.attractors(SelfAttention(features, n_context=2, beta=5.9, gamma=220.0, epsilon=0.02), starts=12)
