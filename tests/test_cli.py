@@ -283,16 +283,21 @@ def test_a_missing_extra_is_one_line(quick, tmp_path, monkeypatch):
     assert plotted.output.startswith("Error: figures need matplotlib")
 
 
-def test_verify_computes_points_again_from_the_manifest(quick, tmp_path):
+def test_verify_computes_points_again_from_the_manifest(quick, tmp_path, monkeypatch):
     out = tmp_path / "out"
     dmft_("run", quick, "--out", out, "--block", 4)
     good = dmft_("verify", out, "--points", 5)
     assert good.exit_code == 0, good.output
     assert "5 points computed again, all bits are the same" in good.output
     manifest = json.loads((out / "manifest.json").read_text())
-    manifest["spec"]["model"]["gamma"] = 221.0
     manifest["provenance"]["compiler"] = "another one"
     (out / "manifest.json").write_text(json.dumps(manifest))
+    made = dmft.attention.sweep_job.AttentionSweep.from_specification
+
+    def changed(spec):
+        return made({**spec, "model": {**spec["model"], "gamma": 221.0}})
+
+    monkeypatch.setattr(dmft.attention.sweep_job.AttentionSweep, "from_specification", changed)
     bad = dmft_("verify", out, "--points", 2, "--seed", 1)
     assert bad.exit_code == 1
     assert re.search(r"point \d \(.*beta = .*\) differs in .*exponents", bad.output)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .files import Variables, create, dimension, open_file, values, variable, whole_file
+from .errors import StoreError
+from .netcdf4 import Variables, create, dimension, values, variable
+from .whole import whole_file
 
 if TYPE_CHECKING:
     from .folder import Store
@@ -77,14 +79,35 @@ def merge(
         Of each array all dimensions, the unit, the meaning.
     labels : dict of str to ndarray of str
         Names along dimensions.
+
+    Raises
+    ------
+    StoreError
+        If a shard is damaged, or the file cannot be written.
     """
+    store.clear_merged()
+    try:
+        _merge(store, path, axes, dims, attributes, variables, labels)
+    except (OSError, RuntimeError) as error:  # which HDF5 makes of a full disk
+        raise StoreError(f"cannot write {path}: {' '.join(str(error).split())}") from error
+
+
+def _merge(
+    store: Store,
+    path: str | os.PathLike[str],
+    axes: Mapping[str, np.ndarray],
+    dims: Sequence[str],
+    attributes: Mapping[str, str],
+    variables: Variables,
+    labels: Mapping[str, np.ndarray],
+) -> None:
     shape = tuple(len(axes[name]) for name in dims)
-    with whole_file(path) as part, create(part, attributes) as file:
+    with whole_file(path) as part, open(part, "x+b") as raw, create(raw, attributes) as file:
         sizes = dict(zip(dims, shape, strict=True))
         shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         ranges = []
         for block in store.done():
-            with open_file(store.path(block)) as shard:
+            with store.opened(block) as shard:
                 index = shard["point"][...]
                 ranges.append((block, index.min(), index.max()))
                 for name in variables:
@@ -106,7 +129,7 @@ def merge(
                 array = None
                 for block, lowest, highest in ranges:
                     if highest >= first and lowest < first + n_points:
-                        with open_file(store.path(block)) as shard:
+                        with store.opened(block) as shard:
                             array = put(array, n_points, shard["point"][...], values(shard[name]), first)
                 array = put(array, n_points, np.arange(0), np.empty((0, *own), dtype))
                 data[top : top + n_rows] = array.reshape(n_rows, *shape[1:], *own)

@@ -6,21 +6,29 @@ import contextlib
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .._version import VERSION
-from .files import StoreError, Variables, damage, dims, netcdf, open_file, seal, values, write_whole
+from . import leftovers, manifest
+from .errors import StoreError, UnsoundError
 from .lock import Lock, holder
-from .plain import digest, packed, unpacked
-from .provenance import DECISIVE, provenance
+from .netcdf4 import Variables, dims, netcdf, values
+from .plain import unpacked
+from .provenance import provenance
+from .shard import marks, open_shard
+from .whole import append_plain, open_plain, read_plain, refuse_unless_folder, seal, write_whole
 
-SCHEMA = 2
+if TYPE_CHECKING:
+    import h5py
+
+_TRACE = 2**20  # bytes of a traceback that is read
+_TOLD = 5  # damaged shards that are named
 
 
 class BlockTask(Protocol):
@@ -58,9 +66,8 @@ class Store:
     ----------
     folder : Path
     manifest : dict
-        "schema", "spec" (all that determines the numbers), "hash" (of it), "n_points", "block"
-        (points of a shard at most), "n_blocks" (shards of the finished store; None if that turns out on the way),
-        "provenance".
+        "schema", "spec" (all that determines the numbers), "n_points", "block" (points of a shard at most), "n_blocks"
+        (shards of the finished store; None if that turns out on the way), "hash" (of these four), "provenance".
     made_by : dict or None
         The provenance of the process that opened it, kept in each shard it writes; None if it was opened to read.
     """
@@ -70,6 +77,7 @@ class Store:
         self.manifest = manifest
         self.made_by: dict[str, str] | None = provenance() if lock else None
         self._lock = lock
+        self._sound: set[Any] = set()  # shards that were looked at
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None}  # the lock stays with the process that took it
@@ -78,9 +86,9 @@ class Store:
     def create(
         cls, folder: str | os.PathLike[str], spec: Mapping[str, Any], n_points: int, block: int, n_blocks: int | None
     ) -> Store:
-        """Create a new store, to write in; refuse a folder that holds anything."""
+        """Create a new store, to write in; refuse a folder that holds anything but what killed runs left."""
         folder = Path(folder)
-        _refuse_unless_empty(folder)
+        leftovers.refuse_unless_blank(folder)
         try:
             (folder / "shards").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -88,43 +96,23 @@ class Store:
         lock = Lock(folder)
         lock.take()
         try:
-            _refuse_unless_empty(folder)  # another run may have been faster
-            spec = packed(spec)
-            manifest = {
-                "schema": SCHEMA,
-                "hash": digest(spec),
-                "spec": spec,
-                "n_points": n_points,
-                "block": block,
-                "n_blocks": n_blocks,
-                "provenance": provenance(),
-            }
-            write_whole(folder / "manifest.json", json.dumps(manifest, indent=1).encode())
+            leftovers.refuse_unless_blank(folder)  # another run may have been faster
+            leftovers.clear(folder)
+            made = manifest.write(folder, spec, n_points, block, n_blocks)
+            return cls(folder, made, lock)._begun()
         except BaseException as error:
             lock.release()
             if isinstance(error, OSError):
                 raise StoreError(f"cannot make a store in {folder}: {error.strerror}") from error
             raise
-        return cls(folder, json.loads(json.dumps(manifest)), lock)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str]) -> Store:
         """Open a store that exists, to read."""
-        path = Path(folder) / "manifest.json"
-        try:
-            manifest = json.loads(path.read_text())
-            schema = manifest["schema"]
-        except OSError as error:
-            raise StoreError(f"{folder} holds no sweep: {error.strerror} ({path.name})") from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise StoreError(f"{path} is damaged: {error}") from error
-        if schema != SCHEMA:
-            made_by = manifest.get("provenance", {}).get("version", "another version")
-            raise StoreError(
-                f"{folder} was made by dmft {made_by} and has schema {schema!r}; this is dmft {VERSION}, which reads "
-                f"schema {SCHEMA}: use that version, or make the sweep again in another folder"
-            )
-        return cls(folder, manifest)
+        found = manifest.read(folder)
+        manifest.trust(folder, found)
+        refuse_unless_folder(Path(folder) / "shards")
+        return cls(folder, found)
 
     @classmethod
     def resume(
@@ -132,34 +120,71 @@ class Store:
     ) -> Store:
         """Open a store to continue it; refuse one of another specification, listing differences.
 
-        Shards that are damaged, and what a killed run left half-written, are removed; the log says so.
+        Shards that are damaged, and what a killed run left half-written, are removed; the log says so. Shards of
+        another sweep or block get another name.
         """
-        manifest = cls.open(folder).manifest
-        ours = {"spec": packed(spec), "n_points": n_points, "block": block, "n_blocks": n_blocks, "version": VERSION}
-        ours = json.loads(json.dumps(ours))
-        theirs = {**manifest, "version": manifest["provenance"]["version"]}
-        found = list(differences({name: theirs[name] for name in ours}, ours))
-        if found:
-            raise StoreError(f"{folder} holds another sweep, it is left untouched:\n  " + "\n  ".join(found))
+        found = manifest.read(folder)
+        if others := manifest.other_sweep(found, spec, n_points, n_blocks):
+            raise StoreError(f"{folder} holds another sweep, it is left untouched:\n  " + "\n  ".join(others))
+        manifest.trust(folder, found)
         lock = Lock(folder)
         lock.take()
-        store = cls(folder, manifest, lock)
         try:
+            store = cls(folder, found, lock)._begun()
+            leftovers.clear(store.folder)
             store._clean()
-        except BaseException:
+        except BaseException as error:
             lock.release()
+            if isinstance(error, OSError):
+                raise StoreError(f"cannot go on in {folder}: {error.strerror}") from error
             raise
         return store
 
+    @staticmethod
+    def is_blank(folder: str | os.PathLike[str]) -> bool:
+        """Say whether a folder is there but holds nothing, or only what a run left that was killed as it began."""
+        return Path(folder).is_dir() and not leftovers.others(Path(folder))
+
+    @staticmethod
+    def block_of(folder: str | os.PathLike[str]) -> int:
+        """Return how many points a shard has at most."""
+        return int(manifest.read(folder)["block"])
+
+    def _begun(self) -> Store:
+        """Look at all that is written in place, before work begins."""
+        for name in ("shards", "failures"):
+            refuse_unless_folder(self.folder / name)
+        (self.folder / "shards").mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.close(open_plain(self.folder / "run.log", os.O_WRONLY | os.O_APPEND))
+        if self._lock and not self._lock.held:
+            self.log("this file system has no file locks: see yourself that no other run writes in the folder")
+        return self
+
     def _clean(self) -> None:
-        """Remove damaged shards and what a killed run left half-written."""
-        for part in (self.folder / "shards").glob("*.part*"):
-            part.unlink()
+        """Take away the shards that cannot be used."""
         for block in self.done():
-            problem = damage(self.path(block))
-            if problem:
-                self.log(f"block {block}: {self.path(block).name} is damaged, {problem}: computed again")
-                self.path(block).unlink()
+            try:
+                with self.opened(block):
+                    pass
+            except UnsoundError as error:
+                self.set_aside(block, error.reason, error.worthless)
+
+    def set_aside(self, block: int, reason: str, worthless: bool = False) -> None:
+        """Take away the shard of a block, to compute it again; it is kept under another name if it may be of use."""
+        path = self.path(block)
+        kept = ""
+        if worthless or path.is_symlink() or not path.is_file():
+            path.unlink()
+        else:
+            aside = path.with_suffix(".h5.aside")
+            os.replace(path, aside)
+            kept = f", the old one is kept as {aside.name}"
+        self.log(f"block {block}: {path.name} {reason}: computed again{kept}")
+
+    def clear_merged(self) -> None:
+        """Remove what killed merges left in the folder."""
+        leftovers.clear_merged(self.folder)
 
     def close(self) -> None:
         """Release the lock, so that other runs can write in the folder."""
@@ -175,32 +200,36 @@ class Store:
     @property
     def changes(self) -> list[str]:
         """What differs from where the store was begun and may change the bits of results; a list of str."""
-        here = self.made_by or provenance()
-        then, now = ({name: made_by.get(name) for name in DECISIVE} for made_by in (self.manifest["provenance"], here))
-        return list(differences(then, now))
+        return manifest.changes(self.manifest, self.made_by or provenance())
 
     # -- the log ------------------------------------------------------------------------------
 
     def log(self, line: str) -> None:
         """Add a line to ``run.log``; a full disk must not hide what went wrong first."""
         stamp = datetime.now().astimezone().isoformat("T", "seconds")
-        with contextlib.suppress(OSError), open(self.folder / "run.log", "a", encoding="utf-8") as file:
-            file.write(f"{stamp} {line}\n")
+        with contextlib.suppress(OSError, StoreError):
+            append_plain(self.folder / "run.log", f"{stamp} {line}\n")
 
     def fail(self, block: int, reason: str | None) -> None:
         """Write why a block failed; None removes the reason of an earlier failure."""
         path = self.folder / "failures" / f"{block:06d}.txt"
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, StoreError):
+            refuse_unless_folder(path.parent)
             if reason is None:
                 path.unlink(missing_ok=True)
             else:
                 path.parent.mkdir(exist_ok=True)
-                path.write_text(reason)
+                write_whole(path, reason.encode(errors="backslashreplace")[-_TRACE:])
 
     def failures(self) -> dict[int, str]:
         """Return why blocks failed, a dict of int to str."""
-        files = sorted((self.folder / "failures").glob("*.txt"))
-        return {int(path.stem): path.read_text() for path in files if not self.path(int(path.stem)).exists()}
+        done = set(self.done())
+        found: dict[int, str] = {}
+        for block, name in self._numbered("failures", ".txt"):
+            if block not in done:
+                with contextlib.suppress(OSError, StoreError):
+                    found[block] = read_plain(self.folder / "failures" / name, _TRACE).decode(errors="replace")
+        return found
 
     # -- shards -------------------------------------------------------------------------------
 
@@ -215,9 +244,20 @@ class Store:
 
     def done(self) -> list[int]:
         """Return the blocks that are there, a sorted list of int."""
-        if self.n_blocks is None:
-            return sorted(int(path.stem) for path in (self.folder / "shards").glob("*.h5"))
-        return [block for block in range(self.n_blocks) if self.path(block).exists()]
+        end = 2 * self.manifest["n_points"] if self.n_blocks is None else self.n_blocks
+        return [block for block, _ in self._numbered("shards", ".h5") if block < end]
+
+    def _numbered(self, folder: str, ending: str) -> list[tuple[int, str]]:
+        """Return the numbers and names of the files of blocks that are there, sorted; other files are passed over."""
+        pattern = re.compile(r"(\d{6}|[1-9]\d{6,17})" + re.escape(ending), re.ASCII)
+        try:
+            refuse_unless_folder(self.folder / folder)
+            names = os.listdir(self.folder / folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"cannot read {self.folder / folder}: {error.strerror}") from error
+        return sorted((int(found[1]), name) for name in names if (found := pattern.fullmatch(name)))
 
     def save(self, task: BlockTask, arrays: Mapping[str, np.ndarray], job: StoredJob, seconds: float = 0.0) -> None:
         """Write the arrays of a block to its file, which is complete or absent."""
@@ -226,38 +266,62 @@ class Store:
         coordinates = {"point": task.index, **job.labels}
         made_by = {**(self.made_by or {}), "host": platform.node(), "seconds": round(seconds, 3)}
         path = self.path(task.number)
-        data = netcdf(arrays, coordinates, {"dmft_provenance": json.dumps(made_by)}, variables)
+        about = {"dmft_provenance": json.dumps(made_by), **marks(self.manifest["hash"], task.number)}
+        data = netcdf(arrays, coordinates, about, variables)
         try:
             write_whole(path, seal(data))
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}; finished blocks are kept") from error
 
+    def opened(self, block: int) -> AbstractContextManager[h5py.File]:
+        """Return the file of a block, as a context; UnsoundError if it is damaged or of another sweep or block."""
+        old = manifest.is_old(self.manifest)
+        return open_shard(self.path(block), self.manifest, block, old, self._sound)
+
     def read(self, block: int) -> dict[str, np.ndarray]:
         """Return all arrays of a block by name, those of its points and those of its own."""
-        with open_file(self.path(block)) as file:
+        with self.opened(block) as file:
             return {name: values(data) for name, data in file.items() if not data.is_scale}
 
     def index(self, block: int) -> np.ndarray:
         """Return the numbers of the points of a block."""
-        with open_file(self.path(block)) as file:
+        with self.opened(block) as file:
             return file["point"][...]
 
     def row(self, block: int, point: int) -> dict[str, np.ndarray]:
         """Return all arrays at one point of a block, a dict."""
-        with open_file(self.path(block)) as file:
+        with self.opened(block) as file:
             place = int(np.flatnonzero(file["point"][...] == point)[0])
             return {name: values(file[name], place) for name in self._of_points(file)}
 
-    def check(self, block: int) -> None:
-        """Raise StoreError if the file of a block is damaged."""
-        problem = damage(self.path(block))
-        if problem:
-            raise StoreError(f"{self.path(block)} is damaged, {problem}; resume the run to compute it again")
+    def check(self, block: int | None = None) -> None:
+        """Raise StoreError if the file of a block, or any, is damaged, or of another sweep or block.
+
+        A file is read once, and again only if it was changed.
+        """
+        wrong: list[UnsoundError] = []
+        seen: list[np.ndarray] = []
+        for number in self.done() if block is None else [block]:
+            try:
+                with self.opened(number) as file:
+                    if manifest.is_old(self.manifest):
+                        seen.append(file["point"][...])
+            except UnsoundError as error:
+                wrong.append(error)
+        if len(wrong) == 1:
+            raise wrong[0]
+        if wrong:
+            told = "; ".join(f"{error.path} {error.reason}" for error in wrong[:_TOLD])
+            more = f"; and {len(wrong) - _TOLD} more" if len(wrong) > _TOLD else ""
+            raise StoreError(f"{len(wrong)} shards cannot be used, resume the run to compute them again: {told}{more}")
+        points = np.concatenate(seen) if seen else np.arange(0)
+        if np.unique(points).size < points.size:
+            raise StoreError(f"{self.folder} has shards of the same points; resume the run to compute them again")
 
     def parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield, of every block that is there, the numbers of its points and one array of them."""
         for block in self.done():
-            with open_file(self.path(block)) as file:
+            with self.opened(block) as file:
                 if name not in file:
                     raise KeyError(name)
                 yield file["point"][...], values(file[name])
@@ -292,30 +356,4 @@ class Store:
     def _first(self) -> AbstractContextManager[Any]:
         """Return the file of the first block that is there, else None, as a context."""
         done = self.done()
-        return open_file(self.path(done[0])) if done else contextlib.nullcontext()
-
-
-def _refuse_unless_empty(folder: Path) -> None:
-    """Raise if a folder holds anything."""
-    if (folder / "manifest.json").exists():
-        raise StoreError(f"{folder} already holds a sweep; give another folder, or resume it")
-    if not folder.exists():
-        return
-    # A run that was killed at its very beginning leaves these two.
-    if not folder.is_dir() or {path.name for path in folder.iterdir()} - {"lock", "shards"}:
-        raise StoreError(f"{folder} exists and is not an empty folder; give another one")
-
-
-def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
-    """Yield a line for every entry in which two nested dicts differ."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        for key in sorted({*theirs, *ours}):
-            yield from differences(theirs.get(key), ours.get(key), f"{path}.{key}" if path else key)
-    elif theirs != ours:
-        yield f"{path}: there {_short(theirs)}, here {_short(ours)}"
-
-
-def _short(value: Any) -> str:
-    """Return a value as JSON, cut after 60 characters."""
-    text = "nothing" if value is None else json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        return self.opened(done[0]) if done else contextlib.nullcontext()

@@ -11,7 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from .files import StoreError
+from .errors import StoreError
+from .whole import open_plain, read_plain
+
+_LIMIT = 2**12  # bytes of the file
+_ours: set[Path] = set()  # what this process has locked
 
 fcntl: ModuleType | None
 try:
@@ -30,24 +34,34 @@ class Lock:
     Parameters
     ----------
     folder : path-like
+
+    Attributes
+    ----------
+    held : bool
+        Whether the operating system holds it. False where file systems have no locks: then the file alone tells
+        other processes on this machine, if they look after it was written.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.path = Path(folder) / "lock"
         self._file: int | None = None
+        self.held = False
 
     def take(self) -> None:
         """Take the lock; StoreError if another process has it, or the folder cannot be written to."""
         while True:
             try:
-                file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+                file = open_plain(self.path, os.O_RDWR | os.O_CREAT)
             except OSError as error:
                 raise StoreError(f"cannot write in {self.path.parent}: {error.strerror}") from error
             try:
                 ours = _flock(file)
                 owner = holder(self.path)
-                if ours is False or (ours is None and owner and _alive(owner)):
-                    raise StoreError(f"{self.path.parent} is in use{_who(owner)}; wait until that run is over")
+                if ours is False or (ours is None and owner and _alive(owner, self.path)):
+                    how = "wait until that run is over"
+                    if ours is None:
+                        how += f"; there are no file locks here: if no run is in it, delete {self.path}"
+                    raise StoreError(f"{self.path.parent} is in use{_who(owner)}; {how}")
                 if owner and owner["host"] != platform.node():
                     raise StoreError(
                         f"{self.path.parent} is in use{_who(owner)}, or that run was killed, which cannot be seen "
@@ -63,10 +77,14 @@ class Lock:
                     "since": datetime.now(UTC).isoformat("T", "seconds"),
                 }
                 os.write(file, json.dumps(mine).encode())
+            except OSError as error:
+                os.close(file)
+                raise StoreError(f"cannot write in {self.path.parent}: {error.strerror}") from error
             except BaseException:
                 os.close(file)
                 raise
-            self._file = file
+            self._file, self.held = file, ours is True
+            _ours.add(self.path.absolute())
             return
 
     def release(self) -> None:
@@ -74,17 +92,21 @@ class Lock:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-            os.close(self._file)
+            with contextlib.suppress(OSError):
+                os.close(self._file)
             self._file = None
+            _ours.discard(self.path.absolute())
 
 
 def holder(path: str | os.PathLike[str]) -> dict[str, Any] | None:
     """Return who wrote a lock file: its host, pid and time; None if nobody, or it cannot be read."""
     try:
-        owner = json.loads(Path(path).read_text())
-    except (OSError, ValueError):
+        owner = json.loads(read_plain(path, _LIMIT))
+        host, pid, since = owner["host"], owner["pid"], owner["since"]
+        known = isinstance(host, str) and type(pid) is int and 0 < pid < 2**31
+        return owner if known and datetime.fromisoformat(since).tzinfo is not None else None
+    except (OSError, StoreError, ValueError, TypeError, KeyError, RecursionError):
         return None
-    return owner if isinstance(owner, dict) and {"host", "pid", "since"} <= set(owner) else None
 
 
 def _flock(file: int) -> bool | None:
@@ -100,10 +122,12 @@ def _flock(file: int) -> bool | None:
     return True
 
 
-def _alive(owner: dict[str, Any]) -> bool:
-    """Say whether a process runs on this machine."""
+def _alive(owner: dict[str, Any], path: Path) -> bool:
+    """Say whether the process that wrote a lock file runs on this machine."""
     if owner["host"] != platform.node():
         return False
+    if owner["pid"] == os.getpid():  # or it had the number that this one has now, as in a container
+        return path.absolute() in _ours
     try:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
@@ -116,7 +140,7 @@ def _alive(owner: dict[str, Any]) -> bool:
 def _is_at(file: int, path: Path) -> bool:
     """Say whether an open file is the one at a path."""
     try:
-        there = os.stat(path)
+        there = os.lstat(path)
     except OSError:
         return False
     here = os.fstat(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import zlib
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 LONG = 1_000  # entries above which an array is packed
+LIMIT = 2**30  # bytes of all arrays of a value: a short text may claim to be a long array
 
 
 def packed(value: Any) -> Any:
@@ -28,15 +30,54 @@ def packed(value: Any) -> Any:
 
 
 def unpacked(value: Any) -> Any:
-    """Return a value whose long arrays were packed."""
+    """Return a value whose long arrays were packed.
+
+    Raises
+    ------
+    ValueError
+        If text does not hold the array that it claims, or all hold more than 1 GiB.
+    """
+    return _unpacked(value, [LIMIT])
+
+
+def _unpacked(value: Any, left: list[int]) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"packed", "shape", "data"}:
-            data = zlib.decompress(base64.b85decode(value["data"]))
-            return np.frombuffer(data, value["packed"]).reshape(value["shape"])
-        return {key: unpacked(item) for key, item in value.items()}
-    return [unpacked(item) for item in value] if isinstance(value, list) else value
+            return _array(value["packed"], value["shape"], value["data"], left)
+        return {key: _unpacked(item, left) for key, item in value.items()}
+    return [_unpacked(item, left) for item in value] if isinstance(value, list) else value
+
+
+def _array(kind: Any, shape: Any, text: Any, left: list[int]) -> np.ndarray:
+    """Return the array of a text; `left` is how many bytes it may have."""
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"the shape of a packed array must be a list of whole numbers >= 0, got {str(shape)[:60]}")
+    if not isinstance(kind, str) or not isinstance(text, str) or (dtype := np.dtype(kind)).kind not in "biufcSU":
+        raise ValueError(f"a packed array must hold numbers or text, got {str(kind)[:60]}")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    left[0] -= n_bytes
+    if left[0] < 0:
+        raise ValueError(f"packed arrays must take at most {LIMIT} bytes, got more")
+    inflate = zlib.decompressobj()
+    try:
+        data = inflate.decompress(base64.b85decode(text), n_bytes + 1)
+    except zlib.error as error:
+        raise ValueError(f"a packed array cannot be read: {error}") from error
+    if len(data) != n_bytes:
+        raise ValueError(
+            f"a packed array must have {n_bytes} bytes, got {'more' if len(data) > n_bytes else len(data)}"
+        )
+    return np.frombuffer(data, dtype).reshape(shape)
 
 
 def digest(value: Any) -> str:
-    """Return a short hash of a value that JSON can hold."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+    """Return the hash of a value: of what JSON can hold as its text, of an array as its bytes."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=_content).encode()).hexdigest()
+
+
+def _content(array: Any) -> dict[str, Any]:
+    """Return what stands for an array in a hash."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{type(array).__name__} is not JSON serializable")
+    sha = hashlib.sha256(array.tobytes()).hexdigest()
+    return {"array": array.dtype.str, "shape": list(array.shape), "sha256": sha}

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,20 +68,28 @@ class Coordinator:
     def __init__(self, job: Job, grid: Grid, block: int, how: Execution, remote: bool) -> None:
         self.job, self.grid, self.remote, self.size = job, grid, remote, block
         self.store: Store | None = None
-        if how.resume and how.store is not None:
-            self.size = Store.open(how.store).manifest["block"]
+        # A run that was killed before it wrote its manifest left nothing to resume, and begins.
+        resume = how.store is not None and how.resume and not Store.is_blank(how.store)
+        if resume and how.store is not None:
+            self.size = Store.block_of(how.store)
         self.tasks = job.cut(grid, self.size)
         if how.store is not None:
             spec = {**job.specification(), "axes": grid.axes, "dims": grid.dims, "together": grid.together}
-            open_store = Store.resume if how.resume else Store.create
+            open_store = Store.resume if resume else Store.create
             n_blocks = None if job.growing else len(self.tasks)
             self.store = open_store(how.store, spec, grid.n_points, self.size, n_blocks)
         self.kept: Store | Memory = self.store or Memory(job)
-        self.done = set(self.store.done()) if self.store else set()
         self.failures: dict[int, Failure] = {}
         self.tick: Any = lambda n_points=0, n_failed=0: None
-        while self.done >= {task.number for task in self.tasks} and self.more():
-            pass
+        try:
+            self.done = set(self.store.done()) if self.store else set()
+            self._refuse_other_points(self.tasks)
+            while self.done >= {task.number for task in self.tasks} and self.more():
+                pass
+        except BaseException:
+            if self.store:
+                self.store.close()
+            raise
 
     @property
     def n_done(self) -> int:
@@ -137,7 +145,10 @@ class Coordinator:
         if self.failures:
             return ()
         found = self.job.more(self.grid, self.size, self.tasks, self.kept)
+        self._refuse_other_points(found)
         self.tasks.extend(found)
+        if not found:
+            self._set_aside(self.done - {task.number for task in self.tasks}, "is of no block of this sweep")
         for block in found:
             if block.arrays is not None and block.number not in self.done:
                 self._save(block, block.arrays)
@@ -165,6 +176,25 @@ class Coordinator:
         self.store.fail(task.number, failure.trace)
         self.failures[task.number] = failure
         self.tick(0, len(task.index))
+
+    def _refuse_other_points(self, blocks: Sequence[Block]) -> None:
+        """Set the shards of these blocks aside that hold other points, and in a growing job all that came after."""
+        if self.store is None:
+            return
+        other = {
+            block.number
+            for block in blocks
+            if block.number in self.done and not np.array_equal(self.store.index(block.number), np.asarray(block.index))
+        }
+        if other and self.job.growing:
+            other |= {number for number in self.done if number > min(other)}
+        self._set_aside(other, "holds other points")
+
+    def _set_aside(self, numbers: Collection[int], reason: str) -> None:
+        if self.store:
+            for number in sorted(numbers):
+                self.store.set_aside(number, reason)
+                self.done.discard(number)
 
     def _save(self, block: Block, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep a block that needed no work."""

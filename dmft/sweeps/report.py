@@ -19,6 +19,7 @@ _REASONS = 5  # that are told
 def report(folder: str | os.PathLike[str]) -> list[str]:
     """Return the lines that ``dmft show`` prints."""
     store = Store.open(folder)
+    store.check()
     spec = store.specification()
     done = store.done()
     sizes = {number: len(store.index(number)) for number in done}

@@ -241,7 +241,7 @@ def load(folder: str | os.PathLike[str], partial: bool = False) -> SweepResult:
     Raises
     ------
     dmft.store.StoreError
-        If there is no sweep, or it cannot be read.
+        If there is no sweep, its manifest was changed, or a shard is damaged or of another sweep: all are read once.
 
     Examples
     --------
@@ -254,5 +254,6 @@ def load(folder: str | os.PathLike[str], partial: bool = False) -> SweepResult:
     (2, 10, 3)
     """
     store = Store.open(folder)
+    store.check()
     spec = store.specification()
     return SweepResult({k: np.array(v) for k, v in spec["axes"].items()}, tuple(spec["dims"]), store, partial)

@@ -74,7 +74,7 @@ def verify(
     Raises
     ------
     dmft.store.StoreError
-        If the folder holds no sweep, no finished point, or a shard that is needed is damaged.
+        If the folder holds no sweep, no finished point, or a shard is damaged or of another sweep.
     ValueError
         If the job cannot be made.
 
@@ -89,6 +89,7 @@ def verify(
     True
     """
     store = Store.open(folder)
+    store.check()
     spec = store.specification()
     job = registry.from_specification(spec) if job is None else job
     grid = job.grid(spec["axes"], spec["together"])
@@ -105,8 +106,6 @@ def verify(
     n_points = min(whole("n_points", n_points, 1), index.size)
     chosen = np.sort(np.random.default_rng(seed).choice(index.size, n_points, replace=False))
     numbers = np.unique(of_block[chosen])
-    for number in numbers.tolist():
-        store.check(number)
     if job.independent:
         index, of_block = index[chosen], of_block[chosen]
         parts = map(np.asarray, grid.groups(job.shared, index))

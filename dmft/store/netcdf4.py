@@ -1,13 +1,9 @@
-"""Write files so that they are complete or absent, with a checksum; write netCDF4 through h5py."""
+"""Arrays in netCDF4 files, through h5py, and in .npz files."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
-import os
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,87 +17,10 @@ if TYPE_CHECKING:
 Variables = Mapping[str, tuple[tuple[str, ...], str, str]]  # names of the dimensions, unit, meaning
 
 
-class StoreError(Exception):
-    """A store cannot be made, opened or continued; the message says what to do."""
-
-
-# -- whole files ----------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a path to write to, and rename its file to `path` when the block ends without an error."""
-    path = Path(path)
-    part = path.with_name(path.name + f".part{os.getpid()}")
-    try:
-        yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            part.unlink()
-    if os.name == "posix":  # the new name must survive a power cut too
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-
-
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write bytes to a file, which is then complete or, after an error, absent."""
-    with whole_file(path) as part:
-        part.write_bytes(data)
-
-
-# -- checksums ------------------------------------------------------------------------------
-
-# The checksum stands behind the end of the HDF5 data, where every reader of the format stops.
-_SEAL = b"\ndmft-sha256 "
-_SEAL_SIZE = len(_SEAL) + 64
-
-
-def seal(data: bytes) -> bytes:
-    """Return bytes with their checksum at the end."""
-    return data + _SEAL + hashlib.sha256(data).hexdigest().encode()
-
-
-def damage(path: str | os.PathLike[str]) -> str | None:
-    """Return what is wrong with a sealed file, None if nothing is."""
-    try:
-        with open(path, "rb") as file:
-            size = os.fstat(file.fileno()).st_size - _SEAL_SIZE
-            sha = hashlib.sha256()
-            left = max(size, 0)
-            while left and (data := file.read(min(left, 2**20))):
-                sha.update(data)
-                left -= len(data)
-            end = file.read()
-    except OSError as error:
-        return error.strerror or str(error)
-    if size < 0 or not end.startswith(_SEAL):
-        return "it is cut short"
-    return None if end[len(_SEAL) :] == sha.hexdigest().encode() else "its checksum does not fit"
-
-
-# -- netCDF4 --------------------------------------------------------------------------------
-
-
-def open_file(path: str | os.PathLike[str]) -> h5py.File:
-    """Open an HDF5 file to read; raise StoreError if that fails."""
-    import h5py  # late: a user who stores nothing should not wait for it
-
-    try:
-        return h5py.File(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read, resume the run to compute it again: {error}") from error
-
-
 def netcdf(
     arrays: Mapping[str, np.ndarray],
     coordinates: Mapping[str, Any],
-    attributes: Mapping[str, str],
+    attributes: Mapping[str, str | int],
     variables: Variables,
 ) -> bytes:
     """Return the bytes of a netCDF4 file.
@@ -112,7 +31,7 @@ def netcdf(
         Numbers or strings.
     coordinates : dict of str to ndarray
         Values along axes, for those that have any.
-    attributes : dict of str to str
+    attributes : dict of str to str or int
         Of the file.
     variables : dict of str to tuple
         Of each array, and of axes where known: names of its axes, unit, meaning.
@@ -146,9 +65,9 @@ def npz(**arrays: ArrayLike) -> bytes:
     return buffer.getvalue()
 
 
-def create(target: str | os.PathLike[str] | IO[bytes], attributes: Mapping[str, str]) -> h5py.File:
-    """Open a new netCDF4 file, at a path or in a buffer."""
-    import h5py
+def create(target: IO[bytes], attributes: Mapping[str, str | int]) -> h5py.File:
+    """Begin a new netCDF4 file in an open one: HDF5 opens none, and takes no lock, which hosts may lack."""
+    import h5py  # late: a user who stores nothing should not wait for it
 
     file = h5py.File(target, "w", libver=("earliest", "v110"))
     file.attrs.update(attributes)
