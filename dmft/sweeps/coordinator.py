@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._util.reporting import Reporter
 from .._util.signals import Stopped
 from ..store import Store, StoreError
 from .execution import Execution
@@ -80,6 +81,7 @@ class Coordinator:
             self.store = open_store(how.store, spec, grid.n_points, self.size, n_blocks)
         self.kept: Store | Memory = self.store or Memory(job)
         self.failures: dict[int, Failure] = {}
+        self.report = Reporter()
         self.tick: Any = lambda n_points=0, n_failed=0: None
         try:
             self.done = set(self.store.done()) if self.store else set()
@@ -116,7 +118,7 @@ class Coordinator:
         begun = time.perf_counter()
         n_left = self.grid.n_points - self.n_done
         try:
-            with progress(self.grid.n_points, self.n_done, shown and n_left > 0) as self.tick:
+            with progress(self.grid.n_points, self.n_done, shown and n_left > 0, report=self.report) as self.tick:
                 yield
             if self.failures:
                 number, failure = next(iter(self.failures.items()))
@@ -131,6 +133,8 @@ class Coordinator:
             self._log(f"finished: {n_left} points in {time.perf_counter() - begun:.1f} s")
         finally:
             if self.store:
+                if self.report.problems:
+                    self._log(f"not all could be shown: {Failure.of(self.report.problems[0]).reason}")
                 self._log(f"{len(self.store.done())} of {len(self.tasks)} blocks are done")
                 self.store.close()
 
@@ -205,7 +209,7 @@ class Coordinator:
 
     def _log(self, line: str) -> None:
         if self.store:
-            self.store.log(line)
+            self.report(self.store.log, line)
 
 
 def block_size(job: Job, grid: Grid, n_threads: int = 1, n_workers: int | None = 1) -> int:

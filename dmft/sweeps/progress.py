@@ -6,16 +6,20 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, TextIO
+from typing import Any
+
+from .._util.reporting import Reporter, SafeStream
 
 SILENT = 2.0  # seconds in which no line is printed: shorter runs print none
 
 
 @contextlib.contextmanager
 def progress(
-    total: int, done: int = 0, shown: bool = True, stream: TextIO | None = None
+    total: int, done: int = 0, shown: bool = True, stream: Any = None, report: Reporter | None = None
 ) -> Iterator[Callable[..., None]]:
     """Show progress while the block runs: a bar on a terminal, elsewhere lines once two seconds have passed.
+
+    Where nothing can be shown (standard error is closed, full, broken or absent), the block runs as well.
 
     Parameters
     ----------
@@ -26,24 +30,33 @@ def progress(
     shown : bool, default=True
     stream : file, optional
         Default: standard error.
+    report : Reporter, optional
+        Remembers what could not be shown.
 
     Yields
     ------
     callable
         Call it with the number of points just done, which may be a fraction, and of points that failed.
     """
-    stream = stream or sys.stderr
+    report = Reporter() if report is None else report
     if not shown:
         yield lambda n_points=0, n_failed=0: None
-    elif stream.isatty():
-        from tqdm import tqdm
+        return
+    safe = SafeStream(sys.stderr if stream is None else stream, report)
+    bar = report(_new_bar, total, done, safe) if safe.isatty() else None
+    update = _lines(total, done, safe) if bar is None else _bar(bar)
+    try:
+        yield lambda n_points=0, n_failed=0: report(update, n_points, n_failed)
+    finally:
+        if bar is not None:
+            report(bar.close)
 
-        layout = "{l_bar}{bar}| {n:.0f}/{total} points [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
-        bar = tqdm(total=total, initial=done, unit=" points", file=stream, bar_format=layout, dynamic_ncols=True)
-        with bar:
-            yield _bar(bar)
-    else:
-        yield _lines(total, done, stream)
+
+def _new_bar(total: int, done: int, stream: SafeStream) -> Any:
+    from tqdm import tqdm
+
+    layout = "{l_bar}{bar}| {n:.0f}/{total} points [{elapsed}<{remaining}, {rate_fmt}{postfix}]"
+    return tqdm(total=total, initial=done, unit=" points", file=stream, bar_format=layout, dynamic_ncols=True)
 
 
 def _bar(bar: Any) -> Callable[..., None]:
@@ -59,7 +72,7 @@ def _bar(bar: Any) -> Callable[..., None]:
     return update
 
 
-def _lines(total: int, before: int, stream: TextIO, seconds: float = 10.0) -> Callable[..., None]:
+def _lines(total: int, before: int, stream: SafeStream, seconds: float = 10.0) -> Callable[..., None]:
     """Print a line every so many seconds, and a last one when all is done; nothing in the first `SILENT` seconds."""
     begun = last = time.monotonic()
     done, failed = float(before), 0
@@ -78,7 +91,8 @@ def _lines(total: int, before: int, stream: TextIO, seconds: float = 10.0) -> Ca
             tail = f"in {spent:.1f} s" if finished else f"about {duration(left)} left"
             trouble = f", {failed} failed" if failed else ""
             line = f"{done:.0f} of {total} points ({done / total:.0%}), {rate:.3g} points/s{trouble}, {tail}"
-            print(line, file=stream, flush=True)
+            stream.write(line + "\n")
+            stream.flush()
 
     return update
 

@@ -58,7 +58,10 @@ class Failure:
     @classmethod
     def of(cls, error: BaseException, here: bool = False) -> Failure:
         """Return what is to be told of an error."""
-        message = " ".join(str(error).split())
+        try:
+            message = " ".join(str(error).split())
+        except Exception:  # it cannot even say what it is
+            message = "no message"
         trace = "".join(traceback.format_exception(error))
         return cls(f"{type(error).__name__}: {message}", trace, error if here else None)
 

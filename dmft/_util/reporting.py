@@ -1,0 +1,104 @@
+"""What only reports on work never costs it: errors of reporting are kept, and raised nowhere."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_KEPT = 10  # errors
+
+
+class Reporter:
+    """Runs what reports, and remembers what went wrong.
+
+    Attributes
+    ----------
+    problems : list of Exception
+        The first of them.
+    n_problems : int
+        How many there were.
+
+    Examples
+    --------
+    >>> report = Reporter()
+    >>> report(int, "seven")
+    >>> report.problems
+    [ValueError("invalid literal for int() with base 10: 'seven'")]
+    """
+
+    def __init__(self) -> None:
+        self.problems: list[Exception] = []
+        self.n_problems = 0
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return what a function returns, None if it fails."""
+        with self.safely():
+            return function(*arguments)
+
+    @contextlib.contextmanager
+    def safely(self) -> Iterator[None]:
+        """End the block quietly at an error in it; Ctrl-C is none."""
+        try:
+            yield
+        except Exception as error:
+            if len(self.problems) < _KEPT:
+                self.problems.append(error)
+            self.n_problems += 1
+
+
+class SafeStream:
+    """A stream for reports: closed, full, broken, replaced by anything or absent, it never fails.
+
+    After the first failure nothing more is written.
+
+    Parameters
+    ----------
+    stream : file or None
+        What should be written to.
+    report : Reporter
+        Remembers what went wrong.
+    """
+
+    def __init__(self, stream: Any, report: Reporter) -> None:
+        self._stream, self._report = stream, report
+        self._is_open = stream is not None
+        self._raw = self._report(self._raw_of, stream) if self._is_open else None
+        self.encoding = self._report(getattr, stream, "encoding", None) or "utf-8"
+
+    @staticmethod
+    def _raw_of(stream: Any) -> io.FileIO | None:
+        """Return the file itself of an ordinary stream: what fails to leave a buffer fails again when Python ends."""
+        buffer = stream.buffer if isinstance(stream, io.TextIOWrapper) else None
+        return buffer.raw if isinstance(buffer, io.BufferedWriter) and isinstance(buffer.raw, io.FileIO) else None
+
+    def isatty(self) -> bool:
+        """Return whether this is a terminal."""
+        return bool(self._is_open and self._report(lambda: hasattr(self._stream, "isatty") and self._stream.isatty()))
+
+    def fileno(self) -> int:
+        """Return the number of the file, for the width of a terminal."""
+        return int(self._stream.fileno())
+
+    def write(self, text: str) -> int:
+        """Write, until that fails."""
+        before = self._report.n_problems
+        if self._is_open:
+            self._report(self._write, text)
+            self._is_open = self._report.n_problems == before
+        return len(text)
+
+    def _write(self, text: str) -> None:
+        if self._raw is None:
+            self._stream.write(text)
+            return
+        self._stream.flush()
+        self._raw.write(text.encode(self.encoding, "replace"))
+
+    def flush(self) -> None:
+        """Write what the stream still holds."""
+        if self._is_open and self._raw is None:
+            before = self._report.n_problems
+            self._report(lambda: hasattr(self._stream, "flush") and self._stream.flush())
+            self._is_open = self._report.n_problems == before
