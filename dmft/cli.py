@@ -129,7 +129,7 @@ def run(
 @click.option("--to", type=_PATH, help="Picture [in FOLDER, named by its kind].")
 def plot(folder: Path, feature: int, variable: str | None, to: Path | None) -> None:
     """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters."""
-    result = load(folder)
+    result = _loaded(folder)
     _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to)
 
 
@@ -140,8 +140,9 @@ def show(folder: Path) -> None:
 
     While it runs: points per second and the time left.
     """
-    _say(*description(folder))
-    result = load(folder, partial=True)
+    result = _loaded(folder, partial=True)
+    with _from_a_folder(folder):
+        _say(*description(folder))
     if result.complete:
         _tell(registry.job_class(result.specification["job"]).findings(result))
 
@@ -159,6 +160,7 @@ def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> 
     with _from_the_user():
         n_threads = effective_threads(threads)
         threads = n_threads if threads is not None else None
+    _loaded(folder, partial=True)
     found = recompute(folder, points, seed=seed, n_threads=threads)
     for point, names in found.differing.items():
         place = int(np.flatnonzero(found.index == point)[0])
@@ -181,7 +183,9 @@ def merge(folder: Path, to: Path | None) -> None:
     made it. Memory does not grow with the sweep.
     """
     to = _writable(to or folder / "sweep.nc")
-    load(folder).to_netcdf(to)
+    result = _loaded(folder)
+    with _from_a_folder(folder):
+        result.to_netcdf(to)
     _say(f"wrote {to}")
 
 
@@ -285,6 +289,28 @@ def _from_the_user() -> Iterator[None]:
         yield
     except ValueError as error:
         raise UserError(*error.args) from error
+
+
+def _loaded(folder: Path, partial: bool = False) -> SweepResult:
+    """Return the sweep in a folder, whose manifest describes a job that can be made."""
+    with _from_a_folder(folder):
+        result = load(folder, partial=partial)
+        spec = result.specification
+        if registry.job_class(spec["job"]) is not Job:
+            registry.from_specification(spec).grid(spec["axes"], spec["together"])
+        _ = result.shape
+    return result
+
+
+@contextlib.contextmanager
+def _from_a_folder(folder: Path) -> Iterator[None]:
+    """Take an error of values or types as one of the folder: what is read there may hold anything."""
+    try:
+        yield
+    except (UserError, StoreError, PictureError):
+        raise
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise UserError(f"{folder} is damaged, its manifest cannot be used: {type(error).__name__}: {error}") from error
 
 
 def _end(error: BaseException) -> None:

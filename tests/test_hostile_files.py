@@ -1,6 +1,7 @@
 """Files of somebody who means harm, at every door of the command line: one line, exit code 2, no hang, no memory."""
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -353,3 +354,53 @@ def test_sizes_are_refused_before_memory_is_asked_for(tmp_path, kind, how):
     options = [word for setting in settings for word in ("--set", setting)]
     assert refused(limited("run", "x.toml", *how, *options, cwd=tmp_path), message)
     assert os.listdir(tmp_path) == ["x.toml"]
+
+
+MANIFESTS = {
+    "no object": "[]",
+    "nothing": "",
+    "a number": "7",
+    "nested lists": "[" * 100_000,
+    "nested objects": '{"schema": 2, "spec": ' + '{"a":' * 3_000 + "1" + "}" * 3_000 + "}",
+    "no text": "\xff\xfe\0",
+    **{
+        f"{key}: {value!r}"[:40]: {key: value}
+        for key in ("spec", "provenance", "n_points", "hash", "schema")
+        for value in (None, 7, "x\x1b[2J", [], {})
+    },
+    **{
+        f"spec.{key}: {value!r}"[:40]: {"spec": {key: value}}
+        for key in ("job", "axes", "dims", "model", "together")
+        for value in (7, "x\x1b[2J", [[]], {"x\x1b[2J": []}, {"beta": [[1]]})
+        if (key, value) != ("job", "x\x1b[2J")
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "x.toml").write_text(GOOD)
+    assert limited("run", "x.toml", "--out", "out", "--quiet", cwd=folder).exit_code == 0
+    return folder
+
+
+@pytest.mark.parametrize("kind", MANIFESTS)
+def test_manifests(finished, kind):
+    path = finished / "out" / "manifest.json"
+    good, change = path.read_text(), MANIFESTS[kind]
+    try:
+        if isinstance(change, dict):
+            manifest = json.loads(good)
+            for key, value in change.items():
+                manifest[key] = {**manifest[key], **value} if key == "spec" and isinstance(value, dict) else value
+            path.write_text(json.dumps(manifest))
+        else:
+            path.write_text(change, encoding="latin-1")
+        for command in ("show", "plot", "merge", "verify"):
+            done = limited(command, "out", cwd=finished)
+            assert done.exit_code in (0, 1, 2), (command, done.exit_code, done.output)
+            assert done.output.replace("\n", "").isprintable()
+            assert done.exit_code == 0 or done.stderr.startswith("Error: ")
+    finally:
+        path.write_text(good)
