@@ -106,6 +106,7 @@ class Verdict:
     orbit: np.ndarray | None = None
 
 
+@np.errstate(all="ignore")  # whatever the caller has set: infinities and lost digits are data here
 def classify(
     system: System,
     *,

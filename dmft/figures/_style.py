@@ -68,10 +68,16 @@ def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
     from matplotlib.axes import Axes
 
     if ax is None:
-        from matplotlib import pyplot
+        from matplotlib.figure import Figure
 
         size = (WIDTHS["column"], 3.0 if projection else 2.3)
-        ax = pyplot.figure(figsize=size, **NEW).add_subplot(projection=projection)
+        try:
+            from matplotlib import pyplot
+
+            figure = pyplot.figure(figsize=size, **NEW)
+        except (ImportError, ValueError, AttributeError):  # a backend that is not here (MPLBACKEND): a file needs none
+            figure = Figure(figsize=size, **NEW)
+        ax = figure.add_subplot(projection=projection)
     if not isinstance(ax, Axes) or (projection and ax.name != projection):
         kind = f"Axes with projection={projection!r}" if projection else "Axes"
         raise ValueError(f"ax must be None or matplotlib {kind}, got {ax!r}")

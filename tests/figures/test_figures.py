@@ -712,3 +712,11 @@ class TestNetworks:
         assert axes[0].get_ylim()[1] >= 0.6
         with pytest.raises(ValueError, match="names must be as many as networks"):
             figures.beside_theory([1.0], [[0.1]], [[[0.1]]], [])
+
+
+@pytest.mark.parametrize("backend", ["module://nowhere", "module://os"])
+def test_a_backend_that_is_not_there_costs_no_figure(backend):
+    code = "from dmft.figures._style import drawing_axes; drawing_axes(None).figure.savefig('/dev/null', format='png')"
+    environment = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
