@@ -40,7 +40,7 @@ def attractor(
         Token steps before anything is judged; enough to fill the window.
     n_exponents : int, optional
         Lyapunov exponents to measure. Default: 4, more where those are not enough to tell. A cycle
-        has all of them.
+        has all of them; those that rounding hides are NaN.
     rules : Rules, optional
         Thresholds, and how long to try. Default: ``Rules()``.
     n_threads : int or None

@@ -191,6 +191,8 @@ class Batch(System):
         Of the windows as they are; none (of length 0) before `begin_tangents` and after a step without them.
     """
 
+    exact_zeros = False  # weights and slopes fall below the smallest numbers; `n_directions` tells what is annihilated
+
     def __init__(
         self,
         model: SelfAttention,

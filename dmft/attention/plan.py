@@ -215,7 +215,7 @@ class Plan:
         history = []
         for end, record in ((first // self.interval, None), (n_samples, rows)):
             history += run_to(batch, exponents, end, marks, interval=self.interval, record=record, tick=tick)
-        last = exponents.estimate(batch.n_lost, batch.n_directions())
+        last = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr
         arrays["n_lost"] = np.take_along_axis(batch.n_lost, last.order, axis=1)

@@ -156,7 +156,9 @@ class Exponents:
                 rounding=rounding,
             )
 
-    def estimate(self, n_lost: ArrayLike = 0, n_directions: ArrayLike | None = None) -> Estimates:
+    def estimate(
+        self, n_lost: ArrayLike = 0, n_directions: ArrayLike | None = None, *, exact_zeros: bool = True
+    ) -> Estimates:
         """Return what is known now.
 
         Parameters
@@ -165,6 +167,9 @@ class Exponents:
             In how many steps a stretch was below rounding: such exponents are unknown.
         n_directions : array_like of int, shape (n_points,), optional
             So many directions the map keeps; the exponents of the further tangents are -inf.
+        exact_zeros : bool, default=True
+            Whether a stretch of zero is that of the map. False: it may have come of numbers too small to be held, and
+            tells nothing.
 
         Returns
         -------
@@ -173,7 +178,7 @@ class Exponents:
         now = self.averages()
         mean, noise, average, drift = now.mean, now.noise, now.weighted, now.drift
         n_lost = np.broadcast_to(n_lost, mean.shape)
-        vanished = np.isneginf(mean)
+        vanished = np.isneginf(mean) & exact_zeros
         if n_directions is not None:
             vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(n_directions)[:, None])
         known = np.isfinite(mean) & (n_lost == 0) & ~vanished

@@ -151,7 +151,9 @@ class Run:
                 marks.add(n_samples)
             self.marks += run_to(self.system, self.exponents, n_samples, marks)
             self.system.check_finite()
-            found = self.exponents.estimate(self.system.n_lost, self.system.n_directions())
+            found = self.exponents.estimate(
+                self.system.n_lost, self.system.n_directions(), exact_zeros=self.system.exact_zeros
+            )
             found, period_found = self._on_a_cycle(found)
             if tolerance is not None:
                 errors = found.stderr[~np.isnan(found.exponents)]

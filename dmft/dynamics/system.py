@@ -27,9 +27,12 @@ class System(abc.ABC):
     ----------
     phase : int
         Position of the next step in the period of the map.
+    exact_zeros : bool
+        Whether the map annihilates every tangent that comes out as zero. False: numbers too small may do it too.
     """
 
     phase: int = 0
+    exact_zeros: bool = True
 
     # ---- what a system must say and do ----
 
