@@ -1,4 +1,4 @@
-"""Checks of what a compiled function is given, at its top: behind them nothing is checked, and nothing is out of bounds.
+"""Checks of what a compiled function is given, at its top: behind them nothing is checked, and all is in bounds.
 
 The type and the order of an array are checked by Cython, where its declaration asks for them.
 """
