@@ -61,6 +61,20 @@ def kill(process, folder):
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    process.wait()
+    # The lock of a rank is free when the last of its threads is gone, which takes a moment.
+    deadline = time.monotonic() + 30
+    while any(map(is_there, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def is_there(pid):
+    """Say whether a process is there, if only to be reaped."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def disturb(rng, tmp_path, kind, n_ranks):
@@ -71,7 +85,8 @@ def disturb(rng, tmp_path, kind, n_ranks):
     process = start(n_ranks, tmp_path, SCRIPT, folder, kind, call, at, number)
     delay = 0.0
     if call == "none":
-        while not list(tmp_path.glob("s.pid*")) and process.poll() is None:
+        # A rank whose number is not known would live on, and rightly hold the folder.
+        while process.poll() is None and sum(bool(p.read_text()) for p in tmp_path.glob("s.pid*")) < max(n_ranks, 1):
             time.sleep(0.005)
         delay = rng.expovariate(1 / 0.1)
         time.sleep(delay)
