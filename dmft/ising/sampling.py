@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import one_of, whole
+from .._util.checks import one_of, seed_of, whole
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from .moments import Moments, spin_state, stack
@@ -38,7 +38,7 @@ class Communicator(Protocol):
 
 def _stream(seed: int, block: int) -> np.random.Generator:
     """Return the random stream of a block of trajectories, whoever simulates it."""
-    return np.random.default_rng(np.random.SeedSequence(whole("seed", seed, 0, MOST_SEED), spawn_key=(block,)))
+    return np.random.default_rng(np.random.SeedSequence(seed_of(seed, MOST_SEED), spawn_key=(block,)))
 
 
 def _move(step: Step, spins: np.ndarray, rng: np.random.Generator, t: np.ndarray | None = None) -> None:
@@ -137,7 +137,7 @@ def sample(
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
     step, all_times = Step(model), record == "all"
     n_blocks = -(-n_trajectories // BLOCK)
-    whole("seed", seed, 0, MOST_SEED)
+    seed_of(seed, MOST_SEED)
 
     def block(i: int) -> list[Sums]:
         n_here = min(BLOCK, n_trajectories - i * BLOCK)
@@ -191,7 +191,7 @@ def successive_moments(
     """
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
-    step, seed = Step(model), whole("seed", seed, 0, MOST_SEED)
+    step, seed = Step(model), seed_of(seed, MOST_SEED)
     firsts = range(0, n_trajectories, BLOCK)
     kept = np.tile(state.astype(np.int8), (n_trajectories, 1))
     streams = [_stream(seed, i) for i in range(len(firsts))]
