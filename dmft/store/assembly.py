@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,15 @@ def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.nda
     return array
 
 
+@contextlib.contextmanager
+def _writing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Say of which file it is that it cannot be written."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # which HDF5 makes of a full disk
+        raise StoreError(f"cannot write {path}: {' '.join(str(error).split())}") from error
+
+
 def merge(
     store: Store,
     path: str | os.PathLike[str],
@@ -86,23 +96,8 @@ def merge(
         If a shard is damaged, or the file cannot be written.
     """
     store.clear_merged()
-    try:
-        _merge(store, path, axes, dims, attributes, variables, labels)
-    except (OSError, RuntimeError) as error:  # which HDF5 makes of a full disk
-        raise StoreError(f"cannot write {path}: {' '.join(str(error).split())}") from error
-
-
-def _merge(
-    store: Store,
-    path: str | os.PathLike[str],
-    axes: Mapping[str, np.ndarray],
-    dims: Sequence[str],
-    attributes: Mapping[str, str],
-    variables: Variables,
-    labels: Mapping[str, np.ndarray],
-) -> None:
     shape = tuple(len(axes[name]) for name in dims)
-    with whole_file(path) as part, open(part, "x+b") as raw, create(raw, attributes) as file:
+    with _writing(path), whole_file(path) as part, open(part, "x+b") as raw, create(raw, attributes) as file:
         sizes = dict(zip(dims, shape, strict=True))
         shapes: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
         ranges = []

@@ -18,6 +18,13 @@ def test_zeros_of_numbers_too_small_are_lost(changes):
         assert np.isnan(spectrum.stderr[np.isnan(spectrum.exponents)]).all()
 
 
+def test_a_sweep_says_the_same():
+    swept = dmft.sweep(PAPER, beta=[0.0, 40.0], measure="lyapunov", n_steps=1_000, progress=False)["exponents"]
+    assert np.isneginf(swept[0]).all()
+    assert np.isfinite(swept[1, 0])
+    assert not np.isinf(swept[1]).any()
+
+
 @pytest.mark.parametrize("changes", [{"beta": 0.0}, {"epsilon": 1.0}])
 def test_what_does_not_move_is_annihilated(changes):
     spectrum = dmft.lyapunov(PAPER.replace(**changes), 1_000)
