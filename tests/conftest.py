@@ -1,9 +1,14 @@
 """A change is judged on the same examples every time; elsewhere hypothesis looks for new ones."""
 
 import os
+import signal
 
 from hypothesis import settings
 
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# A shell starts what it puts in the background with SIGINT ignored, which runs keep: tests send it to runs that do not.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
