@@ -33,7 +33,7 @@ def free_memory() -> float:
     return max(min(most), 0.0)
 
 
-def need_memory(what: str, n_bytes: float) -> None:
+def need_memory(what: str, n_bytes: float, remedy: str = "") -> None:
     """Raise MemoryError if something would take more bytes than there are.
 
     Parameters
@@ -42,6 +42,8 @@ def need_memory(what: str, n_bytes: float) -> None:
         Whom the message blames, with the argument that makes it large.
     n_bytes : float
         At least; infinity where it is beyond all numbers.
+    remedy : str, optional
+        What to do about it.
 
     Raises
     ------
@@ -56,7 +58,9 @@ def need_memory(what: str, n_bytes: float) -> None:
     MemoryError: 2**80 numbers would take ... of memory, there are ...
     """
     if n_bytes > 2**24 and n_bytes > (free := free_memory()):
-        raise MemoryError(f"{what} would take {_size(n_bytes)} of memory, there are {_size(free)}")
+        raise MemoryError(
+            f"{what} would take {_size(n_bytes)} of memory, there are {_size(free)}" + (remedy and f": {remedy}")
+        )
 
 
 def _size(n_bytes: float) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .. import _kernels
 from .._kernels import LAWS, Network
 from .._util.checks import Role
+from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
 from .directions import n_directions_of
@@ -252,6 +253,12 @@ class Batch(System):
         """Return a `Record` for this batch to fill."""
         return Record(self.n_points, self.shape[1], names, n_rows, rule)
 
+    def tangent_bytes(self, n_tangents: int) -> float:
+        """Return how much memory a run with so many tangents takes: the frames, and each thread's of a block."""
+        lanes = max(1, _kernels.block_size() // 2)  # the kernel of frames takes half as many as that of orbits
+        n_at_once = lanes * min(self.n_threads, -(-self.n_points // lanes))
+        return 8.0 * (2 * self.n_points + n_at_once) * (n_tangents + 1) * (self.size + 1)
+
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.
 
@@ -364,6 +371,10 @@ class Batch(System):
             raise ValueError(f"interval must be a multiple of n_context = {self.period}, got {interval}")
         if self.n_filled < self.period:
             raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
+        width = states * self.size + tangents * len(self.tangents)
+        need_memory(
+            f"{n_samples} samples of {self.n_points} orbits", 8.0 * self.n_points * n_samples * width, "take fewer"
+        )
         windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
         growth = np.empty((self.n_points, n_samples, len(self.tangents))) if tangents else None
         record = record or self.new_record((), 1)

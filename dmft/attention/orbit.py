@@ -105,8 +105,8 @@ def trajectory(
     n_transient = whole("n_transient", n_transient, 0)
     names = check_record(record)
     batch = single(model, start, n_threads)
-    batch.advance(n_transient)
     rows = batch.new_record(names, -(-n_steps // every), Every(every))
+    batch.advance(n_transient)
     batch.advance(n_steps, record=rows)
     batch.check_finite()
     arrays = {name: array[0] for name, array in rows.arrays().items()}

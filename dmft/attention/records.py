@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from .._util.memory import need_memory
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RecordKind:
@@ -119,7 +121,12 @@ class Record:
     def __init__(
         self, n_points: int, n_features: int, names: Collection[str], n_rows: int, rule: Every | SignChanges
     ) -> None:
-        shape = (n_points, n_rows, n_features)
+        shape, n_names = (n_points, n_rows, n_features), sum(name in names for name in RECORDS)
+        need_memory(
+            f"a record of {n_rows} steps of {n_points} orbits",
+            8.0 * n_points * n_rows * n_features * n_names,
+            "record fewer arrays or steps (every), or run fewer replicas",
+        )
         self._slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
         self._n_recorded = np.zeros(n_points, dtype=np.int64)
         self._rule = rule

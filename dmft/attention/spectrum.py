@@ -68,7 +68,8 @@ def lyapunov(
         Steps between two orthogonalisations. 1 is always safe; where the softmax saturates, more
         loses exponents.
     multipliers : bool, default=True
-        On a cycle, take the exponents from its multipliers. False: averages whatever the motion, which sweeps have.
+        On a cycle, take the exponents from its multipliers, unless these take more than 1 GiB of memory (a warning says
+        so). False: averages whatever the motion, which sweeps have.
     n_threads : int or None
         Has no effect on the numbers.
 
@@ -82,6 +83,8 @@ def lyapunov(
         If an argument is outside its domain.
     FloatingPointError
         If the orbit leaves the real numbers.
+    MemoryError
+        If the tangents take more memory than is available.
 
     Notes
     -----

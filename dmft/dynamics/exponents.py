@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import numbers, whole
+from .._util.memory import need_memory
 from .series import SIGNIFICANT, standard_error
 from .streaming import SHORTEST, BatchMeans, Extremes, WeightedAverages, spread
 from .system import System, Tick
@@ -253,6 +254,7 @@ def history_marks(begun: int, n_samples: int, n_history: int) -> list[int]:
     >>> history_marks(0, 10, 4), history_marks(0, 2, 4), history_marks(0, 10, 0)
     ([2, 5, 7, 10], [1, 2], [])
     """
+    need_memory(f"a history of {n_history} values", 32.0 * n_history, "ask for fewer (n_history)")
     marks = np.linspace(begun, n_samples, n_history + 1).astype(int)[1:]
     return sorted({int(mark) for mark in marks} - {begun})
 
@@ -298,6 +300,11 @@ def run_transient(
     if not n_tangents:
         system.advance(n_steps, tick=tick)
         return
+    need_memory(
+        f"a frame of {n_tangents} tangents of {system.n_points} orbits in {system.n_dim} dimensions",
+        system.tangent_bytes(n_tangents),
+        "ask for fewer exponents (n_exponents)",
+    )
     system.advance(n_steps - n_tangent_steps, tick=tick)
     system.begin_tangents(n_tangents, qr_interval)
     system.advance(n_tangent_steps, tangents=True, tick=tick)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 
 from .._util.checks import number, whole
-from .cycles.newton import find_cycles
+from .._util.memory import free_memory
+from .cycles.newton import cycle_bytes, find_cycles
 from .exponents import (
     Estimates,
     Exponents,
@@ -22,6 +24,7 @@ from .recurrence import ARRIVED, cycle_length
 from .system import System
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
+MULTIPLIERS = 2.0**30  # nobody asked for the multipliers of a cycle that take more
 N_RETURNS = 512  # samples in which a cycle must return
 
 
@@ -171,6 +174,15 @@ class Run:
         states = system.strobe(N_RETURNS)[0]
         period = cycle_length(states[0]) * system.period
         if not period:
+            return found, 0
+        n_bytes = cycle_bytes(window_map, period)
+        if n_bytes > min(MULTIPLIERS, free_memory()):
+            warnings.warn(
+                f"the exponents are averages, not those of the multipliers of the cycle of period {period} that the "
+                f"orbit is on: these take {n_bytes / 2**30:.3g} GiB; multipliers=False asks for averages",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             return found, 0
         windows = states[:, -1].reshape(1, window_map.n_context, window_map.n_features)
         cycles = find_cycles(window_map, windows, [period], phase=system.phase)

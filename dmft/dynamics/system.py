@@ -110,6 +110,10 @@ class System(abc.ABC):
         """Steps after which the map is the same again. Default: 1."""
         return 1
 
+    def tangent_bytes(self, n_tangents: int) -> float:
+        """Return how much memory a run with so many tangents takes. Default: for two frames of them."""
+        return 16.0 * self.n_points * self.n_dim * n_tangents
+
     def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,). Default: all."""
         return np.full(self.n_points, self.n_dim)

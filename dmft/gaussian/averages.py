@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, within
+from .._util.memory import need_memory
 from .._util.threads import n_threads as threads
 from . import _integrals
 
@@ -48,6 +49,8 @@ def _flat(**arrays: ArrayLike) -> tuple[list[np.ndarray], tuple[int, ...]]:
     except ValueError:
         shapes = ", ".join(f"{name} {a.shape}" for name, a in zip(arrays, checked, strict=True))
         raise ValueError(f"{' and '.join(arrays)} must broadcast together, got shapes {shapes}") from None
+    n_bytes = 8.0 * (len(checked) + 1) * math.prod(shape)
+    need_memory(f"averages of shape {shape}", n_bytes, "take them in parts")
     return [np.ascontiguousarray(np.broadcast_to(a, shape)).reshape(-1) for a in checked], shape
 
 
@@ -214,6 +217,7 @@ def tanh_gauss_covariance(
     g = finite("g", g, (None,))
     v = within("variance", finite("variance", variance, g.shape), 0, MAX_PAIR_VARIANCE)
     rho = within("rho", finite("rho", rho, (g.size, g.size)), -1, 1)
+    need_memory(f"covariances of {g.size} sites", 16.0 * rho.size, "take fewer")
     return covariance(g, v, rho, np.empty(rho.shape), tol, threads(n_threads))
 
 
@@ -361,6 +365,7 @@ def tanh_product_mean(
         raise ValueError(
             f"H (...), a and m (..., M) must broadcast, got shapes {H.shape}, {a.shape}, {m.shape}"
         ) from None
+    need_memory(f"averages of shape {shape}", 24.0 * math.prod(shape), "take them in parts")
     field = np.ascontiguousarray(np.broadcast_to(H, shape[:-1])).reshape(-1)
     rows = [np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(field.size, shape[-1]) for x in (a, m)]
     _check_sum("|H| + sum |a|", (np.abs(field) + np.abs(rows[0]).sum(axis=1)).tolist())

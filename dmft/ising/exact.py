@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
 from .._util.checks import finite, number, whole, within
+from .._util.memory import need_memory
 from .._util.signs import sign_vectors
 from .moments import Moments, stack
 from .step import Step, moments_of_sums
@@ -54,6 +55,7 @@ class Exact:
             )
         self.model, self._step = model, Step(model)
         n = model.n_sites
+        need_memory(f"all states of {n} sites", 24.0 * n * 2**n, "use sample or MeanField")
         # Site 0 is the slowest bit: the order of successive Kronecker products.
         self.states = sign_vectors(n)
         self.states.flags.writeable = False
@@ -131,11 +133,14 @@ class Exact:
         Moments
             Time first; D of time 0 is 0.
         """
+        n_steps, n = whole("n_steps", n_steps), self.model.n_sites
+        n_bytes = 16.0 * (n_steps + 1) * n * (2 * n + 1)
+        need_memory(f"moments of {n_steps + 1} times of {n} sites", n_bytes, "take fewer steps (n_steps)")
         p = self._start(start)
         m = p @ self.states
         C = (self.states.T * p) @ self.states - np.outer(m, m)
         times = [Moments.unchecked(m=m, C=C, D=np.zeros_like(C))]
-        for _ in range(whole("n_steps", n_steps)):
+        for _ in range(n_steps):
             times.append(self.moments(p))
             p = self.advance(p)
         return stack(times)

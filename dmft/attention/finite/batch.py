@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import one_of, whole
+from ..._util.memory import need_memory
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
@@ -42,7 +42,11 @@ class NetworkRecord(Record):
         n_runs, n_groups = sizes.shape
         n_words = int((-(-sizes[0].astype(np.int64) // 64)).sum()) if "spins" in names else 0
         width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_groups
-        _check_memory("a record of so many steps, replicas and sites", n_runs * n_rows * width * 8)
+        need_memory(
+            f"a record of {n_rows} steps of {n_runs} networks",
+            8.0 * n_runs * n_rows * width,
+            "record fewer arrays or steps (every), or run fewer replicas",
+        )
         super().__init__(n_runs, n_features, names, n_rows, rule)
         self._every = rule
         self._more: dict[str, np.ndarray] = {}
@@ -66,19 +70,6 @@ class NetworkRecord(Record):
             "clock": self._every.clock(self._n_steps),
             "first_row": len(range(self._every.first, self._n_steps, self._every.steps)),
         }
-
-
-def _check_memory(what: str, n_bytes: int) -> None:
-    """Raise if something needs more memory than the machine has."""
-    try:
-        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):  # not a POSIX machine: the allocation will say
-        return
-    if n_bytes > memory:
-        raise MemoryError(
-            f"{what} needs {n_bytes / 2**30:.3g} GiB, this machine has {memory / 2**30:.3g} GiB; "
-            "record fewer arrays or steps (every), or run fewer replicas"
-        )
 
 
 class NetworkBatch:

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..._util.memory import need_memory
+
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
 SPREAD = np.log(1e3)  # multipliers this far apart may share a block: their ratio costs digits
 SETTLED = 1e-7  # the same where rounding stirs it, if its volume comes back
@@ -313,6 +315,8 @@ def twisted(rows: np.ndarray, factor: complex = 1.0) -> np.ndarray:
     ndarray, shape (n_steps * n_features, n_steps * n_features)
     """
     n_steps, n_context, n_features, _ = rows.shape
+    n_bytes = 48.0 * (n_steps * n_features) ** 2
+    need_memory(f"the matrix of a cycle of {n_steps} steps of {n_features} numbers", n_bytes, "take a shorter cycle")
     matrix = np.zeros((n_steps, n_steps, n_features, n_features), dtype=np.result_type(rows, factor))
     step = np.arange(n_steps)
     matrix[step, step] = np.eye(n_features)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
+from ..._util.memory import need_memory
 from . import linear
 from .window_map import WindowMap
 
@@ -182,6 +183,10 @@ def find_cycles(
 def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float = TOLERANCE) -> Cycles:
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
+    for n_steps in {len(guess) for guess in guesses}:
+        need_memory(
+            f"a cycle of period {n_steps} in {size} dimensions", cycle_bytes(system, n_steps), "seek a shorter one"
+        )
     orbits, residual = list(guesses), np.full(n_points, np.inf)
     phases, period = system.phases, np.array([len(guess) for guess in guesses])
     for points in _groups(period, phases):
@@ -227,6 +232,14 @@ def _rounding_error(windows: np.ndarray, following: np.ndarray, rows: np.ndarray
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_DRAWS, *miss.shape[1:]))
     shift = [np.abs(linear.solve(rows, miss * sign)).max(axis=(1, 2)) for sign in signs]
     return np.where(np.isfinite(shift), shift, np.inf).max(axis=0)
+
+
+def cycle_bytes(system: WindowMap, period: int) -> float:
+    """Return how much memory it takes to find a cycle of a map, and its multipliers: for those sought at a time."""
+    size, n_points = float(system.n_context * system.n_features), min(system.n_points, max(1, _PIECE // period))
+    # The factors of every step, the rows of the derivative, and the segments with what is eliminated of them.
+    per_step = size**2 + 3.0 * size * system.n_features + 16.0 * size**2 / system.n_context
+    return 8.0 * n_points * (period * per_step + 16.0 * size**2)
 
 
 def _groups(period: np.ndarray, phases: np.ndarray, chosen: np.ndarray | None = None) -> Iterator[np.ndarray]:
