@@ -27,6 +27,7 @@ from .attention import authors
 from .runfile import read
 from .store import StoreError, npz, write_whole
 from .sweeps import registry, workers
+from .sweeps.agreement import RanksError
 from .sweeps.engine import run as run_sweep
 from .sweeps.errors import PictureError, UserError
 from .sweeps.execution import Execution
@@ -334,7 +335,7 @@ def _end(error: BaseException) -> None:
     if isinstance(error, workers.TaskError | StoreError):  # of several lines: a traceback, a list
         lines = map(printable, str(error).splitlines())
         raise (click.ClickException if isinstance(error, workers.TaskError) else Failure)("\n".join(lines)) from error
-    if isinstance(error, UserError | PictureError | workers.LaunchError | FloatingPointError):
+    if isinstance(error, UserError | PictureError | workers.LaunchError | RanksError | FloatingPointError):
         raise Failure(printable(error)) from error
     if isinstance(error, OSError):
         raise Failure(printable(_of_system(error))) from error

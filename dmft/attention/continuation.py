@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 from ..sweeps.engine import run
-from ..sweeps.execution import Execution
+from ..sweeps.execution import Execution, Workers
 from ..sweeps.results import SweepResult
 from .axes import AXES
 from .following import following
@@ -36,7 +35,7 @@ def follow(
     resume: bool = False,
     n_threads: int | None = None,
     block: int | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     progress: bool = True,
     **arguments: Any,
 ) -> SweepResult | None:
@@ -91,6 +90,8 @@ def follow(
         If an argument is outside its domain.
     dmft.store.StoreError
         If the folder cannot be used, or written to.
+    dmft.sweeps.agreement.RanksError
+        Under MPI, if not all ranks make the same call (a RuntimeError).
 
     Examples
     --------

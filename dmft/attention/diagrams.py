@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ..sweeps.engine import run
-from ..sweeps.execution import Execution
+from ..sweeps.execution import Execution, Workers
 from ..sweeps.refinement import Label, Refinement
 from ..sweeps.results import SweepResult
 from .axes import AXES
@@ -43,7 +42,7 @@ def sweep(
     resume: bool = False,
     n_threads: int | None = None,
     block: int | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     progress: bool = True,
     **axes: ArrayLike,
 ) -> SweepResult | None:
@@ -81,9 +80,10 @@ def sweep(
     block : int, optional
         How many points make a task, and a file of the store. Results do not depend on it. Default:
         seconds of work, and enough tasks for all workers.
-    executor : concurrent.futures.Executor, optional
+    executor : concurrent.futures.Executor or "serial", optional
         Who does the tasks: a ``ProcessPoolExecutor`` that spawns, one of Dask, ... With a store its
-        workers must see the folder; they write there. Default: this process, or the MPI ranks.
+        workers must see the folder; they write there. "serial": this process, even if it is one of several MPI
+        ranks. Default: this process, or all MPI ranks together, which must then all make the same call.
     progress : bool, default=True
         Show progress on standard error.
     beta, gamma, epsilon, n_context, seed : array_like, shape (n,), optional
@@ -101,6 +101,8 @@ def sweep(
         If an argument is outside its domain.
     dmft.store.StoreError
         If the folder cannot be used, or written to.
+    dmft.sweeps.agreement.RanksError
+        Under MPI, if not all ranks make the same call (a RuntimeError).
 
     Examples
     --------
@@ -178,7 +180,7 @@ def refine(
     resume: bool = False,
     n_threads: int | None = None,
     block: int | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     progress: bool = True,
     **arguments: Any,
 ) -> SweepResult | None:
@@ -223,6 +225,8 @@ def refine(
         If an argument is outside its domain, or there are not two axes.
     dmft.store.StoreError
         If the folder cannot be used, or written to.
+    dmft.sweeps.agreement.RanksError
+        Under MPI, if not all ranks make the same call (a RuntimeError).
 
     Examples
     --------

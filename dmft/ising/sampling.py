@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import one_of, seed_of, whole
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
+from ..store.plain import digest
 from .moments import Moments, spin_state, stack
 from .step import Step, moments_of_sums
 
@@ -118,12 +119,19 @@ def sample(
     n_threads : int or None, default=None
         Threads over blocks. Each calls linear algebra, which should have one thread then.
     comm : MPI communicator or None, default=None
-        Distribute the blocks over its ranks; every rank gets the result.
+        Distribute the blocks over its ranks, which must all make the same call; every rank gets the result.
 
     Returns
     -------
     Moments
         With ``n_samples = n_trajectories``. Errors are of order ``n_trajectories**-0.5``.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain.
+    RuntimeError
+        If ranks make different calls; on each of them.
 
     Examples
     --------
@@ -146,13 +154,17 @@ def sample(
     total: list[Sums] = []
     n_threads = min(threads(n_threads), n_blocks)
     rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
+    call = [n_trajectories, n_steps, record, str(seed), n_threads, state, model.update, model.rate, model.J, model.H]
+    mine = None if comm is None else np.frombuffer(bytes.fromhex(digest(call)), np.uint8)
     # As many blocks at a time as there are workers, so that memory holds the sums of these only.
     for first in range(0, n_blocks, n_threads * size):
         blocks = range(first, min(first + n_threads * size, n_blocks))
         done = list(in_order(block, blocks[rank::size], n_threads))
-        if comm is not None:
-            of_ranks = comm.allgather(done)
-            done = [of_ranks[k % size][k // size] for k in range(len(blocks))]
+        if comm is not None and mine is not None:
+            of_ranks = comm.allgather([[[mine]], *done])  # before the sums, the hash of the call in their form
+            if other := [i for i, ((((its,),), *_)) in enumerate(of_ranks) if not np.array_equal(its, mine)]:
+                raise RuntimeError(f"all ranks must sample the same, with as many threads; others than {rank}: {other}")
+            done = [of_ranks[k % size][1 + k // size] for k in range(len(blocks))]
         for sums in done:
             total = [_add(*both) for both in zip(total, sums, strict=True)] if total else sums
     times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]

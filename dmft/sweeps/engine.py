@@ -8,7 +8,6 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,8 +16,9 @@ from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
 from ..store import Store
 from . import workers
+from .agreement import agree
 from .coordinator import Coordinator, Report, block_size
-from .execution import Execution
+from .execution import Execution, Workers
 from .grid import Block, Grid, Task
 from .job import Job
 from .results import SweepResult
@@ -32,7 +32,7 @@ def scan(
     resume: bool = False,
     n_threads: int | None = None,
     block: int | None = None,
-    executor: Executor | None = None,
+    executor: Workers | None = None,
     progress: bool = True,
     **axes: ArrayLike,
 ) -> SweepResult | None:
@@ -59,6 +59,8 @@ def scan(
         If an axis does not exist or a value is outside its domain.
     dmft.store.StoreError
         If the folder cannot be used, or written to.
+    dmft.sweeps.agreement.RanksError
+        Under MPI, if not all ranks make the same call (a RuntimeError).
 
     Examples
     --------
@@ -82,10 +84,12 @@ def run(
     how = Execution() if how is None else how
     grid = job.grid(axes, together)
     comm = workers.communicator() if how.executor is None else None
-    remote = comm is not None or how.executor is not None
+    if comm is not None:
+        agree(comm, _asked(job, grid, how))
+    remote = comm is not None or how.pool is not None
     n_threads = 1 if how.n_threads is None and remote else how.n_threads
     threads = effective_threads(n_threads)
-    n_workers = workers.n_workers(comm, how.executor)
+    n_workers = workers.n_workers(comm, how.pool)
     coordinator: Coordinator | None = None
 
     def begin() -> Worker:
@@ -103,8 +107,24 @@ def run(
             return None
         with coordinator.working(how.progress):
             work = worker if remote else functools.partial(worker, tick=coordinator.tick)
-            workers.run(work, coordinator, comm, how.executor)
+            workers.run(work, coordinator, comm, how.pool)
     return SweepResult(grid.axes, grid.dims, coordinator.kept)
+
+
+def _asked(job: Job, grid: Grid, how: Execution) -> dict[str, object]:
+    """Return what all ranks must be asked for alike."""
+    try:
+        what: object = job.specification()
+    except Exception:  # only a store needs one
+        what = f"{type(job).__module__}.{type(job).__qualname__}"
+    folder = None if how.store is None else os.fspath(how.store)
+    return {
+        "job": what,
+        "axes": [[list(grid.dims), grid.together], {name: np.asarray(values) for name, values in grid.axes.items()}],
+        "store": folder,
+        "resume": bool(how.resume),
+        "block": how.block,
+    }
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from concurrent.futures import Executor
+from typing import Literal, TypeAlias
 
 from .._util.checks import whole
 from .workers import check_executor
+
+Workers: TypeAlias = Executor | Literal["serial"]
+"""Who does the tasks: an executor, or this process alone."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +29,9 @@ class Execution:
     block : int, optional
         How many points make a task, and a file of the store. Default: seconds of work, and enough tasks for all
         workers; with `resume` that of the store.
-    executor : concurrent.futures.Executor, optional
-        Who does the tasks. Default: this process, or the MPI ranks.
+    executor : concurrent.futures.Executor or "serial", optional
+        Who does the tasks; "serial": this process, even if it is one of several MPI ranks. Default: this process, or
+        all MPI ranks together.
     progress : bool, default=True
         Show progress on standard error.
 
@@ -45,10 +50,20 @@ class Execution:
     resume: bool = False
     n_threads: int | None = None
     block: int | None = None
-    executor: Executor | None = None
+    executor: Workers | None = None
     progress: bool = True
 
     def __post_init__(self) -> None:
         if self.block is not None:
             whole("block", self.block, 1)
-        check_executor(self.executor)
+        check_executor(self.pool)
+
+    @property
+    def serial(self) -> bool:
+        """Whether this process does all, whatever MPI ranks there are."""
+        return isinstance(self.executor, str) and self.executor == "serial"
+
+    @property
+    def pool(self) -> Executor | None:
+        """The executor, if there is one."""
+        return None if self.serial else self.executor  # type: ignore[return-value]

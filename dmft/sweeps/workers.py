@@ -145,7 +145,7 @@ def check_executor(executor: futures.Executor | None) -> None:
     if executor is None:
         return
     if not callable(getattr(executor, "submit", None)):
-        raise ValueError(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+        raise ValueError(f"executor must be a concurrent.futures.Executor or 'serial', got {executor!r}")
     if isinstance(executor, futures.ProcessPoolExecutor):
         context = getattr(executor, "_mp_context", None)
         if context is not None and context.get_start_method() == "fork":

@@ -167,40 +167,71 @@ def test_bits_of_samples_do_not_depend_on_threads(update, rate):
     assert not np.array_equal(one.m, other.m)
 
 
+class Comm:
+    """A rank among threads of one process: the package only asks for rank, size and allgather."""
+
+    def __init__(self, rank, barrier, slots):
+        self.rank, self.barrier, self.slots = rank, barrier, slots
+
+    def Get_rank(self):
+        return self.rank
+
+    def Get_size(self):
+        return len(self.slots)
+
+    def allgather(self, mine):
+        self.slots[self.rank] = mine
+        self.barrier.wait(30)
+        out = [[[[x.copy() for x in kept] for kept in sums] for sums in part] for part in self.slots]
+        self.barrier.wait(30)
+        return out
+
+
+def on_ranks(*work):
+    """Call a function of its communicator on each rank; return their results, or errors."""
+    barrier, slots, results = threading.Barrier(len(work)), [None] * len(work), [None] * len(work)
+
+    def run(rank):
+        try:
+            results[rank] = work[rank](Comm(rank, barrier, slots))
+        except Exception as error:
+            results[rank] = error
+
+    ranks = [threading.Thread(target=run, args=(rank,)) for rank in range(len(work))]
+    for rank in ranks:
+        rank.start()
+    for rank in ranks:
+        rank.join(60)
+    return results
+
+
 def test_bits_of_samples_do_not_depend_on_ranks():
-    # Ranks as threads of one process: the package only asks for rank, size and allgather.
     model = random_model(7, 4)
     alone = sample(model, 3000, 4, seed=1, n_threads=1)
     for size in (2, 3):
-        barrier, slots, results = threading.Barrier(size), [None] * size, [None] * size
-
-        class Comm:
-            def __init__(self, rank, barrier=barrier, slots=slots):
-                self.rank, self.barrier, self.slots = rank, barrier, slots
-
-            def Get_rank(self):
-                return self.rank
-
-            def Get_size(self):
-                return len(self.slots)
-
-            def allgather(self, mine):
-                self.slots[self.rank] = mine
-                self.barrier.wait(30)
-                out = [[[[x.copy() for x in kept] for kept in sums] for sums in part] for part in self.slots]
-                self.barrier.wait(30)
-                return out
-
-        def work(rank, Comm=Comm, results=results):
-            results[rank] = sample(model, 3000, 4, seed=1, n_threads=1, comm=Comm(rank))
-
-        ranks = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
-        for rank in ranks:
-            rank.start()
-        for rank in ranks:
-            rank.join(60)
-        for got in results:
+        for got in on_ranks(*[lambda comm: sample(model, 3000, 4, seed=1, n_threads=1, comm=comm)] * size):
             assert_array_equal(got.C, alone.C)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 2},
+        {"n_steps": 5},
+        {"n_trajectories": 3001},
+        {"start": -np.ones(7)},
+        {"record": "all"},
+        {"model": random_model(7, 5)},
+        {"model": random_model(7, 4).replace(beta=0.5)},
+        {"model": random_model(7, 4).replace(update="async")},
+    ],
+)
+def test_ranks_that_sample_something_else_are_refused_on_all(other):
+    same = {"model": random_model(7, 4), "n_trajectories": 3000, "n_steps": 4, "seed": 1, "n_threads": 1}
+    calls = [lambda comm, how=how: sample(**how, comm=comm) for how in (same, same | other, same)]
+    for rank, error in enumerate(on_ranks(*calls)):
+        assert isinstance(error, RuntimeError)
+        assert f"all ranks must sample the same, with as many threads; others than {rank}: [" in str(error)
 
 
 def test_trajectories():
