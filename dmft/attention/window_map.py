@@ -20,6 +20,7 @@ from .model import SelfAttention
 from .reference import softmax
 from .start import Start, State
 
+MAX_EXACT = 256  # classes of which steps are taken in many digits
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
 
 
@@ -94,6 +95,18 @@ class AttentionMap(WindowMap):
             following[:, phase :: self.n_phases] = flat[0].reshape(n_points, -1, self.n_features)
             rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
+
+    def exact_rows(self, orbit: np.ndarray) -> np.ndarray | None:
+        """As for `WindowMap`; of site classes, if they are not too many."""
+        from .many_digits import Step, Token  # it needs the classes from here
+
+        values = {name: float(self.values[name][0]) for name in PARAMETERS}
+        model, n_context, n_steps = self.model.replace(**values), self.n_context, len(orbit)
+        if model.features.law != "classes" or len(site_classes(model)[0]) > MAX_EXACT:
+            return None
+        tokens = [Token(model, row, t % n_context) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
+        steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
+        return np.stack([step.rows() for step in steps])
 
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next attention, Eqs. (2), (3), (6), (7), of arrays or series."""

@@ -115,6 +115,21 @@ class WindowMap:
         rows = slopes.reshape(self.n_context, self.n_features, *slopes.shape[1:])
         return following[0], rows.transpose(2, 3, 0, 4, 1)
 
+    def exact_rows(self, orbit: np.ndarray) -> np.ndarray | None:
+        """Return the derivatives along a cycle in as many digits as the decimal context has.
+
+        Parameters
+        ----------
+        orbit : ndarray, shape (n_steps, n_features)
+            Of a map of one point; row t is made in step t, and step 0 has phase 0.
+
+        Returns
+        -------
+        ndarray of Decimal, shape (n_steps, n_context, n_features, n_features), or None
+            As of `linearize`. None if the map is known in doubles only, as here.
+        """
+        return None
+
     def taylor(
         self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3
     ) -> list[np.ndarray]:

@@ -1,0 +1,232 @@
+r"""Multipliers of one cycle in as many digits as it takes.
+
+Steps may shrink some directions by hundreds of orders of magnitude more than others; doubles hold sixteen. Here the steps
+are multiplied out in decimals, until what rounding leaves in them is far below the smallest multiplier.
+"""
+
+from __future__ import annotations
+
+import decimal
+from decimal import Decimal
+
+import numpy as np
+
+from .window_map import WindowMap
+
+DIGITS = (60, 120, 240, 480, 960, 1920)
+GUARD = 30  # digits that the smallest stretch of a turn must keep
+AGREEMENT = 1e-9  # of the logarithms with more digits
+COST = 5e9
+N_TURNS = 8
+LEAK = Decimal("1e-20")  # a subspace that returns to itself but for this is invariant
+N_SQUARINGS = 44  # of the roots: the logarithm of a modulus is right to 2^-44
+NEAR = 1e-9  # logarithms of moduli nearer than this are one
+
+
+def complete(
+    window_map: WindowMap, orbit: np.ndarray, growth: np.ndarray, angle: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the multipliers of a cycle with those that rounding hides from doubles.
+
+    Parameters
+    ----------
+    window_map : WindowMap
+        Of one point.
+    orbit : ndarray, shape (period, n_features)
+        As of `Cycle`.
+    growth, angle : ndarray, shape (size,)
+        Of `linear.multipliers`. What is known stays as it is.
+
+    Returns
+    -------
+    growth, angle : ndarray, shape (size,)
+        NaN and 0 where the map cannot be had in more digits, or it would take too many.
+    """
+    if not np.isnan(growth).any():
+        return growth, angle
+    found = multipliers(window_map, orbit)
+    if found is None:
+        return growth, angle
+    exact_growth, exact_angle = found
+    with np.errstate(invalid="ignore"):
+        keep = np.abs(growth - exact_growth) <= 1e-5 * np.maximum(1.0, np.abs(exact_growth))
+    keep |= np.isnan(exact_growth)
+    return np.where(keep, growth, exact_growth), np.where(keep, angle, exact_angle)
+
+
+def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return logarithms of the moduli, descending, and angles of all multipliers of a cycle, each (size,).
+
+    None if the map cannot be had in many digits; NaN and 0 for those that would take too many.
+    """
+    size, n_steps = window_map.n_context * window_map.n_features, len(orbit)
+    n_kept = int(window_map.n_directions[0])
+    growth, angle = np.where(np.arange(size) < n_kept, np.nan, -np.inf), np.zeros(size)
+    if n_kept == 0:
+        return growth, angle
+    n_products = n_steps * window_map.n_features * size**2 + 4 * size**2 * n_kept
+    best = 0
+    for digits in DIGITS:
+        if n_products * digits**1.6 > COST:
+            break
+        looks = []
+        for more in (digits, digits + digits // 4):
+            with decimal.localcontext(decimal.Context(prec=more, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
+                rows = window_map.exact_rows(orbit)
+                if rows is None:
+                    return None
+                looks.append(_eigenvalues(rows, n_kept))
+            if len(looks[0][0]) <= best:
+                break
+        if len(looks) < 2:
+            continue
+        n = min(len(look[0]) for look in looks)
+        first, second = (look[0][:n] for look in looks)
+        agree = np.abs(first - second) <= AGREEMENT * np.maximum(1.0, np.abs(second))
+        n = int(np.argmin(np.append(agree, False)))
+        if n > best:
+            best, (growth[:n], angle[:n]) = n, (looks[1][0][:n], looks[1][1][:n])
+        if best == n_kept:
+            break
+    return growth, angle
+
+
+def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return log moduli, descending, and angles of as many multipliers as the digits of the context tell.
+
+    Parameters
+    ----------
+    rows : ndarray of Decimal, shape (n_steps, n_context, n_features, n_features)
+    n_kept : int
+        Directions that are not annihilated.
+    """
+    n_steps, n_context, n_features, _ = rows.shape
+    size, digits = n_context * n_features, decimal.getcontext().prec
+    top = rows.swapaxes(1, 2).reshape(n_steps, n_features, size)
+    exact = np.frompyfunc(Decimal, 1, 1)
+    turn = exact(np.eye(size))
+    for step in top:
+        turn = np.concatenate([step @ turn, turn[:-n_features]])
+    frame, order, _ = _triangular(exact(np.random.default_rng(0).normal(size=(size, n_kept))))
+    values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
+    for _ in range(N_TURNS):
+        before, places = frame, order[:n_kept]
+        frame, order, upper = _triangular(turn @ frame)
+        back = frame[places]  # in terms of the frame before, by substitution: it is triangular there
+        for k in range(n_kept):
+            back[k] = back[k] - before[places[k], :k] @ back[:k]
+        stretch = np.abs(np.diagonal(upper))
+        least = max(stretch).scaleb(GUARD - digits)
+        n_known = int(np.argmin(np.append(stretch > least, False)))
+        # What of the leading columns turns up in the rows behind, relative to the size of these.
+        leak = np.abs(back[:, :n_known]) * stretch[:n_known] / np.maximum(stretch, least)[:, None]
+        ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= LEAK)]
+        blocks = list(zip(ends, ends[1:], strict=False))
+        spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
+        if ends[-1] == n_known and max(spread, default=0) < digits / 8:
+            break
+    parts = [_block(back[a:b, a:b] @ upper[a:b, a:b]) for a, b in blocks]
+    if parts:
+        growth, angle = (np.concatenate(each) for each in zip(*parts, strict=True))
+        order = np.lexsort((-angle, -growth))
+        values = growth[order], angle[order]
+    return values
+
+
+def _triangular(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns as a product of two triangular factors, by elimination with pivots.
+
+    Returns
+    -------
+    frame : ndarray, shape (size, n)
+        Unit lower triangular with its rows in the order of the pivots.
+    order : ndarray of int, shape (size,)
+    upper : ndarray, shape (n, n)
+    """
+    size, n = columns.shape
+    rest, order = columns.copy(), np.arange(size)
+    for k in range(n):
+        pivot = k + int(np.argmax(np.abs(rest[k:, k])))
+        rest[[k, pivot]], order[[k, pivot]] = rest[[pivot, k]], order[[pivot, k]]
+        if rest[k, k]:
+            rest[k + 1 :, k] = rest[k + 1 :, k] / rest[k, k]
+            rest[k + 1 :, k + 1 :] = rest[k + 1 :, k + 1 :] - np.outer(rest[k + 1 :, k], rest[k, k + 1 :])
+    frame = np.full((size, n), Decimal(0))
+    frame[order] = np.tril(rest, -1) + np.eye(size, n, dtype=int)
+    return frame, order, np.triu(rest[:n])
+
+
+def _block(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return log moduli and angles of the eigenvalues of a small matrix."""
+    n = len(matrix)
+    if n == 1:
+        value = matrix[0, 0]
+        return np.array([_log(abs(value))]), np.array([np.pi if value < 0 else 0.0])
+    coefficients = _characteristic(matrix)
+    growth, angle = _log_moduli(coefficients), np.zeros(n)
+    first = 0
+    while first < n:
+        last = first + int(np.count_nonzero(growth[first:] >= growth[first] - NEAR))
+        if np.isneginf(growth[first]):
+            break
+        # In units of the modulus, what is much larger or smaller does not count.
+        with decimal.localcontext(prec=GUARD):
+            unit = Decimal(float(growth[first])).exp()
+        scaled = [c / unit**k for k, c in enumerate(coefficients)]
+        largest = max(abs(c) for c in scaled)
+        roots = np.roots([float(c / largest) for c in scaled])
+        with np.errstate(divide="ignore"):
+            near = np.argsort(np.abs(np.log(np.abs(roots))), kind="stable")[: last - first]
+        angle[first:last] = np.angle(roots[near])
+        first = last
+    return growth, angle
+
+
+def _characteristic(matrix: np.ndarray) -> list[Decimal]:
+    """Return the coefficients of det(x - matrix), highest power first, by Faddeev and LeVerrier."""
+    n, coefficients = len(matrix), [Decimal(1)]
+    product = matrix
+    for k in range(1, n + 1):
+        coefficients.append(-np.trace(product) / k)
+        if k < n:
+            product = matrix @ (product + np.diag([coefficients[-1]] * n))
+    return coefficients
+
+
+def _log_moduli(coefficients: list[Decimal]) -> np.ndarray:
+    """Return the logarithms of the moduli of a polynomial's roots, descending, by squaring them again and again.
+
+    References
+    ----------
+    .. [1] Ostrowski, Acta Math. 72 (1940) 99: Graeffe's method and the Newton polygon.
+
+    Examples
+    --------
+    Of (x - 2)(x^2 + 9):
+
+    >>> [float(x) for x in np.exp(_log_moduli([Decimal(c) for c in (1, -2, 9, -18)])).round(9)]
+    [3.0, 3.0, 2.0]
+    """
+    n = len(coefficients) - 1
+    for _ in range(N_SQUARINGS):
+        coefficients = [
+            coefficients[k] ** 2
+            + 2 * sum((-1) ** j * coefficients[k - j] * coefficients[k + j] for j in range(1, min(k, n - k) + 1))
+            for k in range(n + 1)
+        ]
+    heights = [_log(abs(c)) / 2.0**N_SQUARINGS for c in coefficients]
+    slopes: list[float] = []
+    while len(slopes) < n:
+        k = len(slopes)
+        rises = [(heights[j] - heights[k]) / (j - k) for j in range(k + 1, n + 1)]
+        best = max(rises)
+        slopes += [best] * (max(j for j, rise in enumerate(rises) if rise >= best) + 1)
+    return np.array(slopes)
+
+
+def _log(x: Decimal) -> float:
+    """Return log x of x >= 0 as a float."""
+    if not x:
+        return -np.inf
+    tens = x.adjusted()
+    return float(np.log(float(x.scaleb(-tens)))) + tens * float(np.log(10.0))
