@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from .._util.checks import whole
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
+from ..dynamics.cycles import many_digits
 from ..dynamics.matching import follow_along
 from ..dynamics.recurrence import Frequency
 from ..sweeps.results import SweepResult
@@ -40,7 +42,7 @@ def attractor(
         Token steps before anything is judged; enough to fill the window.
     n_exponents : int, optional
         Lyapunov exponents to measure. Default: 4, more where those are not enough to tell. A cycle
-        has all of them; those that rounding hides are NaN.
+        has all of them; those that would take too many digits are NaN.
     rules : Rules, optional
         Thresholds, and how long to try. Default: ``Rules()``.
     n_threads : int or None
@@ -69,7 +71,7 @@ def attractor(
     >>> found.name, float(found.exponents[0].round(11))
     ('cycle of period 4', -0.00107283397)
     """
-    return _settled(model, [start or Start.random(0)], n_transient, n_exponents, rules, n_threads)[0]
+    return _complete(model, _settled(model, [start or Start.random(0)], n_transient, n_exponents, rules, n_threads)[0])
 
 
 def attractors(
@@ -112,7 +114,18 @@ def attractors(
     """
     if isinstance(starts, (int, np.integer)):
         starts = [Start.random(seed) for seed in range(whole("starts", starts, 1))]
-    return distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
+    several = distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
+    return dataclasses.replace(several, found=tuple(_complete(model, one) for one in several.found))
+
+
+def _complete(model: SelfAttention, one: Attractor) -> Attractor:
+    """Return an attractor with all exponents, if it is a cycle, in as many digits as it takes."""
+    if one.orbit is None or not np.isnan(one.exponents).any():
+        return one
+    growth = one.exponents * one.period
+    exact, _ = many_digits.complete(AttentionMap(model), one.orbit, growth, np.zeros_like(growth))
+    exponents = np.where(exact == growth, one.exponents, exact / one.period)
+    return dataclasses.replace(one, exponents=exponents, stderr=np.where(np.isnan(exponents), np.nan, 0.0))
 
 
 def _settled(

@@ -10,6 +10,7 @@ import numpy as np
 from .. import _kernels
 from .._util.checks import Role
 from .batch import network_of
+from .many_digits import Step, Token
 from .model import SelfAttention, gain
 from .window_map import MAX_INDEPENDENT, site_classes
 
@@ -214,38 +215,13 @@ class _Classes:
 
     def exactly(self, window: np.ndarray, position: np.ndarray) -> float:
         """Return log |det| of one step, oldest row first, with as many digits as it takes; NaN if they do not do."""
-        model = self.model
-        fields = {role: model.features.position_field(role, model.n_context)[position] for role in self.couplings}
         for digits in DIGITS:
             with decimal.localcontext(decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
-                log = self._with_digits(window, fields)
+                tokens = [Token(self.model, *one) for one in zip(window[::-1], position[::-1], strict=True)]
+                log = _log_det_of_exact(Step(self.model, tokens).oldest())
             if log is not None:
                 return log
         return float("nan")
-
-    def _with_digits(self, window: np.ndarray, fields: dict[Role, np.ndarray]) -> float | None:
-        """Return log |det| in the digits of the context; None if they do not do."""
-        model, exact = self.model, np.frompyfunc(Decimal, 1, 1)
-        n_features, width = model.n_features, model.n_features // model.n_heads
-        epsilon, signs = Decimal(model.epsilon), exact(self.signs)
-        field = Decimal(model.beta) * (exact(window) @ signs.T)
-        decay = np.frompyfunc(lambda x: (-2 * abs(x)).exp(), 1, 1)(field)
-        activity = np.where(field < 0, -1, 1) * (1 - decay) / (1 + decay)
-        slope = (1 - epsilon) * Decimal(model.beta) * 4 * decay[0] / (1 + decay[0]) ** 2
-        overlap = {
-            role: (1 - epsilon) * (activity @ exact(self.couplings[role])) + epsilon * exact(fields[role])
-            for role in ("query", "key", "value")
-        }
-        factor = Decimal(model.gamma) / (Decimal(n_features) / model.n_heads).sqrt()
-        left = exact(self.couplings["value"])
-        for head in range(model.n_heads):
-            own = slice(head * width, (head + 1) * width)
-            query, value = factor * overlap["query"][-1, own], overlap["value"][:, own]
-            scores = overlap["key"][:, own] @ query
-            weights = [(score - max(scores)).exp() for score in scores]
-            tilt = sum(w * (value[0] - other) for w, other in zip(weights, value, strict=True)) / sum(weights)
-            left[:, own] = left[:, own] + np.outer(exact(self.couplings["key"][:, own]) @ query, tilt)
-        return _log_det_of_exact((left.T * slope) @ signs)
 
 
 def _log_det_of_exact(matrix: np.ndarray) -> float | None:

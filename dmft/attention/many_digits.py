@@ -16,6 +16,7 @@ from .._util.checks import Role
 from .model import SelfAttention
 from .window_map import site_classes
 
+ROLES: tuple[Role, ...] = ("query", "key", "value")
 exact = np.frompyfunc(Decimal, 1, 1)
 
 
@@ -64,13 +65,13 @@ class Token:
     def __init__(self, model: SelfAttention, attention: np.ndarray, position: int) -> None:
         signs, couplings = site_classes(model)
         self._signs = exact(signs)
-        self._couplings = {role: exact(couplings[role]) for role in ("query", "key", "value")}
+        self._couplings = {role: exact(couplings[role]) for role in ROLES}
         beta, epsilon = Decimal(model.beta), Decimal(model.epsilon)
         field = beta * (self._signs @ exact(attention))
         decay = np.frompyfunc(exponential, 1, 1)(-2 * np.abs(field))
         self._slope = (1 - epsilon) * beta * 4 * decay / (1 + decay) ** 2
         activity = np.where(field < 0, -1, 1) * (1 - decay) / (1 + decay)
-        self.overlap: dict[Role, np.ndarray] = {
+        self.overlap = {
             role: (1 - epsilon) * (activity @ coupling)
             + epsilon * exact(model.features.position_field(role, model.n_context)[position])
             for role, coupling in self._couplings.items()
@@ -120,8 +121,8 @@ class Step:
         self.weights, self.lean = np.empty_like(values), np.empty_like(values)
         for own in self.heads:
             scores = keys[:, own] @ self.query[own]
-            weights = [exponential(score - max(scores)) for score in scores]
-            weights = np.array(weights) / sum(weights)
+            weights = np.array([exponential(score - max(scores)) for score in scores])
+            weights = weights / weights.sum()
             self.weights[:, own] = weights[:, None]
             for lean, value in zip(self.lean[:, own], values[:, own], strict=True):
                 # The value minus the mean as a sum of differences.

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, number, one_of, whole
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
-from ..dynamics.cycles.newton import TOLERANCE, Cycles, find_cycles, polish
+from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
 from .axes import PARAMETERS
@@ -183,11 +183,12 @@ def refined(model: SelfAttention, *guesses: np.ndarray, tolerance: float = TOLER
         )
     # The whole period rather than a part of it, then the guess that was best.
     best = np.lexsort((result.distance, -result.period, ~result.found))[0]
+    result = complete(AttentionMap(model), result.select([best]))
     return Cycle(
-        orbit=result.orbits[best],
-        residual=float(result.residual[best]),
-        multipliers=result.multipliers[best],
-        exponents=result.exponents[best],
+        orbit=result.orbits[0],
+        residual=float(result.residual[0]),
+        multipliers=result.multipliers[0],
+        exponents=result.exponents[0],
         model=model,
     )
 

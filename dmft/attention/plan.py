@@ -218,7 +218,7 @@ class Plan:
         last = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr
-        arrays["n_lost"] = np.take_along_axis(batch.n_lost, last.order, axis=1)
+        arrays["n_lost"] = last.n_lost
         if history:
             estimates = [past for _, past in history]
             arrays["history"], arrays["history_stderr"] = history_arrays(estimates, last.order)

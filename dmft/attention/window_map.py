@@ -96,14 +96,18 @@ class AttentionMap(WindowMap):
             rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
 
-    def exact_rows(self, orbit: np.ndarray) -> np.ndarray | None:
-        """As for `WindowMap`; of site classes, if they are not too many."""
+    @property
+    def exact(self) -> bool:
+        """As for `WindowMap`: for site classes, if they are not too many."""
+        classes = self.model.features.classes
+        return classes is not None and len(classes.signs) <= MAX_EXACT
+
+    def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
+        """As for `WindowMap`."""
         from .many_digits import Step, Token  # it needs the classes from here
 
         values = {name: float(self.values[name][0]) for name in PARAMETERS}
         model, n_context, n_steps = self.model.replace(**values), self.n_context, len(orbit)
-        if model.features.law != "classes" or len(site_classes(model)[0]) > MAX_EXACT:
-            return None
         tokens = [Token(model, row, t % n_context) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
         steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
         return np.stack([step.rows() for step in steps])

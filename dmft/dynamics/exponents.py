@@ -44,6 +44,8 @@ class Estimates:
         Their standard errors, 0 for -inf, NaN where unknown. Where `regular`, a bound that is seldom reached.
     order : ndarray of int, shape (n_points, n_exponents)
         Which tangent each one came from.
+    n_lost : ndarray of int, shape (n_points, n_exponents)
+        In how many steps the stretch was below rounding; at least one where numbers too small to be held came as zeros.
     regular : ndarray of bool, shape (n_points,)
         Whether the growth is that of regular motion: a cycle, a torus. False: chaos, or not known yet.
     kaplan_yorke, kaplan_yorke_stderr : ndarray, shape (n_points,)
@@ -53,6 +55,7 @@ class Estimates:
     exponents: np.ndarray
     stderr: np.ndarray
     order: np.ndarray
+    n_lost: np.ndarray
     regular: np.ndarray
     kaplan_yorke: np.ndarray
     kaplan_yorke_stderr: np.ndarray
@@ -178,7 +181,7 @@ class Exponents:
         """
         now = self.averages()
         mean, noise, average, drift = now.mean, now.noise, now.weighted, now.drift
-        n_lost = np.broadcast_to(n_lost, mean.shape)
+        n_lost = np.maximum(n_lost, np.isneginf(mean) & (not exact_zeros))
         vanished = np.isneginf(mean) & exact_zeros
         if n_directions is not None:
             vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(n_directions)[:, None])
@@ -196,10 +199,10 @@ class Exponents:
         # What is known descends, what is annihilated last; what is unknown stays between its neighbours.
         order, places = np.empty(values.shape, dtype=np.intp), np.argsort(np.isnan(values), axis=1, kind="stable")
         np.put_along_axis(order, places, np.argsort(-values, axis=1, kind="stable"), axis=1)
-        values, errors, known = (np.take_along_axis(x, order, axis=1) for x in (values, errors, known))
+        values, errors, known, n_lost = (np.take_along_axis(x, order, axis=1) for x in (values, errors, known, n_lost))
         sums = self._errors_of_sums(order, known, average, regular)
         dimension, its_error = kaplan_yorke(values, errors, sums, self.dimension)
-        return Estimates(values, errors, order, regular, dimension, its_error)
+        return Estimates(values, errors, order, n_lost, regular, dimension, its_error)
 
     def _errors_of_sums(
         self, order: np.ndarray, known: np.ndarray, average: np.ndarray, regular: np.ndarray
@@ -242,7 +245,8 @@ def run_to(
     for end in sorted({mark for mark in marks if begun < mark <= n_samples} | {n_samples}):
         accumulate(system, exponents, end - exponents.n_samples, **how)
         if end in marks:
-            history.append((end, exponents.estimate()))
+            now = exponents.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
+            history.append((end, now))
     return history
 
 

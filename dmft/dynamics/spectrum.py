@@ -10,7 +10,7 @@ import numpy as np
 
 from .._util.checks import number, whole
 from .._util.memory import free_memory
-from .cycles.newton import cycle_bytes, find_cycles
+from .cycles.newton import complete, cycle_bytes, find_cycles
 from .exponents import (
     Estimates,
     Exponents,
@@ -25,6 +25,7 @@ from .system import System
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
 MULTIPLIERS = 2.0**30  # nobody asked for the multipliers of a cycle that take more
+FAR = 1e-3  # relative: an average that is not of the cycle it was taken on
 N_RETURNS = 512  # samples in which a cycle must return
 
 
@@ -49,7 +50,7 @@ class Spectrum:
     kaplan_yorke, kaplan_yorke_stderr : float
         The Kaplan-Yorke dimension and its error; NaN where it takes more exponents.
     n_lost : ndarray of int, shape (n_exponents,)
-        Steps in which the stretch was below rounding.
+        Steps in which the stretch was below rounding, so that the exponent is NaN; 0 where it is known.
     n_steps : int
         Steps that were averaged over.
     converged : bool or None
@@ -186,20 +187,33 @@ class Run:
             return found, 0
         windows = states[:, -1].reshape(1, window_map.n_context, window_map.n_features)
         cycles = find_cycles(window_map, windows, [period], phase=system.phase)
-        exponents = cycles.exponents[:, : found.exponents.shape[1]]
+        exponents = cycles.exponents
         if not (cycles.found[0] and exponents[0, 0] < 0.0 and cycles.distance[0] <= np.sqrt(ARRIVED)):
             return found, 0
-        known = ~np.isnan(exponents)  # what rounding has eaten there may be known here
+        n_exponents = found.exponents.shape[1]
+        exponents = complete(window_map, cycles, n_exponents).exponents[:, :n_exponents]
+        known = ~np.isnan(exponents)
+        if window_map.exact:  # what is unknown in many digits too, averages of doubles do not know
+            others = others_stderr = np.full(exponents.shape, np.nan)
+        else:
+            others, others_stderr = found.exponents, found.stderr
         settled = dataclasses.replace(
             found,
-            exponents=np.where(known, exponents, found.exponents),
-            stderr=np.where(known, 0.0, found.stderr),
+            exponents=np.where(known, exponents, others),
+            stderr=np.where(known, 0.0, others_stderr),
             regular=np.array([True]),
         )
-        return settled, int(cycles.period[0])
+        n_lost = np.where(np.isnan(settled.exponents), np.maximum(found.n_lost, 1), 0)
+        return dataclasses.replace(settled, n_lost=n_lost), int(cycles.period[0])
 
     def _spectrum(self, found: Estimates, period: int, converged: bool | None) -> Spectrum:
         history, history_stderr = history_arrays([past for _, past in self.marks], found.order)
+        if period and self.marks:  # averages that missed the multipliers were of rounding
+            with np.errstate(invalid="ignore"):
+                miss = np.abs(history[:, -1:] - found.exponents[:, None])
+                wrong = ~(miss <= 10.0 * history_stderr[:, -1:] + FAR * np.abs(found.exponents[:, None]))
+            wrong &= np.isfinite(history[:, -1:])
+            history, history_stderr = (np.where(wrong, np.nan, x) for x in (history, history_stderr))
         return Spectrum(
             exponents=found.exponents[0],
             stderr=found.stderr[0],
@@ -207,7 +221,7 @@ class Run:
             period=period,
             kaplan_yorke=float(found.kaplan_yorke[0]),
             kaplan_yorke_stderr=float(found.kaplan_yorke_stderr[0]),
-            n_lost=np.take_along_axis(self.system.n_lost, found.order, axis=1)[0],
+            n_lost=found.n_lost[0],
             n_steps=self.exponents.n_samples * self.system.period,
             converged=converged,
             steps=np.array([n_samples * self.system.period for n_samples, _ in self.marks], dtype=int),

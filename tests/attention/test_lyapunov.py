@@ -95,13 +95,21 @@ def test_degenerate_golden_case_is_minus_infinity_throughout():
 
 @pytest.mark.parametrize("beta", [1.28, 1.45])
 def test_stretches_below_rounding_are_reported_as_lost(beta):
-    spectrum = dmft.lyapunov(PAPER.replace(beta=beta), 5_000)
+    spectrum = dmft.lyapunov(PAPER.replace(beta=beta), 5_000, multipliers=False)
     lost = spectrum.n_lost > 0
     assert lost.any()
     assert np.isnan(spectrum.exponents[lost]).all()
     assert np.isfinite(spectrum.exponents[:3]).all()
     assert not lost[:3].any()
     assert_array_equal(np.diff(spectrum.exponents[~lost]) <= 0, True)
+
+
+def test_nothing_is_lost_on_a_cycle():
+    spectrum = dmft.lyapunov(PAPER.replace(beta=1.45), 5_000)
+    assert spectrum.period == 60
+    assert np.isfinite(spectrum.exponents).all()
+    assert not spectrum.n_lost.any()
+    assert not spectrum.stderr.any()
 
 
 def test_history_runs_to_the_result():

@@ -1,12 +1,13 @@
 r"""Multipliers of one cycle in as many digits as it takes.
 
-Steps may shrink some directions by hundreds of orders of magnitude more than others; doubles hold sixteen. Here the steps
-are multiplied out in decimals, until what rounding leaves in them is far below the smallest multiplier.
+Steps may shrink some directions by hundreds of orders of magnitude more than others; doubles hold sixteen. Here the
+steps are multiplied out in decimals, until what rounding leaves in them is far below the smallest multiplier.
 """
 
 from __future__ import annotations
 
 import decimal
+import itertools
 from decimal import Decimal
 
 import numpy as np
@@ -21,6 +22,10 @@ N_TURNS = 8
 LEAK = Decimal("1e-20")  # a subspace that returns to itself but for this is invariant
 N_SQUARINGS = 44  # of the roots: the logarithm of a modulus is right to 2^-44
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
+
+
+def _exact(array: np.ndarray) -> np.ndarray:
+    return np.array([Decimal(float(x)) for x in array.flat], dtype=object).reshape(array.shape)
 
 
 def complete(
@@ -42,22 +47,19 @@ def complete(
     growth, angle : ndarray, shape (size,)
         NaN and 0 where the map cannot be had in more digits, or it would take too many.
     """
-    if not np.isnan(growth).any():
+    if not (window_map.exact and np.isnan(growth).any()):
         return growth, angle
-    found = multipliers(window_map, orbit)
-    if found is None:
-        return growth, angle
-    exact_growth, exact_angle = found
+    exact_growth, exact_angle = multipliers(window_map, orbit)
     with np.errstate(invalid="ignore"):
         keep = np.abs(growth - exact_growth) <= 1e-5 * np.maximum(1.0, np.abs(exact_growth))
     keep |= np.isnan(exact_growth)
     return np.where(keep, growth, exact_growth), np.where(keep, angle, exact_angle)
 
 
-def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return logarithms of the moduli, descending, and angles of all multipliers of a cycle, each (size,).
 
-    None if the map cannot be had in many digits; NaN and 0 for those that would take too many.
+    NaN and 0 for those that would take too many digits.
     """
     size, n_steps = window_map.n_context * window_map.n_features, len(orbit)
     n_kept = int(window_map.n_directions[0])
@@ -72,10 +74,7 @@ def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, n
         looks = []
         for more in (digits, digits + digits // 4):
             with decimal.localcontext(decimal.Context(prec=more, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
-                rows = window_map.exact_rows(orbit)
-                if rows is None:
-                    return None
-                looks.append(_eigenvalues(rows, n_kept))
+                looks.append(_eigenvalues(window_map.exact_rows(orbit), n_kept))
             if len(looks[0][0]) <= best:
                 break
         if len(looks) < 2:
@@ -103,11 +102,10 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
     n_steps, n_context, n_features, _ = rows.shape
     size, digits = n_context * n_features, decimal.getcontext().prec
     top = rows.swapaxes(1, 2).reshape(n_steps, n_features, size)
-    exact = np.frompyfunc(Decimal, 1, 1)
-    turn = exact(np.eye(size))
+    turn = _exact(np.eye(size))
     for step in top:
         turn = np.concatenate([step @ turn, turn[:-n_features]])
-    frame, order, _ = _triangular(exact(np.random.default_rng(0).normal(size=(size, n_kept))))
+    frame, order, _ = _triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
     for _ in range(N_TURNS):
         before, places = frame, order[:n_kept]
@@ -121,7 +119,7 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         # What of the leading columns turns up in the rows behind, relative to the size of these.
         leak = np.abs(back[:, :n_known]) * stretch[:n_known] / np.maximum(stretch, least)[:, None]
         ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= LEAK)]
-        blocks = list(zip(ends, ends[1:], strict=False))
+        blocks = list(itertools.pairwise(ends))
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
         if ends[-1] == n_known and max(spread, default=0) < digits / 8:
             break

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from ..._util.memory import need_memory
-from . import linear
+from . import linear, many_digits
 from .window_map import WindowMap
 
 TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where that exceeds 1
@@ -97,6 +97,15 @@ class Cycles:
     error: np.ndarray
     growth: np.ndarray
     angle: np.ndarray
+
+    def select(self, points: Sequence[int]) -> Cycles:
+        """Return the results of some of the points."""
+        some = {
+            field.name: getattr(self, field.name)[points]
+            for field in dataclasses.fields(self)
+            if field.name != "orbits"
+        }
+        return Cycles(orbits=[self.orbits[i] for i in points], **some)
 
     @property
     def exponents(self) -> np.ndarray:
@@ -219,7 +228,17 @@ def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide
         vanished = np.arange(size) >= system.take(suspect).n_directions[:, None]
         growth[suspect] = np.where(vanished, -np.inf, growth[suspect])
+    for i in np.flatnonzero(found & np.isnan(growth[:, 0])).tolist():  # else it is not known whether it is stable
+        growth[i], angle[i] = many_digits.complete(system.take([i]), orbits[i], growth[i], angle[i])
     return Cycles(found, period, orbits, residual, distance, error, growth, angle)
+
+
+def complete(system: WindowMap, cycles: Cycles, n: int | None = None) -> Cycles:
+    """Return cycles of a map with those of the leading n multipliers that doubles do not tell; see `many_digits`."""
+    growth, angle = cycles.growth.copy(), cycles.angle.copy()
+    for i in np.flatnonzero(cycles.found & np.isnan(growth[:, :n]).any(axis=1)).tolist():
+        growth[i], angle[i] = many_digits.complete(system.take([i]), cycles.orbits[i], growth[i], angle[i])
+    return dataclasses.replace(cycles, growth=growth, angle=angle)
 
 
 def _rounding_error(windows: np.ndarray, following: np.ndarray, rows: np.ndarray, residual: np.ndarray) -> np.ndarray:

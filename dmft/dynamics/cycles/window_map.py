@@ -115,8 +115,13 @@ class WindowMap:
         rows = slopes.reshape(self.n_context, self.n_features, *slopes.shape[1:])
         return following[0], rows.transpose(2, 3, 0, 4, 1)
 
-    def exact_rows(self, orbit: np.ndarray) -> np.ndarray | None:
-        """Return the derivatives along a cycle in as many digits as the decimal context has.
+    @property
+    def exact(self) -> bool:
+        """Whether the map has `exact_rows`."""
+        return False
+
+    def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
+        """Return the derivatives along a cycle in as many digits as the decimal context has, if the map is `exact`.
 
         Parameters
         ----------
@@ -125,10 +130,10 @@ class WindowMap:
 
         Returns
         -------
-        ndarray of Decimal, shape (n_steps, n_context, n_features, n_features), or None
-            As of `linearize`. None if the map is known in doubles only, as here.
+        ndarray of Decimal, shape (n_steps, n_context, n_features, n_features)
+            As of `linearize`.
         """
-        return None
+        raise NotImplementedError("the map must be exact for more digits than doubles have, got one that is not")
 
     def taylor(
         self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3

@@ -1,0 +1,122 @@
+"""Exponents of cycles where softmax and tokens saturate: all right, against hundreds of digits, or said to be lost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import dmft
+from dmft.attention.window_map import AttentionMap
+from dmft.dynamics.cycles import many_digits
+from dmft.dynamics.cycles.newton import complete, polish
+
+PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=6.0, gamma=220.0, epsilon=0.02)
+
+
+def segments(n_features, seed, **changes):
+    features = dmft.Features.segments(n_features=n_features, n_segments=4, n_sites=100, n_positions=2, seed=seed)
+    return dmft.SelfAttention(features, **{"n_context": 4, "beta": 3.0, "gamma": 220.0, "epsilon": 0.02, **changes})
+
+
+MODELS = {
+    "beta 6": PAPER,
+    "beta 2.7": PAPER.replace(beta=2.7),
+    "beta 4": PAPER.replace(beta=4.0),
+    "beta 40": PAPER.replace(beta=40.0),
+    "gamma 10000": PAPER.replace(beta=3.0, gamma=1e4),
+    "four features": segments(4, seed=5, beta=5.0),
+    "six features": segments(6, seed=2, beta=5.0),
+}
+SLOW = ("beta 40", "gamma 10000", "six features")
+QUICK = [name for name in MODELS if name not in SLOW]
+
+
+def stored(name):
+    with np.load(Path(__file__).parents[1] / "data" / "cycles" / "multipliers.npz") as file:
+        return file[f"{name}/orbit"], file[f"{name}/exponents"]
+
+
+def start_on(orbit, model):
+    """The start that lands on a cycle: step 0 of the run is step 0 of the cycle."""
+    return dmft.Start.window(orbit[(-1 - np.arange(model.n_context)) % len(orbit)])
+
+
+def check(exponents, expected, n_least):
+    known = ~np.isnan(exponents)
+    assert known[:n_least].all()
+    # What the map annihilates are numbers of rounding in the couplings to mpmath, or less.
+    finite = np.isfinite(exponents)
+    assert_allclose(exponents[finite], expected[: finite.sum()], rtol=1e-9, atol=5e-8)  # doubles: to 1e-6 a turn
+
+
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_exponents_are_those_of_hundreds_of_digits(name):
+    model, (orbit, expected) = MODELS[name], stored(name)
+    spectrum = dmft.lyapunov(model, 1_000, start=start_on(orbit, model))
+    assert spectrum.period == len(orbit)
+    check(spectrum.exponents, expected, 6 if name == "gamma 10000" else expected.size)
+    assert_array_equal(np.isnan(spectrum.stderr), np.isnan(spectrum.exponents))
+    assert (spectrum.n_lost[np.isnan(spectrum.exponents)] > 0).all()
+
+
+def test_what_doubles_know_keeps_its_bits():
+    model, (orbit, expected) = MODELS["beta 2.7"], stored("beta 2.7")
+    map_ = AttentionMap(model)
+    cycles = polish(map_, [orbit])
+    known = ~np.isnan(cycles.exponents[0])
+    assert known.sum() == 4
+    completed = complete(map_, cycles)
+    assert_array_equal(completed.exponents[0, known], cycles.exponents[0, known])
+    assert_array_equal(completed.angle[0, known], cycles.angle[0, known])
+    assert_array_equal(complete(map_, cycles, 4).exponents, cycles.exponents)
+    check(completed.exponents[0], expected, 12)
+
+
+def test_all_that_speak_of_a_cycle_say_the_same():
+    model, (orbit, expected) = MODELS["beta 6"], stored("beta 6")
+    found = dmft.attractor(model, start=start_on(orbit, model), n_transient=100)
+    check(found.exponents, expected, 12)
+    assert (found.stderr == 0.0).all()
+    assert (found.window is None) == (found.kind == "lost")
+    cycle = dmft.cycle(model, len(orbit), guess=orbit)
+    check(cycle.exponents, expected, 12)
+    assert cycle.kind == "stable node"
+    moduli = np.abs(cycle.multipliers)
+    assert_allclose(np.log(moduli[:9]) / len(orbit), expected[:9], rtol=1e-9)
+    assert (np.abs(cycle.multipliers.imag) <= 1e-15 * moduli).all()
+
+
+def test_history_says_nothing_of_what_averages_do_not_know():
+    model, (orbit, expected) = MODELS["beta 6"], stored("beta 6")
+    spectrum = dmft.lyapunov(model, 2_000, start=start_on(orbit, model), n_history=4)
+    assert spectrum.history.shape == (4, 12)
+    known = ~np.isnan(spectrum.history)
+    assert known[:, 0].all()
+    assert_allclose(spectrum.history[-1][known[-1]], expected[known[-1]], rtol=1e-2)
+    assert_array_equal(known, ~np.isnan(spectrum.history_stderr))
+
+
+def test_what_would_take_too_long_is_lost(monkeypatch):
+    model, (orbit, expected) = MODELS["beta 6"], stored("beta 6")
+    monkeypatch.setattr(many_digits, "COST", 1e8)
+    spectrum = dmft.lyapunov(model, 1_000, start=start_on(orbit, model))
+    check(spectrum.exponents, expected, 1)
+    lost = np.isnan(spectrum.exponents)
+    assert lost.sum() > 0
+    assert (spectrum.n_lost[lost] > 0).all()
+    assert np.isnan(spectrum.stderr[lost]).all()
+
+
+def test_a_rank_deficient_cycle_is_stable():
+    features = dmft.Features.segments(n_features=4, n_segments=4, n_sites=100, n_positions=2, seed=5)
+    model = dmft.SelfAttention(features, n_context=4, beta=3.434749034749035, gamma=220.0, epsilon=0.02)
+    start = dmft.Start.random(3)
+    found = dmft.attractor(model, start=start)
+    assert (found.kind, found.period) == ("cycle", 4)
+    assert_allclose(found.exponents[0], -0.258388, atol=1e-6)
+    assert np.isneginf(found.exponents[12:]).all()
+    assert np.isfinite(found.exponents[:12]).all()
+    cycle = dmft.cycle(model, 4, start=start)
+    assert cycle.stable
+    assert_allclose(cycle.exponents[:12], found.exponents[:12], rtol=1e-9)
