@@ -9,7 +9,8 @@ transients do not count. After each round, in this order:
 3. *chaos*: the leading exponent is positive by several standard errors (batch means), in this round
    and the one before, and the two agree.
 4. *torus*: the leading exponents are zero within their errors (weighted Birkhoff averages), in this
-   round and the one before, and the errors are small beside the first exponent that is not zero.
+   round and the one before, and the errors are small beside the first exponent that is not zero,
+   and beside what one could see over the round: on a torus no tangent grows beyond bounds.
 5. Otherwise the next round decides; after the last one: *undetermined*.
 
 Thresholds are multiples of measured errors, not fixed small numbers. Chaos is tested
@@ -35,6 +36,8 @@ from .system import System, Tick
 Kind = Literal["undetermined", "cycle", "torus", "chaos", "lost"]
 ATTRACTOR_KINDS: tuple[Kind, ...] = ("undetermined", "cycle", "torus", "chaos", "lost")
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
+_FINEST = 512  # bands that the 0-1 test is sampled on, at most
+_TURNS = 64  # of a cycle that the 0-1 test must see, or its steps pass for a walk
 _LEAST = 1e-15  # a distance that rounding alone may keep where summands of order 1 cancel
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
@@ -65,6 +68,8 @@ class Rules:
         it is rounding.
     arrived : float, default=1e-9
         Distance to a cycle, relative to the largest entry of its states, that counts as there.
+    bounded : float, default=0.1
+        Nats that a zero exponent, and its error, may come to over a round.
     longest : int, default=256
         Longest cycle, in samples, that is sought before the orbit has come back to within `arrived`.
     approach : float, default=0.5
@@ -81,6 +86,7 @@ class Rules:
     resolution: float = 1e-3
     falling: float = 0.1
     arrived: float = ARRIVED
+    bounded: float = 0.1
     longest: int = 256
     approach: float = 0.5
 
@@ -183,10 +189,14 @@ def classify(
                 again.append(i)
         moved, doubtful = _test_zero_one(points[settled], orbits.select(settled), verdicts, doubted)
         if doubtful:
-            # Chaos that has ended meanwhile was a transient: judge the orbit again from here.
-            ended = points[settled][doubtful]
-            doubted.update(ended.tolist())
-            waiting += [(ended[[k]], one, n_exponents, total, {}) for k, one in enumerate(moved)]
+            # Chaos that has ended meanwhile was a transient: judge the orbit again from here. Where there is
+            # one more round at most, the one before still counts.
+            last_one = 2 * total >= rules.most
+            for k, one in zip(doubtful, moved, strict=True):
+                point = int(points[settled[k]])
+                doubted.add(point)
+                known = {point: now[settled[k]]} if last_one else {}
+                waiting.append((np.array([point]), one, n_exponents, total, known))
         if again:
             known = {int(points[i]): now[i] for i in again}
             waiting.append((points[again], orbits.select(again), n_exponents, total, known))
@@ -203,30 +213,53 @@ def _test_zero_one(
     Return the orbits called chaotic that the test calls regular for the first time, as they are
     after it, and their places.
     """
-    kinds = np.array([verdicts[point].kind for point in points])
-    steps = np.array([verdicts[point].n_bands if verdicts[point].kind == "chaos" else 1 for point in points], dtype=int)
     moved: list[System] = []
     doubtful: list[int] = []
-    for step in np.unique(steps):  # one sample of every band in turn would pass for a cycle
-        some = np.flatnonzero((steps == step) & np.isin(kinds, ("cycle", "torus", "chaos")))
-        if not some.size:
-            continue
+    alike: dict[tuple[int, int], list[int]] = {}
+    for i, point in enumerate(points):
+        verdict = verdicts[point]
+        # One sample of every band in turn would pass for a cycle.
+        step = verdict.n_bands if verdict.kind == "chaos" else 1
+        length = max(_SECOND, _TURNS * -(-verdict.period // orbits.period))
+        if verdict.kind in ("cycle", "torus", "chaos"):
+            alike.setdefault((step, length), []).append(i)
+    for (step, length), some in sorted(alike.items()):
         component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
-        longer, parts = orbits.select(some), []
-        for _ in range(0, _SECOND, CHUNK):
-            states = longer.strobe(CHUNK, interval=int(step) * orbits.period)[0]
-            parts.append(states[np.arange(some.size), :, component])
-        series = np.concatenate(parts, axis=1)
+        longer = orbits.select(some)
+        series = _series(longer, length, step, component)
         # What varies by rounding alone, or by no more than the orbit is off its cycle, stands still.
         size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
         size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
         series[np.ptp(series, axis=1) <= size] = 0.0
-        for k, i in enumerate(some.tolist()):
-            test = verdicts[points[i]].evidence["zero_one"] = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
-            if kinds[i] == "chaos" and test < 0.5 and points[i] not in doubted:
-                moved.append(longer.select([k]))
-                doubtful.append(i)
+        for k, i in enumerate(some):
+            test = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
+            if verdicts[points[i]].kind == "chaos" and test < 0.5:
+                test = _on_finer_bands(longer.select([k]), step, component[[k]], test)
+                if test < 0.5 and points[i] not in doubted:
+                    moved.append(longer.select([k]))
+                    doubtful.append(i)
+            verdicts[points[i]].evidence["zero_one"] = test
     return moved, doubtful
+
+
+def _on_finer_bands(orbit: System, step: int, component: np.ndarray, test: float) -> float:
+    """Return the 0-1 test of chaos on more bands than the last states show, `test` if there are no more."""
+    while test < 0.5:
+        finer = bands(orbit.strobe(KEPT, interval=step * orbit.period)[0][0])
+        step *= finer
+        if finer == 1 or step > _FINEST:
+            break
+        test = zero_one(_series(orbit, _SECOND, step, component)[0], n_frequencies=_FREQUENCIES)[0]
+    return test
+
+
+def _series(orbits: System, length: int, step: int, component: np.ndarray) -> np.ndarray:
+    """Run orbits on; return one component of each at every `step`-th sample, (n_points, length)."""
+    parts, each = [], np.arange(component.size)
+    for first in range(0, length, CHUNK):
+        states = orbits.strobe(min(CHUNK, length - first), interval=step * orbits.period)[0]
+        parts.append(states[each, :, component])
+    return np.concatenate(parts, axis=1)
 
 
 # ---- the decisions ----
@@ -339,8 +372,11 @@ def _torus(now: Round, before: Round | None, system_dim: int, rules: Rules) -> V
     n_zero = _n_zero(now, rules)
     if before is None or n_zero == 0 or _n_zero(before, rules) != n_zero:
         return None
-    error = now.halves[:n_zero].max()
-    evidence = {"zero": float(np.abs(now.birkhoff[:n_zero]).max()), "zero_error": float(error)}
+    zero, error = np.abs(now.birkhoff[:n_zero]).max(), now.halves[:n_zero].max()
+    # In weak chaos the halves of a round may agree by chance; what they leave open is then no small growth.
+    if max(zero, error) * now.n_samples * now.period > rules.bounded:
+        return None
+    evidence = {"zero": float(zero), "zero_error": float(error)}
     if n_zero < now.birkhoff.size:
         evidence["next"] = float(now.birkhoff[n_zero])
         if not (evidence["next"] < 0.0 and error <= rules.resolution * -evidence["next"]):

@@ -108,3 +108,38 @@ def test_the_delayed_logistic_map_round_its_neimark_sacker_point(r, kind):
     assert found.kind == kind
     if kind == "torus":
         assert 0.14 < found.rotations[0].value < 1 / 6
+
+
+def test_weak_chaos_on_many_bands_is_no_torus():
+    """The logistic map just above the end of its doublings, beside a contraction: exponents of 2e-3 and 9e-3.
+
+    Within a few hundred samples the averages of both agree by chance with zero.
+    """
+    r = np.array([[3.569946817339552], [3.569990356740433]])
+    system = Map(
+        lambda x, r: np.stack([r[:, 0] * x[:, 0] * (1 - x[:, 0]), 0.3 * x[:, 1] + 0.1 * x[:, 0]], axis=1),
+        np.full((2, 2), 0.3),
+        lambda x, r: np.stack(
+            [np.stack([r[:, 0] * (1 - 2 * x[:, 0]), 0 * r[:, 0]], 1), np.tile([0.1, 0.3], (len(x), 1))], axis=1
+        ),
+        parameters=[r],
+    )
+    system.advance(2000)
+    for found in classify(system, rules=Rules(most=8_192)):
+        assert found.kind in ("chaos", "undetermined")
+
+
+def test_a_long_cycle_passes_the_zero_one_test():
+    """Turns by p/q that lock: a cycle of q samples, which the test must see many times over."""
+    q = np.array([[153.0], [229.0]])
+    p, push = np.array([[20.0], [1.0]]), 0.5 / (2 * np.pi * q)
+    system = Map(
+        lambda x, q, p, push: (x + p / q - push * np.sin(2 * np.pi * q * x)) % 1.0,
+        np.full((2, 1), 0.5004),
+        lambda x, q, p, push: (1.0 - 0.5 * np.cos(2 * np.pi * q * x))[..., None],
+        parameters=[q, p, push],
+    )
+    system.advance(500)
+    for found, period in zip(classify(system), (153, 229), strict=True):
+        assert (found.kind, found.period) == ("cycle", period)
+        assert found.evidence["zero_one"] < 0.25
