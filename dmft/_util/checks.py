@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .memory import need_memory
+
 Role = Literal["output", "value", "query", "key"]
 ROLES: tuple[Role, ...] = ("output", "value", "query", "key")
 WHOLE_MOST = 2**63 - 1  # what stores, manifests and kernels can hold
@@ -134,8 +136,12 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
     masks = sys.modules.get("numpy.ma")  # not loaded before somebody makes a masked array, and slow to load
     if masks is not None and _holds(value, masks.MaskedArray):
         raise ValueError(f"{name} must have no mask, got a masked array: leave out or fill in what is masked")
+    if isinstance(value, np.ndarray):
+        need_memory(f"{name} of shape {value.shape}", value.nbytes, "give fewer numbers")
     try:
         array = np.array(value)
+    except MemoryError:
+        raise
     except Exception:  # lists of unequal lengths; whatever an object of the caller's raises that is no array
         raise ValueError(f"{name} must {rule}, got {shown(value)}") from None
     if array.dtype.kind == "O" and _python_numbers(value):  # beyond 64 bits
@@ -209,8 +215,10 @@ def permutation(name: str, order: ArrayLike, length: int) -> np.ndarray:
 
 def shape_of(n_features: int, n_sites: int, n_positions: int) -> tuple[int, int]:
     """Return the shape of weights, (n_features, n_sites + n_positions)."""
-    whole("n_features", n_features, 1)
-    return n_features, whole("n_sites", n_sites, 1) + whole("n_positions", n_positions, 0)
+    n_columns = whole("n_sites", n_sites, 1) + whole("n_positions", n_positions, 0)
+    n_bytes = 24.0 * whole("n_features", n_features, 1) * n_columns  # while they are drawn
+    need_memory(f"{n_features} vectors of {n_columns} signs for each role", n_bytes, "draw fewer (n_sites)")
+    return n_features, n_columns
 
 
 def seed_of(seed: int, most: int | None = None) -> int:

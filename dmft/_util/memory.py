@@ -7,9 +7,16 @@ import math
 import os
 from pathlib import Path
 
+from .control_groups import group_folders
 
-def free_memory() -> float:
-    """Return how many bytes this process can still have: of the machine, its control group and its own limit.
+
+def free_memory(proc: str = "/proc/self") -> float:
+    """Return how many bytes this process can still have: of the machine, its control groups and its own limit.
+
+    Parameters
+    ----------
+    proc : str, default="/proc/self"
+        Folder of the process.
 
     Examples
     --------
@@ -20,17 +27,31 @@ def free_memory() -> float:
     with contextlib.suppress(OSError, ValueError, LookupError):
         rows = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         most.append(1024.0 * sum(int(rows[name].split()[0]) for name in ("MemAvailable", "SwapFree")))
-    with contextlib.suppress(OSError, ValueError):
-        group = Path("/sys/fs/cgroup")
-        most.append(float(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text())))
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        most.extend(_left(folder) for folder in group_folders("memory", proc))
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY:
-            taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+            taken = int(Path(proc, "statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
             most.append(float(limit - taken))
     return max(min(most), 0.0)
+
+
+def _left(folder: Path) -> float:
+    """Return how many bytes a control group can still have: what it keeps of files can be given back."""
+    of_old = not (folder / "memory.max").exists()
+    limit, used = ("memory.limit_in_bytes", "memory.usage_in_bytes") if of_old else ("memory.max", "memory.current")
+    try:
+        text = (folder / limit).read_text().strip()
+        if text == "max":
+            return math.inf
+        rows = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines() if line)
+        kept = sum(int(rows.get(("total_" if of_old else "") + name, 0)) for name in ("inactive_file", "active_file"))
+        return float(int(text) - int((folder / used).read_text()) + kept)
+    except (OSError, ValueError):  # the outmost group has none
+        return math.inf
 
 
 def need_memory(what: str, n_bytes: float, remedy: str = "") -> None:
@@ -66,6 +87,6 @@ def need_memory(what: str, n_bytes: float, remedy: str = "") -> None:
 def _size(n_bytes: float) -> str:
     """Return a number of bytes in words."""
     for unit, power in (("TiB", 40), ("GiB", 30)):
-        if n_bytes >= 2**power:
+        if n_bytes >= 1000 * 2 ** (power - 10):
             return f"{n_bytes / 2**power:.3g} {unit}"
     return f"{n_bytes / 2**20:.3g} MiB"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._util.checks import whole
+from .._util.memory import need_memory
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
 from ..dynamics.cycles import many_digits
 from ..dynamics.matching import follow_along
@@ -113,7 +114,10 @@ def attractors(
     cycle of period 56
     """
     if isinstance(starts, (int, np.integer)):
-        starts = [Start.random(seed) for seed in range(whole("starts", starts, 1))]
+        n_starts = whole("starts", starts, 1)
+        n_bytes = n_starts * (1_000.0 + 8.0 * model.n_context * model.n_features)
+        need_memory(f"orbits from {n_starts} starts", n_bytes, "take fewer (starts)")
+        starts = [Start.random(seed) for seed in range(n_starts)]
     several = distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
     return dataclasses.replace(several, found=tuple(_complete(model, one) for one in several.found))
 

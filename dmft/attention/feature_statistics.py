@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, finite, integers, numbers, permutation, roles, seed_of, whole, within
+from .._util.memory import need_memory
 from .._util.signs import sign_vectors
 from .feature_parts import Parts, SiteClasses
 from .position import position_weights
@@ -292,6 +293,7 @@ def independent(
     Features(n_features=400, n_sites=None, n_positions=0, independent)
     """
     n_features = whole("n_features", n_features, 1)
+    need_memory(f"covariances of {n_features} features", 40.0 * n_features**2, "take fewer (n_features)")
     rng = None if seed is None else np.random.default_rng(seed_of(seed))
     orders = {}
     for role, order in zip(ROLES, (output, value, query, key), strict=True):

@@ -203,7 +203,7 @@ class Following(Job):
         pieces = []  # (track, first step that counts, step it begins at, end)
         for i, track in enumerate(tracks):
             n = len(track["branch"])
-            ends = np.unique(np.linspace(0, n, self.n_segments + 1).astype(int))
+            ends = np.unique(np.linspace(0, n, min(self.n_segments, n) + 1).astype(int))
             for first, end in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True):
                 pieces.append((i, first, max(0, first - self.n_overlap), end))
         guesses = [self._guess(states[i], begin) for i, _, begin, _ in pieces]
@@ -276,6 +276,11 @@ class Following(Job):
             for k, i in enumerate(group):
                 ends[i] = batch.state(k)
         return ends
+
+    @property
+    def kept(self) -> float:
+        """How many doubles a point leaves at least."""
+        return self.sweep.kept
 
     def estimate(self, points: Points) -> Estimate:
         """Estimate the cost of a point from a short run of some."""

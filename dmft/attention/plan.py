@@ -148,8 +148,10 @@ class Plan:
         put("n_rows", whole("n_rows", self.n_rows, 1))
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
-        need_memory(f"n_rows = {self.n_rows}", 8.0 * len(self.record) * self.n_rows * self.model.n_features)
-        need_memory(f"n_history = {self.n_history}", 32.0 * self.n_history * self.n_exponents)
+        need_memory(
+            f"n_rows = {self.n_rows}", 8.0 * len(self.record) * self.n_rows * self.model.n_features, "keep fewer"
+        )
+        need_memory(f"n_history = {self.n_history}", 32.0 * self.n_history * self.n_exponents, "ask for fewer")
 
     def check_start(self, state: State) -> None:
         """Raise unless the transient fills the window before tangents begin."""

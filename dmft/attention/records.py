@@ -125,7 +125,7 @@ class Record:
         need_memory(
             f"a record of {n_rows} steps of {n_points} orbits",
             8.0 * n_points * n_rows * n_features * n_names,
-            "record fewer arrays or steps (every), or run fewer replicas",
+            "take fewer steps, or record fewer of them",
         )
         self._slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
         self._n_recorded = np.zeros(n_points, dtype=np.int64)

@@ -116,6 +116,13 @@ class AttentionSweep(Job):
         lanes = block_size()
         return lanes * max(1, int(_GRAIN_SECONDS / self.cost(self.point) / lanes))
 
+    @property
+    def kept(self) -> float:
+        """How many doubles a point leaves at least: what crosses a section may be less than there is room for."""
+        plan = self.plan
+        rows = len(plan.record) * plan.n_rows if plan.section is None else 0
+        return float(rows * plan.model.n_features + plan.n_history * plan.n_exponents)
+
     def cost(self, points: Mapping[str, Any]) -> float:
         """Return about how many seconds a point with this context takes."""
         model, plan = self.plan.model, self._plan({"n_context": int(np.ravel(points["n_context"])[0])})

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
-from .._util.checks import Role
+from .._util.checks import Role, numbers
 from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap
@@ -43,7 +43,8 @@ class AttentionMap(WindowMap):
     ) -> None:
         self.model, self.parameter, self._n_threads = model, parameter, n_threads
         self.n_context, self.n_features = model.n_context, model.n_features
-        given = [np.atleast_1d(values.get(name, getattr(model, name))).astype(float) for name in PARAMETERS]
+        checked = [numbers(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
+        given = [np.atleast_1d(array).astype(float) for array in checked]
         self.values = dict(zip(PARAMETERS, np.broadcast_arrays(*given), strict=True))
         self.n_phases = position_period(model) if self.values["epsilon"].any() or parameter == "epsilon" else 1
 

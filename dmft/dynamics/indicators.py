@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, numbers, whole, within
+from .._util.memory import need_memory
 
 RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
 
@@ -67,6 +68,8 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
         series = np.zeros(series.size)  # it varies by rounding alone
     n_longest = series.size // 10
     n_begins = series.size - n_longest
+    n_bytes = 100.0 * whole("n_frequencies", n_frequencies, 1) * series.size
+    need_memory(f"a 0-1 test of {series.size} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
     c = np.pi * (0.2 + 0.6 * (np.arange(whole("n_frequencies", n_frequencies, 1)) + 0.5) / n_frequencies)
     # Without its mean the series has no oscillating term that would have to be taken out later.
     walk = np.cumsum((series - series.mean()) * np.exp(1j * np.arange(series.size) * c[:, None]), axis=1)
@@ -144,6 +147,8 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     points = finite("points", points, (None, None))
     radii = within("radii", finite("radii", radii, (None,)), 0.0, np.inf)
     n, n_apart = len(points), whole("n_apart", n_apart, 1)
+    if n_apart > 1:
+        need_memory(f"correlations of {n} points at {len(radii)} radii", 1.0 * len(radii) * n, "take fewer radii")
     if n_apart >= n:
         raise ValueError(f"n_apart must be < {n}, the number of points, got {n_apart}")
     tree = cKDTree(points)
@@ -197,8 +202,11 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
     n = len(points)
     if n < 300:
         raise ValueError(f"points must be >= 300, got {n}")
-    n_apart = max(1, n // 100) if n_apart is None else n_apart
-    one, other = np.random.default_rng(0).integers(n, size=(2, 200_000))
+    n_apart, n_radii = max(1, n // 100) if n_apart is None else n_apart, whole("n_radii", n_radii, 6)
+    need_memory(f"correlations of {n} points at {n_radii} radii", n_radii * (24.0 + n), "take fewer (n_radii)")
+    n_pairs = 200_000
+    need_memory(f"differences of points of {points.shape[1]} numbers", 24.0 * n_pairs * points.shape[1], "take fewer")
+    one, other = np.random.default_rng(0).integers(n, size=(2, n_pairs))
     distance = np.sort(np.abs(points[one] - points[other]).max(axis=1)[one != other])
     low = max(1e-3, 200.0 / n**2)
     extent = np.abs(points - points.mean(axis=0)).max()
@@ -214,7 +222,7 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
             f"points must be finer than the steps of {step:.3g} that they are quantised to, got 3 % of all pairs "
             f"within {most / step:.3g} steps of each other: no range of radii is left"
         )
-    radii = np.geomspace(max(least, 5.5 * step), most, whole("n_radii", n_radii, 6))
+    radii = np.geomspace(max(least, 5.5 * step), most, n_radii)
     if quantised:
         radii = (np.floor(radii / step) + 0.5) * step
     x, y = np.log(radii), np.log(np.maximum(correlation_sum(points, radii, n_apart), np.finfo(float).tiny))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import number, whole
+from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from . import _series
 from .series import standard_error
@@ -37,7 +38,12 @@ class Statistic:
 
     _arrays: tuple[str, ...] = ()  # names of what is kept, points first
 
-    def __init__(self, n_points: int, n_channels: int, n_threads: int | None = 1) -> None:
+    def __init__(self, n_points: int, n_channels: int, n_threads: int | None = 1, width: float = 3.0) -> None:
+        need_memory(
+            f"statistics of {n_points} series of {n_channels} numbers",
+            8.0 * n_points * n_channels * width,
+            "take fewer",
+        )
         self.n_points, self.n_channels = n_points, n_channels
         self.n_samples = 0
         self._n_threads = min(effective_threads(n_threads), max(1, n_points // 32))
@@ -86,7 +92,7 @@ class WeightedAverages(Statistic):
     _arrays = ("_sums", "_average")
 
     def __init__(self, n_points: int, n_channels: int, length: float = SHORTEST, n_threads: int | None = 1) -> None:
-        super().__init__(n_points, n_channels, n_threads)
+        super().__init__(n_points, n_channels, n_threads, width=_series.BIRKHOFF_SUMS + 3.0)
         self.length = float(number("length", length, 1.0))
         while self.length >= 2 * SHORTEST:
             self.length /= 2.0
@@ -182,9 +188,9 @@ class BatchMeans(Statistic):
     _arrays = ("_sums",)
 
     def __init__(self, n_points: int, n_channels: int, n_batches: int = N_BATCHES, n_threads: int | None = 1) -> None:
-        super().__init__(n_points, n_channels, n_threads)
-        self.length = 1
         self._room = 2 * whole("n_batches", n_batches, 2)
+        super().__init__(n_points, n_channels, n_threads, width=self._room)
+        self.length = 1
         self._sums = np.zeros((n_points, self._room, n_channels))
 
     def _add(self, chunk: np.ndarray) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import numbers
+from .._util.memory import need_memory
 from .._util.readonly import OnCopies
 from .cycles.window_map import StateMap, WindowMap
 
@@ -224,6 +225,7 @@ class Map(System):
         """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
         if self.jacobian is None:
             raise ValueError("jacobian must be given for tangents, got None")
+        need_memory(f"{n_tangents} tangents of {self.n_points} orbits", self.tangent_bytes(n_tangents), "take fewer")
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
         self.qr_interval = qr_interval
 
@@ -261,6 +263,10 @@ class Map(System):
         tick: Tick | None = None,
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
+        width = states * self.size + tangents * self.frame.shape[2]
+        need_memory(
+            f"{n_samples} samples of {self.n_points} orbits", 8.0 * self.n_points * n_samples * width, "take fewer"
+        )
         sampled, grown = [], []
         for _ in range(n_samples):
             grown.append(self._advance(interval or 1, tangents))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.memory import need_memory
+
 
 def checked(name: str, value: ArrayLike, shape: Sequence[int | str], *, may_hold: Sequence[str] = ()) -> np.ndarray:
     """Return a real array of `shape` (a word fits any length), finite but for what it `may_hold`: nan, inf, -inf."""
@@ -24,6 +26,7 @@ def checked(name: str, value: ArrayLike, shape: Sequence[int | str], *, may_hold
     if not fits:
         rule = f"({', '.join(map(str, shape))}{',' * (len(shape) == 1)})"
         raise ValueError(f"{name} must have shape {rule} and not be empty, got shape {array.shape}")
+    need_memory(f"a figure of {name} of shape {array.shape}", 8.0 * array.size, "draw fewer numbers")
     # Reductions, no masks: the rows of a long sweep fill most of the memory already.
     for found in (np.min(array), np.fmin.reduce(array, axis=None), np.fmax.reduce(array, axis=None)):
         if not np.isfinite(found) and str(found) not in may_hold:

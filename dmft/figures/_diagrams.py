@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import whole
+from .._util.memory import need_memory
 from ._arrays import checked, parameters
 from ._cells import edges
 from ._density import density_image
@@ -157,6 +158,7 @@ def bifurcation(
             ax.set_ylim(low, high)
         return dots
 
+    need_memory(f"{bins} bins of {len(parameter)} columns", 16.0 * bins * len(parameter), "take fewer (bins)")
     share = np.full((bins, len(parameter)), np.nan)
     for i, row in enumerate(values[point] for point in order):
         row = row[~np.isnan(row)].astype(float)

@@ -11,7 +11,7 @@ from scipy.special import expit, log_expit
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
 from .._util.signs import sign_vectors
-from .moments import Moments, stack
+from .moments import Moments, need_moments, stack
 from .step import Step, moments_of_sums
 
 if TYPE_CHECKING:
@@ -134,8 +134,7 @@ class Exact:
             Time first; D of time 0 is 0.
         """
         n_steps, n = whole("n_steps", n_steps), self.model.n_sites
-        n_bytes = 16.0 * (n_steps + 1) * n * (2 * n + 1)
-        need_memory(f"moments of {n_steps + 1} times of {n} sites", n_bytes, "take fewer steps (n_steps)")
+        need_moments(n, n_steps + 1, width=2)
         p = self._start(start)
         m = p @ self.states
         C = (self.states.T * p) @ self.states - np.outer(m, m)

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve
 
 from .._util.checks import number, whole
+from .._util.memory import need_memory
 from .inference import InferenceResult, Silent, check_invertible, drop_silent
 from .sampling import sample
 from .spikes import spike_moments, spike_train
@@ -46,6 +47,7 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     spins = spike_train(spikes).astype(float)
     if len(spins) != model.n_sites:
         raise ValueError(f"spikes must have {model.n_sites} rows, got {len(spins)}")
+    need_memory(f"the likelihood of {spins.size} spins", 40.0 * spins.size, "take it in parts")
     before, now = spins[:, :-1], spins[:, 1:]
     x = -2 * now * (model.J @ before + model.H[:, None])
     stay = np.log1p(-model.rate) if model.rate < 1 else -np.inf

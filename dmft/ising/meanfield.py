@@ -11,7 +11,7 @@ from .._util.checks import number, one_of, whole
 from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
 from .methods import METHODS, Arrays, Conditioning, Method, Network
-from .moments import Moments, spin_state, stack
+from .moments import Moments, need_moments, spin_state, stack
 
 if TYPE_CHECKING:
     from .model import KineticIsing
@@ -186,8 +186,10 @@ class MeanField:
             If the theory runs away: says at which step and site.
         """
         one_of("record", record, ("last", "all"))
+        n_steps = whole("n_steps", n_steps, 1)
+        need_moments(self.model.n_sites, n_steps + 1 if record == "all" else 1, width=2 if record == "all" else 6)
         times = [self._begin(start)]
-        for t in range(1, whole("n_steps", n_steps, 1) + 1):
+        for t in range(1, n_steps + 1):
             try:
                 times.append(self.step(times[-1]))
             except FloatingPointError as error:

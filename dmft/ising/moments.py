@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, signs, whole, within
+from .._util.memory import need_memory
 from .._util.readonly import read_only
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Moments:
     def of_state(cls, spins: ArrayLike) -> Moments:
         """Return the moments of one certain state of spins -1 and 1."""
         m = read_only(spin_state("spins", spins))
+        need_memory(f"moments of {m.size} sites", 8.0 * m.size**2, "take fewer sites")
         zero = np.zeros((m.size, m.size))
         return cls.unchecked(m=m, C=zero, D=zero)
 
@@ -173,6 +175,13 @@ def _covariance(name: str, C: np.ndarray) -> np.ndarray:
 def spin_state(name: str, value: ArrayLike, n_sites: int | None = None) -> np.ndarray:
     """Return a state of spins as doubles, checked."""
     return signs(name, value, (n_sites,))
+
+
+def need_moments(n_sites: int, n_times: int, width: float = 1.0) -> None:
+    """Raise MemoryError if the moments of so many times are too large; `width` is how many are held at a time."""
+    n_bytes = 8.0 * width * n_times * n_sites * (2 * n_sites + 1)
+    fewer = "steps (n_steps)" if n_times > 1 else "sites"
+    need_memory(f"moments of {n_times} times of {n_sites} sites", n_bytes, f"take fewer {fewer}")
 
 
 def stack(moments: Sequence[Moments]) -> Moments:

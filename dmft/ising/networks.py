@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._util.checks import number, one_of, whole
+from .._util.memory import need_memory
 from .model import KineticIsing
 
 # Mean and width of the couplings, half-width of the fields.
@@ -71,6 +72,7 @@ def network(
     n, rng = whole("n_sites", n_sites, 1), np.random.default_rng(whole("seed", seed))
     if kind != "sparse" and n_links is not None:
         raise ValueError(f"n_links must be left out with kind={kind!r}, got {n_links!r}")
+    need_memory(f"couplings of {n} sites", (40.0 if kind == "sparse" else 24.0) * n * n, "take fewer sites (n_sites)")
     links = n
     if kind == "sparse":
         links = min(3, n - 1) if n_links is None else whole("n_links", n_links, 1)

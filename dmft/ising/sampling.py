@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import one_of, seed_of, whole
+from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from ..store.plain import digest
-from .moments import Moments, spin_state, stack
+from .moments import Moments, need_moments, spin_state, stack
 from .step import Step, moments_of_sums
 
 if TYPE_CHECKING:
@@ -153,6 +154,7 @@ def sample(
 
     total: list[Sums] = []
     n_threads = min(threads(n_threads), n_blocks)
+    need_moments(model.n_sites, n_steps + 1 if all_times else 1, width=n_threads + 2)
     rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
     call = [n_trajectories, n_steps, record, str(seed), n_threads, state, model.update, model.rate, model.J, model.H]
     mine = None if comm is None else np.frombuffer(bytes.fromhex(digest(call)), np.uint8)
@@ -205,6 +207,9 @@ def successive_moments(
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
     step, seed = Step(model), seed_of(seed, MOST_SEED)
     firsts = range(0, n_trajectories, BLOCK)
+    # A stream of random numbers takes some 1000 bytes.
+    n_bytes = n_trajectories * (model.n_sites + 1_000.0 / BLOCK)
+    need_memory(f"{n_trajectories} trajectories of {model.n_sites} sites", n_bytes, "take fewer (n_trajectories)")
     kept = np.tile(state.astype(np.int8), (n_trajectories, 1))
     streams = [_stream(seed, i) for i in range(len(firsts))]
 
@@ -253,6 +258,8 @@ def trajectory(
     array([[1, 1, 1, 1]], dtype=int8)
     """
     n_steps, n_transient = whole("n_steps", n_steps, 1), whole("n_transient", n_transient)
+    n_bytes = 1.0 * model.n_sites * n_steps
+    need_memory(f"{n_steps} steps of {model.n_sites} sites", n_bytes, "take fewer (n_steps)")
     step, rng = Step(model), _stream(seed, 0)
     if start is None:
         start = 2.0 * rng.integers(2, size=model.n_sites) - 1

@@ -215,7 +215,8 @@ class AsymmetricSK:
         m, q : ndarray, shape (n_steps,)
         """
         beta, m0, q0 = number("beta", beta, 0), number("m0", m0, -1, 1), number("q0", q0, -1, 1)
-        m, q, before = np.empty(whole("n_steps", n_steps, 1)), np.empty(n_steps), m0
+        need_memory(f"n_steps = {whole('n_steps', n_steps, 1)} steps", 16.0 * n_steps, "take fewer")
+        m, q, before = np.empty(n_steps), np.empty(n_steps), m0
         now, overlap = m0, q0
         for t in range(n_steps):
             overlap = q[t] = self._overlap(beta, now, before, [overlap])[0]
@@ -225,6 +226,8 @@ class AsymmetricSK:
 
     def two_times(self, beta: float, n_steps: int, m0: float = 1.0) -> np.ndarray:
         """Return q(t, s) of parallel updates at times 0 to `n_steps`, from one state of mean `m0`."""
+        n_bytes = 8.0 * (whole("n_steps", n_steps, 1) + 1) ** 2
+        need_memory(f"overlaps of {n_steps + 1} times with each other", n_bytes, "take fewer (n_steps)")
         m = np.r_[m0, self.dynamics(beta, n_steps, m0)[0]]
         q = np.ones((m.size, m.size))
         q[0, 1:] = q[1:, 0] = m0 * m[1:]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, whole
+from .._util.memory import need_memory
 from .moments import Moments
 
 MAX_BINS = 1e12
@@ -137,6 +138,7 @@ def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     n = spins.shape[1] - lag
     if n < 1:
         raise ValueError(f"n_lag must be < {spins.shape[1]} bins, got {lag}")
+    need_memory(f"moments of {len(spins)} sites", 40.0 * len(spins) ** 2, "take fewer sites")
     before, now = spins[:, :n], spins[:, lag:]
     m0, m = before.mean(1), now.mean(1)
     return Moments.unchecked(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._util.memory import need_memory
 from .errors import StoreError
 from .netcdf4 import Variables, create, dimension, values, variable
 from .whole import whole_file
@@ -43,6 +45,8 @@ def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.nda
     part = part.astype(object) if part.dtype.kind == "U" else part
     shape = part.shape[1:] if array is None else tuple(map(max, array.shape[1:], part.shape[1:]))
     if array is None or shape != array.shape[1:]:
+        n_bytes = 1.0 * n_points * math.prod(shape) * part.dtype.itemsize
+        need_memory(f"an array of {n_points} points of shape {shape}", n_bytes, "load parts, or merge to a file")
         wider = np.full((n_points, *shape), missing, dtype=part.dtype)
         if array is not None:
             wider[(slice(None), *map(slice, array.shape[1:]))] = array

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.memory import need_memory
 from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
 from ..store import Store
@@ -94,6 +95,9 @@ def run(
 
     def begin() -> Worker:
         nonlocal coordinator
+        if how.store is None:
+            n_bytes = 8.0 * job.kept * grid.n_points
+            need_memory(f"what is kept of {grid.n_points} points", n_bytes, "record less, or keep it on disk (store)")
         size = block_size(job, grid, threads, n_workers) if how.block is None else how.block
         coordinator = Coordinator(job, grid, size, how, remote)
         coordinator.begin(f"{n_workers or 'some'} workers of {threads} threads" if remote else f"{threads} threads")

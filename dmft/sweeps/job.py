@@ -168,6 +168,11 @@ class Job(abc.ABC):
         """
         raise UserError(f"a job of kind {spec.get('job')!r} cannot be made from its manifest")
 
+    @property
+    def kept(self) -> float:
+        """How many doubles a point leaves at least."""
+        return 0.0
+
     def cost(self, points: Mapping[str, np.ndarray]) -> float:
         """Return how long a point takes, in any unit: the blocks that take longest are begun first."""
         return 1.0

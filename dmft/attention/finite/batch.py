@@ -45,7 +45,7 @@ class NetworkRecord(Record):
         need_memory(
             f"a record of {n_rows} steps of {n_runs} networks",
             8.0 * n_runs * n_rows * width,
-            "record fewer arrays or steps (every), or run fewer replicas",
+            "take fewer steps or replicas, or record fewer of them",
         )
         super().__init__(n_runs, n_features, names, n_rows, rule)
         self._every = rule
@@ -289,8 +289,9 @@ def replicas(
         raise ValueError(f"n_sites must be <= {MOST_SPINS:.0e} for explicit spins, got {n_sites}; use method='exact'")
     if n_replicas >= 2**32:
         raise ValueError(f"n_replicas must be < 2**32, got {n_replicas}")
+    n_runs, width = n_replicas * (2 if pairs else 1), 2.0 * model.n_context * model.n_features
+    need_memory(f"{n_runs} networks", 8.0 * n_runs * (width + 8), "run fewer (n_replicas)")
     sizes = site_groups(model.features).sizes(n_sites, fill, seed)
-    n_runs = n_replicas * (2 if pairs else 1)
     return NetworkBatch(
         model,
         beta=np.full(n_runs, model.beta),

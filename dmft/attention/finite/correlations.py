@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 
 from ..._util.checks import one_of, whole
+from ..._util.memory import need_memory
 from ..model import SelfAttention
 from ..orbit import Orbit
 from ..records import Every
@@ -64,6 +66,8 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     groups = site_groups(model.features)
     if orbit.attention is None or np.any(np.diff(orbit.steps) != 1) or orbit.attention.shape[-1] != model.n_features:
         raise ValueError("orbit must have its spins recorded, or its attention at every step")
+    *runs, n_rows, _ = orbit.attention.shape
+    need_memory(f"overlaps of {n_rows} tokens with each other", 8.0 * math.prod(runs) * n_rows**2, "take fewer steps")
     mean = np.tanh(model.beta * orbit.attention[..., :-1, :] @ groups.signs.T)
     overlap = (mean * groups.weights) @ np.swapaxes(mean, -1, -2)
     n_tokens = np.arange(mean.shape[-2])
@@ -145,6 +149,11 @@ def distance(
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_pairs = whole("n_pairs", n_pairs, 1)
     one_of("noise", noise, NOISES)
+    need_memory(
+        f"{n_pairs} pairs of networks and their distances at {-(-n_steps // every)} steps",
+        8.0 * n_pairs * (4.0 * model.n_context * model.n_features + -(-n_steps // every)),
+        "take fewer pairs (n_pairs), or steps (every)",
+    )
     states = [start.state(model) for start in _two_starts(starts)]
     kinds = {(len(state.attention), state.phase, state.preset is None) for state in states}
     if len(kinds) > 1:
@@ -196,6 +205,10 @@ def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: N
     groups = site_groups(model.features)
     if first.attention is None or second.attention is None or first.attention.shape != second.attention.shape:
         raise ValueError("first and second must have the attention of the same steps recorded")
+    n_steps, n_groups = len(first.attention), len(groups.weights)
+    need_memory(
+        f"means of {n_groups} groups of sites at {n_steps} steps", 40.0 * n_steps * n_groups, "take fewer steps"
+    )
     means = [np.tanh(model.beta * rows[:-1] @ groups.signs.T) for rows in (first.attention, second.attention)]
     apart = np.abs(means[0] - means[1]) if noise == "common" else 1.0 - means[0] * means[1]
     return apart @ groups.weights / 2.0

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ..._util.checks import ROLES, whole
+from ..._util.memory import need_memory
 from ..model import SelfAttention
 from ..orbit import Orbit
 from ..orbits import Cycle
@@ -165,6 +166,8 @@ class Linearised:
         L, M = model.n_context, model.n_features
         if orbit.attention is None or orbit.attention.ndim != 2 or orbit.attention.shape[1] != M:
             raise ValueError(f"orbit must have its attention recorded, with n_features = {M}")
+        n_dim = M + 2 * M * (L - 1)
+        need_memory(f"covariances of a state of {n_dim} numbers", 40.0 * n_dim**2, "take a smaller window (n_context)")
         self.attention = np.asarray(orbit.attention)
         self.n_rows = len(self.attention)
         if self.n_rows <= L or np.any(np.diff(self.steps) != 1):

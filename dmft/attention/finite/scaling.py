@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, whole
+from ..._util.memory import need_memory
 from ..batch import Batch
 from ..model import SelfAttention, parameter
 from ..orbit import trajectory
@@ -240,7 +241,9 @@ def smearing(
     (name, values), sizes = next(iter(axis.items())), [number_of_sites(n) for n in sizes]
     values = finite(name, values, (None,))
     whole("n_replicas", n_replicas, 2)
-    L = model.n_context
+    L, n_runs = model.n_context, len(sizes) * len(values) * n_replicas
+    n_bytes = 16.0 * n_runs * (3.0 * L * model.n_features + 8)
+    need_memory(f"{n_runs} networks", n_bytes, f"run fewer (sizes, {name}, n_replicas)")
     if whole("n_steps", n_steps, 2 * L) % L:
         raise ValueError(f"n_steps must be a multiple of n_context = {L}, got {n_steps}")
     whole("n_transient", n_transient, 0)

@@ -215,6 +215,12 @@ class NetworkSweep(Job):
         batch.advance(self.n_steps - unrecorded, record=rows, tick=tick)
         return self.n_rows, rows.arrays()
 
+    @property
+    def kept(self) -> float:
+        """How many doubles a point leaves."""
+        assert self.n_rows is not None
+        return float(self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory))
+
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of the one with most sites."""
         which = np.argmax(points["n_sites"])
@@ -226,8 +232,7 @@ class NetworkSweep(Job):
             batch.advance(n_steps)
             spent = time.perf_counter() - begun
         one = spent / n_steps * (self.n_transient + self.n_steps)
-        assert self.n_rows is not None
-        rows = self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory)
+        rows = self.kept
         each = f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each"
         return Estimate(each=each, seconds=one, stored=rows, memory=2 * rows)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import numbers, whole
+from ..._util.memory import need_memory
 from .jets import Jet
 
 
@@ -76,8 +77,10 @@ class WindowMap:
         shape = (self.n_points, self.n_context, self.n_features)
         if windows.shape != shape:
             raise ValueError(f"windows must have shape {shape}, got shape {windows.shape}")
+        n_bytes = 8.0 * self.n_points * whole("n_steps", n_steps, 1) * self.n_features
+        need_memory(f"{n_steps} steps of {self.n_points} orbits", n_bytes, "take fewer (n_steps)")
         # Without position a map has one phase, and yet a System counts its steps.
-        return windows, whole("n_steps", n_steps, 1), whole("phase", phase, 0, max(self.n_phases, self.n_context) - 1)
+        return windows, n_steps, whole("phase", phase, 0, max(self.n_phases, self.n_context) - 1)
 
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the vectors of so many steps, (n_points, n_steps, n_features).
@@ -110,6 +113,8 @@ class WindowMap:
             Entry [..., d, a, b] is the derivative of component a by component b of row d.
         """
         size = self.n_context * self.n_features
+        n_bytes = 8.0 * size * (size + windows.size)
+        need_memory(f"the derivative of a map of {size} dimensions", n_bytes, "take a smaller window")
         directions = np.eye(size).reshape(size, 1, 1, self.n_context, self.n_features)
         following, slopes = self.taylor(windows, directions, order=1)
         rows = slopes.reshape(self.n_context, self.n_features, *slopes.shape[1:])
