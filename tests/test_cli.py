@@ -147,6 +147,7 @@ FEATURES = {
     "gaussian": "output = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
     "independent": "n_features = 2\nseed = 1",
     "from_classes": "signs = [[1]]\noutput = [[1]]\nvalue = [[0.5]]\nquery = [[1]]\nkey = [[0.5]]",
+    "from_groups": "sizes = [3]\noutput = [[1]]\nvalue = [[-1]]\nquery = [[1]]\nkey = [[1]]",
     "patterns": "patterns = [0, 1]\noutput = [0, 1]\nvalue = [1, 0]\nquery = [0, 1]\nkey = [0, 1]",
 }
 

@@ -52,6 +52,62 @@ class SiteClasses:
         return len(self.signs)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SiteColumns:
+    r"""Sites grouped by their columns in the vectors of all four roles, up to a global sign.
+
+    More than `SiteClasses` keep: what the vectors of two roles have in common can be told.
+
+    Attributes
+    ----------
+    sizes : ndarray of int, shape (n_groups,)
+        Sites in each group; of features of no certain size, their ratios.
+    columns : dict of str to ndarray, shape (n_groups, n_features)
+        Entries +-1, for each role.
+    signs : ndarray, shape (n_groups, n_features)
+        :math:`s_j`, what the field of a spin reads.
+    sites : ndarray of int, shape (n_sites,), or None
+        Group of each site, from 1; negative where it has the negative of the group's columns. None: group by group.
+
+    Examples
+    --------
+    >>> SiteColumns(np.array([2, 1]), {role: np.array([[1.0], [-1.0]]) for role in ROLES}, np.ones((2, 1))).n_sites
+    3
+    """
+
+    sizes: np.ndarray
+    columns: Mapping[Role, np.ndarray]
+    signs: np.ndarray
+    sites: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", read_only_arrays(self.columns))
+        for name in ("sizes", "signs", "sites"):
+            array = getattr(self, name)
+            object.__setattr__(self, name, None if array is None else read_only(array))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return SiteColumns, (self.sizes, dict(self.columns), self.signs, self.sites)
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites, the sum of all sizes."""
+        return int(self.sizes.sum())
+
+    def overlap(self, role: Role, index: int, other: Role) -> np.ndarray:
+        """Return the mean products of one vector with all vectors of another role, shape (n_features,)."""
+        return (self.sizes * self.columns[role][:, index]) @ self.columns[other] / self.n_sites
+
+    def overlap_of_spins(self, spins: np.ndarray, other: Role) -> np.ndarray:
+        """Return the mean products of spins, shape (n_sites,), with all vectors of a role, shape (n_features,)."""
+        n_groups = len(self.sizes)
+        if self.sites is None:
+            member, spins = np.repeat(np.arange(n_groups), self.sizes), spins
+        else:
+            member, spins = np.abs(self.sites) - 1, spins * np.sign(self.sites)
+        return np.bincount(member, weights=spins, minlength=n_groups) @ self.columns[other] / self.n_sites
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Parts:
     """The parts of some features; see the attributes of `Features`.
@@ -62,7 +118,7 @@ class Parts:
     position : dict of str to ndarray, shape (n_features, n_positions)
         W restricted to the positional bits.
     rectified : bool
-    n_sites, weights, classes, covariances
+    n_sites, weights, classes, covariances, groups
         None where such features have none.
     """
 
@@ -73,6 +129,7 @@ class Parts:
     weights: Mapping[Role, np.ndarray] | None = None
     classes: SiteClasses | None = None
     covariances: Mapping[Role, np.ndarray] | None = None
+    groups: SiteColumns | None = None
 
 
 def parts_of_vectors(arrays: Mapping[Role, Any], n_positions: int) -> Parts:

@@ -10,13 +10,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import ROLES, Role, finite, integers, numbers, permutation, roles, seed_of, whole, within
+from .._util.checks import (
+    ROLES,
+    Role,
+    finite,
+    integers,
+    numbers,
+    permutation,
+    roles,
+    seed_of,
+    sign_array,
+    whole,
+    within,
+)
 from .._util.memory import need_memory
 from .._util.signs import sign_vectors
-from .feature_parts import Parts, SiteClasses
+from .feature_parts import Parts, SiteClasses, SiteColumns
 from .position import position_weights
 
 Position = Mapping[Role, ArrayLike] | None
+MOST_SITES = 10**15  # sums over sites stay exact in double precision
 
 
 def from_classes(
@@ -65,6 +78,88 @@ def from_classes(
         position=position_weights(position, signs.shape[1]),
         rectified=rectified,
     )
+
+
+def from_groups(
+    sizes: ArrayLike,
+    *,
+    output: ArrayLike,
+    value: ArrayLike,
+    query: ArrayLike,
+    key: ArrayLike,
+    signs: ArrayLike | None = None,
+    sites: ArrayLike | None = None,
+    position: Position = None,
+    rectified: bool = False,
+) -> Parts:
+    r"""Return features given by their columns, and on how many sites each set of columns is.
+
+    Parameters
+    ----------
+    sizes : array_like of int, shape (n_groups,)
+        Sites of each group, >= 0; up to 10**15 together.
+    output, value, query, key : array_like, shape (n_groups, n_features)
+        :math:`W^\alpha` on the sites of each group, entries +-1.
+    signs : array_like, shape (n_groups, n_features), optional
+        :math:`s_j`, what the field of a spin reads, where that is not its column of `output`.
+    sites : array_like of int, shape (n_sites,), optional
+        Group of each site, numbered from 1, with a minus where the site has the negative of the group's columns.
+        Tokens are read by it. Default: the sites are in order, group by group.
+    position : dict of str to array_like, shape (n_features, n_positions), optional
+        As for :meth:`from_classes`.
+    rectified : bool, default=False
+        Whether the positional part is :math:`\max(0, W p / P)` in place of :math:`W p / P`.
+
+    Returns
+    -------
+    Features
+
+    Examples
+    --------
+    >>> from dmft import Features
+    >>> w = [[1, 1], [1, -1]]
+    >>> Features.from_groups([3, 1], output=w, value=w, query=w, key=w)
+    Features(n_features=2, n_sites=4, n_positions=0, 2 classes)
+    """
+    shape = np.shape(output)
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"output must have shape (n_groups, n_features), got {shape}")
+    columns: dict[Role, np.ndarray] = {}
+    for role, array in zip(ROLES, (output, value, query, key), strict=True):
+        columns[role] = sign_array(role, array).astype(float)
+        if columns[role].shape != shape:
+            raise ValueError(f"{role} must have the shape of output, {shape}, got {columns[role].shape}")
+    counts = integers("sizes", sizes, 0, MOST_SITES)
+    if len(counts) != shape[0] or not 0 < sum(counts.tolist()) <= MOST_SITES:
+        raise ValueError(
+            f"sizes must have {shape[0]} entries of 1 to {MOST_SITES:.0e} together, got {len(counts)} of {counts.sum()}"
+        )
+    groups = SiteColumns(
+        counts,
+        columns,
+        columns["output"] if signs is None else finite("signs", signs, shape),
+        None if sites is None else integers("sites", sites, -shape[0], shape[0]),
+    )
+    if groups.sites is not None and not np.array_equal(np.bincount(np.abs(groups.sites), minlength=1), [0, *counts]):
+        raise ValueError(f"sites must name each group from 1 as often as sizes says, got {groups.sites}")
+    return Parts(
+        law="classes",
+        classes=_classes_of(groups),
+        n_sites=groups.n_sites,
+        position=position_weights(position, shape[1]),
+        rectified=rectified,
+        groups=groups,
+    )
+
+
+def _classes_of(groups: SiteColumns) -> SiteClasses:
+    """Return the site classes of groups of sites."""
+    shares = groups.sizes / groups.n_sites
+    distinct, member = np.unique(groups.signs, axis=0, return_inverse=True)
+    couplings: dict[Role, np.ndarray] = {role: np.zeros(distinct.shape) for role in ROLES}
+    for role, columns in groups.columns.items():
+        np.add.at(couplings[role], member.ravel(), shares[:, None] * columns)
+    return _merged(distinct, couplings)
 
 
 def _merged(signs: np.ndarray, couplings: Mapping[Role, np.ndarray]) -> SiteClasses:
@@ -198,11 +293,13 @@ def patterns(
     columns = signs[:, base]
     couplings: dict[Role, np.ndarray] = {role: columns[:, order] / len(signs) for role, order in orders.items()}
     read = np.equal.outer(orders["output"], np.arange(n_features)).astype(float)
+    every: dict[Role, np.ndarray] = {role: columns[:, order] for role, order in orders.items()}
     return Parts(
         law="classes",
         classes=_merged(columns @ read, couplings),
         position=position_weights(position, n_features),
         rectified=rectified,
+        groups=SiteColumns(np.ones(len(signs), dtype=np.int64), every, columns @ read),
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import ROLES, Role, one_of
 from .._util.readonly import read_only_arrays
 from . import feature_draws, feature_statistics
-from .feature_parts import Law, Parts, SiteClasses, parts_of_vectors
+from .feature_parts import Law, Parts, SiteClasses, SiteColumns, parts_of_vectors
 from .position import position_table
 
 P = ParamSpec("P")
@@ -53,13 +53,15 @@ class Features:
     Attributes
     ----------
     n_features, n_sites, n_positions : int
-        M, N and P. `n_sites` is None for features known only by their classes or covariances.
+        M, N and P. `n_sites` is None for features of no certain size.
     weights : dict of str to ndarray of int8, or None
         The four arrays, where the features are actual vectors.
     classes : SiteClasses or None
         None for Gaussian and for independent features.
     covariances : dict of str to ndarray, shape (n_features, n_features), or None
         :math:`C^{\alpha o}` of Gaussian and of independent features, else None.
+    groups : SiteColumns or None
+        Groups of sites with equal columns, where the features are given by these.
     law : {"classes", "gaussian", "independent"}
         Which of the three the mean overlaps are computed by.
     position : dict of str to ndarray, shape (n_features, n_positions)
@@ -94,7 +96,9 @@ class Features:
     weights: Mapping[Role, np.ndarray] | None
     classes: SiteClasses | None
     covariances: Mapping[Role, np.ndarray] | None
+    groups: SiteColumns | None
     _recipe: Mapping[str, Any]
+    _known: dict[str, Any]
     _position_tables: Mapping[Role, np.ndarray]
 
     def __init__(
@@ -105,7 +109,7 @@ class Features:
         self._fill(parts, {"kind": "weights", **vectors, "n_positions": n_positions})
 
     def _fill(self, parts: Parts, recipe: Mapping[str, Any]) -> None:
-        for name in ("law", "rectified", "n_sites", "classes"):
+        for name in ("law", "rectified", "n_sites", "classes", "groups"):
             object.__setattr__(self, name, getattr(parts, name))
         for name in ("position", "weights", "covariances"):
             arrays = getattr(parts, name)
@@ -113,6 +117,7 @@ class Features:
         tables = {role: position_table(w, parts.rectified) for role, w in parts.position.items()}
         object.__setattr__(self, "_position_tables", read_only_arrays(tables))
         object.__setattr__(self, "_recipe", _copied(recipe))
+        object.__setattr__(self, "_known", {})
 
     @classmethod
     def _of(cls, parts: Parts, recipe: Mapping[str, Any]) -> Features:
@@ -139,7 +144,18 @@ class Features:
 
     def _identity(self) -> tuple[str, str | None]:
         """Return the digest of the dynamics, and that of the vectors."""
-        return self.digest, None if self.weights is None else _digest("", [self.weights[role] for role in ROLES])
+        if "identity" not in self._known:  # caches ask for it at every step
+            self._known["identity"] = self._new_identity()
+        return self._known["identity"]
+
+    def _new_identity(self) -> tuple[str, str | None]:
+        if self.weights is not None:
+            return self.digest, _digest("", [self.weights[role] for role in ROLES])
+        if self.groups is None:
+            return self.digest, None
+        sites = [] if self.groups.sites is None else [self.groups.sites]
+        arrays = [self.groups.columns[role] for role in ROLES]
+        return self.digest, _digest("", [self.groups.sizes, self.groups.signs, *arrays, *sites])
 
     @property
     def n_features(self) -> int:
@@ -196,6 +212,7 @@ class Features:
     paper = _method(feature_draws.paper)
     reordered = _method(feature_draws.reordered)
     from_classes = _method(feature_statistics.from_classes)
+    from_groups = _method(feature_statistics.from_groups)
     correlated = _method(feature_statistics.correlated)
     patterns = _method(feature_statistics.patterns)
     gaussian = _method(feature_statistics.gaussian)

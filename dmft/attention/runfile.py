@@ -73,7 +73,7 @@ _mapping: Any = dict
 _list: Any = list
 # How an argument of features is written, if not as a whole number.
 _WRITTEN: dict[str, Any] = {
-    **dict.fromkeys(("signs", "patterns", *ROLES), list),
+    **dict.fromkeys(("signs", "patterns", "sizes", "sites", *ROLES), list),
     **dict.fromkeys(("orders", "position", "four_point"), _mapping[choice(ROLES), list]),
     **dict.fromkeys(("gaps", "rectified", "reorder", "tied_positions"), bool),
 }

@@ -74,7 +74,8 @@ class Start:
         Parameters
         ----------
         x : array_like, shape (n_sites + n_positions,)
-            Entries +-1; the last ones are the token's positional bits.
+            Entries +-1; the last ones are the token's positional bits. Features of no certain size read no token:
+            begin from a :meth:`feature`, or from a :meth:`window` of the token's overlaps with the value vectors.
         in_window : bool, default=False
             False, the convention of the paper's theory: the token only sets the first attention
             to its value overlaps; it is no key, and the first step has position 0. True, the
@@ -100,6 +101,10 @@ class Start:
     @classmethod
     def feature(cls, role: Role = "output", index: int = 0, *, in_window: bool = False) -> Start:
         """Begin from the token that equals one feature vector.
+
+        Where features are no actual vectors, by the exact means over their sites: any role where the columns of the
+        sites are known (``from_groups``, `mean_field`, ``patterns``, ``independent``), else the output vectors of
+        classes with signs +-1. Gaussian vectors are no tokens.
 
         Parameters
         ----------

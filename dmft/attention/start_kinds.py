@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, finite, one_of, seed_of, sign_vector, whole
+from .features import Features
 from .model import SelfAttention
 from .position import position_bits
 
@@ -86,20 +87,22 @@ class Kind:
 
 def _token_state(model: SelfAttention, x: np.ndarray, in_window: bool) -> State:
     features = model.features
-    if features.weights is None or features.n_sites is None:
-        raise ValueError("start must be a window or random: features without vectors read no token")
-    n_sites, n_positions = features.n_sites, features.n_positions
+    n_sites, n_positions, groups = features.n_sites, features.n_positions, features.groups
+    if n_sites is None:
+        raise ValueError(
+            "start must be a window or random: features without sites read no token; "
+            "Start.window([its overlaps with the value vectors]) begins from one that is known by these"
+        )
     if x.size != n_sites + n_positions:
         raise ValueError(f"x must have n_sites + n_positions = {n_sites + n_positions} entries, got {x.size}")
     overlaps = {}
     for role in ROLES:  # m^role of the token, Eq. (1)
-        w = features.weights[role].astype(float)
-        overlaps[role] = (1.0 - model.epsilon) * (w[:, :n_sites] @ x[:n_sites]) / n_sites
-        if n_positions:
-            # The window convention counts positions: the token is the one at position 0.
-            bits = position_bits(n_positions)[0] if in_window else x[n_sites:]
-            overlaps[role] = overlaps[role] + model.epsilon * (w[:, n_sites:] @ bits) / n_positions
-    return _state_of_overlaps(model, overlaps, in_window)
+        if features.weights is not None:
+            w = features.weights[role].astype(float)
+            overlaps[role] = (1.0 - model.epsilon) * (w[:, :n_sites] @ x[:n_sites]) / n_sites
+        elif groups is not None:
+            overlaps[role] = (1.0 - model.epsilon) * groups.overlap_of_spins(x[:n_sites], role)
+    return _state_of_overlaps(model, overlaps, x[n_sites:], in_window)
 
 
 def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool) -> State:
@@ -108,20 +111,42 @@ def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool
         raise ValueError(f"index must be < n_features = {model.n_features}, got {index}")
     if features.weights is not None:
         return _token_state(model, features.weights[role][index], in_window)
-    overlaps = {}
-    if role == "output" and not features.n_positions and features.law != "gaussian":
-        for of in ROLES:  # <W^o_index W^of_a>
-            if features.classes is not None and np.all(np.abs(features.classes.signs) == 1.0):
-                overlaps[of] = features.classes.signs[:, index] @ features.classes.couplings[of]
-            elif features.covariances is not None:
-                overlaps[of] = features.covariances[of][:, index]
-    if not overlaps:
-        raise ValueError("start must be a window or random: features known only by their statistics have no such token")
-    return _state_of_overlaps(model, overlaps, in_window)
+    overlaps = {of: (1.0 - model.epsilon) * _products(features, role, index, of) for of in ROLES}
+    return _state_of_overlaps(model, overlaps, features.position[role][index], in_window)
 
 
-def _state_of_overlaps(model: SelfAttention, overlaps: Mapping[Role, np.ndarray], in_window: bool) -> State:
-    """Return the state after a token with these key and value overlaps."""
+def _products(features: Features, role: Role, index: int, of: Role) -> np.ndarray:
+    """Return <W^role_index W^of_a> over the sites for all a, of features without vectors."""
+    classes, groups, covariances = features.classes, features.groups, features.covariances
+    if role == "output" and classes is not None and np.all(np.abs(classes.signs) == 1.0):
+        return classes.signs[:, index] @ classes.couplings[of]
+    if groups is not None:
+        return groups.overlap(role, index, of)
+    if features.law == "independent" and covariances is not None:  # which vectors are the same one
+        return covariances[of] @ covariances[role][index]
+    why = (
+        "Gaussian vectors are no tokens of +-1"
+        if features.law == "gaussian"
+        else "known by their classes, features have at most tokens that equal their output vectors of +-1"
+    )
+    raise ValueError(
+        f"start must be a window or random: {why}; "
+        "Start.window([its overlaps with the value vectors]) begins from a token that is known by these"
+    )
+
+
+def _state_of_overlaps(
+    model: SelfAttention, overlaps: Mapping[Role, np.ndarray], bits: np.ndarray, in_window: bool
+) -> State:
+    """Return the state after a token with these overlaps on the sites and these positional bits."""
+    features, n_positions = model.features, model.features.n_positions
+    if n_positions:
+        if in_window:  # positions count: the token is the one at position 0
+            bits = position_bits(n_positions)[0]
+        for role in ROLES:
+            read = features.position[role] @ bits
+            read = np.maximum(read, 0.0) if features.rectified else read
+            overlaps = {**overlaps, role: overlaps[role] + model.epsilon * read / n_positions}
     first = overlaps["value"][None]  # a softmax over one key
     if not in_window:
         return State(first, phase=0)

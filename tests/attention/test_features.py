@@ -21,6 +21,7 @@ MADE = {
     "paper": Features.paper(),
     "reordered": Features.reordered(n_features=2, n_sites=9, n_positions=1, seed=0, orders={"key": [1, 0]}),
     "from_classes": Features.from_classes([[1, 1], [1, -1]], **ONE),
+    "from_groups": Features.from_groups([2, 3], **{role: [[1, 1], [1, -1]] for role in ROLES}, sites=[1, 2, -2, 1, 2]),
     "correlated": Features.correlated(**ONE),
     "patterns": Features.patterns([0, 1], **ORDERS, position={role: [[1], [-1]] for role in ROLES}),
     "gaussian": Features.gaussian(**ONE),

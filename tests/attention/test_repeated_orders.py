@@ -45,15 +45,23 @@ def test_signs_are_sums_of_patterns():
     assert Features.from_recipe(features.recipe) == features
 
 
-def test_finite_networks_need_the_columns_of_all_sites():
-    """Where classes with different columns merge, no finite network is known."""
-    model = SelfAttention(Features.patterns([0, 1, 2], **REPEATED), n_context=2, beta=1.5, gamma=5.0)
-    with pytest.raises(ValueError, match="fix the columns of its sites"):
-        dmft.network(model, 5, n_sites=100, seed=1)
-    orders = {**SAME, "value": [2, 0, 2], "query": [1, 1, 1]}  # the output order repeats nothing: none merge
-    model, start = model.replace(features=Features.patterns([0, 1, 2], **orders)), Start.window([[0.3, -0.2, 0.4]])
+@pytest.mark.parametrize("orders", [REPEATED, {**SAME, "value": [2, 0, 2], "query": [1, 1, 1]}])
+def test_finite_networks_of_repeated_orders_follow_the_theory(orders):
+    """Also where the output order repeats features, so that classes with different columns merge."""
+    model = SelfAttention(Features.patterns([0, 1, 2], **orders), n_context=2, beta=1.5, gamma=5.0)
+    start = Start.window([[0.3, -0.2, 0.4]])
     orbit = dmft.network(model, 5, n_sites=10**14, seed=1, start=start)
     assert_allclose(orbit.attention, dmft.trajectory(model, 5, start=start).attention, rtol=0, atol=1e-5)
+    spins = dmft.network(model, 2, n_sites=10**6, seed=1, start=start, method="spins")
+    assert_allclose(spins.attention, dmft.trajectory(model, 2, start=start).attention, rtol=0, atol=1e-2)
+
+
+def test_finite_networks_need_the_columns_of_all_sites():
+    """Classes of two kinds of sites that merged: which share each has is not known."""
+    merged = Features.from_classes([[1, 1]], **{role: [[1.0, 0.5]] for role in ROLES})
+    model = SelfAttention(merged, n_context=2, beta=1.5, gamma=5.0)
+    with pytest.raises(ValueError, match="fix the columns of its sites, as those of from_groups and patterns do"):
+        dmft.network(model, 5, n_sites=100, seed=1)
 
 
 def test_classes_have_any_signs():

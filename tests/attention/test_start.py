@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
 from dmft import Features, SelfAttention, Start
@@ -108,3 +108,78 @@ def test_a_feature_is_the_token_of_its_vector():
     for role in ROLES:
         token = Start.token(PAPER.features.weights[role][1]).state(PAPER)
         assert_array_equal(Start.feature(role, 1).state(PAPER).attention, token.attention)
+
+
+def rows_of(state):
+    return state.attention if state.preset is None else np.vstack([state.attention, state.preset])
+
+
+@pytest.mark.parametrize("in_window", [False, True])
+@pytest.mark.parametrize("role", ROLES)
+def test_mean_field_models_start_from_tokens_and_features(role, in_window):
+    start = Start.feature(role, 1, in_window=in_window)
+    token = Start.token(PAPER.features.weights[role][1], in_window=in_window)
+    expected = rows_of(start.state(PAPER))
+    own = dmft.mean_field(PAPER, 99)  # as many sites as the vectors have, in their order
+    for one in (start, token):
+        assert_allclose(rows_of(one.state(own)), expected, rtol=0, atol=1e-15)
+    assert_allclose(rows_of(start.state(dmft.mean_field(PAPER, 99 * 10**10))), expected, rtol=0, atol=1e-15)
+    small = dmft.mean_field(PAPER, 7)  # sites group by group
+    groups, position = small.features.groups, PAPER.features.position
+    spins = np.repeat(groups.columns[role][:, 1], groups.sizes)
+    token = Start.token([*spins, *position[role][1]], in_window=in_window)
+    assert_allclose(rows_of(token.state(small)), rows_of(start.state(small)), rtol=0, atol=1e-15)
+    with pytest.raises(ValueError, match=r"x must have n_sites \+ n_positions = 9 entries, got 10"):
+        Start.token([1] * 10).state(small)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_features_of_no_certain_size_start_from_their_features(role):
+    """The exact means over the sites, against many of them."""
+    position = {name: [[1, -1], [-1, -1], [1, 1]] for name in ROLES}
+    orders = {"output": [0, 1, 2], "value": [2, 0, 2], "query": [1, 1, 1], "key": [1, 2, 0]}
+    permuted = {"value": [1, 2, 0], "key": [2, 0, 1], "output": [0, 2, 1]}
+    for features in (
+        Features.patterns([0, 1, 0], **orders, position=position),
+        Features.independent(3, **permuted, position=position),
+    ):
+        model = SelfAttention(features, n_context=4, beta=1.0, gamma=2.0, epsilon=0.1)
+        start = Start.feature(role, 2)
+        assert_allclose(
+            rows_of(start.state(model)), rows_of(start.state(dmft.mean_field(model, 4 * 10**6))), rtol=0, atol=1e-15
+        )
+
+
+def test_where_there_is_no_token_the_reason_is_said():
+    one = {role: np.eye(2) for role in ROLES}
+    for features, why in (
+        (Features.gaussian(**one), "Gaussian vectors are no tokens"),
+        (Features.from_classes([[1, 1], [1, -1]], **one), "known by their classes"),
+    ):
+        model = SelfAttention(features, n_context=2, beta=1.0, gamma=1.0)
+        with pytest.raises(ValueError, match=rf"start must be a window or random: {why}.*Start.window\(\["):
+            Start.feature("key").state(model)
+        with pytest.raises(ValueError, match=r"features without sites read no token; Start.window\(\["):
+            Start.token([1, 1]).state(model)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sizes": [1, -1]}, r"sizes must be a one-dimensional array of whole numbers in \[0, "),
+        ({"sizes": [0, 0]}, "sizes must have 2 entries of 1 to 1e"),
+        ({"sizes": [1]}, "sizes must have 2 entries .* got 1 of 1"),
+        ({"sizes": [10**15, 1]}, "sizes must have 2 entries"),
+        ({"sizes": [1.0, 2.0]}, "sizes must be a one-dimensional array of whole numbers"),
+        ({"value": [[1, 1]]}, r"value must have the shape of output, \(2, 2\)"),
+        ({"value": [[1, 0], [1, 1]]}, "value must"),
+        ({"signs": [[1, 1]]}, "signs must have shape"),
+        ({"sites": [1, 2]}, "sites must name each group from 1 as often as sizes says"),
+        ({"sites": [0, 1, 2]}, "sites must name each group"),
+        ({"sites": [3, 1, 2]}, r"sites must be a one-dimensional array of whole numbers in \[-2, 2\]"),
+    ],
+)
+def test_groups_are_checked(arguments, message):
+    given = {"sizes": [1, 2], **{role: [[1, 1], [1, -1]] for role in ROLES}, **arguments}
+    with pytest.raises(ValueError, match=message):
+        Features.from_groups(given.pop("sizes"), **given)

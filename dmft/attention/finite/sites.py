@@ -11,11 +11,11 @@ import numpy as np
 
 from ..._util.checks import Role, one_of, seed_of, whole
 from ..._util.signs import sign_vectors
+from ..feature_statistics import MOST_SITES
 from ..features import Features
 from ..model import SelfAttention
 from . import _network
 
-MOST_SITES = 10**15  # sums over sites stay exact in double precision
 MOST_INDEPENDENT = 16  # features: 2**15 groups
 Fill = Literal["remainder", "drawn"]
 FILLS: tuple[Fill, ...] = ("remainder", "drawn")
@@ -118,8 +118,8 @@ def site_groups(features: Features) -> SiteGroups:
     Parameters
     ----------
     features : Features
-        Actual vectors; or classes that leave no choice of the columns, as those of
-        ``Features.patterns`` do; or at most 16 independent vectors.
+        Actual vectors; or known by the columns of their sites, as those of ``Features.from_groups`` and
+        ``Features.patterns`` are; or classes that leave no choice of these; or at most 16 independent vectors.
 
     Returns
     -------
@@ -153,9 +153,14 @@ def site_groups(features: Features) -> SiteGroups:
             fractions = [Fraction(float(share)).limit_denominator(2**40) for share in shares]
             total = sum(fractions)
             return _grouped(np.sign(laws), [share / total for share in fractions], signs=features.classes.signs)
+    if features.groups is not None:
+        groups = features.groups
+        columns = np.stack([groups.columns[role] for role in ROLES_IN_ORDER], axis=1)
+        shares = tuple(Fraction(int(size), groups.n_sites) for size in groups.sizes)
+        return _grouped(columns, shares, signs=groups.signs)
     raise ValueError(
-        "features must be actual vectors for a finite network, or fix the columns of its sites "
-        f"(at most {MOST_INDEPENDENT} where they are independent), got {features!r}"
+        "features must be actual vectors for a finite network, or fix the columns of its sites, as those of "
+        f"from_groups and patterns do (at most {MOST_INDEPENDENT} where they are independent), got {features!r}"
     )
 
 
@@ -202,7 +207,8 @@ def mean_field(model: SelfAttention, n_sites: int, *, fill: Fill = "remainder", 
     Returns
     -------
     SelfAttention
-        With features given by their classes.
+        With features given by their columns, as those of ``Features.from_groups``; `n_sites` of them. Tokens are
+        read in the order of the model's own vectors if it has as many sites as these, else group by group.
 
     Raises
     ------
@@ -218,12 +224,13 @@ def mean_field(model: SelfAttention, n_sites: int, *, fill: Fill = "remainder", 
     True
     """
     groups = site_groups(model.features)
-    weights = groups.sizes(n_sites, fill, seed) / n_sites
-    signs, member = np.unique(groups.signs, axis=0, return_inverse=True)
-    couplings: dict[str, np.ndarray] = {}
-    for role, columns in zip(ROLES_IN_ORDER, groups.columns, strict=True):
-        couplings[role] = np.zeros(signs.shape)
-        np.add.at(couplings[role], member.ravel(), weights[:, None] * columns)
+    sizes = groups.sizes(n_sites, fill, seed)
+    columns = dict(zip(ROLES_IN_ORDER, groups.columns, strict=True))
+    sites: np.ndarray | None = None
+    if groups.member is not None and groups.sign is not None and np.array_equal(np.bincount(groups.member), sizes):
+        sites = (groups.member + 1) * groups.sign
     position = model.features.position if model.features.n_positions else None
-    rectified = model.features.rectified
-    return model.replace(features=Features.from_classes(signs, **couplings, position=position, rectified=rectified))
+    features = Features.from_groups(
+        sizes, **columns, signs=groups.signs, sites=sites, position=position, rectified=model.features.rectified
+    )
+    return model.replace(features=features)
