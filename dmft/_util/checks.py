@@ -47,7 +47,7 @@ def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
 # -- objects, choices and words ---------------------------------------------------------------
 
 
-def instance(name: str, value: Any, kind: type[T], what: str) -> T:
+def instance(name: str, value: Any, kind: Any, what: str) -> Any:
     """Return `value` if it is of a class; `what` says which in the message, as "a dmft.Features"."""
     if not isinstance(value, kind):
         raise ValueError(f"{name} must be {what}, got {shown(value)}")
@@ -202,6 +202,16 @@ def integers(name: str, array: ArrayLike, low: int, high: int) -> np.ndarray:
     if values.ndim != 1 or values.dtype.kind not in "iu" or not np.all((values >= low) & (values <= high)):
         raise ValueError(f"{name} must {rule}, got {shown(array)}")
     return values.astype(np.int64)
+
+
+def places(name: str, array: ArrayLike, length: int) -> np.ndarray:
+    """Return places in something of so many points, from 0, as a one-dimensional array."""
+    if isinstance(array, np.ndarray) and array.dtype == bool and array.shape == (length,):
+        return np.flatnonzero(array)
+    if isinstance(array, slice | range):
+        array = np.arange(length)[array] if isinstance(array, slice) else np.array(array, dtype=int)
+    values = np.zeros(0, int) if isinstance(array, list | tuple) and not array else array
+    return integers(name, values, 0, length - 1)
 
 
 def permutation(name: str, order: ArrayLike, length: int) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .._util.checks import whole
+from .._util.checks import instance, instances, whole
 from .._util.memory import need_memory
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
 from ..dynamics.cycles import many_digits
@@ -17,8 +17,8 @@ from ..sweeps.results import SweepResult
 from .axes import PARAMETERS
 from .batch import Batch
 from .labels import SIGNATURE, Attractor, Attractors, distinct
-from .model import SelfAttention
-from .start import Start
+from .model import SelfAttention, network_of
+from .start import Start, start_of
 from .window_map import AttentionMap
 
 
@@ -72,7 +72,7 @@ def attractor(
     >>> found.name, float(found.exponents[0].round(11))
     ('cycle of period 4', -0.00107283397)
     """
-    return _complete(model, _settled(model, [start or Start.random(0)], n_transient, n_exponents, rules, n_threads)[0])
+    return _complete(model, _settled(model, [start_of(start)], n_transient, n_exponents, rules, n_threads)[0])
 
 
 def attractors(
@@ -113,7 +113,8 @@ def attractors(
     cycle of period 28
     cycle of period 56
     """
-    if isinstance(starts, (int, np.integer)):
+    network_of(model)
+    if not isinstance(starts, list | tuple):
         n_starts = whole("starts", starts, 1)
         n_bytes = n_starts * (1_000.0 + 8.0 * model.n_context * model.n_features)
         need_memory(f"orbits from {n_starts} starts", n_bytes, "take fewer (starts)")
@@ -141,13 +142,14 @@ def _settled(
     n_threads: int | None,
 ) -> list[Attractor]:
     """Return the attractor of each start."""
-    if not isinstance(model, SelfAttention):
-        raise ValueError(f"model must be a dmft.SelfAttention, got {model!r}")
+    network_of(model)
     n_transient = whole("n_transient", n_transient, 0)
     if n_exponents is not None and whole("n_exponents", n_exponents, 1) > model.n_context * model.n_features:
         most = model.n_context * model.n_features
         raise ValueError(f"n_exponents must be <= n_context * n_features = {most}, got {n_exponents}")
-    states = [start.state(model) for start in starts]
+    if rules is not None:
+        instance("rules", rules, Rules, "a Rules")
+    states = [start.state(model) for start in instances("starts", starts, Start, "dmft.Start, or their number")]
     each: dict[int, Attractor] = {}
     # A batch shares the number of rows it starts with, and the phase.
     kinds = [(len(state.attention), state.phase, state.preset is None) for state in states]
@@ -277,6 +279,7 @@ def identify(result: SweepResult) -> np.ndarray:
     >>> identify(sweep(model, start=starts, beta=[0.9, 1.0], **how)).tolist()
     [[0, 0], [0, 0]]
     """
+    instance("result", result, SweepResult, "a dmft.SweepResult of `sweep`")
     if "kind" not in result:
         raise ValueError(f"result must have the measure 'attractor', got {', '.join(result.keys())}")
     if len(result.dims) != 2 or "start" not in result.dims:

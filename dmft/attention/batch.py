@@ -20,7 +20,7 @@ from .directions import n_directions_of
 from .features import Features
 from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
-from .start import Start, State
+from .start import Start, State, start_of
 
 __all__ = ["LAWS", "Batch", "Network", "Tangents", "linearize", "network_of", "single"]
 
@@ -456,5 +456,5 @@ class Batch(System):
 
 def single(model: SelfAttention, start: Start | None, n_threads: int | None = None) -> Batch:
     """Return a batch of the one point `model`, at its start."""
-    state = (Start.random(0) if start is None else start).state(model)
+    state = start_of(start).state(model)
     return Batch(model, [model.beta], [model.gamma], [model.epsilon], [state], n_threads)

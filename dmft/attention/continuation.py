@@ -11,9 +11,9 @@ from ..sweeps.execution import Execution, Workers
 from ..sweeps.results import SweepResult
 from .axes import AXES
 from .following import following
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .plan import Plan
-from .start import Start
+from .start import Start, start_of
 from .sweep_job import AttentionSweep
 
 __all__ = ["follow"]
@@ -102,9 +102,10 @@ def follow(
     >>> result["attention"].shape, result.labels["branch"].tolist()
     ((2, 5, 10, 3), ['up', 'down'])
     """
+    network_of(model)
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
     axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
     plan = Plan.of_measures(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
-    sweep = AttentionSweep(plan, Start.random(0) if start is None else start)
+    sweep = AttentionSweep(plan, start_of(start))
     job = following(sweep, axes, along, anchors, n_first_transient, n_segments, n_overlap)
     return run(job, job.branches.axes, how=how)

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import shown
 from ..sweeps.engine import run
 from ..sweeps.execution import Execution, Workers
 from ..sweeps.refinement import Label, Refinement
 from ..sweeps.results import SweepResult
 from .axes import AXES
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .plan import Plan
-from .start import Start
+from .start import Start, start_of
 from .sweep_job import AttentionSweep
 
 __all__ = ["refine", "sweep"]
@@ -113,6 +114,7 @@ def sweep(
     >>> result["exponents"].shape
     (3, 12)
     """
+    network_of(model)
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
     plan = Plan.of_measures(
         model,
@@ -130,13 +132,13 @@ def sweep(
     )
     if not (start is None or isinstance(start, Start)):
         start, axes = family(start, axes)
-    job = AttentionSweep(plan, Start.random(0) if start is None else start)
+    job = AttentionSweep(plan, start_of(start))
     return run(job, axes, together, how)
 
 
 def family(starts: Sequence[Start], axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
     """Return the first of some starts, and axes with that of the seeds or indices in front."""
-    starts = list(starts)
+    starts = list(starts) if isinstance(starts, list | tuple) else [starts]  # type: ignore[list-item]
     windows = _windows(starts)
     if windows is not None:
         return windows, {"start": range(len(starts)), **axes}
@@ -147,7 +149,7 @@ def family(starts: Sequence[Start], axes: Mapping[str, ArrayLike]) -> tuple[Star
             return first, {"start": [one.arguments[name] for one in starts], **axes}
     raise ValueError(
         "start must be a Start, or several that differ in seed or index alone, or several windows of one shape and "
-        f"phase without preset, got {starts!r}"
+        f"phase without preset, got {shown(starts)}"
     )
 
 
@@ -238,16 +240,20 @@ def refine(
     >>> result["label"].shape, bool(result["computed"].mean() < 1)
     ((9, 9), True)
     """
+    network_of(model)
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
     axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
     plan = Plan.of_measures(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
-    return run(
-        refined(AttentionSweep(plan, Start.random(0) if start is None else start), axes, label, coarse), axes, how=how
-    )
+    return run(refined(AttentionSweep(plan, start_of(start)), axes, label, coarse), axes, how=how)
 
 
 def refined(job: AttentionSweep, axes: Iterable[str], label: Label, coarse: int) -> Refinement:
     """Return the job of `refine`, its arguments checked."""
-    if label == "sign" and not job.plan.n_exponents and "attractor" not in job.plan.after_transient:
+    if (
+        isinstance(label, str)
+        and label == "sign"
+        and not job.plan.n_exponents
+        and "attractor" not in job.plan.after_transient
+    ):
         raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
     return Refinement(job, tuple(axes), label, coarse)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .._util.checks import ROLES, Role, permutation, roles, seed_of, shape_of, whole
+from .._util.checks import ROLES, Role, flag, permutation, roles, seed_of, shape_of, whole
 from .authors.draws import draw_weights
 from .feature_parts import Parts, parts_of_vectors
 
@@ -66,6 +66,7 @@ def segments(
     >>> len(Features.segments(n_features=3, n_segments=3, n_sites=99, n_positions=2, seed=1).classes) <= 3
     True
     """
+    tied_positions = flag("tied_positions", tied_positions)
     shape = shape_of(n_features, n_sites, n_positions)
     n_segments = whole("n_segments", n_segments, 1)
     if n_segments > n_sites:
@@ -130,6 +131,8 @@ def paper(
     >>> Features.paper(seed=1).classes.signs.shape
     (3, 3)
     """
+    gaps, reorder = flag("gaps", gaps), flag("reorder", reorder)
+    tied_positions = flag("tied_positions", tied_positions)
     shape_of(n_features, n_sites, n_positions)
     if n_positions > n_sites:
         raise ValueError(f"n_positions must be <= n_sites = {n_sites}, got {n_positions}")
@@ -187,7 +190,7 @@ def reordered(
     """
     rng = np.random.default_rng(seed_of(seed))
     vectors = _draw(rng, shape_of(n_features, n_sites, n_positions))
-    given = roles("orders", orders or {}, partial=True)
+    given = roles("orders", {} if orders is None else orders, partial=True)
     weights: dict[Role, np.ndarray] = {}
     for role in ROLES:
         drawn = rng.permutation(n_features)

@@ -14,11 +14,13 @@ from .._util.checks import (
     ROLES,
     Role,
     finite,
+    flag,
     integers,
     numbers,
     permutation,
     roles,
     seed_of,
+    shown,
     sign_array,
     whole,
     within,
@@ -67,6 +69,7 @@ def from_classes(
     >>> Features.from_classes([[1, 1], [1, -1]], output=g, value=g, query=g, key=g)
     Features(n_features=2, n_sites=None, n_positions=0, 2 classes)
     """
+    rectified = flag("rectified", rectified)
     signs = finite("signs", signs, (None, None))
     if 0 in signs.shape:
         raise ValueError(f"signs must be a two-dimensional array with entries, got shape {signs.shape}")
@@ -121,9 +124,8 @@ def from_groups(
     >>> Features.from_groups([3, 1], output=w, value=w, query=w, key=w)
     Features(n_features=2, n_sites=4, n_positions=0, 2 classes)
     """
-    shape = np.shape(output)
-    if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"output must have shape (n_groups, n_features), got {shape}")
+    rectified = flag("rectified", rectified)
+    shape = sign_array("output", output).shape
     columns: dict[Role, np.ndarray] = {}
     for role, array in zip(ROLES, (output, value, query, key), strict=True):
         columns[role] = sign_array(role, array).astype(float)
@@ -141,7 +143,7 @@ def from_groups(
         None if sites is None else integers("sites", sites, -shape[0], shape[0]),
     )
     if groups.sites is not None and not np.array_equal(np.bincount(np.abs(groups.sites), minlength=1), [0, *counts]):
-        raise ValueError(f"sites must name each group from 1 as often as sizes says, got {groups.sites}")
+        raise ValueError(f"sites must name each group from 1 as often as sizes says, got {shown(groups.sites)}")
     return Parts(
         law="classes",
         classes=_classes_of(groups),
@@ -213,10 +215,11 @@ def correlated(
     >>> Features.correlated(output=[[1.0]], value=[[0.3]], query=[[1.0]], key=[[-0.2]]).n_features
     1
     """
-    n_features = np.shape(output)[-1] if np.ndim(output) == 2 else 0
+    given = numbers("output", output)
+    n_features = given.shape[-1] if given.ndim == 2 else 0
     if n_features not in (1, 2, 3):
         raise ValueError(f"output must have shape (M, M) with M = 1, 2 or 3, got {np.shape(output)}")
-    fourth = roles("four_point", four_point or {}, partial=True)
+    fourth = roles("four_point", {} if four_point is None else four_point, partial=True)
     if fourth and n_features != 3:
         raise ValueError(f"four_point must be None unless n_features is 3, got it for {n_features}")
     patterns = sign_vectors(n_features, half=True)
@@ -277,12 +280,13 @@ def patterns(
     >>> Features.patterns([0, 1, 2], output=[0, 0, 1], value=cycle, query=same, key=same).classes.signs.tolist()
     [[0.0, 1.0, 0.0], [2.0, -1.0, 0.0], [2.0, 1.0, 0.0]]
     """
+    rectified = flag("rectified", rectified)
     rule = "number the base patterns 0, 1, ... without gaps"
     base = numbers("patterns", patterns, rule=rule)
     n_features = base.size
     n_base = int(base.max()) + 1 if n_features and base.dtype.kind in "iu" else 0
     if base.ndim != 1 or sorted(set(base.tolist())) != list(range(n_base)) or n_base == 0:
-        raise ValueError(f"patterns must {rule}, got {base}")
+        raise ValueError(f"patterns must {rule}, got {shown(base.tolist())}")
     orders = {}
     for role, order in zip(ROLES, (output, value, query, key), strict=True):
         orders[role] = integers(role, order, 0, n_features - 1)
@@ -332,11 +336,13 @@ def gaussian(
     >>> Features.gaussian(output=c, value=c, query=c, key=c)
     Features(n_features=2, n_sites=None, n_positions=0, gaussian)
     """
-    n_features = np.shape(output)[0] if np.ndim(output) == 2 else 0
-    whole("n_features", n_features, 1)
+    given = numbers("output", output)
+    if given.ndim != 2 or 0 in given.shape:
+        raise ValueError(f"output must have shape (n_features, n_features), got shape {given.shape}")
+    n_features = len(given)
     shape = (n_features, n_features)
-    given = zip(ROLES, (output, value, query, key), strict=True)
-    covariances = {role: finite(role, array, shape) for role, array in given}
+    all_given = zip(ROLES, (output, value, query, key), strict=True)
+    covariances = {role: finite(role, array, shape) for role, array in all_given}
     own = covariances["output"]
     if not np.allclose(own, own.T, rtol=1e-12, atol=1e-14):
         raise ValueError(f"output must be symmetric, got a difference of {np.abs(own - own.T).max():g}")

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import ROLES, Role, one_of
+from .._util.checks import ROLES, Role, one_of, shown, table, whole
 from .._util.readonly import read_only_arrays
 from . import feature_draws, feature_statistics
 from .feature_parts import Law, Parts, SiteClasses, SiteColumns, parts_of_vectors
@@ -29,7 +29,7 @@ def _method(way: Callable[P, Parts]) -> staticmethod[P, Features]:
     def build(*args: P.args, **kwargs: P.kwargs) -> Features:
         given = signature.bind(*args, **kwargs)
         given.apply_defaults()
-        return Features._of(way(*args, **kwargs), {"kind": way.__name__, **given.arguments})
+        return Features._of(way(*args, **kwargs), {"kind": way.__name__, **_plain(given.arguments)})
 
     build.__annotations__["return"] = "Features"
     build.__signature__ = signature.replace(return_annotation="Features")  # type: ignore[attr-defined]
@@ -201,6 +201,8 @@ class Features:
         >>> Features.paper(seed=1).position_field("output", 4).shape
         (4, 3)
         """
+        one_of("role", role, ROLES)
+        n_context = whole("n_context", n_context, 1, 2**self.n_positions if self.n_positions else None)
         if not self.n_positions:
             return np.zeros((n_context, self.n_features))
         return self._position_tables[role][:n_context]
@@ -242,9 +244,16 @@ class Features:
         >>> Features.from_recipe({**features.recipe, "seed": 2})
         Features(n_features=3, n_sites=99, n_positions=2, 2 classes)
         """
-        arguments = dict(recipe)
+        arguments = table("recipe", recipe)
         kind = one_of("kind", arguments.pop("kind", None), ("weights", *RECIPES))
-        return cls(**arguments) if kind == "weights" else getattr(cls, kind)(**arguments)
+        way = cls if kind == "weights" else getattr(cls, kind)
+        try:
+            inspect.signature(way).bind(**arguments)
+        except TypeError as error:
+            raise ValueError(
+                f"recipe must have the arguments of {kind!r}, got {shown(list(arguments))}: {error}"
+            ) from None
+        return way(**arguments)
 
 
 RECIPES = tuple(name for name, member in vars(Features).items() if isinstance(member, staticmethod))
@@ -258,6 +267,17 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_copied(item) for item in value]
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _plain(value: Any) -> Any:
+    """Return arguments as a manifest can keep them: dicts, lists, arrays, and numbers of Python."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, str | bool | int | float | np.ndarray) or value is None:
+        return value
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(item) for item in value] if isinstance(value, list | tuple | range) else np.array(value)
 
 
 def _rebuilt(parts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Features:

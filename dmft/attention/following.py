@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, whole
+from .._util.checks import number, shown, whole
 from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -345,8 +345,12 @@ def following(
             raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(PARAMETERS)}")
     checked = sweep.grid(axes).axes
     along = next(iter(checked)) if along is None else along
-    if along not in checked:
-        raise ValueError(f"along must be one of the axes {tuple(checked)}, got {along!r}")
+    if not isinstance(along, str) or along not in checked:
+        raise ValueError(f"along must be one of the axes {tuple(checked)}, got {shown(along)}")
+    if not isinstance(anchors, list | tuple | range | type(None)) and not (
+        isinstance(anchors, np.ndarray) and anchors.ndim
+    ):
+        raise ValueError(f"anchors must be a list, got {shown(anchors)}")
     values, plan = checked[along], sweep.plan
     if len(np.unique(values)) < len(values):
         raise ValueError(f"{along} must have distinct values to be followed")
@@ -360,7 +364,7 @@ def following(
         at, start = anchor if isinstance(anchor, (tuple, list)) else (anchor, None)
         at = number(f"anchors of {along}", at, values.min(), values.max())
         if not (start is None or isinstance(start, Start)):
-            raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {start!r}")
+            raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {shown(start)}")
         if start is not None:
             plan.check_start(start.state(plan.model))
         places.append((int(np.argmin(np.abs(values - at))), start))

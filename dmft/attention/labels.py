@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from .._util.checks import instance, number, shown
 from ..dynamics.classify import ATTRACTOR_KINDS, Kind
 from ..dynamics.matching import group
 from ..dynamics.recurrence import Frequency
@@ -99,6 +100,8 @@ class Attractor:
 
     def same(self, other: Attractor, sigma: float = SIGNIFICANT) -> bool:
         """Return whether this is the attractor `other`: of the same signature, in the same place within errors."""
+        instance("other", other, Attractor, "an Attractor")
+        sigma = number("sigma", sigma, 0.0)
         return not _grouped([self, other], sigma).any()
 
     @property
@@ -135,6 +138,10 @@ class Attractors:
         return iter(self.found)
 
     def __getitem__(self, i: int) -> Attractor:
+        if not isinstance(i, int | np.integer) or isinstance(i, bool):
+            raise TypeError(f"i must be a whole number, got {shown(i)}")
+        if not -len(self.found) <= i < len(self.found):
+            raise IndexError(f"i must be below {len(self.found)}, the number of attractors, got {i}")
         return self.found[i]
 
     def __str__(self) -> str:

@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, numbers
+from .._util.checks import finite, numbers, shown
 from .._util.readonly import read_only
 from .batch import linearize as linearize_points
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -95,6 +95,7 @@ def linearize(
     >>> bool(np.allclose(moved, 1e-6 * np.einsum("dab,db->a", one.rows, np.eye(4, 3)), atol=1e-9))
     True
     """
+    network_of(model)
     shape = (model.n_context, model.n_features)
     windows = finite("window", window)
     if windows.shape[-2:] != shape:
@@ -102,7 +103,7 @@ def linearize(
     lead = windows.shape[:-2]
     phases = numbers("phase", phase)
     if phases.dtype.kind not in "iu" or not np.all((phases >= 0) & (phases < model.n_context)):
-        raise ValueError(f"phase must be whole numbers in [0, {model.n_context - 1}], got {phases.tolist()}")
+        raise ValueError(f"phase must be whole numbers in [0, {model.n_context - 1}], got {shown(phases.tolist())}")
     try:
         each = np.broadcast_to(phases, lead).reshape(-1)
     except ValueError:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import instance, shown, whole
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
 from ..sweeps.results import SweepResult
@@ -154,6 +155,7 @@ def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int)
     >>> print(hysteresis(result))
     no hysteresis: 'up' and 'down' are on the same attractor from beta = 0.5 to 0.7
     """
+    instance("result", result, SweepResult, "a dmft.SweepResult of `follow`")
     if "branch" not in result.dims:
         raise ValueError("hysteresis needs a result of follow, with branches")
     orbits = [name for name in RECORDS if name in result]
@@ -163,8 +165,8 @@ def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int)
     along = spec["follow"]["along"]
     n_branches = result.shape[result.dims.index("branch")]
     for name, value in (("first", first), ("second", second)):
-        if not 0 <= value < n_branches:
-            raise ValueError(f"{name} must be a branch, 0 .. {n_branches - 1}, got {value!r}")
+        if whole(name, value) >= n_branches:
+            raise ValueError(f"{name} must be a branch, 0 .. {n_branches - 1}, got {shown(value)}")
     places = {dim: row.pop(dim, 0) for dim in result.dims if dim not in ("branch", along)}
     if row:
         raise ValueError(f"a row must be given along {tuple(places)}, got {', '.join(row)}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, whole
+from .._util.checks import instance, number, shown, whole
 from .features import Features
 
 Gamma = TypeVar("Gamma", float, np.ndarray)
@@ -60,8 +60,7 @@ class SelfAttention:
     n_heads: int = 1
 
     def __post_init__(self) -> None:
-        if not isinstance(self.features, Features):
-            raise ValueError(f"features must be a dmft.Features, got {self.features!r}")
+        instance("features", self.features, Features, "a dmft.Features")
         object.__setattr__(self, "n_context", whole("n_context", self.n_context, 1))
         object.__setattr__(self, "n_heads", whole("n_heads", self.n_heads, 1))
         for name in ("beta", "gamma", "epsilon"):
@@ -70,7 +69,7 @@ class SelfAttention:
         if n_positions and self.n_context > 2**n_positions:
             raise ValueError(f"n_context must be <= 2**n_positions = {2**n_positions}, got {self.n_context}")
         if not n_positions and self.epsilon:
-            raise ValueError(f"epsilon must be 0 for features without positional bits, got {self.epsilon!r}")
+            raise ValueError(f"epsilon must be 0 for features without positional bits, got {shown(self.epsilon)}")
         if self.features.n_features % self.n_heads:
             raise ValueError(f"n_heads must divide n_features = {self.features.n_features}, got {self.n_heads}")
 
@@ -119,3 +118,8 @@ def gain(gamma: Gamma, n_features: int, n_heads: int) -> Gamma:
 def parameter(name: str, value: ArrayLike) -> float:
     """Return a swept parameter as a float in its domain."""
     return number(name, value, 0.0, 1.0 if name == "epsilon" else np.inf)
+
+
+def network_of(model: SelfAttention) -> SelfAttention:
+    """Return the argument `model`, which must be a network."""
+    return instance("model", model, SelfAttention, "a dmft.SelfAttention")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._util.checks import whole
 from .batch import single
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .records import RECORD_NAMES, Every, check_record
 from .start import Start
 
@@ -101,6 +101,7 @@ def trajectory(
     >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
     True
     """
+    network_of(model)
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_transient = whole("n_transient", n_transient, 0)
     names = check_record(record)

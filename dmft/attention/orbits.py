@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, number, one_of, whole
+from .._util.checks import finite, number, one_of, shown, whole
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
@@ -16,7 +16,7 @@ from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
 from .axes import PARAMETERS
 from .batch import single
-from .model import SelfAttention, parameter
+from .model import SelfAttention, network_of, parameter
 from .start import Start
 from .window_map import AttentionMap
 
@@ -157,8 +157,7 @@ def cycle(
     >>> found.kind, round(float(found.exponents[0]), 14)
     ('stable focus', -0.00107283396865)
     """
-    if not isinstance(model, SelfAttention):
-        raise ValueError(f"model must be a dmft.SelfAttention, got {model!r}")
+    network_of(model)
     tolerance = number("tolerance", tolerance, 0.0)
     system = AttentionMap(model)
     period = whole("period", period, 1)
@@ -260,7 +259,7 @@ def branch(
     ('neimark-sacker', 1.243444547815, True)
     """
     if not isinstance(cycle, Cycle):
-        raise ValueError(f"cycle must be a dmft.Cycle, got {cycle!r}")
+        raise ValueError(f"cycle must be a dmft.Cycle, got {shown(cycle)}")
     if len(parameter_range) != 1:
         raise ValueError(f"one of {', '.join(PARAMETERS)} must be given as (low, high), got {sorted(parameter_range)}")
     ((name, bounds),) = parameter_range.items()
@@ -313,7 +312,7 @@ def switch(point: SpecialPoint) -> Cycle:
     See ``examples/cycle_branch.py``.
     """
     if not isinstance(point, SpecialPoint) or not isinstance(point.cycle, Cycle) or point.kind != "flip":
-        raise ValueError(f"point must be a flip of a branch, got {getattr(point, 'kind', point)!r}")
+        raise ValueError(f"point must be a flip of a branch, got {shown(getattr(point, 'kind', point))}")
     model, name = point.cycle.model, point.parameter
     orbit, value = doubled(AttentionMap(model, name), point)
     return refined(model.replace(**{name: value}), orbit)

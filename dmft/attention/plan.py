@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .._util.checks import whole
+from .._util.checks import shown, whole, words
 from .._util.memory import need_memory
 from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
 from ..dynamics.system import Tick
 from .batch import Batch
 from .measures import MEASURES
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .records import Every, Record, SignChanges, check_record
 from .start import State
 
@@ -99,7 +99,8 @@ class Plan:
         >>> plan.record, plan.n_exponents, plan.after_transient
         ((), 12, ())
         """
-        measures = (measure,) if isinstance(measure, str) else tuple(measure)
+        network_of(model)
+        measures = words("measure", measure)
         unknown = [repr(name) for name in measures if name not in MEASURES]
         if unknown or not measures:
             names = tuple(MEASURES)
@@ -135,7 +136,7 @@ class Plan:
         put("after_transient", tuple(self.after_transient))
         for name in self.after_transient:
             if name not in MEASURES or MEASURES[name].after_transient is None:
-                raise ValueError(f"after_transient must name measures of the transient's end, got {name!r}")
+                raise ValueError(f"after_transient must name measures of the transient's end, got {shown(name)}")
         if self.section is not None:
             put("section", whole("section", self.section, 0))
             if self.section >= self.model.n_features:

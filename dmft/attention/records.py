@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 
 import numpy as np
 
+from .._util.checks import shown, words
 from .._util.memory import need_memory
 
 
@@ -60,10 +61,10 @@ def check_record(record: str | Iterable[str]) -> tuple[str, ...]:
     >>> check_record(["key", "attention"])
     ('attention', 'key')
     """
-    names = (record,) if isinstance(record, str) else tuple(record)
+    names = words("record", record)
     for name in names:
         if name not in RECORDS:
-            raise ValueError(f"record must name some of {RECORD_NAMES}, got {name!r}")
+            raise ValueError(f"record must name some of {RECORD_NAMES}, got {shown(name)}")
     return tuple(name for name in RECORDS if name in names)
 
 

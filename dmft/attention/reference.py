@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from .._util.checks import Role
+from .._util.checks import Role, shown
 from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, exp
 from .features import Features
@@ -53,7 +53,7 @@ def overlap(model: SelfAttention, role: Role, attention: np.ndarray, phase: int,
 
 def _covariances(features: Features) -> Mapping[Role, np.ndarray]:
     if features.covariances is None:
-        raise ValueError(f"features must have covariances, got {features!r}")
+        raise ValueError(f"features must have covariances, got {shown(features)}")
     return features.covariances
 
 
@@ -93,7 +93,7 @@ def up_probability(model: SelfAttention, attention: np.ndarray) -> np.ndarray:
 
 def _vectors(features: Features) -> Mapping[Role, np.ndarray]:
     if features.weights is None:
-        raise ValueError(f"features must be actual vectors, got {features!r}")
+        raise ValueError(f"features must be actual vectors, got {shown(features)}")
     return features.weights
 
 

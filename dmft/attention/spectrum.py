@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .._util.checks import whole
+from .._util.checks import flag, shown, whole
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
 from .determinants import log_determinants
 from .directions import n_directions
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .plan import Plan
-from .start import Start
+from .start import Start, start_of
 from .window_map import single_system
 
 __all__ = ["Spectrum", "log_determinant", "lyapunov"]
@@ -116,6 +116,7 @@ def lyapunov(
     >>> spectrum.exponents.round(9), spectrum.converged, spectrum.n_steps
     (array([-0.08263884, -0.08263884]), True, 1000)
     """
+    flag("multipliers", multipliers)
     system: System
     if isinstance(model, SelfAttention):
         n_steps = whole("n_steps", n_steps, 1)
@@ -131,13 +132,13 @@ def lyapunov(
             qr_interval=qr_interval,
             **how,
         )
-        start = Start.random(0) if start is None else start
+        start = start_of(start)
         plan.check_start(start.state(model))
         system = single_system(model, start, n_threads)
     elif isinstance(model, System) and model.n_points == 1 and start is None:
         system = model
     else:
-        raise ValueError(f"model must be a SelfAttention, or a system of one orbit without a start, got {model!r}")
+        raise ValueError(f"model must be a SelfAttention, or a system of one orbit without a start, got {shown(model)}")
     return measure_spectrum(
         system,
         n_steps,
@@ -198,6 +199,7 @@ def log_determinant(
     >>> bool(abs(log_determinant(model, 4_000)[0] - lyapunov(model, 4_000).exponents.sum()) < 1e-6)
     True
     """
+    network_of(model)
     n_samples = max(1, whole("n_steps", n_steps, 1) // model.n_context)
     plan = Plan(model=model, n_steps=model.n_context, n_transient=n_transient, n_exponents=1, n_tangent_transient=0)
     batch = single_system(model, start, n_threads)

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import Role, one_of
+from .._util.checks import Role, instance, one_of, shown, table
 from .._util.readonly import read_only
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .start_kinds import FAMILIES, KINDS, REQUIRED, State
 
 __all__ = ["FAMILIES", "KINDS", "REQUIRED", "Start", "State"]
@@ -48,7 +48,7 @@ class Start:
 
     def __post_init__(self) -> None:
         known = KINDS[one_of("kind", self.kind, tuple(KINDS))].arguments
-        for name in self.arguments:
+        for name in table("arguments", self.arguments):
             one_of(f"argument of a start of kind {self.kind!r}", name, tuple(known))
         final = {}
         for name, argument in known.items():
@@ -264,7 +264,7 @@ class Start:
         Start.feature(role='key', index=1, in_window=False)
         """
         if self.family is None:
-            raise ValueError(f"start must be of a numbered kind ({', '.join(FAMILIES)}), got {self!r}")
+            raise ValueError(f"start must be of a numbered kind ({', '.join(FAMILIES)}), got {shown(self)}")
         return Start(self.kind, {**self.arguments, self.family: number})
 
     def specification(self) -> dict[str, Any]:
@@ -294,8 +294,8 @@ class Start:
         ValueError
             As for the class.
         """
-        arguments = dict(spec)
-        return cls(arguments.pop("kind"), arguments)
+        arguments = table("spec", spec)
+        return cls(arguments.pop("kind", None), arguments)
 
     def state(self, model: SelfAttention) -> State:
         """Return the state that this start means for a model.
@@ -321,4 +321,10 @@ class Start:
         >>> Start.random(seed=5).state(model).attention.shape
         (4, 3)
         """
+        network_of(model)
         return KINDS[self.kind].state(model, **self.arguments)
+
+
+def start_of(start: Start | None) -> Start:
+    """Return the argument `start`, which must be a start where it is given; else the first random one."""
+    return Start.random(0) if start is None else instance("start", start, Start, "a dmft.Start")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import ROLES, Role, finite, one_of, seed_of, sign_vector, whole
+from .._util.checks import ROLES, Role, finite, flag, one_of, seed_of, sign_vector, whole
 from .features import Features
 from .model import SelfAttention
 from .position import position_bits
@@ -201,13 +201,7 @@ def _windows(name: str, value: ArrayLike) -> np.ndarray:
     return attention
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
-_IN_WINDOW = Argument(written=bool, check=_flag, default=False)
+_IN_WINDOW = Argument(written=bool, check=flag, default=False)
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {

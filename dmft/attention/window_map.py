@@ -16,9 +16,9 @@ from ..dynamics.cycles.window_map import WindowMap
 from .axes import PARAMETERS
 from .batch import Batch, linearize
 from .directions import n_directions
-from .model import SelfAttention
+from .model import SelfAttention, network_of
 from .reference import softmax
-from .start import Start, State
+from .start import Start, State, start_of
 
 MAX_EXACT = 256  # classes of which steps are taken in many digits
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
@@ -41,6 +41,7 @@ class AttentionMap(WindowMap):
     def __init__(
         self, model: SelfAttention, parameter: str = "beta", n_threads: int | None = None, **values: ArrayLike
     ) -> None:
+        network_of(model)
         self.model, self.parameter, self._n_threads = model, parameter, n_threads
         self.n_context, self.n_features = model.n_context, model.n_features
         checked = [numbers(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
@@ -150,7 +151,7 @@ class AttentionSystem(Batch):
 
 def single_system(model: SelfAttention, start: Start | None = None, n_threads: int | None = None) -> AttentionSystem:
     """Return the system of the one orbit of a network from its start."""
-    state = (Start.random(0) if start is None else start).state(model)
+    state = start_of(start).state(model)
     point = {name: [getattr(model, name)] for name in PARAMETERS}
     return AttentionSystem(model, **point, states=[state], n_threads=n_threads)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import numbers
+from .._util.checks import flag, function, numbers, places, shown, whole
 from .._util.memory import need_memory
 from .._util.readonly import OnCopies
 from .cycles.window_map import StateMap, WindowMap
@@ -182,12 +182,14 @@ class Map(System):
         observe: Callable[[np.ndarray], np.ndarray] | None = None,
         parameters: Sequence[ArrayLike] = (),
     ) -> None:
-        self.step = OnCopies(step)
-        self.jacobian = None if jacobian is None else OnCopies(jacobian)
-        self.observe = None if observe is None else OnCopies(observe)
+        self.step = OnCopies(function("step", step))
+        self.jacobian = None if jacobian is None else OnCopies(function("jacobian", jacobian))
+        self.observe = None if observe is None else OnCopies(function("observe", observe))
         self.state = numbers("state", state).astype(float)
         if self.state.ndim != 2:
             raise ValueError(f"state must have shape (n_points, size), got shape {self.state.shape}")
+        if not isinstance(parameters, list | tuple):
+            raise ValueError(f"parameters must be a list of arrays, got {shown(parameters)}")
         self.parameters = tuple(numbers(f"parameters[{i}]", values) for i, values in enumerate(parameters))
         self.frame = np.empty((len(self.state), self.state.shape[1], 0))  # no tangents yet
         self.qr_interval = 1
@@ -225,14 +227,18 @@ class Map(System):
         """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
         if self.jacobian is None:
             raise ValueError("jacobian must be given for tangents, got None")
+        n_tangents = whole("n_tangents", n_tangents, 0, self.n_dim)
+        qr_interval = whole("qr_interval", qr_interval, 1)
         need_memory(f"{n_tangents} tangents of {self.n_points} orbits", self.tangent_bytes(n_tangents), "take fewer")
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
         self.qr_interval = qr_interval
 
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
         """Take all orbits, and their tangents too if asked for, `n_steps` further."""
-        self._advance(n_steps, tangents)
-        if tick:
+        if tick is not None:
+            function("tick", tick)
+        self._advance(whole("n_steps", n_steps), flag("tangents", tangents))
+        if tick is not None:
             tick(n_steps)
 
     def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
@@ -263,17 +269,25 @@ class Map(System):
         tick: Tick | None = None,
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
+        n_samples, interval = (
+            whole("n_samples", n_samples, 1),
+            1 if interval is None else whole("interval", interval, 1),
+        )
+        flag("states", states)
+        flag("tangents", tangents)
+        if tick is not None:
+            function("tick", tick)
         width = states * self.size + tangents * self.frame.shape[2]
         need_memory(
             f"{n_samples} samples of {self.n_points} orbits", 8.0 * self.n_points * n_samples * width, "take fewer"
         )
         sampled, grown = [], []
         for _ in range(n_samples):
-            grown.append(self._advance(interval or 1, tangents))
+            grown.append(self._advance(interval, tangents))
             if states:
                 sampled.append(self._observed())
-        if tick:
-            tick(n_samples * (interval or 1))
+        if tick is not None:
+            tick(n_samples * interval)
         growth = [each for each in grown if each is not None]
         return np.stack(sampled, axis=1) if states else None, np.stack(growth, axis=1) if tangents else None
 
@@ -283,6 +297,7 @@ class Map(System):
 
     def select(self, points: np.ndarray | Sequence[int]) -> Map:
         """Return some of the orbits, from where they are."""
+        points = places("points", points, self.n_points)
         some = copy.copy(self)
         some.state = self.state[points]
         some.parameters = tuple(values[points] for values in self.parameters)

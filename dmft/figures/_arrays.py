@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import shown
 from .._util.memory import need_memory
 
 
@@ -63,5 +64,5 @@ def feature_names(labels: str | Sequence[str], n_features: int) -> tuple[list[st
         names = [rf"${labels}_{{{i + 1}}}$" for i in range(n_features)]
         return names, names[0] if n_features == 1 else f"${labels}$"
     if np.ndim(labels) != 1 or len(labels) != n_features:
-        raise ValueError(f"labels must be a symbol or {n_features} strings, got {labels!r}")
+        raise ValueError(f"labels must be a symbol or {n_features} strings, got {shown(labels)}")
     return list(labels), labels[0] if n_features == 1 else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import whole
+from .._util.checks import shown, whole
 from .._util.memory import need_memory
 from ._arrays import checked, parameters
 from ._cells import edges
@@ -138,7 +138,7 @@ def bifurcation(
     if np.any(np.diff(parameter) == 0):
         raise ValueError(f"parameter must be distinct, got {parameter[1:][np.diff(parameter) == 0][0]} twice")
     if style not in ("density", "points"):
-        raise ValueError(f"style must be 'density' or 'points', got {style!r}")
+        raise ValueError(f"style must be 'density' or 'points', got {shown(style)}")
     if value_range is None:
         low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
         if np.isnan(low):
@@ -148,7 +148,7 @@ def bifurcation(
     else:
         low, high = map(float, checked("value_range", value_range, (2,)))
         if low >= high:
-            raise ValueError(f"value_range must be (low, high) with low < high, got {value_range!r}")
+            raise ValueError(f"value_range must be (low, high) with low < high, got {shown(value_range)}")
     ax = drawing_axes(ax)
     ax.set(xlabel=parameter_label, ylabel=value_label)
     if style == "points":

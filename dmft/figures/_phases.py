@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import shown
 from ._arrays import checked
 from ._cells import colorbar, mesh
 from ._regimes import REGIME_COLORS
@@ -64,7 +65,7 @@ def exponent_map(
     limits = _limits(values) if limits is None else limits
     low, high = map(float, checked("limits", limits, (2,)))
     if not low < 0 < high:
-        raise ValueError(f"limits must be (below, above) with below < 0 < above, got {limits!r}")
+        raise ValueError(f"limits must be (below, above) with below < 0 < above, got {shown(limits)}")
     ax = drawing_axes(ax)
 
     def size(value: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from .._util.checks import one_of
+from .._util.checks import one_of, shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ def drawing_figure(figure: Figure | None, size: tuple[float, float], **spacing: 
     from matplotlib.figure import Figure, FigureBase
 
     if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {figure!r}")
+        raise ValueError(f"figure must be None or a matplotlib Figure, got {shown(figure)}")
     if figure is None:
         figure = Figure(figsize=size, **NEW)
         if spacing:
@@ -80,7 +80,7 @@ def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
         ax = figure.add_subplot(projection=projection)
     if not isinstance(ax, Axes) or (projection and ax.name != projection):
         kind = f"Axes with projection={projection!r}" if projection else "Axes"
-        raise ValueError(f"ax must be None or matplotlib {kind}, got {ax!r}")
+        raise ValueError(f"ax must be None or matplotlib {kind}, got {shown(ax)}")
     # Labels are made before an rc_context can reach them, ticks after it.
     ax.tick_params(labelsize=8, width=0.6, length=2.5)
     for axis in (ax.xaxis, ax.yaxis, *([three_dimensional(ax).zaxis] if projection else [])):

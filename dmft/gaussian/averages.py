@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, number, within
+from .._util.checks import finite, flag, number, shown, within
 from .._util.memory import need_memory
 from .._util.threads import n_threads as threads
 from . import _integrals
@@ -95,8 +95,9 @@ def tanh_gauss(
     >>> print(f"{tanh_gauss(0.5, 1.0):.12f} {tanh_gauss(0.5, 1.0, 1):.12f}")
     0.295452877052 0.561992947463
     """
-    if n not in (0, 1, 2):
-        raise ValueError(f"n must be 0, 1 or 2, got {n!r}")
+    if not isinstance(n, int | np.integer) or isinstance(n, bool | np.timedelta64) or n not in (0, 1, 2):
+        raise ValueError(f"n must be 0, 1 or 2, got {shown(n)}")
+    tol = number("tol", tol, 1e-14, 1e-2)
     (field, v), shape = _flat(g=g, variance=variance)
     within("variance", v, 0, np.inf)
     out = np.empty(v.shape)
@@ -217,6 +218,7 @@ def tanh_gauss_covariance(
     g = finite("g", g, (None,))
     v = within("variance", finite("variance", variance, g.shape), 0, MAX_PAIR_VARIANCE)
     rho = within("rho", finite("rho", rho, (g.size, g.size)), -1, 1)
+    tol = number("tol", tol, 1e-14, 1e-2)
     need_memory(f"covariances of {g.size} sites", 16.0 * rho.size, "take fewer")
     return covariance(g, v, rho, np.empty(rho.shape), tol, threads(n_threads))
 
@@ -370,7 +372,7 @@ def tanh_product_mean(
     rows = [np.ascontiguousarray(np.broadcast_to(x, shape)).reshape(field.size, shape[-1]) for x in (a, m)]
     _check_sum("|H| + sum |a|", (np.abs(field) + np.abs(rows[0]).sum(axis=1)).tolist())
     mean, slope = np.empty(field.shape), np.empty(field.shape)
-    out = np.empty(rows[0].shape) if secant else None
+    out = np.empty(rows[0].shape) if flag("secant", secant) else None
     if rows[0].size:
         _integrals.product(
             H=field,

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import whole
+from .._util.checks import shown, whole
+from .meanfield import MeanField
+from .model import KineticIsing
 from .sampling import successive_moments
-
-if TYPE_CHECKING:
-    from .meanfield import MeanField
-    from .model import KineticIsing
 
 
 def _model_of(theories: Mapping[str, MeanField]) -> KineticIsing:
     """Return the model of all theories."""
+    if not isinstance(theories, Mapping) or not all(isinstance(x, MeanField) for x in theories.values()):
+        raise ValueError(f"theories must be a dict of dmft.ising.MeanField, got {shown(theories)}")
     models = [theory.model for theory in theories.values()]
     if not models or any(model is not models[0] for model in models):
         raise ValueError(f"theories must be at least one, of one and the same model, got {sorted(theories)}")

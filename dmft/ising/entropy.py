@@ -6,16 +6,14 @@ gives one, Aguilera, Ito & Kolchinsky, arXiv:2505.10444 [1]_.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, one_of, signs, within
-
-if TYPE_CHECKING:
-    from .model import KineticIsing
-    from .moments import Moments
+from .._util.checks import finite, instance, one_of, signs, within
+from .model import KineticIsing, system_of
+from .moments import Moments
 
 Estimator = Literal["maxent", "newton", "mtur"]
 ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
@@ -47,6 +45,8 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
     >>> bool(abs(entropy_production(model, exact.stationary()) - exact.entropy_production()) < 1e-12)
     True
     """
+    instance("moments", moments, Moments, "a dmft.ising.Moments")
+    system_of(model)
     if model.update == "lazy":
         raise ValueError("update must be 'parallel' or 'async' for entropy production from moments, got 'lazy'")
     if moments.n_sites != model.n_sites:

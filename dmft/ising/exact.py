@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
 from .._util.signs import sign_vectors
+from .model import system_of
 from .moments import Moments, need_moments, stack
 from .step import Step, moments_of_sums
 
@@ -48,6 +49,7 @@ class Exact:
     """
 
     def __init__(self, model: KineticIsing) -> None:
+        system_of(model)
         if model.n_sites > MAX_SITES:
             raise ValueError(
                 f"n_sites must be <= {MAX_SITES} for enumeration, got {model.n_sites}: "
@@ -88,6 +90,9 @@ class Exact:
 
     def advance(self, p: np.ndarray) -> np.ndarray:
         """Return the distribution one step after the distribution `p`, shape (2**n_sites,)."""
+        return self._advanced(self._distribution("p", p))
+
+    def _advanced(self, p: np.ndarray) -> np.ndarray:
         if self._matrix is not None:
             return p @ self._matrix
         if self.model.update == "async":
@@ -99,24 +104,31 @@ class Exact:
         parts = (slice(k, k + n_rows) for k in range(0, len(p), n_rows))
         return sum(p[rows] @ self._rows(rows) for rows in parts)
 
+    def _distribution(self, name: str, p: ArrayLike) -> np.ndarray:
+        """Return a distribution over the states, checked."""
+        p = within(name, finite(name, p, (len(self.states),)), 0, np.inf)
+        if abs(p.sum() - 1) > 1e-9:
+            raise ValueError(f"{name} must sum to 1 as a distribution over states, got {float(p.sum())!r}")
+        return p
+
     def _start(self, start: ArrayLike) -> np.ndarray:
         """Return the distribution at the start."""
         n_states, n = self.states.shape
         start = finite("start", start, (None,))
         if start.size == n_states and n_states != n:
-            p = within("start", start, 0, 1)
-            if abs(p.sum() - 1) > 1e-9:
-                raise ValueError(f"start must sum to 1 as a distribution over states, got {p.sum()!r}")
-            return p
+            return self._distribution("start", start)
         if start.size != n or not (abs(start) == 1).all():
             raise ValueError(
                 f"start must be {n} spins of -1 or 1, or a distribution over {n_states} states, "
-                f"got {start.size} numbers such as {start[:3]}"
+                f"got {start.size} numbers such as {start[:3].tolist()}"
             )
         return (self.states == start).all(1).astype(float)
 
     def moments(self, p: np.ndarray) -> Moments:
         """Return the moments one step after the distribution `p`."""
+        return self._moments(self._distribution("p", p))
+
+    def _moments(self, p: np.ndarray) -> Moments:
         return moments_of_sums(self._step.sums(self.states, p), 1.0)
 
     def evolve(self, start: ArrayLike, n_steps: int) -> Moments:
@@ -140,8 +152,8 @@ class Exact:
         C = (self.states.T * p) @ self.states - np.outer(m, m)
         times = [Moments.unchecked(m=m, C=C, D=np.zeros_like(C))]
         for _ in range(n_steps):
-            times.append(self.moments(p))
-            p = self.advance(p)
+            times.append(self._moments(p))
+            p = self._advanced(p)
         return stack(times)
 
     def stationary_distribution(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> np.ndarray:
@@ -159,7 +171,7 @@ class Exact:
         p = np.full(len(self.states), 1 / len(self.states))
         tol = number("tol", tol, 1e-15)
         for _ in range(whole("max_steps", max_steps, 1)):
-            new = self.advance(p)
+            new = self._advanced(p)
             change = abs(new - p).sum()
             p = new / new.sum()
             if change < tol:
@@ -171,7 +183,7 @@ class Exact:
 
     def stationary(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> Moments:
         """Return the moments of the stationary state; arguments as in `stationary_distribution`."""
-        return self.moments(self.stationary_distribution(tol, max_steps))
+        return self._moments(self.stationary_distribution(tol, max_steps))
 
     def entropy_production(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> float:
         r"""Return the stationary entropy production per step, in nats.
@@ -181,7 +193,7 @@ class Exact:
         """
         p = self.stationary_distribution(tol, max_steps)
         if self.model.update == "parallel":
-            now = self.moments(p)
+            now = self._moments(p)
             return float(((self._step.J - self._step.J.T) * now.D).sum())
         if self.model.update == "async":
             n, here = self.model.n_sites, np.arange(len(p))

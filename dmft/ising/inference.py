@@ -20,7 +20,7 @@ from ..gaussian.averages import tanh_gauss
 from .methods import METHODS, Method, Network
 from .model import KineticIsing
 from .moments import Moments
-from .spikes import spike_moments
+from .spikes import spike_moments, untransposed
 
 MAX_CONDITION = 1e12  # of the correlations of the past: beyond, couplings have less than four digits
 Silent = Literal["raise", "drop"]
@@ -149,7 +149,8 @@ def infer(
     moments = data if isinstance(data, Moments) else spike_moments(data)
     if moments.m.ndim != 1:
         raise ValueError(f"data must be moments of one time, got m of shape {moments.m.shape}")
-    moments, sites = drop_silent(moments, silent)
+    with untransposed(data):
+        moments, sites = drop_silent(moments, silent)
     target = Target.of(moments, rate)
     net = Network(J=np.zeros_like(target.C), H=np.zeros_like(target.m), n_threads=n_threads)
     if solver == "gradient":
@@ -158,7 +159,8 @@ def infer(
         J, H, history = _gradient(net, method, target, number("eta_H", eta_H, 0), eta_J, tol, max_iter)
     else:
         tol = 1e-11 if tol is None else number("tol", tol, 0)
-        J, H, history = _direct(net, method, target, sites, ridge, tol, max_iter)
+        with untransposed(data):
+            J, H, history = _direct(net, method, target, sites, ridge, tol, max_iter)
     dm, dD = target.residuals(net, method, J, H)
     return InferenceResult(
         couplings=J,
@@ -309,6 +311,24 @@ def _gaussian(B: np.ndarray, m: np.ndarray, m0: np.ndarray, a: np.ndarray) -> tu
     return J, H
 
 
+def _bounded(net: Network, method: Method, target: Target, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residuals of couplings and fields x, (n_sites, n_sites + 1), unless they have run to infinity."""
+    lost = ~(abs(x) < 1e100).all(axis=1)
+    if not lost.any():
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                dm, dD = target.residuals(net, method, x[:, :-1], x[:, -1])
+            lost = ~(np.isfinite(dm) & np.isfinite(dD).all(axis=1))
+        except ValueError:  # a variance beyond what the averages take
+            lost = abs(x).max(axis=1) == abs(x).max()
+    if lost.any():
+        raise FloatingPointError(
+            f"{method} runs to infinity at site {np.flatnonzero(lost)[0]} of {len(x)}: its data ask for couplings "
+            "without bound; use more data, ridge > 0 or another method"
+        )
+    return dm, dD
+
+
 def _quasi_newton(
     net: Network, method: Method, target: Target, J: np.ndarray, inverse: np.ndarray, tol: float, max_iter: int
 ) -> tuple[np.ndarray, np.ndarray, History]:
@@ -324,7 +344,7 @@ def _quasi_newton(
     size, best, patience = 1.0, np.inf, 0
     for _ in range(max_iter):
         try:
-            dm, dD = target.residuals(net, method, x[:, :-1], x[:, -1])
+            dm, dD = _bounded(net, method, target, x)
         except FloatingPointError:
             # The step was too long: take half of it from the last point.
             if not points or size < 1e-6:

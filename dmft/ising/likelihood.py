@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,11 +11,9 @@ from scipy.linalg import cho_factor, cho_solve
 from .._util.checks import number, whole
 from .._util.memory import need_memory
 from .inference import InferenceResult, Silent, check_invertible, drop_silent
+from .model import KineticIsing, system_of
 from .sampling import sample
-from .spikes import spike_moments, spike_train
-
-if TYPE_CHECKING:
-    from .model import KineticIsing
+from .spikes import spike_moments, spike_train, untransposed
 
 
 def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
@@ -42,6 +39,7 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     >>> print(round(log_likelihood(KineticIsing([[0.0]]), [[1, 0, 1]]), 6))
     -0.693147
     """
+    system_of(model)
     if model.update == "async":
         raise ValueError("update must be 'parallel' or 'lazy' for a likelihood, got 'async'")
     spins = spike_train(spikes).astype(float)
@@ -98,7 +96,8 @@ def max_likelihood(
     ridge, tol = number("ridge", ridge, 0), number("tol", tol, 0)
     whole("max_iter", max_iter, 1)
     spins = spike_train(spikes)
-    moments, sites = drop_silent(spike_moments(spins), silent)
+    with untransposed(spikes):
+        moments, sites = drop_silent(spike_moments(spins), silent)
     if ridge == 0:
         check_invertible(moments.past[1], sites)
     spins = spins[sites].astype(float)
@@ -197,6 +196,8 @@ def goodness_of_fit(
     -------
     Fit
     """
+    system_of(model)
+    n_samples, n_transient = whole("n_samples", n_samples, 1), whole("n_transient", n_transient, 1)
     data = spike_moments(spikes)
     likelihood = log_likelihood(model, spikes)
     got = sample(model, n_samples, n_transient, seed=seed, n_threads=n_threads)

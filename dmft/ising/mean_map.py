@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, one_of, within
 from ..dynamics.system import Map
 from ..gaussian.averages import tanh_fixed
-from .model import KineticIsing
+from .model import KineticIsing, system_of
 
 
 class MeanMap(Map):
@@ -54,6 +54,7 @@ class MeanMap(Map):
     """
 
     def __init__(self, model: KineticIsing, means: ArrayLike, method: Literal["naive", "tap"] = "naive") -> None:
+        system_of(model)
         one_of("method", method, ("naive", "tap"))
         means = within("means", finite("means", means, (None, model.n_sites)), -1.0, 1.0)
         self.model, self.method = model, method

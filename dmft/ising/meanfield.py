@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, one_of, whole
+from .._util.checks import instance, number, one_of, whole
 from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
 from .methods import METHODS, Arrays, Conditioning, Method, Network
+from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class MeanField:
         tol: float = 1e-12,
         n_threads: int | None = None,
     ) -> None:
+        system_of(model)
         self.method = one_of("method", method, tuple(METHODS))
         self.field = one_of("field", field, ("gaussian", "exact"))
         if field == "exact" and method not in ("gaussian", "conditional"):
@@ -143,6 +145,7 @@ class MeanField:
 
     def _check(self, moments: Moments) -> None:
         """Raise if moments are not of the model's sites at one time."""
+        instance("moments", moments, Moments, "a dmft.ising.Moments")
         if moments.m.shape != (self.model.n_sites,):
             raise ValueError(f"moments must be of {self.model.n_sites} sites at one time, got m of {moments.m.shape}")
 

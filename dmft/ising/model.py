@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, number, one_of
+from .._util.checks import finite, instance, number, one_of, shown
 from .._util.readonly import read_only
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class KineticIsing:
         rate = number("rate", rate, 0, 1)
         if rate == 0 or (rate != 1 and update != "lazy"):
             rule = "in (0, 1]" if update == "lazy" else f"1 with update={update!r}"
-            raise ValueError(f"rate must be {rule}, got {rate!r}")
+            raise ValueError(f"rate must be {rule}, got {shown(rate)}")
         object.__setattr__(self, "couplings", read_only(J))
         object.__setattr__(self, "fields", read_only(H))
         object.__setattr__(self, "beta", number("beta", beta, 0))
@@ -136,3 +136,8 @@ class KineticIsing:
         from .exact import Exact
 
         return Exact(self)
+
+
+def system_of(model: KineticIsing) -> KineticIsing:
+    """Return the argument `model`, which must be a kinetic Ising system."""
+    return instance("model", model, KineticIsing, "a dmft.ising.KineticIsing")

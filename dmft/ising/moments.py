@@ -138,6 +138,7 @@ class Moments:
 
     def __getitem__(self, time: int) -> Moments:
         """Return the moments of one time out of several."""
+        time = whole("time", time, -len(self.m), len(self.m) - 1) if self.m.ndim > 1 else time
         if self.m.ndim == 1:
             raise IndexError("these moments have one time only")
         return Moments.unchecked(

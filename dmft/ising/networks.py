@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._util.checks import number, one_of, whole
+from .._util.checks import number, one_of, shown, whole
 from .._util.memory import need_memory
 from .model import KineticIsing
 
@@ -71,7 +71,7 @@ def network(
     law.update({name: number(name, value, low[name]) for name, value in given.items() if value is not None})
     n, rng = whole("n_sites", n_sites, 1), np.random.default_rng(whole("seed", seed))
     if kind != "sparse" and n_links is not None:
-        raise ValueError(f"n_links must be left out with kind={kind!r}, got {n_links!r}")
+        raise ValueError(f"n_links must be left out with kind={kind!r}, got {shown(n_links)}")
     need_memory(f"couplings of {n} sites", (40.0 if kind == "sparse" else 24.0) * n * n, "take fewer sites (n_sites)")
     links = n
     if kind == "sparse":

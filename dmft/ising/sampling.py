@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import one_of, seed_of, whole
+from .._util.checks import one_of, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from ..store.plain import digest
+from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
 from .step import Step, moments_of_sums
 
@@ -141,6 +142,9 @@ def sample(
     >>> x.m.round(2)
     array([-0.61, -0.58])
     """
+    if comm is not None and not callable(getattr(comm, "Get_rank", None)):
+        raise ValueError(f"comm must be an MPI communicator, got {shown(comm)}")
+    system_of(model)
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
     one_of("record", record, ("last", "all"))
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
@@ -203,6 +207,7 @@ def successive_moments(
     >>> [round(float(x.m[0]), 2) for x in successive_moments(KineticIsing([[0.5]]), 1000, 3)]
     [1.0, 0.46, 0.23, 0.11]
     """
+    system_of(model)
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
     step, seed = Step(model), seed_of(seed, MOST_SEED)
@@ -257,6 +262,7 @@ def trajectory(
     >>> KineticIsing([[9.0]]).trajectory(4, [1])
     array([[1, 1, 1, 1]], dtype=int8)
     """
+    system_of(model)
     n_steps, n_transient = whole("n_steps", n_steps, 1), whole("n_transient", n_transient)
     n_bytes = 1.0 * model.n_sites * n_steps
     need_memory(f"{n_steps} steps of {model.n_sites} sites", n_bytes, "take fewer (n_steps)")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from .._util.checks import number, one_of, whole
+from .._util.checks import instance, number, one_of, table, whole, words
 from .._util.pool import in_order
 from .._util.threads import n_threads as threads
 from ..sweeps.grid import Grid, Task
@@ -22,7 +22,7 @@ from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from .meanfield import MeanField
 from .methods import METHODS, Method
-from .model import KineticIsing
+from .model import KineticIsing, system_of
 from .moments import Moments
 from .networks import ENSEMBLES, network
 from .pictures import draw_panels
@@ -88,7 +88,10 @@ class ForwardScan(Job):
         whole("n_steps", self.n_steps, 1)
         whole("n_trajectories", self.n_trajectories)
         whole("seed", self.seed)
-        methods = (self.methods,) if isinstance(self.methods, str) else tuple(self.methods)
+        system_of(self.model)
+        if self.recipe is not None:
+            object.__setattr__(self, "recipe", table("recipe", self.recipe))
+        methods = words("methods", self.methods)
         for name in methods:
             one_of("methods", name, tuple(METHODS))
         if len(set(methods)) < len(methods):
@@ -292,6 +295,7 @@ class PhaseDiagram(Job):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "beta", number("beta", self.beta, 0))
+        instance("model", self.model, AsymmetricSK, "a dmft.ising.AsymmetricSK")
         one_of("update", self.update, ("parallel", "async"))
 
     @property

@@ -93,6 +93,13 @@ class AsymmetricSK:
         need_memory(f"random fields at beta = {beta:g}, H0 = {self.H0:g}, dJ = {self.dJ:g}", 16 * size * size)
         return int(24 + 12 * sharp)
 
+    def _beta(self, beta: float) -> float:
+        """Return the argument `beta`, for which the averages over Gaussian fields are known."""
+        beta = number("beta", beta, 0)
+        if beta * max(self.dJ, 1e-300) > 1e4 or beta * (abs(self.J0) + self.H0) > 1e15:
+            raise ValueError(f"beta must be <= {1e4 / max(self.dJ, 1e-9):g} for dJ = {self.dJ:g}, got {beta:g}")
+        return beta
+
     def _fields(self, beta: float) -> tuple[np.ndarray, np.ndarray]:
         """Return nodes and weights of the fields: Gauss-Legendre, finer than tanh or its smearing."""
         if self.H0 == 0:
@@ -115,6 +122,7 @@ class AsymmetricSK:
 
     def magnetisation(self, beta: float) -> float:
         """Return the largest stationary m: the state reached from all ones."""
+        beta = self._beta(beta)
         m = 1.0
         for _ in range(200):
             excess = self._mean(beta, m) - m
@@ -131,6 +139,7 @@ class AsymmetricSK:
 
     def overlap(self, beta: float, m: float) -> float:
         """Return q, the correlation of a spin with itself at distant times."""
+        beta, m = self._beta(beta), number("m", m, -1, 1)
         excess = lambda q: float(self._overlap(beta, m, m, [q])[0]) - q  # noqa: E731
         if self.dJ == 0 or beta == 0:
             return excess(0.0)
@@ -149,7 +158,7 @@ class AsymmetricSK:
         -------
         SteadyState
         """
-        beta = number("beta", beta, 0)
+        beta = self._beta(beta)
         m = self.magnetisation(beta)
         q, k = self.overlap(beta, m), self._mean(beta, m, 1)
         h, w = self._fields(beta)
@@ -214,7 +223,7 @@ class AsymmetricSK:
         -------
         m, q : ndarray, shape (n_steps,)
         """
-        beta, m0, q0 = number("beta", beta, 0), number("m0", m0, -1, 1), number("q0", q0, -1, 1)
+        beta, m0, q0 = self._beta(beta), number("m0", m0, -1, 1), number("q0", q0, -1, 1)
         need_memory(f"n_steps = {whole('n_steps', n_steps, 1)} steps", 16.0 * n_steps, "take fewer")
         m, q, before = np.empty(n_steps), np.empty(n_steps), m0
         now, overlap = m0, q0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -85,10 +86,12 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     width = number("bin_width", bin_width, 0)
     if width == 0:
         raise ValueError("bin_width must be > 0, got 0.0")
+    if not isinstance(events, list | tuple):
+        events = [*finite("events", events, (None, None))]  # type: ignore[arg-type] # an array is one of sequences
     times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(events)]
+    end = np.inf if duration is None else number("duration", duration, 0)
     if not times:
         raise ValueError("events must hold one array of times a neuron, got none")
-    end = np.inf if duration is None else number("duration", duration, 0)
     for i, t in enumerate(times):
         if t.size and (t.min() < 0 or t.max() >= end):
             raise ValueError(f"events[{i}] must be in [0, {end:g}), got {t.min():g} to {t.max():g}")
@@ -111,6 +114,20 @@ def _in_widths(times: np.ndarray, width: float) -> np.ndarray:
         quotient = times / width
         edge = np.rint(quotient)
         return np.where(abs(quotient - edge) <= 4 * np.finfo(float).eps * edge, edge, quotient)
+
+
+@contextlib.contextmanager
+def untransposed(spikes: object) -> Iterator[None]:
+    """Say in a ValueError about spikes with more neurons than bins that rows are neurons."""
+    try:
+        yield
+    except ValueError as error:
+        shape = np.shape(spikes) if isinstance(spikes, list | tuple | np.ndarray) else ()
+        if len(shape) != 2 or shape[0] <= shape[1]:
+            raise
+        raise ValueError(
+            f"{error}; the spikes have {shape[0]} rows, the neurons, and {shape[1]} columns, the bins: transposed?"
+        ) from None
 
 
 def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
@@ -71,6 +72,7 @@ def scan(
     array([[0.   , 0.   , 0.   ],
            [0.85 , 0.437, 0.   ]])
     """
+    instance("job", job, Job, "a Job, such as dmft.ising.ForwardScan")
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
     return run(job, axes, together, how)
 

@@ -7,7 +7,7 @@ import os
 from concurrent.futures import Executor
 from typing import Literal, TypeAlias
 
-from .._util.checks import whole
+from .._util.checks import flag, path, whole
 from .workers import check_executor
 
 Workers: TypeAlias = Executor | Literal["serial"]
@@ -57,6 +57,10 @@ class Execution:
         if self.block is not None:
             whole("block", self.block, 1)
         check_executor(self.pool)
+        if self.store is not None:
+            path("store", self.store)
+        flag("resume", self.resume)
+        flag("progress", self.progress)
 
     @property
     def serial(self) -> bool:

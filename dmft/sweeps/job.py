@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import numbers
+from .._util.checks import numbers, shown, words
 from .._util.memory import need_memory
 from .errors import PictureError, UserError
 from .grid import Block, Grid, Task
@@ -268,10 +268,12 @@ class Job(abc.ABC):
         if not axes:
             raise ValueError(f"a sweep needs values for at least one of {', '.join(self.names)}")
         arrays = {name: self._values(name, values) for name, values in axes.items()}
-        if isinstance(together, bool):
+        if isinstance(together, bool | np.bool_):
             side = tuple(arrays) if together else ()
-        elif isinstance(together, str) or not set(together) <= set(arrays):
-            raise ValueError(f"together must name some of the axes {', '.join(arrays)}, got {together!r}")
+        elif not isinstance(together, list | tuple) or not all(
+            name in list(arrays) for name in words("together", together)
+        ):
+            raise ValueError(f"together must name some of the axes {', '.join(arrays)}, got {shown(together)}")
         else:
             side = tuple(name for name in arrays if name in together)
         sizes = {name: len(arrays[name]) for name in side}
@@ -291,7 +293,7 @@ class Job(abc.ABC):
         array = given.astype(float)
         if name in self.integers:
             if not (abs(array) < 2.0**63).all() or (array % 1 != 0).any():
-                raise ValueError(f"{name} must be whole numbers, got {values!r}")
+                raise ValueError(f"{name} must be whole numbers, got {shown(values)}")
             array = given.astype(np.int64)
         if array.ndim != 1 or array.size == 0:
             raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {array.shape}")

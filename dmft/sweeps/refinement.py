@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._util.checks import whole
+from .._util.checks import function, shown, whole
 from ..dynamics.series import SIGNIFICANT
 from . import registry
 from .errors import UserError
@@ -72,9 +72,11 @@ class Refinement(Job):
             raise ValueError(f"a diagram to refine must have two axes, got {', '.join(self.dims)}")
         if not self.job.independent:
             raise ValueError("a job to refine must not have points that depend on one another")
-        if isinstance(self.label, str) and self.label != "sign" and self.label not in self.job.variables:
+        if not isinstance(self.label, str):
+            function("label", self.label)
+        elif self.label != "sign" and self.label not in self.job.variables:
             names = ", ".join(self.job.variables)
-            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {self.label!r}")
+            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {shown(self.label)}")
 
     # -- what the other job says ------------------------------------------------------------------
 
@@ -219,11 +221,11 @@ class Refinement(Job):
             return np.where(np.isnan(sign), 2, sign).astype(np.int64)
         if self.label not in result:
             names = ", ".join(result.keys())
-            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {self.label!r}")
+            raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {shown(self.label)}")
         labels = result[self.label]
         if labels.ndim != 1 or labels.dtype.kind not in "iubU":
             raise ValueError(
-                f"label must be an array of whole numbers or words, one for each point; got {self.label!r}"
+                f"label must be an array of whole numbers or words, one for each point; got {shown(self.label)}"
             )
         return labels if labels.dtype.kind == "U" else labels.astype(np.int64)
 

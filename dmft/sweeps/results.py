@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .._util.checks import flag, shown
+from .._util.checks import path as checked_path
 from ..store import Store, merge, netcdf, put, write_whole
 from .errors import IncompleteError
 
@@ -100,6 +102,8 @@ class SweepResult:
         return name in self.keys()
 
     def __getitem__(self, name: str) -> np.ndarray:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be the name of an array, {', '.join(self.keys())}, got {shown(name)}")
         if name not in self:
             raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self.keys())}")
         n_points, n_put = math.prod(self.shape), 0
@@ -149,6 +153,7 @@ class SweepResult:
         IncompleteError
             If a store is not finished.
         """
+        checked_path("path", path)
         variables = {name: (self.dims + dims, unit, meaning) for name, (dims, unit, meaning) in self.variables.items()}
         attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
         if self.store is None:
@@ -253,6 +258,8 @@ def load(folder: str | os.PathLike[str], partial: bool = False) -> SweepResult:
     ...     load(folder)["attention"].shape
     (2, 10, 3)
     """
+    checked_path("folder", folder)
+    flag("partial", partial)
     store = Store.open(folder)
     store.check()
     spec = store.specification()

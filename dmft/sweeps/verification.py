@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .._util.checks import whole
+from .._util.checks import instance, path, whole
 from ..store import Store, StoreError
 from . import registry
 from .grid import Task
@@ -88,6 +88,12 @@ def verify(
     ...     bool(verify(folder, 2))
     True
     """
+    path("folder", folder)
+    n_points = whole("n_points", n_points, 1)
+    if seed is not None:
+        seed = whole("seed", seed)
+    if job is not None:
+        instance("job", job, Job, "a Job")
     store = Store.open(folder)
     store.check()
     spec = store.specification()
@@ -103,7 +109,7 @@ def verify(
     if "computed" in store.variables():  # other points were filled in
         computed = np.concatenate([part for _, part in store.parts("computed")]).astype(bool)
         index, of_block = index[computed], of_block[computed]
-    n_points = min(whole("n_points", n_points, 1), index.size)
+    n_points = min(n_points, index.size)
     chosen = np.sort(np.random.default_rng(seed).choice(index.size, n_points, replace=False))
     numbers = np.unique(of_block[chosen])
     if job.independent:

@@ -18,6 +18,7 @@ from concurrent import futures
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from .._util.checks import shown
 from .._util.signals import Stopped
 from .._util.signals import work as interruptible
 from .grid import Block
@@ -145,7 +146,7 @@ def check_executor(executor: futures.Executor | None) -> None:
     if executor is None:
         return
     if not callable(getattr(executor, "submit", None)):
-        raise ValueError(f"executor must be a concurrent.futures.Executor or 'serial', got {executor!r}")
+        raise ValueError(f"executor must be a concurrent.futures.Executor or 'serial', got {shown(executor)}")
     if isinstance(executor, futures.ProcessPoolExecutor):
         context = getattr(executor, "_mp_context", None)
         if context is not None and context.get_start_method() == "fork":

@@ -138,3 +138,13 @@ def test_all_sign_vectors(n):
     assert_array_equal(every[:, 0], np.repeat([1.0, -1.0], 2 ** (n - 1)))  # the first entry is the slowest
     assert_array_equal(sign_vectors(n, first_fastest=True), every[:, ::-1])
     assert_array_equal(sign_vectors(n, half=True), every[: 2 ** (n - 1)])
+
+
+@pytest.mark.parametrize("order", [range(2), (1, 0), np.array([1, 0]), [np.int32(1), np.int8(0)]])
+def test_recipes_can_be_written(order):
+    made = dmft.Features.independent(np.int32(2), output=order, seed=np.int64(5))
+    given = made.recipe
+    assert type(given["seed"]) is int
+    assert type(given["n_features"]) is int
+    assert isinstance(given["output"], list | np.ndarray)
+    assert dmft.Features.from_recipe(given) == made

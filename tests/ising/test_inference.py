@@ -244,3 +244,21 @@ def test_hopeless_data_are_reported():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("method", ["plefka_t2", "pairwise", "conditional"])
+def test_couplings_that_run_to_infinity_name_a_site(method, capfd):
+    """A neuron with one spike asks for couplings without bound."""
+    rng = np.random.default_rng(1)
+    spikes = rng.integers(0, 2, (3, 200))
+    spikes[0] = 0
+    spikes[0, 100] = 1
+    with pytest.raises(FloatingPointError, match=r"site \d of 3"):
+        infer(spikes, method)
+    assert capfd.readouterr().err == ""
+
+
+def test_transposed_spikes_are_said_to_be():
+    spikes = np.random.default_rng(1).integers(0, 2, (3, 60))
+    with pytest.raises(ValueError, match="60 rows, the neurons, and 3 columns, the bins: transposed"):
+        infer(spikes.T)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmft.sweeps.quadtree import Quadtree
@@ -20,6 +20,7 @@ def refined(field, coarse):
     return tree
 
 
+@settings(deadline=None)
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.integers(1, 12),

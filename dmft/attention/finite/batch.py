@@ -13,7 +13,7 @@ from ..._util.memory import need_memory
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
-from ..start import Start, State
+from ..start import Start, State, start_of
 from . import _network
 from .sites import ROLES_IN_ORDER, Fill, keys, number_of_sites, site_groups
 
@@ -256,10 +256,11 @@ class NetworkBatch:
 
 def states_of(model: SelfAttention, start: Start | list[State] | None, n_replicas: int) -> list[State] | Start:
     """Return what a batch of replicas begins from: its states, or the end of a network."""
-    if isinstance(start, list):  # states already
+    if isinstance(start, list) and start and all(isinstance(one, State) for one in start):
         return start
-    if start is None or start.kind != "network":
-        return [(Start.random(0) if start is None else start).state(model)] * n_replicas
+    start = start_of(start)  # type: ignore[arg-type] # a list of something else is refused there
+    if start.kind != "network":
+        return [start.state(model)] * n_replicas
     kept = start.arguments
     shape = (len(kept["attention"]), 2, model.n_context, model.n_features)
     if kept["memory"].shape != shape or shape[0] not in (1, n_replicas):

@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from ..._util.checks import one_of, whole
+from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
-from ..model import SelfAttention
+from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..records import Every
 from ..start import Start
@@ -61,6 +61,8 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     >>> bool(abs(theory - spins[1:, 1:]).max() < 0.02)
     True
     """
+    instance("orbit", orbit, Orbit | NetworkOrbit, "an orbit of `trajectory` or `network`")
+    network_of(model)
     if isinstance(orbit, NetworkOrbit) and orbit.spins is not None:
         return _overlap_of_spins(orbit.spins)
     groups = site_groups(model.features)
@@ -146,6 +148,7 @@ def distance(
     >>> bool(abs(sampled[0, 1:] - theory).max() < 1e-5)
     True
     """
+    network_of(model)
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_pairs = whole("n_pairs", n_pairs, 1)
     one_of("noise", noise, NOISES)
@@ -157,7 +160,7 @@ def distance(
     states = [start.state(model) for start in _two_starts(starts)]
     kinds = {(len(state.attention), state.phase, state.preset is None) for state in states}
     if len(kinds) > 1:
-        raise ValueError(f"starts must have the same number of rows and phase, got {starts!r}")
+        raise ValueError(f"starts must have the same number of rows and phase, got {shown(starts)}")
     batch = replicas(model, n_sites, n_pairs, seed, states * n_pairs, method, fill, noise, n_threads)
     rows = batch.new_record(("distance",), -(-n_steps // every), Every(every))
     batch.advance(n_steps, record=rows)
@@ -165,8 +168,12 @@ def distance(
 
 
 def _two_starts(starts: Sequence[Start]) -> Sequence[Start]:
-    if not isinstance(starts, list | tuple) or len(starts) != 2 or any(start.kind == "network" for start in starts):
-        raise ValueError(f"starts must be two Start, none of them the end of a network, got {starts!r}")
+    if (
+        not isinstance(starts, list | tuple)
+        or len(starts) != 2
+        or not all(isinstance(start, Start) and start.kind != "network" for start in starts)
+    ):
+        raise ValueError(f"starts must be two Start, none of them the end of a network, got {shown(starts)}")
     return starts
 
 
@@ -201,6 +208,9 @@ def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: N
     >>> mean_distance(model, orbit, orbit)
     array([0., 0., 0., 0.])
     """
+    for name, orbit in (("first", first), ("second", second)):
+        instance(name, orbit, Orbit, "a dmft.Orbit")
+    network_of(model)
     one_of("noise", noise, NOISES)
     groups = site_groups(model.features)
     if first.attention is None or second.attention is None or first.attention.shape != second.attention.shape:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..._util.checks import ROLES, whole
+from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
-from ..model import SelfAttention
+from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..orbits import Cycle
 from ..reference import attend
@@ -98,6 +98,10 @@ def fluctuations(model: SelfAttention, orbit: Orbit | Cycle, *, period: int | No
     >>> bool(abs(measured / theory.attention.diagonal(axis1=1, axis2=2) - 1).max() < 0.2)
     True
     """
+    instance("orbit", orbit, Orbit | Cycle, "an Orbit or a Cycle")
+    if period is not None:
+        period = whole("period", period, 1)
+    network_of(model)
     if isinstance(orbit, Orbit):
         return _along(Linearised(model, orbit), period)
     cycle = np.asarray(orbit.attention)

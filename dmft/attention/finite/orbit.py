@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.checks import finite, whole, within
-from ..model import SelfAttention
+from ..._util.checks import finite, one_of, whole, within, words
+from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..records import RECORD_NAMES, Every, check_record
 from ..start import Start
-from .batch import Method, replicas
+from .batch import METHODS, Method, replicas
 from .sites import Fill
 from .tokens import Spins
 
@@ -137,11 +137,13 @@ def network(
     100 False
     100000000000000 True
     """
+    network_of(model)
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_transient = whole("n_transient", n_transient, 0)
-    record = (record,) if isinstance(record, str) else tuple(record)
+    record = words("record", record)
+    one_of("method", method, METHODS)
     extra = tuple(name for name in record if name in (("sums", "spins") if method == "spins" else ("sums",)))
-    names = check_record(name for name in record if name not in extra)
+    names = check_record([name for name in record if name not in extra])
     batch = replicas(model, n_sites, n_replicas, seed, start, method, fill, n_threads=n_threads)
     rows = batch.new_record(names + extra, -(-n_steps // every), Every(every))
     stream = None if uniforms is None else _stream(uniforms, model, n_transient + n_steps, n_sites, n_replicas, method)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..._util.checks import number, whole
-from ..model import SelfAttention
+from ..._util.checks import instances, number, whole
+from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from .batch import replicas
 
@@ -113,6 +113,8 @@ def switching(
     >>> bool(30 < small.escape_time < large.escape_time)
     True
     """
+    instances("attractors", attractors, Orbit, "dmft.Orbit")
+    network_of(model)
     from scipy.spatial import cKDTree  # late: scipy is slow to load
 
     L, n_steps = model.n_context, whole("n_steps", n_steps, 1)

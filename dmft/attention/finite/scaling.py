@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.checks import finite, whole
+from ..._util.checks import finite, shown, whole
 from ..._util.memory import need_memory
 from ..batch import Batch
-from ..model import SelfAttention, parameter
+from ..model import SelfAttention, network_of, parameter
 from ..orbit import trajectory
-from ..start import Start
+from ..start import Start, start_of
 from .batch import NetworkBatch, replicas
 from .sites import keys, number_of_sites, site_groups
 
@@ -71,6 +71,14 @@ def power_law(x: ArrayLike, y: ArrayLike, stderr: ArrayLike) -> tuple[float, flo
     return float(slope), float(spread**-0.5), float(weight @ log_y / weight.sum() - slope * centre)
 
 
+def _sizes(sizes: Sequence[int]) -> list[int]:
+    """Return the argument `sizes`, a list of numbers of sites."""
+    given = sizes.tolist() if isinstance(sizes, np.ndarray) and sizes.dtype.kind in "iu" else sizes
+    if not isinstance(given, list | tuple | range) or np.ma.isMaskedArray(sizes):
+        raise ValueError(f"sizes must be a list of whole numbers, got {shown(sizes)}")
+    return [number_of_sites(n, "sizes") for n in given]
+
+
 def finite_size(
     model: SelfAttention,
     *,
@@ -122,11 +130,12 @@ def finite_size(
     >>> bool(abs(found.slope + 0.5) < 4 * found.slope_stderr)
     True
     """
-    sizes = [number_of_sites(n) for n in sizes]
+    network_of(model)
+    sizes = _sizes(sizes)
     whole("n_replicas", n_replicas, 2)
     if len(sizes) < 2 or len(set(sizes)) < len(sizes):
         raise ValueError(f"sizes must be two or more different numbers of sites, got {sizes}")
-    start = Start.random(0) if start is None else start
+    start = start_of(start)
     theory = trajectory(model, n_steps, n_transient=n_transient, start=start, record="attention").attention
     assert theory is not None  # recorded
     squares = []
@@ -236,10 +245,13 @@ def smearing(
     array([[0.01, 0.34],
            [0.  , 0.34]])
     """
+    network_of(model)
     if len(axis) != 1 or not set(axis) <= {"beta", "gamma", "epsilon"}:
         raise ValueError(f"one of beta, gamma, epsilon must be given its values, got {sorted(axis)}")
-    (name, values), sizes = next(iter(axis.items())), [number_of_sites(n) for n in sizes]
+    (name, values), sizes = next(iter(axis.items())), _sizes(sizes)
     values = finite(name, values, (None,))
+    if not values.size:
+        raise ValueError(f"{name} must have a value, got none")
     whole("n_replicas", n_replicas, 2)
     L, n_runs = model.n_context, len(sizes) * len(values) * n_replicas
     n_bytes = 16.0 * n_runs * (3.0 * L * model.n_features + 8)
@@ -247,7 +259,7 @@ def smearing(
     if whole("n_steps", n_steps, 2 * L) % L:
         raise ValueError(f"n_steps must be a multiple of n_context = {L}, got {n_steps}")
     whole("n_transient", n_transient, 0)
-    start = Start.random(0) if start is None else start
+    start = start_of(start)
     models = [model.replace(**{name: parameter(name, value)}) for value in values.tolist()]
     points = {p: np.array([getattr(one, p) for one in models]) for p in ("beta", "gamma", "epsilon")}
     states = [start.state(one) for one in models]

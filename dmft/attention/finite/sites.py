@@ -9,11 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from ..._util.checks import Role, one_of, seed_of, whole
+from ..._util.checks import Role, one_of, seed_of, shown, whole
 from ..._util.signs import sign_vectors
 from ..feature_statistics import MOST_SITES
 from ..features import Features
-from ..model import SelfAttention
+from ..model import SelfAttention, network_of
 from . import _network
 
 MOST_INDEPENDENT = 16  # features: 2**15 groups
@@ -160,7 +160,7 @@ def site_groups(features: Features) -> SiteGroups:
         return _grouped(columns, shares, signs=groups.signs)
     raise ValueError(
         "features must be actual vectors for a finite network, or fix the columns of its sites, as those of "
-        f"from_groups and patterns do (at most {MOST_INDEPENDENT} where they are independent), got {features!r}"
+        f"from_groups and patterns do (at most {MOST_INDEPENDENT} where they are independent), got {shown(features)}"
     )
 
 
@@ -175,10 +175,10 @@ def _grouped(
     return SiteGroups(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
 
 
-def number_of_sites(n_sites: int) -> int:
+def number_of_sites(n_sites: int, name: str = "n_sites") -> int:
     """Return a number of sites in its domain."""
-    if whole("n_sites", n_sites, 1) > MOST_SITES:
-        raise ValueError(f"n_sites must be <= {MOST_SITES:.0e}, got {n_sites}")
+    if whole(name, n_sites, 1) > MOST_SITES:
+        raise ValueError(f"{name} must be <= {MOST_SITES:.0e}, got {n_sites}")
     return int(n_sites)
 
 
@@ -223,6 +223,7 @@ def mean_field(model: SelfAttention, n_sites: int, *, fill: Fill = "remainder", 
     >>> bool(abs(trajectory(small, 5).attention - trajectory(model, 5).attention).max() > 1e-3)
     True
     """
+    network_of(model)
     groups = site_groups(model.features)
     sizes = groups.sizes(n_sites, fill, seed)
     columns = dict(zip(ROLES_IN_ORDER, groups.columns, strict=True))

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..._util.checks import shown, whole
 from .curve import Curve, Node, events, node
 from .newton import Cycle
 from .normal_forms import NormalForm, normal_form
@@ -119,6 +120,7 @@ class Branch:
         special : dict of str to (ndarray, ndarray)
             Parameters (n,) and values (n, period) of each kind.
         """
+        feature = whole("feature", feature, 0, self.orbits.shape[2] - 1)
         place = np.concatenate([np.arange(len(self.values)), [point.place for point in self.special]])
         order = np.argsort(place, kind="stable")
         marks = [point.cycle.orbit[:, feature] for point in self.special]
@@ -356,7 +358,7 @@ def doubled(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]:
     """
     orbit, form = point.cycle.orbit, point.form
     if form is None or point.kind != "flip":
-        raise ValueError(f"point must be a flip, got {point.kind!r}")
+        raise ValueError(f"point must be a flip, got {shown(point.kind)}")
     base, direction = np.concatenate([orbit, orbit]), np.concatenate([form.vector, -form.vector])
     curve = Curve(system, base, max(abs(point.value), 1.0))
     for size in (1e-2, 1e-3, 1e-4):

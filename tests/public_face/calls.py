@@ -1,0 +1,92 @@
+"""The public face, and the table of its valid calls: every callable with a small value for every argument."""
+
+import dataclasses
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
+# Values that functions return: made by the package alone, so that their constructors are no doors.
+RESULTS = {
+    "Attractor", "Attractors", "Branch", "Cycle", "Cycles", "FiniteSize", "Fit", "Fluctuations", "Hysteresis",
+    "InferenceResult", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "Smearing",
+    "SpecialPoint", "Spectrum", "SweepResult", "Switching",
+}  # fmt: skip
+# What the engine asks of a job, and a theory of its moments: arguments that come from the package alone.
+PROTOCOL = {
+    "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more",
+    "picture", "run", "seed_of", "specification",
+}  # fmt: skip
+INSIDE = {"Moments.unchecked", "Start.continuing", "System", "StoreError", "Statistic", "store"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """A valid call.
+
+    Attributes
+    ----------
+    function : callable
+        Bound to a value of its own where it is a method.
+    arguments : dict
+        A valid value of every argument, small.
+    extra : set of str
+        Arguments of `arguments` that stand for any keyword of `function`.
+    allow : dict of str to set of str
+        By argument the bad values that are good here.
+    """
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    allow: Mapping[str, set[str]] = dataclasses.field(default_factory=dict)
+
+
+CALLS: dict[str, Callable[[], Call]] = {}
+
+
+def call(name: str) -> Callable[[Callable[[], Call]], Callable[[], Call]]:
+    """Enter a valid call in the table, by the name of the callable."""
+
+    def enter(make: Callable[[], Call]) -> Callable[[], Call]:
+        assert name not in CALLS
+        CALLS[name] = make
+        return make
+
+    return enter
+
+
+def public() -> dict[str, Callable[..., Any]]:
+    """Return all public functions, constructors and methods by name: ``module.name`` and ``module.name.method``."""
+    found: dict[str, Callable[..., Any]] = {}
+    seen: set[Any] = set()
+    for module, names in NAMES.items():
+        home = importlib.import_module(f"dmft.{module}" if module else "dmft")
+        for name in sorted({*names, *getattr(home, "__all__", ())}):
+            one = getattr(home, name)
+            if not callable(one) or one in seen or module in INSIDE or name in INSIDE:
+                continue
+            seen.add(one)
+            where = f"{module}.{name}" if module else name
+            if not inspect.isclass(one):
+                found[where] = one
+                continue
+            if name not in RESULTS:
+                found[where] = one
+            job = hasattr(one, "from_specification") and hasattr(one, "cut")
+            for method in dir(one):
+                static = inspect.getattr_static(one, method)
+                function = getattr(static, "__func__", static)
+                public_one = not method.startswith("_") or method == "__getitem__"
+                skip = f"{name}.{method}" in INSIDE or (job and method in PROTOCOL)
+                if public_one and not skip and inspect.isfunction(function) and parameters(function, True):
+                    found[f"{where}.{method}"] = function
+    return found
+
+
+def parameters(function: Callable[..., Any], method: bool = False) -> list[inspect.Parameter]:
+    """Return the parameters of a function, without self."""
+    listed = list(inspect.signature(function).parameters.values())
+    return [one for one in listed if not (method and one.name in ("self", "cls"))]
