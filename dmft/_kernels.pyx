@@ -4,7 +4,7 @@ The kernels are C, compiled once for each instruction set (`csrc/README.md`); th
 points and holds the instruction set in use.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memset
@@ -12,6 +12,7 @@ from libc.string cimport memset
 import numpy as np
 
 from ._util import simd as _simd
+from ._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "attention/attention.h" nogil:
@@ -43,6 +44,8 @@ cdef extern from "attention/attention.h" nogil:
         double *sample_growth
         double *next
         double *rows
+        int (*stopped)(void *) noexcept nogil
+        void *crew
     ctypedef struct Kernel:
         int n_block
         size_t (*scratch)(const Job *) noexcept nogil
@@ -205,7 +208,7 @@ def _network(signs, couplings, position, n_heads, law):
     return Network(signs=signs, couplings=couplings, position=position, n_heads=n_heads, law=law)
 
 
-cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except -1:
+cdef int run_blocks(const Kernel *kernel, Job *job, int n_threads) except -1:
     """Take all points through a job, block by block, on so many threads at most."""
     positive("n_threads", n_threads)
     if not job.n_points:
@@ -216,9 +219,15 @@ cdef int run_blocks(const Kernel *kernel, const Job *job, int n_threads) except 
     cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
     cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
     # One writer per point and no sum across points, so bits cannot depend on n_threads.
-    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        kernel.run(job, i, aligned + threadid() * n_scratch)
-    return 0
+    cdef Crew crew = crew_of(n_blocks)
+    job.stopped, job.crew = crew_stopped, &crew
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            kernel.run(job, i, aligned + threadid() * n_scratch)
+            i = next_part(&crew, i)
+    return dismiss(&crew)
 
 
 def advance(*,

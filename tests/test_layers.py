@@ -70,9 +70,9 @@ def test_every_room_has_a_floor():
     assert {room(path) for path in HOME.rglob("*.py")} | {"csrc", "_kernels"} == set(FLOOR)
 
 
-def test_every_prange_names_its_threads():
+def test_every_parallel_loop_names_its_threads():
     for path in HOME.rglob("*.pyx"):
-        for call in re.findall(r"prange\(.*", path.read_text()):
+        for call in re.findall(r"(?:prange|parallel)\(.*", path.read_text()):
             assert "num_threads=n_threads" in call
 
 

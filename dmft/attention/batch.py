@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -26,6 +27,7 @@ __all__ = ["LAWS", "Batch", "Network", "Tangents", "linearize", "network_of", "s
 
 _ROLES: tuple[Role, ...] = ("query", "key", "value", "output")  # in the order of the kernels
 _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
+_BLOCK = 16  # points that take no longer than one
 
 
 def network_of(model: SelfAttention) -> Network:
@@ -320,9 +322,8 @@ class Batch(System):
             Called with numbers of steps done, several times a second.
         """
         record = record or self.new_record((), 1)
-        # In pieces, so that Ctrl-C and progress get a word in.
-        cost, qr_interval = (10, self.tangents.qr_interval) if tangents else (1, 1)
-        piece = max(1, int(_PIECE / cost / self.n_points) // qr_interval) * qr_interval
+        # In pieces, so that progress gets a word in, and Ctrl-C: where steps take long the kernel looks for it too.
+        piece = self._n_at_once(max(self.n_points, _BLOCK), tangents, self.tangents.qr_interval if tangents else 1)
         for done in range(0, n_steps, piece):
             steps = min(piece, n_steps - done)
             # A sample after the last step: growth sampled later counts from there.
@@ -378,10 +379,27 @@ class Batch(System):
         windows = np.empty((self.n_points, n_samples, *self.shape)) if states else None
         growth = np.empty((self.n_points, n_samples, len(self.tangents))) if tangents else None
         record = record or self.new_record((), 1)
-        self._run(n_samples * interval, record, tangents, interval, interval, windows, growth)
-        if tick:
-            tick(n_samples * interval)
+        # In pieces as in `advance`, whose first step is one after which tangents are made orthogonal.
+        whole = math.lcm(interval, self.tangents.qr_interval) if tangents else interval
+        piece = self._n_at_once(_BLOCK, tangents, whole) // interval
+        for done in range(0, n_samples, piece):
+            n = min(piece, n_samples - done)
+            parts = [None if out is None else out[:, done : done + n] for out in (windows, growth)]
+            filled = [None if part is None else np.ascontiguousarray(part) for part in parts]  # mostly the part itself
+            self._run(n * interval, record, tangents, interval, interval, *filled)
+            for part, sampled in zip(parts, filled, strict=True):
+                if part is not None and sampled is not None and not np.shares_memory(part, sampled):
+                    part[...] = sampled
+            if tick:
+                tick(n * interval)
         return None if windows is None else windows.reshape(self.n_points, n_samples, self.size), growth
+
+    def _n_at_once(self, n_points: int, tangents: bool, whole: int) -> int:
+        """Return how many steps to ask of the kernel in one call, a multiple of `whole`."""
+        n = _PIECE / (10 if tangents else 1) / n_points
+        if tangents:  # and no fewer than pay for the beginning of a call, which takes as long as a period
+            n = max(n / max(1.0, len(self.tangents) ** 2 / 80), min(n, 64 * self.period))
+        return max(1, int(n) // whole) * whole
 
     def _run(
         self,

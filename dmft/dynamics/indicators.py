@@ -13,6 +13,9 @@ from .._util.checks import finite, numbers, whole, within
 from .._util.memory import need_memory
 
 RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
+# What one call of NumPy or SciPy is given at most, so that Ctrl-C gets a word in: a fraction of a second of
+_NUMBERS = 2**20  # Fourier transforms
+_PAIRS = 10**8  # pairs of points
 
 
 def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
@@ -66,11 +69,19 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
         raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
     if np.ptp(series) <= RESOLUTION * np.abs(series).max():
         series = np.zeros(series.size)  # it varies by rounding alone
+    n_frequencies = whole("n_frequencies", n_frequencies, 1)
+    n_at_once = min(n_frequencies, max(1, _NUMBERS // series.size))
+    n_bytes = 100.0 * n_at_once * series.size + 16.0 * n_frequencies
+    need_memory(f"a 0-1 test of {series.size} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
+    c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
+    each = np.concatenate([_growth(series, c[k : k + n_at_once]) for k in range(0, c.size, n_at_once)])
+    return float(np.median(each)), each
+
+
+def _growth(series: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Return K_c of some frequencies, (n_frequencies,)."""
     n_longest = series.size // 10
     n_begins = series.size - n_longest
-    n_bytes = 100.0 * whole("n_frequencies", n_frequencies, 1) * series.size
-    need_memory(f"a 0-1 test of {series.size} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
-    c = np.pi * (0.2 + 0.6 * (np.arange(whole("n_frequencies", n_frequencies, 1)) + 0.5) / n_frequencies)
     # Without its mean the series has no oscillating term that would have to be taken out later.
     walk = np.cumsum((series - series.mean()) * np.exp(1j * np.arange(series.size) * c[:, None]), axis=1)
     # |z(j+n) - z(j)|^2, summed over j: two sums of squares, and a correlation by Fourier transform.
@@ -83,8 +94,7 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
     away, time = moved - moved.mean(axis=1, keepdims=True), n - n.mean()
     size = np.sqrt((away**2).sum(axis=1) * (time**2).sum())
     scale = squares[:, -1] * 1e-13 * n_longest  # what is left of a walk that stands still
-    each = np.where(size > scale, (away * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
-    return float(np.median(each)), each
+    return np.where(size > scale, (away * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
 
 
 def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
@@ -151,8 +161,13 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
         need_memory(f"correlations of {n} points at {len(radii)} radii", 1.0 * len(radii) * n, "take fewer radii")
     if n_apart >= n:
         raise ValueError(f"n_apart must be < {n}, the number of points, got {n_apart}")
-    tree = cKDTree(points)
-    count = (tree.count_neighbors(tree, radii, p=np.inf) - n) / 2.0
+    tree, some = cKDTree(points), max(1, _PAIRS // n)
+    if some >= n:
+        within_radii = tree.count_neighbors(tree, radii, p=np.inf)
+    else:  # in the order of the tree neighbours are together, and counted together
+        parts = (points[tree.indices[k : k + some]] for k in range(0, n, some))
+        within_radii = sum(cKDTree(part).count_neighbors(tree, radii, p=np.inf) for part in parts)
+    count = (within_radii - n) / 2.0
     for lag in range(1, n_apart):
         near = np.abs(points[lag:] - points[:-lag]).max(axis=1)
         count -= (near[:, None] <= radii).sum(axis=0)

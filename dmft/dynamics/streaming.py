@@ -23,6 +23,7 @@ from .series import standard_error
 
 N_BATCHES = 20  # complete batches, or up to twice as many
 SHORTEST = 16  # samples of the shortest weighted average, or up to twice as many
+_NUMBERS = 2**20  # in one call of a kernel: Ctrl-C gets a word in between
 
 
 class Statistic:
@@ -55,9 +56,11 @@ class Statistic:
             raise ValueError(
                 f"chunk must have shape ({self.n_points}, any, {self.n_channels}), got shape {chunk.shape}"
             )
-        if chunk.shape[1]:
-            self._add(chunk)
-            self.n_samples += chunk.shape[1]
+        n_at_once = max(1, _NUMBERS // max(1, self.n_points * self.n_channels))
+        for first in range(0, chunk.shape[1], n_at_once):
+            some = np.ascontiguousarray(chunk[:, first : first + n_at_once])
+            self._add(some)
+            self.n_samples += some.shape[1]
 
     def _add(self, chunk: np.ndarray) -> None:
         raise NotImplementedError

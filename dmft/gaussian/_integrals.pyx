@@ -4,12 +4,13 @@ The integrals are C, compiled once for each instruction set (`csrc/README.md`); 
 elements or over rows, and holds the instruction set in use.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.stdint cimport uintptr_t
 
 import numpy as np
 
 from .._util import simd as _simd
+from .._util.crew cimport Crew, add, crew_of, crew_stopped, dismiss, next_part
 from .._util.doors cimport positive, ranged, sized
 
 cdef extern from "gaussian/integrals.h" nogil:
@@ -24,9 +25,10 @@ cdef extern from "gaussian/integrals.h" nogil:
                         double *, double *) noexcept nogil
         void (*mehler)(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *,
                        double, double *) noexcept nogil
-        void (*signs)(Py_ssize_t, double, const double *, double, double *, double *) noexcept nogil
-        void (*product)(Py_ssize_t, double, const double *, const double *, double, double *,
-                        double *, double *, double *) noexcept nogil
+        void (*signs)(Py_ssize_t, double, const double *, double, double *, double *,
+                      int (*)(void *) noexcept nogil, void *) noexcept nogil
+        void (*product)(Py_ssize_t, double, const double *, const double *, double, double *, double *,
+                        double *, double *, int (*)(void *) noexcept nogil, void *) noexcept nogil
         void (*given)(Py_ssize_t, double, const double *, int, const double *, const double *,
                       const double *, const double *, double, double *, double *) noexcept nogil
     enum: N_HERMITE
@@ -50,7 +52,7 @@ cdef const Integrals *_active
 # Elements a thread takes at once: enough to forget the cost of taking them.
 cdef enum:
     CHUNK = 512
-    PAIR_CHUNK = 16
+    PAIR_CHUNK = 8
 
 
 def _use(int i):
@@ -97,11 +99,17 @@ def averages(*,
         return
     # Chunks are whole vectors, so no element sees another's company change with n_threads.
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        first = i * CHUNK
-        active.averages(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first],
-                        a + first if a else NULL, b + first if b else NULL,
-                        c + first if c else NULL, d + first if d else NULL)
+    cdef Crew crew = crew_of(n_chunks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            first = i * CHUNK
+            active.averages(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first],
+                            a + first if a else NULL, b + first if b else NULL,
+                            c + first if c else NULL, d + first if d else NULL)
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def mean(*,
@@ -116,9 +124,15 @@ def mean(*,
     sized("v", v.shape, (n,))
     sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        first = i * CHUNK
-        active.mean(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first], log_eps, &out[first])
+    cdef Crew crew = crew_of(n_chunks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            first = i * CHUNK
+            active.mean(min(<Py_ssize_t> CHUNK, n - first), &g[first], &v[first], log_eps, &out[first])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def pair(*,
@@ -139,10 +153,16 @@ def pair(*,
     sized("rho", rho.shape, (n,))
     sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        first = i * PAIR_CHUNK
-        active.pair(min(<Py_ssize_t> PAIR_CHUNK, n - first), &g1[first], &g2[first], &v1[first],
-                    &v2[first], &rho[first], log_eps, &out[first])
+    cdef Crew crew = crew_of(n_chunks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            first = i * PAIR_CHUNK
+            active.pair(min(<Py_ssize_t> PAIR_CHUNK, n - first), &g1[first], &g2[first], &v1[first],
+                        &v2[first], &rho[first], log_eps, &out[first])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def fixed(*,
@@ -156,9 +176,15 @@ def fixed(*,
     sized("v", v.shape, (n,))
     sized("out", out.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        first = i * CHUNK
-        n_bad += active.fixed(min(<Py_ssize_t> CHUNK, n - first), &a[first], &v[first], &out[first])
+    cdef Crew crew = crew_of(n_chunks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            first = i * CHUNK
+            add(&n_bad, active.fixed(min(<Py_ssize_t> CHUNK, n - first), &a[first], &v[first], &out[first]))
+            i = next_part(&crew, i)
+    dismiss(&crew)
     return n_bad
 
 
@@ -175,10 +201,16 @@ def hermite(*,
     sized("coefficient", coefficient.shape, (N_HERMITE, n))
     sized("rest", rest.shape, (N_STAGES, n))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        first = i * PAIR_CHUNK
-        active.hermite(first, min(<Py_ssize_t> PAIR_CHUNK, n - first), n, &g[first], &v[first],
-                       &coefficient[0, 0], &rest[0, 0])
+    cdef Crew crew = crew_of(n_chunks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            first = i * PAIR_CHUNK
+            active.hermite(first, min(<Py_ssize_t> PAIR_CHUNK, n - first), n, &g[first], &v[first],
+                           &coefficient[0, 0], &rest[0, 0])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def mehler(*,
@@ -196,8 +228,14 @@ def mehler(*,
     sized("rest", rest.shape, (N_STAGES, n))
     sized("out", out.shape, (n, n))
     n_threads = _team(n_threads, n // 64)
-    for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
-        active.mehler(i, n, &coefficient[0, 0], &rest[0, 0], &rho[i, 0], tol, &out[i, 0])
+    cdef Crew crew = crew_of(n)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            active.mehler(i, n, &coefficient[0, 0], &rest[0, 0], &rho[i, 0], tol, &out[i, 0])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def signs(*,
@@ -213,8 +251,15 @@ def signs(*,
     n_threads = _team(n_threads, A.shape[0])
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
-    for i in prange(A.shape[0], nogil=True, schedule="dynamic", num_threads=n_threads):
-        active.signs(n, scale, &A[i, 0], log_eps, &out[i, 0], aligned + threadid() * n_work)
+    cdef Crew crew = crew_of(A.shape[0])
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            active.signs(n, scale, &A[i, 0], log_eps, &out[i, 0], aligned + threadid() * n_work,
+                         crew_stopped, &crew)
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def product(*,
@@ -241,9 +286,15 @@ def product(*,
     cdef double[::1] work = np.empty(n_threads * n_work + 8)
     cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
     cdef double *k = NULL if secant is None else &secant[0, 0]
-    for i in prange(H.shape[0], nogil=True, schedule="dynamic", num_threads=n_threads):
-        active.product(n, H[i], &a[i, 0], &m[i, 0], log_eps, &mean[i], &slope[i],
-                       k + i * n if k else NULL, aligned + threadid() * n_work)
+    cdef Crew crew = crew_of(H.shape[0])
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            active.product(n, H[i], &a[i, 0], &m[i, 0], log_eps, &mean[i], &slope[i],
+                           k + i * n if k else NULL, aligned + threadid() * n_work, crew_stopped, &crew)
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def given(*,
@@ -277,6 +328,12 @@ def given(*,
     cdef const double *b = NULL if square is None else &square[0, 0]
     cdef double *c = NULL if mean is None else &mean[0, 0]
     n_threads = _team(n_threads, n // 16)
-    for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
-        active.given(n, g[i], &v[i, 0], v_stride, &rise[i, 0], a + i * n if a else NULL,
-                     b + i * n if b else NULL, &mu[0], log_eps, c + i * n if c else NULL, &cov[i, 0])
+    cdef Crew crew = crew_of(n)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            active.given(n, g[i], &v[i, 0], v_stride, &rise[i, 0], a + i * n if a else NULL,
+                         b + i * n if b else NULL, &mu[0], log_eps, c + i * n if c else NULL, &cov[i, 0])
+            i = next_part(&crew, i)
+    dismiss(&crew)

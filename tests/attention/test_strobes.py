@@ -9,7 +9,7 @@ from strategies import batch_of, models, states
 
 import dmft
 from dmft import _kernels
-from dmft.attention import reference
+from dmft.attention import batch, reference
 from dmft.attention.start import State
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -195,3 +195,22 @@ def test_tangents_belong_to_the_windows_they_began_at():
     assert batch.window is not windows
     with pytest.raises(ValueError, match=r"windows must have shape \(3, 4, 3\), got shape \(2, 4, 3\)"):
         batch.move_to(windows[:2])
+
+
+@pytest.mark.parametrize(("n_points", "n_tangents", "qr_interval"), [(1, 1, 1), (1, 12, 16), (20, 12, 3), (3, 5, 7)])
+def test_runs_are_cut_into_pieces_without_a_trace(monkeypatch, n_points, n_tangents, qr_interval):
+    def bits(piece):
+        monkeypatch.setattr(batch, "_PIECE", piece)
+        some = [np.full(n_points, value) for value in (220.0, 0.02)]
+        run = batch.Batch(PAPER, np.linspace(1.0, 1.3, n_points), *some, [dmft.Start.random(0).state(PAPER)] * n_points)
+        run.advance(50)
+        run.begin_tangents(n_tangents, qr_interval)
+        run.advance(48, tangents=True)
+        record, ticks = run.new_record(("attention",), 200), []
+        sampled = run.strobe(40, interval=8, tangents=True, record=record, tick=ticks.append)
+        assert sum(ticks) == 320
+        arrays = [*sampled, run.strobe(23, record=record)[0], run.window, *record.arrays().values()]
+        return [array.tobytes() for array in arrays]
+
+    whole = bits(2e7)
+    assert all(bits(piece) == whole for piece in (1e2, 1e3, 3e4))

@@ -5,13 +5,14 @@ The equations and draws are C, compiled once for each instruction set (`csrc/REA
 blocks of runs and holds the instruction set in use.
 """
 
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport parallel, threadid
 from libc.limits cimport INT_MAX
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 
 import numpy as np
 
 from ..._util import simd as _simd
+from ..._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ..._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "network/network.h" nogil:
@@ -41,6 +42,8 @@ cdef extern from "network/network.h" nogil:
         uint64_t *spins
         Py_ssize_t n_words
         double *distance
+        int (*stopped)(void *) noexcept nogil
+        void *crew
     ctypedef struct Networks:
         int n_block
         size_t (*scratch)(const NetworkJob *) noexcept nogil
@@ -300,5 +303,12 @@ def advance(*,
     cdef char[::1] scratch = np.empty(n_threads * n_scratch + 64, dtype=np.int8)
     cdef char *aligned = <char *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
     # One writer per run and no sum across runs, so bits cannot depend on n_threads.
-    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        active.run(&job, i, aligned + threadid() * n_scratch)
+    cdef Crew crew = crew_of(n_blocks)
+    job.stopped, job.crew = crew_stopped, &crew
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            active.run(&job, i, aligned + threadid() * n_scratch)
+            i = next_part(&crew, i)
+    dismiss(&crew)

@@ -45,6 +45,9 @@ typedef struct {
     /* one step alone, of a full window that stays as it is */
     double *next; /* OUT (n_points, n_features): the new attention */
     double *rows; /* OUT (n_points, n_context, n_features, n_features): its derivative by each row */
+    /* whether the work shall end, asked where it may take long; then what is written is of no use */
+    int (*stopped)(void *crew);
+    void *crew;
 } Job;
 
 /* How many points one call takes, the scratch it wants, and the call. */

@@ -19,6 +19,11 @@
 #define PANEL 6 /* so many tangents go side by side */
 #define SIZES const int M, const int L, const int H
 
+/* Whether the work shall end, asked at every i-th part or at every 64th, if parts are small; `work` is
+   about that of a part, in multiply-adds. Never where sizes are constants: those parts take microseconds. */
+#define ENDED(b, i, work)                                                           \
+    (!__builtin_constant_p(M) && ((work) > 4000.0 || (i) % 64 == 0) && (b)->job->stopped((b)->job->crew))
+
 typedef vec pack[GROUPS];
 
 /* An array of one step and one group: of its own where its length is a small constant, so that it

@@ -368,7 +368,8 @@ INLINE void step_frame(SIZES, const Block *b, int n_tangents, int phase, int qr,
     const int n_dual = b->job->n_dual, n_sides = n_dual > 0 ? 2 : 1;
     const int begin[2] = {0, n_tangents - n_dual}, end[2] = {n_tangents - n_dual, n_tangents};
     if (n_dual) EACH(g) invert_oldest(M, L, H, b, g, phase);
-    for (int panel = 0; panel < end[0] || panel < n_dual; panel += PANEL) {
+    const double work = 2.0 * PANEL * L * M * (M + n_tangents); /* of a panel */
+    for (int panel = 0; (panel < end[0] || panel < n_dual) && !ENDED(b, panel + 1, work); panel += PANEL) {
         IN_TURNS(side, g) {
             const int c = begin[side] + panel, n = end[side] - c;
             if (side) FOR_PANEL(n, PROPAGATE_DUAL);

@@ -6,12 +6,14 @@
 #include "sizes.h"
 #include "tangent.h"
 
+#define STEP_WORK (4.0 * M * (b->n_classes + L))
+
 INLINE void orbit(SIZES, Block *b, const int full)
 {
     load_block(M, L, H, b);
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+    for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, phase, 0);
         attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
@@ -113,11 +115,11 @@ INLINE void leading(SIZES, Block *b)
     load_frame(M, L, H, b, 1);
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (int s = 0; s < L; s++) {
+    for (int s = 0; s < L && !ENDED(b, s, STEP_WORK); s++) {
         activations(M, b, b->ring + s * M, 1);
         tangent_overlaps(M, b, s);
     }
-    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+    for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, phase, 1);
         tangent_overlaps(M, b, phase);
         attend(M, L, H, b, 1, L, phase);

@@ -28,7 +28,7 @@ INLINE void overlap_slopes(const int M, const Block *b, int phase)
     pack *const d[OUTPUT] = {
         [QUERY] = b->dquery, [KEY] = b->dkey + phase * M * M, [VALUE] = b->dvalue + phase * M * M};
 #define SOME_SLOPES(a, n) some_slopes(M, b, d, c, a, n)
-    for (int c = 0; c < M; c++) SIDE_BY_SIDE(M, SOME_SLOPES);
+    for (int c = 0; c < M && !ENDED(b, c + 1, 3.0 * M * b->n_classes); c++) SIDE_BY_SIDE(M, SOME_SLOPES);
 }
 
 /* v_e - A of features `begin` to `end` for every slot. Where the weight of one is nearly 1, A is its
@@ -90,10 +90,12 @@ INLINE void jacobian_rows(SIZES, const Block *b, int phase)
     }
 }
 
+#define SLOPES_WORK (3.0 * M * M * b->n_classes)
+
 /* The slopes of the tokens that a step finds in the window. */
 INLINE void slopes(SIZES, const Block *b)
 {
-    for (int s = 0; s < L; s++) {
+    for (int s = 0; s < L && !ENDED(b, s, SLOPES_WORK); s++) {
         activations(M, b, b->ring + s * M, 1);
         overlap_slopes(M, b, s);
     }

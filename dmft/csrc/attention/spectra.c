@@ -16,7 +16,7 @@ INLINE void spectrum(SIZES, Block *b)
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     slopes(M, L, H, b);
-    for (ptrdiff_t t = 0; t < b->job->n_steps; t++, phase = NEXT(phase)) {
+    for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
         step_with_rows(M, L, H, b, phase);
         const int sampled = strobe(b, &until);
         const int qr = sampled || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;

@@ -15,6 +15,7 @@
 #include "gauss.h"
 
 enum { SHORT = 1024, SEGMENT = 256 }; /* blocks: waves up to SHORT go on from the first node */
+enum { OFTEN = 4096 }; /* blocks of one sign until it is asked again whether the work shall end */
 #define EIGHT (8 / WIDTH)
 #define EACH8(g) for (int g = 0; g < EIGHT; g++)
 typedef vec vec8[EIGHT];
@@ -94,7 +95,8 @@ INLINE void node_weights(ptrdiff_t block, double step, vec8 k, vec8 weight)
 
 /* E s_a tanh of the signs times scale A: the factor i sin(k A_a) takes the place of that of a; prefix and suffix
    products leave one factor out without a division. work: wave, prefix, sum, total, turn: (16 + 8 + 8 + 8 + 2) n. */
-static void signs(ptrdiff_t n, double scale, const double *A, double log_eps, double *out, double *work)
+static void signs(ptrdiff_t n, double scale, const double *A, double log_eps, double *out, double *work,
+                  int (*stopped)(void *), void *crew)
 {
     double X = 0.0;
     for (ptrdiff_t j = 0; j < n; j++) X += fabs(scale * A[j]);
@@ -106,8 +108,9 @@ static void signs(ptrdiff_t n, double scale, const double *A, double log_eps, do
         wave_start(over.step * (scale * A[j]), &w[j], &turn[2 * j], &turn[2 * j + 1]);
         EACH8(g) sum[j][g] = total[j][g] = splat(0.0);
     }
-    for (ptrdiff_t block = 0; block < over.n_blocks; block++) {
+    for (ptrdiff_t block = 0, n_since = 0; block < over.n_blocks; block++) {
         vec8 run, suffix;
+        if ((n_since += n) > OFTEN && (n_since = 0, stopped(crew))) return;
         if (restarts(over, block))
             for (ptrdiff_t j = 0; j < n; j++) {
                 double a = scale * A[j], angle = over.step * a;
@@ -142,7 +145,7 @@ static void signs(ptrdiff_t n, double scale, const double *A, double log_eps, do
 
 /* With fields and means the factors are complex. work: wave, prefix, sum, total, turn: (16 + 16 + 8 + 8 + 2) n. */
 static void product(ptrdiff_t n, double H, const double *a, const double *m, double log_eps,
-                    double *mean, double *slope, double *secant, double *work)
+                    double *mean, double *slope, double *secant, double *work, int (*stopped)(void *), void *crew)
 {
     double X = fabs(H), first = H, turn_h[2];
     for (ptrdiff_t j = 0; j < n; j++) {
@@ -161,8 +164,9 @@ static void product(ptrdiff_t n, double H, const double *a, const double *m, dou
         wave_start(over.step * a[j], &w[j], &turn[2 * j], &turn[2 * j + 1]);
         EACH8(g) sum[j][g] = total[j][g] = splat(0.0);
     }
-    for (ptrdiff_t block = 0; block < over.n_blocks; block++) {
+    for (ptrdiff_t block = 0, n_since = 0; block < over.n_blocks; block++) {
         vec8 x, y, u, v;
+        if ((n_since += n) > OFTEN && (n_since = 0, stopped(crew))) return;
         if (restarts(over, block)) {
             double angle = over.step * H;
             wave_restart(block, angle, fma(over.step, H, -angle), &field, &turn_h[0], &turn_h[1]);

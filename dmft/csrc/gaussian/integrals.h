@@ -10,7 +10,8 @@
 /* Mehler's series: terms A_0 .. A_31; its remainder is known after 8, 16 and 32 of them. */
 enum { N_HERMITE = 32, N_STAGES = 3 };
 
-/* log_eps = log(1 / accuracy) in what takes it. */
+/* log_eps = log(1 / accuracy) in what takes it. What may take long asks stopped(crew) whether it shall end: then what it
+   has written is of no use. */
 typedef struct {
     /* E tanh(g + sqrt(v) x), first and second derivative by g, and E log 2cosh; NULL: not wanted */
     void (*averages)(ptrdiff_t n, const double *g, const double *v, double *mean, double *slope,
@@ -33,12 +34,13 @@ typedef struct {
                    const double *rho, double tol, double *out);
     /* E s_a tanh(scale sum_b s_b A_b) over all signs s, every a; work: 42 n doubles,
        aligned to 64 bytes */
-    void (*signs)(ptrdiff_t n, double scale, const double *A, double log_eps, double *out, double *work);
+    void (*signs)(ptrdiff_t n, double scale, const double *A, double log_eps, double *out, double *work,
+                  int (*stopped)(void *), void *crew);
     /* E tanh(H + sum_j a_j s_j) for independent s_j of mean m_j, its derivative by H, and
        (t_j(+) - t_j(-)) / 2 for every j, t_j(s) the mean given s_j = s, or NULL; work: 50 n
        doubles, aligned to 64 bytes */
     void (*product)(ptrdiff_t n, double H, const double *a, const double *m, double log_eps,
-                    double *mean, double *slope, double *secant, double *work);
+                    double *mean, double *slope, double *secant, double *work, int (*stopped)(void *), void *crew);
     /* one row of a theory's means and covariances given one other spin: see fixed.h */
     void (*given)(ptrdiff_t n, double g, const double *v, int v_stride, const double *rise,
                   const double *linear, const double *square, const double *mu, double log_eps,

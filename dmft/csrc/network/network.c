@@ -147,6 +147,7 @@ static double draw_spins(const NetworkJob *job, const work *w, int lane, ptrdiff
     for (int j = 0; j < job->n_columns; j++) {
         int64_t left = (int64_t)size[j], plus[2] = {0, 0};
         for (; left > 0; left -= 64, item++) {
+            if (item % 65536 == 65535 && job->stopped(job->crew)) return 0.0;
             uint64_t both[2], mask = left < 64 ? ((uint64_t)1 << left) - 1 : ~(uint64_t)0;
             for (int i = 0; i < n_coupled; i++) {
                 ptrdiff_t own = job->independent ? run + i : run;
@@ -248,6 +249,7 @@ static void run(const NetworkJob *job, ptrdiff_t block, void *memory)
     }
     for (int j = 0; j < job->n_columns; j++) w.sums[j] = splat(0.0);
     for (ptrdiff_t t = 0; t < job->n_steps; t++) {
+        if ((t % 16 == 0 || job->n_columns > 64) && job->stopped(job->crew)) break;
         uint64_t step = job->step + (uint64_t)t;
         int wanted = (job->clock + t) % job->every == 0 && row < job->n_rows;
         probabilities(job, &w, beta);

@@ -44,6 +44,9 @@ typedef struct {
     uint64_t *spins;           /* OUT (n_runs, n_rows, n_words): the spins packed, or NULL */
     ptrdiff_t n_words;
     double *distance;          /* OUT (n_runs / 2, n_rows): differing sites of a pair, or NULL */
+    /* whether the work shall end, asked now and then; then what is written is of no use */
+    int (*stopped)(void *crew);
+    void *crew;
 } NetworkJob;
 
 /* One instruction set: how many runs one call takes, the scratch it wants, and the calls. */

@@ -1,0 +1,74 @@
+"""Ctrl-C ends whatever runs long, in compiled loops and in calls of NumPy and SciPy, whoever works when it comes."""
+
+import json
+
+import pytest
+from processes import end, start
+
+SCRIPT = """
+import json, os, signal, sys, threading, time
+import numpy as np, dmft
+from dmft import gaussian, indicators, ising
+signal.signal(signal.SIGINT, signal.default_int_handler)
+rng = np.random.default_rng(0)
+
+def normal(*shape):
+    return rng.normal(size=shape)
+
+def large(n_features, n_context, n_classes):
+    signs = rng.choice([-1.0, 1.0], size=(n_classes, n_features))
+    couplings = {role: rng.choice([-1.0, 1.0], size=signs.shape) / n_classes for role in ("value", "query", "key")}
+    features = dmft.Features.from_classes(signs, output=signs / n_classes, **couplings)
+    return dmft.SelfAttention(features, n_context=n_context, beta=2.0, gamma=3.0)
+
+paper = dmft.SelfAttention(dmft.Features.paper(), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+many, odd = large(40, 32, 4_000), large(3, 2, 7)
+spins = ising.network("sk", 300, J0=1.0, dJ=0.5, H0=0.5, seed=1)
+# What each does takes minutes, but the first of two rows a moment: then one thread waits for the other.
+CASES = {
+    "pair": lambda x=normal(2_000_000): gaussian.tanh_gauss_pair(x, 0.1, 100.0, 200.0, 0.5),
+    "pairs of great variance": lambda x=normal(20_000): gaussian.tanh_gauss_pair(x, 0.1, 1e7, 9e6, 0.5),
+    "covariance": lambda x=normal(1_000): gaussian.tanh_gauss_covariance(x, 900 + x, np.full((1_000, 1_000), 0.99)),
+    "signs": lambda A=normal(400_000, 100): gaussian.tanh_signed_sum(A, 3.0),
+    "strong signs": lambda: gaussian.tanh_signed_sum([[1.0] * 50, [1e7] * 50], n_threads=2),
+    "product": lambda a=1e6 * normal(3, 50): gaussian.tanh_product_mean(0.1, a, 0.2, n_threads=2),
+    "trajectory": lambda: dmft.trajectory(many, 100_000, record="attention"),
+    "exponents": lambda: dmft.lyapunov(many, 100_000, n_exponents=8),
+    "all exponents": lambda: dmft.lyapunov(many, 100_000, n_transient=0),
+    "leading exponent": lambda: dmft.lyapunov(odd, 10**9, n_exponents=1, multipliers=False),
+    "exponents of the paper": lambda: dmft.lyapunov(paper, 10**9, multipliers=False),
+    "spins": lambda: dmft.network(paper, 1_000, n_sites=9_900_000, n_replicas=16, seed=1, method="spins"),
+    "counts": lambda: dmft.network(many, 10_000, n_sites=40_000, n_replicas=64, seed=1),
+    "samples": lambda: ising.sample(spins, 10**6, 50, n_threads=2),
+    "mean field": lambda: ising.MeanField(spins, "pairwise").run(10_000),
+    "dimension": lambda x=normal(200_000, 3): indicators.correlation_dimension(x),
+    "0-1 test": lambda x=normal(500_000): indicators.zero_one(x, n_frequencies=1_000),
+}
+for name, call in CASES.items():
+    timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
+    begun = time.monotonic()
+    timer.start()
+    try:
+        call()
+        found = "ended"
+    except KeyboardInterrupt:
+        found = time.monotonic() - begun
+    timer.join()
+    print(json.dumps([name, found]), flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    code, said = end(start(0, tmp_path_factory.mktemp("ctrl_c"), SCRIPT), timeout=170)
+    assert code == 0, said
+    return dict(map(json.loads, said.splitlines()))
+
+
+NAMES = [line.split('"')[1] for line in SCRIPT.splitlines() if line.startswith('    "') and ": lambda" in line]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_ends_it(found, name):
+    assert found[name] != "ended", "it must take longer for this test"
+    assert found[name] < 20
