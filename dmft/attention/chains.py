@@ -13,7 +13,7 @@ from .start import State
 CHAINS = 32  # side by side in one task: enough to fill the lanes of two cores
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Lane:
     """One chain: the numbers of its points on the grid in the order they are followed.
 

@@ -10,12 +10,13 @@ import numpy as np
 
 from .._util.checks import ROLES, Role, sign_array, whole
 from .._util.readonly import read_only, read_only_arrays
+from .._util.values import Value
 
 Law = Literal["classes", "gaussian", "independent"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SiteClasses:
+class SiteClasses(Value):
     r"""Sites grouped by their column of :math:`W^o`, up to a global sign.
 
     Sites of one class have the same mean activity, so the infinite network needs one tanh
@@ -45,15 +46,12 @@ class SiteClasses:
         object.__setattr__(self, "signs", read_only(self.signs))
         object.__setattr__(self, "couplings", read_only_arrays(self.couplings))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return SiteClasses, (self.signs, dict(self.couplings))
-
     def __len__(self) -> int:
         return len(self.signs)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SiteColumns:
+class SiteColumns(Value):
     r"""Sites grouped by their columns in the vectors of all four roles, up to a global sign.
 
     More than `SiteClasses` keep: what the vectors of two roles have in common can be told.
@@ -85,9 +83,6 @@ class SiteColumns:
         for name in ("sizes", "signs", "sites"):
             array = getattr(self, name)
             object.__setattr__(self, name, None if array is None else read_only(array))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return SiteColumns, (self.sizes, dict(self.columns), self.signs, self.sites)
 
     @property
     def n_sites(self) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, one_of, shown, table, whole
 from .._util.readonly import read_only_arrays
+from .._util.values import Frozen, parts_of
 from . import feature_draws, feature_statistics
 from .feature_parts import Law, Parts, SiteClasses, SiteColumns, parts_of_vectors
 from .position import position_table
@@ -37,7 +38,7 @@ def _method(way: Callable[P, Parts]) -> staticmethod[P, Features]:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, init=False, eq=False, repr=False)
-class Features:
+class Features(Frozen):
     r"""Feature vectors :math:`W^o, W^v, W^q, W^k` of a self-attention network.
 
     Values never change, and keep no array of the caller's. Two are equal if they mean the same network, of
@@ -128,7 +129,9 @@ class Features:
     def __reduce__(self) -> tuple[Any, ...]:
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(Parts)}
         plain = {name: dict(part) if isinstance(part, Mapping) else part for name, part in parts.items()}
-        return _rebuilt, (plain, self._recipe)
+        known = {field.name for field in dataclasses.fields(self)}
+        more = {name: part for name, part in parts_of(self).items() if name not in known}  # of a subclass
+        return _rebuilt, (type(self), plain, self._recipe, more)
 
     def __repr__(self) -> str:
         kind = f"{len(self.classes)} classes" if self.classes else self.law
@@ -280,8 +283,13 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple | range) else np.array(value)
 
 
-def _rebuilt(parts: Mapping[str, Any], recipe: Mapping[str, Any]) -> Features:
-    return Features._of(Parts(**parts), recipe)
+def _rebuilt(
+    kind: type[Features], parts: Mapping[str, Any], recipe: Mapping[str, Any], more: Mapping[str, Any]
+) -> Features:
+    features = kind._of(Parts(**parts), recipe)
+    for name, part in more.items():
+        object.__setattr__(features, name, part)
+    return features
 
 
 def _digest(label: str, arrays: list[np.ndarray]) -> str:

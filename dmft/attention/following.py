@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import number, shown, whole
+from .._util.values import Value
 from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -26,8 +27,8 @@ from .sweep_job import AttentionSweep, measure
 Points: TypeAlias = Mapping[str, np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True)
-class Following(Job):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Following(Value, Job):
     """Follow attractors along one axis; see `follow`.
 
     The states along a chain follow from the orbit alone, which is cheap beside its exponents: one

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from .._util.checks import instance, number, shown
+from .._util.values import Frozen
 from ..dynamics.classify import ATTRACTOR_KINDS, Kind
 from ..dynamics.matching import group
 from ..dynamics.recurrence import Frequency
@@ -18,7 +19,7 @@ SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Attractor:
+class Attractor(Frozen):
     r"""What an orbit settled on, how sure, and from what evidence.
 
     Attributes
@@ -111,7 +112,7 @@ class Attractor:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Attractors:
+class Attractors(Frozen):
     """The attractors that many starts lead to.
 
     Attributes

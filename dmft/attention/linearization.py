@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, numbers, shown
 from .._util.readonly import read_only
+from .._util.values import Frozen
 from .batch import linearize as linearize_points
 from .model import SelfAttention, network_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Linearization:
+class Linearization(Frozen):
     r"""One step from each of many windows, and its derivative; the arrays are read-only.
 
     Attributes

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import instance, shown, whole
+from .._util.values import Frozen, Value
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
 from ..sweeps.results import SweepResult
@@ -31,8 +32,8 @@ CLOSE = math.sqrt(np.finfo(float).eps)
 _PHASE = 1e6  # how far apart points of different phase are put: farther than any attention
 
 
-@dataclasses.dataclass(frozen=True)
-class Interval:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Interval(Value):
     """Neighbouring parameter values at which two branches are on different attractors.
 
     Attributes
@@ -59,7 +60,7 @@ class Interval:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Hysteresis:
+class Hysteresis(Frozen):
     """A comparison of two branches; ``print`` says it in words.
 
     Attributes

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import instance, number, shown, whole
+from .._util.values import Value
 from .features import Features
 
 Gamma = TypeVar("Gamma", float, np.ndarray)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class SelfAttention:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SelfAttention(Value):
     r"""One self-attention network with 1-bit tokens, at one parameter point.
 
     Parameters

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._util.checks import whole
+from .._util.values import Frozen
 from .batch import single
 from .model import SelfAttention, network_of
 from .records import RECORD_NAMES, Every, check_record
@@ -15,7 +16,7 @@ from .start import Start
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Orbit:
+class Orbit(Frozen):
     r"""A trajectory of the map.
 
     Attributes

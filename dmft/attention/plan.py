@@ -10,6 +10,7 @@ import numpy as np
 
 from .._util.checks import shown, whole, words
 from .._util.memory import need_memory
+from .._util.values import Value
 from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
 from ..dynamics.system import Tick
 from .batch import Batch
@@ -23,8 +24,8 @@ ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
 _MOST_STEPS, _MOST_INTERVAL = 2**62, 2**31 - 1  # what the kernels can count
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Plan(Value):
     """What one run does: a transient, then steps that are recorded and measured.
 
     Parameters

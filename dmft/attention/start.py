@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import Role, instance, one_of, shown, table
 from .._util.readonly import read_only
+from .._util.values import Value
 from .model import SelfAttention, network_of
 from .start_kinds import FAMILIES, KINDS, REQUIRED, State
 
@@ -19,7 +20,7 @@ __all__ = ["FAMILIES", "KINDS", "REQUIRED", "Start", "State"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Start:
+class Start(Value):
     """Where a run begins: a kind of start, a row of `KINDS`, and its arguments.
 
     :meth:`token`, :meth:`feature`, :meth:`window`, :meth:`windows` and :meth:`random` are the short ways to write one.
@@ -59,9 +60,6 @@ class Start:
                 value = argument.check(name, value)
                 final[name] = read_only(value) if isinstance(value, np.ndarray) else value
         object.__setattr__(self, "arguments", MappingProxyType(final))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.kind, dict(self.arguments))
 
     def __repr__(self) -> str:
         shown = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, finite, flag, one_of, seed_of, sign_vector, whole
+from .._util.values import Value
 from .features import Features
 from .model import SelfAttention
 from .position import position_bits
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class State:
+class State(Value):
     """The state of the map between two steps.
 
     Attributes

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._kernels import block_size
 from .._util.checks import whole
+from .._util.values import Value
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -60,8 +61,8 @@ def measure(
     return {**found, **plan.run(batch, done)}
 
 
-@dataclasses.dataclass(frozen=True)
-class AttentionSweep(Job):
+@dataclasses.dataclass(frozen=True, eq=False)
+class AttentionSweep(Value, Job):
     """Take the attention map through a plan at every point; see `dmft.sweep`.
 
     Parameters

@@ -46,7 +46,7 @@ class AttentionMap(WindowMap):
         self.n_context, self.n_features = model.n_context, model.n_features
         checked = [numbers(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
         given = [np.atleast_1d(array).astype(float) for array in checked]
-        self.values = dict(zip(PARAMETERS, np.broadcast_arrays(*given), strict=True))
+        self.values = dict(zip(PARAMETERS, map(np.array, np.broadcast_arrays(*given)), strict=True))
         self.n_phases = position_period(model) if self.values["epsilon"].any() or parameter == "epsilon" else 1
 
     @property

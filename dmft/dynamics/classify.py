@@ -25,6 +25,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._util.values import Frozen, Value
 from .cycles.newton import Cycles, find_cycles, windows_of
 from .cycles.window_map import WindowMap
 from .indicators import RESOLUTION, zero_one
@@ -42,8 +43,8 @@ _LEAST = 1e-15  # a distance that rounding alone may keep where summands of orde
 _MEMORY = 2**23  # doubles of states for all orbits at a time
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rules(Value):
     """Numbers the decisions rest on.
 
     Parameters
@@ -92,7 +93,7 @@ class Rules:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Verdict:
+class Verdict(Frozen):
     """What one orbit settled on, and why; `dmft.Attractor` says what the attributes are."""
 
     kind: Kind

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import numbers, whole
 from .._util.memory import need_memory
+from .._util.values import Frozen
 from .series import SIGNIFICANT, standard_error
 from .streaming import SHORTEST, BatchMeans, Extremes, WeightedAverages, spread
 from .system import System, Tick
@@ -32,7 +33,7 @@ ZERO = 2.0  # errors below zero a sum may lie and count as zero in the Kaplan-Yo
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Estimates:
+class Estimates(Frozen):
     """Exponents of a batch of orbits.
 
     Attributes
@@ -69,7 +70,7 @@ class Estimates:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Averages:
+class Averages(Frozen):
     """The growth of each tangent by both estimators, with their errors, (n_points, n_tangents); per step.
 
     Attributes

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from .._util.values import Value
 from .series import weighted_average
 
 __all__ = ["ARRIVED", "Frequency", "bands", "cycle_length", "frequencies", "rotation"]
@@ -87,8 +88,8 @@ def bands(states: np.ndarray, most: int = 64) -> int:
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class Frequency:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Frequency(Value):
     """A rotation number.
 
     Attributes

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._util.checks import number, whole
 from .._util.memory import free_memory
+from .._util.values import Frozen
 from .cycles.newton import complete, cycle_bytes, find_cycles
 from .exponents import (
     Estimates,
@@ -30,7 +31,7 @@ N_RETURNS = 512  # samples in which a cycle must return
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Spectrum:
+class Spectrum(Frozen):
     """Lyapunov exponents of one orbit.
 
     Attributes
@@ -115,7 +116,7 @@ class Spectrum:
         return run.to(self.n_steps + whole("n_steps", n_steps, 1), tolerance, max_steps, n_history)
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class Run:
     """A run so far: the orbit and its tangents, and what is known of their growth.
 

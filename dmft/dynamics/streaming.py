@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import number, whole
 from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
+from .._util.values import Whole
 from . import _series
 from .series import standard_error
 
@@ -26,7 +27,7 @@ SHORTEST = 16  # samples of the shortest weighted average, or up to twice as man
 _NUMBERS = 2**20  # in one call of a kernel: Ctrl-C gets a word in between
 
 
-class Statistic:
+class Statistic(Whole):
     """A statistic of each of a batch of series, to which samples can be added.
 
     Parameters

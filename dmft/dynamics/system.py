@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike
 from .._util.checks import flag, function, numbers, places, shown, whole
 from .._util.memory import need_memory
 from .._util.readonly import OnCopies
+from .._util.values import Whole
 from .cycles.window_map import StateMap, WindowMap
 
 Tick = Callable[[int], object]
 
 
-class System(abc.ABC):
+class System(Whole, abc.ABC):
     """A batch of orbits that can be advanced, sampled and linearised.
 
     Exponents, labels, cycles and branches know of a system what is written here, and nothing else. The numbers of an

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
 from .._util.signs import sign_vectors
+from .._util.values import Whole
 from .model import system_of
 from .moments import Moments, need_moments, stack
 from .step import Step, moments_of_sums
@@ -22,7 +23,7 @@ MAX_SITES = 14
 MAX_CHUNK = 1 << 22  # elements of the transition matrix held at once
 
 
-class Exact:
+class Exact(Whole):
     """Evolve the distribution over all states of a small system.
 
     Parameters
@@ -63,6 +64,9 @@ class Exact:
         self.states.flags.writeable = False
         self._fields = self.states @ self._step.J.T + self._step.H
         self._matrix = self._rows(slice(None)) if 4**n <= MAX_CHUNK else None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model,)
 
     def _rows(self, rows: slice) -> np.ndarray:
         """Return P(s'|s) of some s, shape (n_rows, 2^n)."""

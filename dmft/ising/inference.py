@@ -7,7 +7,6 @@ inverse problem is to find the couplings and fields with which it predicts those
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.optimize import brentq
 
 from .._util.checks import number, one_of, whole
 from .._util.readonly import read_only
+from .._util.values import Frozen
 from ..gaussian.averages import tanh_gauss
 from .methods import METHODS, Method, Network
 from .model import KineticIsing
@@ -28,7 +28,7 @@ History = list[tuple[float, float]]  # mean squares of the differences of m and 
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class InferenceResult:
+class InferenceResult(Frozen):
     """Inferred couplings and fields, times beta; the arrays are read-only.
 
     Attributes
@@ -59,10 +59,6 @@ class InferenceResult:
         for name in ("couplings", "fields", "sites", "stderr", "history"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, read_only(getattr(self, name)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return functools.partial(InferenceResult, **values), ()
 
     def model(self, **options: Any) -> KineticIsing:
         """Return the system inferred; options as of `KineticIsing`."""

@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
+from .._util.values import Value
 from .inference import InferenceResult, Silent, check_invertible, drop_silent
 from .model import KineticIsing, system_of
 from .sampling import sample
@@ -151,8 +152,8 @@ def _regression(
     )
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Fit:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Fit(Value):
     """How well a model fits a spike train.
 
     Attributes

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import instance, number, one_of, whole
 from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
+from .._util.values import Whole
 from .methods import METHODS, Arrays, Conditioning, Method, Network
 from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 MAX_COVARIANCE = 2.0
 
 
-class MeanField:
+class MeanField(Whole):
     r"""A mean-field theory of a kinetic Ising system.
 
     ============== ==================================== ================= ================

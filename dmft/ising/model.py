@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, number, one_of, shown
 from .._util.readonly import read_only
+from .._util.values import Value
 
 if TYPE_CHECKING:
     from .exact import Exact
@@ -20,7 +21,7 @@ UPDATES: tuple[Update, ...] = ("parallel", "lazy", "async")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
-class KineticIsing:
+class KineticIsing(Value):
     r"""An asymmetric kinetic Ising system.
 
     With fields :math:`h_i = \beta(H_i + \sum_j J_{ij} s_j(t-1))` a spin that is updated takes
@@ -87,18 +88,6 @@ class KineticIsing:
         object.__setattr__(self, "beta", number("beta", beta, 0))
         object.__setattr__(self, "update", update)
         object.__setattr__(self, "rate", rate)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return KineticIsing, (self.couplings, self.fields, self.beta, self.update, self.rate)
-
-    def _values(self) -> tuple[Any, ...]:
-        return self.couplings.tobytes(), self.fields.tobytes(), self.beta, self.update, self.rate
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if isinstance(other, KineticIsing) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._values())
 
     @property
     def n_sites(self) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, signs, whole, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
+from .._util.values import Frozen
 
 if TYPE_CHECKING:
     from .model import KineticIsing
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
-class Moments:
+class Moments(Frozen):
     r"""Means, equal-time and one-step-delayed covariances of spins at one time, or at several.
 
     Arrays are copied, and read-only in the object.
@@ -110,10 +110,6 @@ class Moments:
                 array.flags.writeable = False
         self._put(m=m, C=C, D=D, m_before=m_before, C_before=C_before, n_samples=n_samples)
         return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return functools.partial(Moments.unchecked, **values), ()
 
     @classmethod
     def of_state(cls, spins: ArrayLike) -> Moments:

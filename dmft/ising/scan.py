@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from .._util.checks import instance, number, one_of, table, whole, words
 from .._util.pool import in_order
 from .._util.threads import n_threads as threads
+from .._util.values import Value
 from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -32,8 +33,8 @@ SAMPLING = "sampling"
 STATUS = "0: finished, 1: came to no end, see reason"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ForwardScan(Job):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class ForwardScan(Value, Job):
     """Run theories of a network, and simulations, for some steps from all ones, at each beta.
 
     Kept of the last step, of each method: the means over all entries of m, C and D, and the entropy
@@ -261,8 +262,8 @@ def _digest(model: KineticIsing) -> str:
     return hashlib.sha256(model.couplings.tobytes() + model.fields.tobytes()).hexdigest()[:16]
 
 
-@dataclasses.dataclass(frozen=True)
-class PhaseDiagram(Job):
+@dataclasses.dataclass(frozen=True, eq=False)
+class PhaseDiagram(Value, Job):
     """Find the stationary state of the asymmetric SK model at infinite size, at each point.
 
     Kept: m, q, k, entropy rate and entropy production of `AsymmetricSK.steady`, or of

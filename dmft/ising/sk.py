@@ -17,11 +17,12 @@ from scipy.optimize import brentq
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
+from .._util.values import Value
 from ..gaussian.averages import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SteadyState:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SteadyState(Value):
     """Order parameters and entropy rates of a stationary state; rates are per spin, in nats.
 
     A rate is per step if updates are parallel and per unit time, in which a spin is updated
@@ -40,8 +41,8 @@ class SteadyState:
         return self.entropy_rate + self.entropy_production
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AsymmetricSK:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AsymmetricSK(Value):
     r"""The asymmetric SK model.
 
     Parameters

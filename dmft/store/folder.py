@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .._util.values import Whole
 from . import leftovers, manifest
 from .errors import StoreError, UnsoundError
 from .lock import Lock, holder
@@ -59,7 +60,7 @@ class StoredJob(Protocol):
         """Of arrays of a block as a whole the dimensions, the unit, the meaning."""
 
 
-class Store:
+class Store(Whole):
     """A folder of results; returned by :meth:`create`, :meth:`resume` or :meth:`open`.
 
     Attributes

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.values import Frozen
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Grid:
+class Grid(Frozen):
     """The points of a sweep, numbered with the last dimension running fastest; made by `Job.grid`.
 
     Parameters

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .._util.checks import function, shown, whole
+from .._util.values import Value
 from ..dynamics.series import SIGNIFICANT
 from . import registry
 from .errors import UserError
@@ -21,8 +22,8 @@ Label: TypeAlias = str | Callable[[SweepResult], np.ndarray]
 """The name of an array, "sign", or a function of a result over a list of points."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Refinement(Job):
+@dataclasses.dataclass(frozen=True, eq=False)
+class Refinement(Value, Job):
     """Do another job where its label changes; what is left gets the label of its cell.
 
     Two arrays are added to those of the job: "label", at every point, and "computed". Where a point was not computed

@@ -13,6 +13,7 @@ import numpy as np
 
 from .._util.checks import flag, shown
 from .._util.checks import path as checked_path
+from .._util.values import Whole
 from ..store import Store, merge, netcdf, put, write_whole
 from .errors import IncompleteError
 
@@ -37,7 +38,7 @@ class Source(Protocol):
         """Return all that determines the numbers."""
 
 
-class SweepResult:
+class SweepResult(Whole):
     """What a sweep measured at every point; index it by the name of an array.
 
     Attributes

@@ -9,14 +9,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._util.checks import instance, path, whole
+from .._util.values import Frozen
 from ..store import Store, StoreError
 from . import registry
 from .grid import Task
 from .job import Job
 
 
-@dataclasses.dataclass(frozen=True)
-class Verification:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Verification(Frozen):
     """What came of computing points again.
 
     Attributes

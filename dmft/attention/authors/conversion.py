@@ -13,6 +13,7 @@ import numpy as np
 
 from ..._util.checks import Role
 from ..._util.text import printable
+from ..._util.values import Frozen
 from .configuration import LAUNCHER, ImportRefused, Reader
 from .sections import axes_section, features_section, model_section, run_section, start_section
 
@@ -21,7 +22,7 @@ _BITS = 62  # of a position
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Conversion:
+class Conversion(Frozen):
     """A run file made of a configuration.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
+from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..orbits import Cycle
@@ -20,7 +21,7 @@ _CLOSED = 1e-7  # how far from itself a cycle may be after one period
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Fluctuations:
+class Fluctuations(Frozen):
     r"""Covariances about a mean-field orbit, times the number of sites.
 
     Attributes

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
+from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..reference import attend
 from ..start import Start
@@ -18,7 +19,7 @@ _ENTRIES = 2e6  # doubles of the Jacobians held at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class NoisySpectrum:
+class NoisySpectrum(Frozen):
     """Lyapunov exponents under noise.
 
     Attributes

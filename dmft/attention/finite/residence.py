@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._util.checks import instances, number, whole
+from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from .batch import replicas
@@ -16,7 +17,7 @@ _ROWS = 4e6  # doubles of a record at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Switching:
+class Switching(Frozen):
     r"""When finite networks left one attractor for another.
 
     Attributes

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, shown, whole
 from ..._util.memory import need_memory
+from ..._util.values import Frozen
 from ..batch import Batch
 from ..model import SelfAttention, network_of, parameter
 from ..orbit import trajectory
@@ -21,7 +22,7 @@ _ROWS = 4e6  # doubles of a record at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class FiniteSize:
+class FiniteSize(Frozen):
     r"""Deviations of finite networks from the theory.
 
     Attributes
@@ -164,7 +165,7 @@ def _mean_square(batch: NetworkBatch, theory: np.ndarray) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Smearing:
+class Smearing(Frozen):
     r"""Amplitude of the motion round its mean, of networks of many sizes across a transition.
 
     Attributes

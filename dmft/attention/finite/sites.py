@@ -11,6 +11,7 @@ import numpy as np
 
 from ..._util.checks import Role, one_of, seed_of, shown, whole
 from ..._util.signs import sign_vectors
+from ..._util.values import Frozen
 from ..feature_statistics import MOST_SITES
 from ..features import Features
 from ..model import SelfAttention, network_of
@@ -23,7 +24,7 @@ ROLES_IN_ORDER: tuple[Role, ...] = ("query", "key", "value", "output")  # of the
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SiteGroups:
+class SiteGroups(Frozen):
     r"""Groups of sites that have equal columns in the vectors of all four roles, up to a global sign.
 
     Given the attention, the spins of one group are independent and equally distributed, so their

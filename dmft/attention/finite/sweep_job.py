@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ..._util.checks import one_of, seed_of, whole
+from ..._util.values import Value
 from ...sweeps.grid import Task
 from ...sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ...sweeps.results import SweepResult
@@ -27,8 +28,8 @@ from .sites import FILLS, Fill, keys, number_of_sites, site_groups
 AnyBatch = TypeVar("AnyBatch", Batch, NetworkBatch)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NetworkSweep(Job):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class NetworkSweep(Value, Job):
     """Run finite networks at every point; for `dmft.scan`.
 
     Parameters

@@ -6,11 +6,12 @@ import dataclasses
 
 import numpy as np
 
+from ..._util.values import Frozen
 from .sites import SiteGroups
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Spins:
+class Spins(Frozen):
     """Recorded spins, packed 64 to a word; each group of sites begins a new word.
 
     Attributes

@@ -8,6 +8,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ..._util.checks import shown, whole
+from ..._util.values import Frozen
 from .curve import Curve, Node, events, node
 from .newton import Cycle
 from .normal_forms import NormalForm, normal_form
@@ -22,7 +23,7 @@ CLOSED = "the branch closes"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class SpecialPoint:
+class SpecialPoint(Frozen):
     """A bifurcation on a branch of cycles.
 
     Attributes
@@ -48,7 +49,7 @@ class SpecialPoint:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class Branch(Frozen):
     """Cycles along a parameter.
 
     Attributes

@@ -88,7 +88,7 @@ def solve_or_nan(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     return linear.solve_each(matrix, right[:, None])[:, 0]
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass(slots=True, eq=False)
 class Node:
     """A point of the curve with its tangent and multipliers."""
 

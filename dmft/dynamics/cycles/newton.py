@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from ..._util.memory import need_memory
+from ..._util.values import Frozen
 from . import linear, many_digits
 from .window_map import WindowMap
 
@@ -23,7 +24,7 @@ _PIECE = 20_000  # token steps solved for at once: some hundred MB
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Cycle:
+class Cycle(Frozen):
     r"""A periodic orbit and how it attracts or repels.
 
     Attributes
@@ -69,7 +70,7 @@ class Cycle:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Cycles:
+class Cycles(Frozen):
     """Results of Newton's method from many guesses.
 
     Attributes

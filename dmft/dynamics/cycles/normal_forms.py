@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.values import Frozen
 from . import linear
 from .newton import windows_of
 from .window_map import WindowMap
@@ -30,7 +31,7 @@ STRONG = 1e-3  # nearer to a strong resonance than this, the cubic form of a tor
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class NormalForm:
+class NormalForm(Frozen):
     r"""Coefficients of one bifurcation of a cycle.
 
     Attributes

@@ -15,10 +15,11 @@ from numpy.typing import ArrayLike
 
 from ..._util.checks import numbers, whole
 from ..._util.memory import need_memory
+from ..._util.values import Whole
 from .jets import Jet
 
 
-class WindowMap:
+class WindowMap(Whole):
     """A map with one parameter, for a batch of points that each have their own value.
 
     Parameters
