@@ -232,3 +232,25 @@ def step_frame(rows: np.ndarray, frame: np.ndarray, n_dual: int) -> tuple[np.nda
         return direct, growth
     dual, shrink = np.linalg.qr(inverse_transposed(rows, frame[:, : n_direct - 1 : -1]))
     return np.hstack([direct, dual[:, ::-1]]), np.concatenate([growth, -np.log(np.abs(np.diag(shrink)))[::-1]])
+
+
+def lost_tangents(rows: np.ndarray, frame: np.ndarray, n_dual: int) -> np.ndarray:
+    """Return which tangents of a frame (L*M, n) are lost to rounding in a step with these Jacobian rows, (n,) of bool.
+
+    A stretch is lost if it is below 2^9 roundings of the largest of this tangent or one before it on its side; on
+    the dual side 2^3 roundings times the condition number of C = rows[-1], if that is more. With a lost tangent all
+    after it are lost, which should have had its direction.
+    """
+    eps, n_direct = np.finfo(float).eps, frame.shape[1] - n_dual
+
+    def lost(image: np.ndarray, part: float) -> np.ndarray:
+        stretch = np.abs(np.diag(np.linalg.qr(image)[1]))
+        largest = np.maximum.accumulate(np.linalg.norm(image, axis=0))
+        return np.logical_or.accumulate(~(stretch > part * largest))
+
+    direct = lost(companion(rows) @ frame[:, :n_direct], 2**9 * eps)
+    if n_dual == 0:
+        return direct
+    condition = float(np.linalg.norm(np.linalg.inv(rows[-1]) * np.linalg.norm(rows[-1], axis=1)))
+    dual = lost(inverse_transposed(rows, frame[:, : n_direct - 1 : -1]), eps * max(2.0**9, 2.0**3 * condition))
+    return np.concatenate([direct, dual[::-1]])

@@ -92,13 +92,15 @@ def lyapunov(
     annihilates directions to more digits than a double has, and the trailing half of
     :math:`J Q = Q' R` would be rounding noise. Since :math:`J^{-T} Q = Q' R^{-T}`, that half is
     carried by the inverse transposed Jacobian and made orthogonal from the last one back. What is
-    lost all the same, in the middle at large :math:`\beta`, is reported as lost.
+    lost all the same, in the middle at large :math:`\beta`, is reported as lost; with a tangent those that come after
+    it on its side are lost too.
 
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.
 
     An orbit that has come to rest on a cycle returns to the last digits; Newton's method confirms the cycle, and the
-    exponents are those of its multipliers, with errors of 0. Before that two exponents of a complex pair come as their
+    exponents are those of its multipliers, with errors of 0; where doubles do not tell these, they are multiplied out
+    in more digits (of site classes). Before that two exponents of a complex pair come as their
     mean, which is known far better than either; their errors say how well they are known to be equal.
 
     A transient that is still dying out is in the errors only as far as the run shows it.

@@ -20,7 +20,7 @@ from .model import SelfAttention, network_of
 from .reference import softmax
 from .start import Start, State, start_of
 
-MAX_EXACT = 256  # classes of which steps are taken in many digits
+MAX_EXACT = 128  # classes of which steps are taken in many digits
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
 
 
@@ -101,8 +101,10 @@ class AttentionMap(WindowMap):
     @property
     def exact(self) -> bool:
         """As for `WindowMap`: for site classes, if they are not too many."""
-        classes = self.model.features.classes
-        return classes is not None and len(classes.signs) <= MAX_EXACT
+        features = self.model.features
+        if features.classes is None:
+            return features.law == "independent" and 2 ** (features.n_features - 1) <= MAX_EXACT
+        return len(features.classes.signs) <= MAX_EXACT
 
     def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
         """As for `WindowMap`."""

@@ -188,20 +188,21 @@ class Run:
             return found, 0
         windows = states[:, -1].reshape(1, window_map.n_context, window_map.n_features)
         cycles = find_cycles(window_map, windows, [period], phase=system.phase)
-        exponents = cycles.exponents
-        if not (cycles.found[0] and exponents[0, 0] < 0.0 and cycles.distance[0] <= np.sqrt(ARRIVED)):
+        if not (cycles.found[0] and cycles.distance[0] <= np.sqrt(ARRIVED)):
             return found, 0
         n_exponents = found.exponents.shape[1]
         exponents = complete(window_map, cycles, n_exponents).exponents[:, :n_exponents]
+        if not exponents[0, 0] < 0.0:
+            return found, 0
         known = ~np.isnan(exponents)
-        if window_map.exact:  # what is unknown in many digits too, averages of doubles do not know
-            others = others_stderr = np.full(exponents.shape, np.nan)
-        else:
-            others, others_stderr = found.exponents, found.stderr
+        # Of the others, averages may know those that come of the inverses of the steps.
+        with np.errstate(invalid="ignore"):
+            least = np.fmin.accumulate(np.where(known, exponents, np.inf), axis=1)
+            others = found.exponents <= least + found.stderr
         settled = dataclasses.replace(
             found,
-            exponents=np.where(known, exponents, others),
-            stderr=np.where(known, 0.0, others_stderr),
+            exponents=np.where(known, exponents, np.where(others, found.exponents, np.nan)),
+            stderr=np.where(known, 0.0, np.where(others, found.stderr, np.nan)),
             regular=np.array([True]),
         )
         n_lost = np.where(np.isnan(settled.exponents), np.maximum(found.n_lost, 1), 0)

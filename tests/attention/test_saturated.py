@@ -1,15 +1,66 @@
-"""Exponents of -inf where softmax and tokens saturate, and where the map annihilates."""
+"""Growth where softmax and tokens saturate: right, or said to be lost; -inf where the map annihilates alone."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
+from strategies import batch_of
 
 import dmft
+from dmft.attention import reference
+from dmft.attention.batch import linearize
+from dmft.attention.start import State
+from dmft.dynamics.cycles import many_digits
+
+FILE = Path(__file__).parents[1] / "data" / "exponents" / "saturated.npz"
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=6.0, gamma=220.0, epsilon=0.02)
 
 
+def stored(beta, gamma):
+    name = f"beta{beta}" if gamma == 220 else f"gamma{gamma}"
+    with np.load(FILE) as file:
+        window, phase, growth = (file[f"{name}_{what}"] for what in ("window", "phase", "growth"))
+    return PAPER.replace(beta=float(beta), gamma=float(gamma)), window, int(phase), growth
+
+
+SATURATED = [(6, 220), (8, 220), (13, 220), (24, 220), (40, 220), (3, 2000), (3, 10_000)]
+
+
+@pytest.mark.parametrize(("beta", "gamma"), SATURATED)
+def test_every_growth_is_right_or_lost(beta, gamma):
+    model, windows, phase, exact = stored(beta, gamma)
+    batch = batch_of(model, [State(windows[0], phase)])
+    batch.begin_tangents(12)
+    for window in windows:
+        batch.window[0] = window
+        batch.advance(1, tangents=True)
+    known = batch.n_lost[0] == 0
+    assert known[0]
+    assert_allclose(batch.log_growth()[0, known], exact[known], rtol=0, atol=0.02 * len(windows) ** 0.5)
+
+
+@pytest.mark.parametrize(("beta", "gamma"), SATURATED[:3])  # beyond, tangents vanish
+def test_kernels_lose_the_tangents_that_the_reference_loses(beta, gamma):
+    model, windows, phase, _ = stored(beta, gamma)
+    batch = batch_of(model, [State(windows[0], phase)])
+    batch.begin_tangents(12)
+    batch.advance(8, tangents=True)
+    differing, point = 0, ([model.beta], [model.gamma], [model.epsilon])
+    for _ in range(40):
+        frame, n_dual = batch.tangents.frame[0].reshape(12, 12).T, batch.tangents.n_dual
+        rows = linearize(model, *point, batch.window.copy(), batch.phase)[1][0]
+        expected = reference.lost_tangents(rows, frame / np.linalg.norm(frame, axis=0), n_dual)
+        before = batch.n_lost[0].copy()
+        batch.advance(1, tangents=True)
+        differing += np.count_nonzero((batch.n_lost[0] > before) != expected)
+    assert differing <= 10  # of 480, where a stretch is of the size of the limit
+
+
 @pytest.mark.parametrize("changes", [{"beta": 40.0}, {"beta": 3.0, "gamma": 1e4}])
-def test_zeros_of_numbers_too_small_are_lost(changes):
+def test_zeros_of_numbers_too_small_are_lost(changes, monkeypatch):
+    monkeypatch.setattr(many_digits, "COST", 1e8)  # a thousand digits and more have tests of their own
     model = PAPER.replace(**changes)
     for multipliers in (False, True):
         spectrum = dmft.lyapunov(model, 1_000, multipliers=multipliers)

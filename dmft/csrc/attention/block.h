@@ -73,11 +73,14 @@ typedef vec pack[GROUPS];
     X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
     X(along, 2)            /* ... and the dot product with the one after it */      \
     X(largest, 2)          /* squared factor by which tangents of each side were multiplied at most */ \
+    X(doubt, 2)            /* where a tangent of each side was lost in this step: a mask */ \
+    X(condition, 1)        /* squared condition number of C, see invert_oldest */   \
     X(oldest, M * M)       /* for invert_oldest: C, ... */                          \
     X(basis, M * M)        /* ... orthogonal rows of it, ... */                     \
     X(length, M)           /* ... the inverses of their squared lengths, ... */     \
     X(part, M * M)         /* ... what was taken out of each for another, ... */    \
     X(again, M)            /* ... the last bit of it, ... */                        \
+    X(square, M)           /* ... squared lengths of C's rows, ... */               \
     X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
     X(dual_power, 1)       /* power of two taken out of all dual tangents */
 

@@ -138,10 +138,12 @@ INLINE void invert_oldest(SIZES, const Block *b, int g, int phase)
     TEMPORARY(part, M * M);
     TEMPORARY(length, M);
     TEMPORARY(again, M);
-    vec *q = basis;
+    TEMPORARY(square, M);
+    vec *q = basis, condition = splat(0.0);
     pack *inverse = b->inverse_block;
     for (int c = 0; c < M; c++) {
         for (int k = 0; k < M; k++) q[c * M + k] = b->oldest[c * M + k][g];
+        square[c] = short_dot(M, q + c * M, q + c * M);
         for (int a = 0; a < c; a++) {
             const vec r = part[a * M + c] = short_dot(M, q + c * M, q + a * M) * length[a];
             for (int k = 0; k < M; k++) q[c * M + k] = fnma3(r, q[a * M + k], q[c * M + k]);
@@ -168,8 +170,10 @@ INLINE void invert_oldest(SIZES, const Block *b, int g, int phase)
             vec sum = q[a * M + k] * length[a];
             for (int c = a + 1; c < M; c++) sum = fnma3(part[a * M + c], inverse[c * M + k][g], sum);
             inverse[a * M + k][g] = sum;
+            condition = fma3(sum * square[a], sum, condition);
         }
     }
+    b->condition[0][g] = vmax(b->condition[0][g], condition);
     for (int h = 0; h < H; h++) {
         vec scale = shrink / b->weight[h * L + oldest][g];
         for (int k = h * width * M; k < (h + 1) * width * M; k++) inverse[k][g] *= scale;
@@ -210,8 +214,13 @@ INLINE void propagate_dual(SIZES, const Block *b, int g, int phase, int c, const
 
 /* Gram-Schmidt leaves rounding errors of what it takes away, and of the directions of the tangents
    that it takes away. So a stretch is rounding if it is below this part of the largest by which
-   this tangent or one before it on its side was multiplied, all squared: (2^9 epsilon)^2. */
+   this tangent or one before it on its side was multiplied, all squared: (2^9 epsilon)^2. On the dual
+   side errors of C^-T come first where its condition number is larger: (2^3 epsilon condition)^2.
+   A lost tangent has a direction of rounding errors, which should have been left to those after it: with it
+   all of these are lost in that step. */
 #define LOST 0x1p-86
+#define LOST_INVERSE 0x1p-98
+#define UNDERFLOWN 0x1p-960 /* a squared norm with few digits left */
 #define FAINT 0x1p-500     /* a squared norm that may underflow in the steps to come, ... */
 #define HUGE_NORM 0x1p+500 /* ... or overflow */
 
@@ -231,8 +240,12 @@ INLINE int accept(SIZES, const Block *b, int g, int i, int dual, vec size)
     const vec largest = vmax(b->largest[dual][g], image);
     b->largest[dual][g] = largest;
     b->removed[i][g] = splat(0.0);
-    /* An annihilated tangent is not lost, unless it is a dual one. */
-    const ivec lost = ~(stretch > largest * LOST) & ~(size <= -(double)dual);
+    const vec least = largest * (dual ? vmax(LOST, b->condition[0][g] * LOST_INVERSE) : splat(LOST));
+    ivec lost = ~(stretch > least) | ~(size > UNDERFLOWN);
+    /* What does not move annihilates all. Any other zero may have come of numbers too small to be held. */
+    if (!dual) lost &= ~(b->beta[g] * b->semantic[g] == 0.0);
+    lost |= (ivec)b->doubt[dual][g];
+    b->doubt[dual][g] = (vec)lost;
     b->lost[i][g] += where(lost, splat(1.0), splat(0.0));
     if (!any(((size < FAINT) & (size > 0.0)) | (size > HUGE_NORM))) return 1;
     mend(L * M, b->frame + i * PITCH((ptrdiff_t)L * M), g, &size, b->power + i);
@@ -392,7 +405,7 @@ INLINE void step_frame(SIZES, const Block *b, int n_tangents, int phase, int qr,
     if (!qr) return;
     if (scaled) EACH(g)
         scale_columns((ptrdiff_t)L * M, g, (ivec){0} == 0, n_tangents, b->frame, b->inverse, b->power);
-    EACH(g) b->largest[0][g] = b->largest[1][g] = splat(0.0);
+    EACH(g) forget_step(b, g);
 }
 
 #endif

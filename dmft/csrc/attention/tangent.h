@@ -37,6 +37,12 @@ INLINE int callers(const Block *b, int i)
     return i < n_direct ? i : n - 1 - (i - n_direct);
 }
 
+/* What tells in a step whether a tangent is lost. */
+INLINE void forget_step(const Block *b, int g)
+{
+    b->largest[0][g] = b->largest[1][g] = b->doubt[0][g] = b->doubt[1][g] = b->condition[0][g] = splat(0.0);
+}
+
 /* Tangents between the caller's rows, newest first, and slots. */
 INLINE void load_frame(SIZES, const Block *b, const int n_tangents)
 {
@@ -56,7 +62,7 @@ INLINE void load_frame(SIZES, const Block *b, const int n_tangents)
     }
     clear(L * M, b->frame + n_tangents * PITCH(rows)); /* beside an odd one */
     EACH(g) b->inverse[n_tangents][g] = b->removed[n_tangents][g] = b->power[n_tangents][g] = splat(0.0);
-    EACH(g) b->largest[0][g] = b->largest[1][g] = splat(0.0);
+    EACH(g) forget_step(b, g);
     EACH(g) b->dual_power[0][g] = splat(0.0);
 }
 

@@ -14,13 +14,15 @@ import numpy as np
 
 from .window_map import WindowMap
 
-DIGITS = (60, 120, 240, 480, 960, 1920)
+DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
-COST = 5e9
+COST = 9e9  # of all multiplications, in units of one of single digits: about two seconds
+LITTLE = 5e8  # the same where there are many cycles
+OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 8
 LEAK = Decimal("1e-20")  # a subspace that returns to itself but for this is invariant
-N_SQUARINGS = 44  # of the roots: the logarithm of a modulus is right to 2^-44
+N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
 
 
@@ -29,7 +31,7 @@ def _exact(array: np.ndarray) -> np.ndarray:
 
 
 def complete(
-    window_map: WindowMap, orbit: np.ndarray, growth: np.ndarray, angle: np.ndarray
+    window_map: WindowMap, orbit: np.ndarray, growth: np.ndarray, angle: np.ndarray, cost: float | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the multipliers of a cycle with those that rounding hides from doubles.
 
@@ -41,6 +43,8 @@ def complete(
         As of `Cycle`.
     growth, angle : ndarray, shape (size,)
         Of `linear.multipliers`. What is known stays as it is.
+    cost : float, optional
+        Default: `COST`.
 
     Returns
     -------
@@ -49,14 +53,14 @@ def complete(
     """
     if not (window_map.exact and np.isnan(growth).any()):
         return growth, angle
-    exact_growth, exact_angle = multipliers(window_map, orbit)
+    exact_growth, exact_angle = multipliers(window_map, orbit, COST if cost is None else cost)
     with np.errstate(invalid="ignore"):
         keep = np.abs(growth - exact_growth) <= 1e-5 * np.maximum(1.0, np.abs(exact_growth))
     keep |= np.isnan(exact_growth)
     return np.where(keep, growth, exact_growth), np.where(keep, angle, exact_angle)
 
 
-def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def multipliers(window_map: WindowMap, orbit: np.ndarray, cost: float = COST) -> tuple[np.ndarray, np.ndarray]:
     """Return logarithms of the moduli, descending, and angles of all multipliers of a cycle, each (size,).
 
     NaN and 0 for those that would take too many digits.
@@ -67,9 +71,10 @@ def multipliers(window_map: WindowMap, orbit: np.ndarray) -> tuple[np.ndarray, n
     if n_kept == 0:
         return growth, angle
     n_products = n_steps * window_map.n_features * size**2 + 4 * size**2 * n_kept
-    best = 0
+    best, spent = 0, 0.0
     for digits in DIGITS:
-        if n_products * digits**1.6 > COST:
+        spent += n_products * (digits + OVERHEAD) ** 1.6
+        if spent > cost:
             break
         looks = []
         for more in (digits, digits + digits // 4):
@@ -107,21 +112,27 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         turn = np.concatenate([step @ turn, turn[:-n_features]])
     frame, order, _ = _triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
-    for _ in range(N_TURNS):
-        before, places = frame, order[:n_kept]
+    # What is annihilated leaves the window when it is renewed, and the frame is known to stay in one turn more.
+    n_least = -(-n_context // n_steps) + 1
+    for done in range(1, n_least + N_TURNS):
+        before, order_before, places = frame, order, order[:n_kept]
         frame, order, upper = _triangular(turn @ frame)
         back = frame[places]  # in terms of the frame before, by substitution: it is triangular there
         for k in range(n_kept):
             back[k] = back[k] - before[places[k], :k] @ back[:k]
         stretch = np.abs(np.diagonal(upper))
+        if not stretch.any():
+            return values
         least = max(stretch).scaleb(GUARD - digits)
         n_known = int(np.argmin(np.append(stretch > least, False)))
-        # What of the leading columns turns up in the rows behind, relative to the size of these.
-        leak = np.abs(back[:, :n_known]) * stretch[:n_known] / np.maximum(stretch, least)[:, None]
+        # What of the leading columns turns up in the rows behind, or outside the frame, relative to the size of these.
+        outside = frame[order_before[n_kept:]] - before[order_before[n_kept:]] @ back
+        behind = np.concatenate([np.maximum(stretch, least), np.full(size - n_kept, max(least, min(stretch)))])
+        leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * stretch[:n_known] / behind[:, None]
         ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= LEAK)]
         blocks = list(itertools.pairwise(ends))
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
-        if ends[-1] == n_known and max(spread, default=0) < digits / 8:
+        if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
             break
     parts = [_block(back[a:b, a:b] @ upper[a:b, a:b]) for a, b in blocks]
     if parts:

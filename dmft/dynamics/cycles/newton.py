@@ -230,7 +230,8 @@ def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float
         vanished = np.arange(size) >= system.take(suspect).n_directions[:, None]
         growth[suspect] = np.where(vanished, -np.inf, growth[suspect])
     for i in np.flatnonzero(found & np.isnan(growth[:, 0])).tolist():  # else it is not known whether it is stable
-        growth[i], angle[i] = many_digits.complete(system.take([i]), orbits[i], growth[i], angle[i])
+        one = system.take([i])
+        growth[i], angle[i] = many_digits.complete(one, orbits[i], growth[i], angle[i], many_digits.LITTLE)
     return Cycles(found, period, orbits, residual, distance, error, growth, angle)
 
 

@@ -3,6 +3,8 @@
 `python make.py` writes `<beta>.npz` beside itself: `window` (n_steps, L, M), newest row first, and
 `phase` (n_steps,) before every step, `growth` (n_steps, L*M), the log |R_ii| of each step's QR
 decomposition from the identity on, and `determinant` (n_steps,), the log |det| of its Jacobian.
+`saturated.npz` holds the same of models where softmax and tokens saturate, by their names: the first phase, and the
+growth of all steps together.
 The windows are the package's; what is made of them here shares no code with it.
 """
 
@@ -17,6 +19,10 @@ from dmft.attention import reference
 HERE = Path(__file__).parent
 # Digits by beta: a step's stretches span up to 1e-50 at beta = 3.
 DIGITS = {1.28: 60, 1.45: 90, 2.0: 130, 3.0: 180}
+SATURATED = {
+    **{f"beta{beta}": ({"beta": float(beta)}, 600) for beta in (6, 8, 13, 24, 40)},
+    **{f"gamma{gamma}": ({"beta": 3.0, "gamma": float(gamma)}, 6_000) for gamma in (2000, 10_000)},
+}
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 
 
@@ -91,14 +97,26 @@ def growth(model, windows, phases):
     return np.array(out), np.array(determinant)
 
 
+def windows_of(model, n_steps):
+    """Return the windows before each step of an orbit, and their phases."""
+    state = dmft.trajectory(model, 1, n_transient=3_000, start=dmft.Start.random(0)).window.state(model)
+    rows = np.concatenate([state.attention[::-1], reference.iterate(model, state, n_steps)[0]])
+    window = np.array([rows[t : t + model.n_context][::-1] for t in range(n_steps)])
+    return window, (state.phase + np.arange(n_steps)) % model.n_context
+
+
 def main(n_steps=120):
+    saturated = {}
+    for name, (changes, digits) in SATURATED.items():
+        mp.mp.dps, model = digits, PAPER.replace(**changes)
+        window, phase = windows_of(model, 100)
+        grown = growth(model, window, phase)[0].sum(axis=0)
+        saturated |= {f"{name}_window": window, f"{name}_phase": phase[0], f"{name}_growth": grown}
+    np.savez_compressed(HERE / "saturated.npz", **saturated)
     for beta, digits in DIGITS.items():
         mp.mp.dps = digits
         model = PAPER.replace(beta=beta)
-        state = dmft.trajectory(model, 1, n_transient=3_000, start=dmft.Start.random(0)).window.state(model)
-        rows = np.concatenate([state.attention[::-1], reference.iterate(model, state, n_steps)[0]])
-        window = np.array([rows[t : t + model.n_context][::-1] for t in range(n_steps)])
-        phase = (state.phase + np.arange(n_steps)) % model.n_context
+        window, phase = windows_of(model, n_steps)
         grown, determinant = growth(model, window, phase)
         assert abs(grown.sum(axis=1) - determinant).max() < 1e-9
         np.savez_compressed(HERE / f"{beta}.npz", window=window, phase=phase, growth=grown, determinant=determinant)
