@@ -49,17 +49,17 @@ def draw_weights(
     [[-1, -1, 1, 1, 1, 1, -1, 1], [-1, -1, 1, 1, 1, 1, -1, -1]]
     """
     draws = np.random.RandomState(seed)
-    first = 2 * draws.randint(2, size=(n_features, n_sites)) - 1
+    first = _signs(draws, n_features, n_sites)
     last = slice(n_sites - n_positions, None)
     weights: dict[Role, np.ndarray] = {}
     for role in ROLES:
-        semantic = first.copy() if reorder else 2 * draws.randint(2, size=(n_features, n_sites)) - 1
+        semantic = first.copy() if reorder else _signs(draws, n_features, n_sites)
         if reorder:
             draws.shuffle(semantic)
         weights[role] = np.concatenate([semantic, semantic[:, last]], axis=1)
     if not reorder and pe_mode == 0 and mode != 3:
         for role in ROLES:
-            weights[role][:, n_sites:] = 2 * draws.randint(2, size=(n_features, n_positions)) - 1
+            weights[role][:, n_sites:] = _signs(draws, n_features, n_positions)
     if mode == 3:
         size = n_sites / n_segments
         for role in ROLES:
@@ -70,6 +70,11 @@ def draw_weights(
                 if pe_mode == 1:
                     row[n_sites:] = row[int((n_segments - 1) * size)]
     return weights, draws
+
+
+def _signs(draws: np.random.RandomState, n_rows: int, n_columns: int) -> np.ndarray:
+    """Return random signs, (n_rows, n_columns), row by row as one draw of all gives them."""
+    return np.array([2 * draws.randint(2, size=n_columns) - 1 for _ in range(n_rows)])
 
 
 def draw_correlations(mode: int, scale: float, n_features: int, draws: np.random.RandomState) -> dict[str, Any]:
