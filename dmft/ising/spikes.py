@@ -13,6 +13,7 @@ from .._util.memory import need_memory
 from .moments import Moments
 
 MAX_BINS = 1e12
+_PRODUCTS = 3e9  # in one call of linear algebra: a fraction of a second
 
 
 def spike_train(spikes: ArrayLike) -> np.ndarray:
@@ -130,6 +131,17 @@ def untransposed(spikes: object) -> Iterator[None]:
         ) from None
 
 
+def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the sums of the products of +-1: whole numbers, so in pieces too, between which Ctrl-C gets a word in."""
+    n_at_once = max(1, int(_PRODUCTS / len(x) / len(y)))
+    if n_at_once >= x.shape[1]:
+        return x @ y.T
+    total = np.zeros((len(x), len(y)))
+    for first in range(0, x.shape[1], n_at_once):
+        total += x[:, first : first + n_at_once] @ y[:, first : first + n_at_once].T
+    return total
+
+
 def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     """Return the moments of a spike train, over its pairs of successive bins.
 
@@ -160,9 +172,9 @@ def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     m0, m = before.mean(1), now.mean(1)
     return Moments.unchecked(
         m=m,
-        C=now @ now.T / n - np.outer(m, m),
-        D=now @ before.T / n - np.outer(m, m0),
+        C=_products(now, now) / n - np.outer(m, m),
+        D=_products(now, before) / n - np.outer(m, m0),
         m_before=m0,
-        C_before=before @ before.T / n - np.outer(m0, m0),
+        C_before=_products(before, before) / n - np.outer(m0, m0),
         n_samples=n,
     )

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from dmft.ising import bin_events, infer, max_likelihood, spike_train
+from dmft.ising import bin_events, infer, max_likelihood, spike_moments, spike_train
 
 WIDTHS = (".1", ".2", ".05", ".01", ".001", ".3", ".7", "1.1", ".025", "33.3", "1e-9", "7e5")
 
@@ -91,3 +91,13 @@ def test_strong_correlations_are_not_refused():
     spikes = rng.integers(0, 2, (5, 4_000))
     spikes[4] = np.where(rng.random(4_000) < 0.002, 1 - spikes[1], spikes[1])
     assert np.isfinite(infer(spikes).stderr).all()
+
+
+@pytest.mark.parametrize("n_bins", [2, 99, 100, 1_001])
+def test_moments_of_long_trains_are_summed_in_pieces_to_the_same_bits(monkeypatch, n_bins):
+    train = np.random.default_rng(n_bins).integers(2, size=(7, n_bins))
+    whole = spike_moments(train)
+    monkeypatch.setattr("dmft.ising.spikes._PRODUCTS", 7 * 7 * 10)
+    pieces = spike_moments(train)
+    for name in ("m", "C", "D", "C_before"):
+        np.testing.assert_array_equal(getattr(pieces, name), getattr(whole, name))
