@@ -6,10 +6,8 @@ tags of our own, none of which waits for more than its time: a collective call w
 
 from __future__ import annotations
 
-import atexit
 import math
 import os
-import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +20,6 @@ _PATIENCE = 10.0  # times as long others wait for rank 0, which has the results 
 _SOON = 1.0  # seconds for the other ranks when one is known to be wrong
 _ASKED, _VERDICT = 31_417, 31_418  # tags
 
-_home = os.getpid()
 _n_calls = 0
 _sent: list[Any] = []  # messages under way
 
@@ -44,14 +41,14 @@ def agree(comm: Any, asked: Mapping[str, Any]) -> None:
     Raises
     ------
     RanksError
-        If another rank was asked for something else, has ended, or does not come in time.
+        If another rank was asked for something else, or does not come in time.
     """
     global _n_calls
     _n_calls += 1
     mine = {"number of runs before": str(_n_calls - 1), **{name: _fingerprint(value) for name, value in asked.items()}}
     if comm.rank == 0:
-        problem = _hear(comm, mine)
-        for rank in range(1, comm.size):
+        problem, there = _hear(comm, mine)
+        for rank in there:  # others may have ended: a message to them may end the job without a word
             _send(comm, (_n_calls, problem), rank, _VERDICT)
     else:
         _send(comm, (comm.rank, mine), 0, _ASKED)
@@ -60,9 +57,9 @@ def agree(comm: Any, asked: Mapping[str, Any]) -> None:
         raise RanksError(problem)
 
 
-def _hear(comm: Any, mine: Mapping[str, str]) -> str:
-    """Return on rank 0 what is wrong with the ranks; nothing if all have come for the same."""
-    heard: dict[int, Mapping[str, str] | None] = {}  # None: the rank has ended
+def _hear(comm: Any, mine: Mapping[str, str]) -> tuple[str, list[int]]:
+    """Return on rank 0 what is wrong with the ranks, nothing if all have come for the same; and which have come."""
+    heard: dict[int, Mapping[str, str]] = {}
     seconds = _limit()
     deadline, pause, wait = time.monotonic() + seconds, 1e-4, f"within {seconds:g} s ({LIMIT})"
     while len(heard) < comm.size - 1 and time.monotonic() < deadline:
@@ -77,14 +74,12 @@ def _hear(comm: Any, mine: Mapping[str, str]) -> str:
     wrong: dict[str, list[int]] = {}
     for rank in range(1, comm.size):
         asked = heard.get(rank, {})
-        if asked is None:
-            wrong.setdefault("ended without it", []).append(rank)
-        elif not asked:
+        if not asked:
             wrong.setdefault(f"did not come {wait}", []).append(rank)
         elif asked != mine:
             names = " and ".join(name for name in mine if asked.get(name) != mine[name])
             wrong.setdefault(f"came with another {names}", []).append(rank)
-    return _said([f"{_ranks(ranks)} {what}" for what, ranks in wrong.items()])
+    return _said([f"{_ranks(ranks)} {what}" for what, ranks in wrong.items()]), sorted(heard)
 
 
 def _verdict(comm: Any) -> str:
@@ -153,17 +148,3 @@ def _send(comm: Any, message: object, rank: int, tag: int) -> None:
     """Send a short message, and go on whether it arrives or not."""
     _sent[:] = [request for request in _sent if not request.Test()]
     _sent.append(comm.isend(message, dest=rank, tag=tag))
-
-
-@atexit.register
-def _take_leave() -> None:
-    """Tell who may wait that this process ends."""
-    mpi = sys.modules.get("mpi4py.MPI")
-    if mpi is None or os.getpid() != _home or not mpi.Is_initialized() or mpi.Is_finalized():
-        return
-    comm = mpi.COMM_WORLD
-    if comm.rank > 0:
-        _send(comm, (comm.rank, None), 0, _ASKED)
-    else:
-        for rank in range(1, comm.size):
-            _send(comm, (None, _said(["rank 0 ended without it"])), rank, _VERDICT)
