@@ -31,6 +31,20 @@ def estimates(system, n_samples, n_tangents=None, n_transient=100):
 # -- maps with known answers ------------------------------------------------------------------
 
 
+def test_zeros_of_numbers_too_small_count_as_lost():
+    growth = np.stack([np.full((1, 64), -1.0), np.full((1, 64), -np.inf)], axis=2)
+    exponents = Exponents(1, 2, dimension=2)
+    exponents.add(growth)
+    for exact_zeros, value, n_lost in ((True, -np.inf, 0), (False, np.nan, 1)):
+        now = exponents.estimate(exact_zeros=exact_zeros)
+        assert_array_equal(now.exponents, [[-1.0, value]])
+        assert_array_equal(now.n_lost, [[0, n_lost]])
+    now = exponents.estimate([[7, 0]])
+    assert np.isnan(now.exponents[0, 0])
+    assert sorted(now.n_lost[0]) == [0, 7]
+    assert now.n_lost[0, np.isnan(now.exponents[0])].tolist() == [7]
+
+
 def test_diagonal_maps_are_exact():
     rates = np.array([[1.1, 0.8], [0.8, 1.1], [0.9, 0.9], [0.5, 0.1], [1.0, 1.0], [1e-200, 0.5]])
     got = estimates(diagonal(rates), 100, n_transient=0)
