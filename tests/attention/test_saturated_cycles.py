@@ -126,6 +126,16 @@ def test_cycles_shorter_than_the_window_of_one_direction(seed, beta):
     assert np.isneginf(found.exponents[4:]).all()
 
 
+@pytest.mark.parametrize("beta", [4.5, 9.0])
+def test_what_vanishes_is_not_of_rounding(beta):
+    features = dmft.Features.segments(n_features=5, n_segments=3, n_sites=100, n_positions=2, seed=1)
+    model = dmft.SelfAttention(features, n_context=4, beta=beta, gamma=220.0, epsilon=0.02)
+    found = dmft.attractor(model, n_transient=4_000)
+    assert found.kind == "cycle"
+    assert np.isfinite(found.exponents[:8]).all()
+    assert np.isneginf(found.exponents[8:]).all()
+
+
 def test_a_rank_deficient_cycle_is_stable():
     features = dmft.Features.segments(n_features=4, n_segments=4, n_sites=100, n_positions=2, seed=5)
     model = dmft.SelfAttention(features, n_context=4, beta=3.434749034749035, gamma=220.0, epsilon=0.02)

@@ -19,6 +19,7 @@ TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where tha
 SAME = 1e-6  # tokens this near, relative to the largest, may be one token of a shorter cycle
 MAX_STEPS = 40
 MAX_HALVINGS = 8
+WIDE = np.log(1e10)  # logarithms of multipliers so far apart may be of rounding
 N_DRAWS = 2  # of the signs of rounding
 _PIECE = 20_000  # token steps solved for at once: some hundred MB
 
@@ -225,7 +226,8 @@ def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float
         following, rows = system.take(points).linearize(windows)
         error[points] = _rounding_error(windows, following, rows, residual[points])
         growth[points], angle[points], _ = linear.multipliers(rows)
-    suspect = np.flatnonzero(found & ~np.isfinite(growth).all(axis=1))
+    with np.errstate(invalid="ignore"):
+        suspect = np.flatnonzero(found & ~(growth[:, -1] > growth[:, 0] - WIDE))
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide
         vanished = np.arange(size) >= system.take(suspect).n_directions[:, None]
         growth[suspect] = np.where(vanished, -np.inf, growth[suspect])
