@@ -4,6 +4,8 @@ Run by `test_doors.py` in a process of its own, and by `.ci/sanitize` under Addr
 through ends the process there.
 """
 
+import contextlib
+
 import numpy as np
 
 from dmft import _kernels
@@ -134,15 +136,26 @@ DOORS = {
 
 
 def misshapen(array):
-    """Return arrays in the place of one: other lengths, axes, types and orders."""
+    """Return arrays in the place of one: other lengths and axes."""
     for axis, n in enumerate(array.shape):
         for other in {0, n - 1, n + 1, 7 * n}:
             yield np.resize(array, (*array.shape[:axis], other, *array.shape[axis + 1 :]))
+    yield np.zeros([0] * array.ndim, array.dtype)
+    yield np.zeros((), array.dtype)
     yield array[None]
     yield np.array(array[0])
+
+
+def retyped(array):
+    """Return arrays in the place of one: other types and orders, in memory that is not read as it seems."""
     yield array.astype(np.float32 if array.dtype.kind == "f" else np.int16)
     yield array.astype(complex)
+    yield array.astype(object)
+    yield array.astype(array.dtype.newbyteorder())
     yield np.repeat(array, 2, axis=-1)[..., ::2]
+    if array.shape[0] > 1:
+        yield array[::-1]
+        yield np.broadcast_to(array[:1], array.shape)
 
 
 def run(function, arguments):
@@ -168,10 +181,13 @@ def refusals(name):
     forms = {"attention network", "finite network"}  # these convert what they are given
     for key, value in good.items():
         if isinstance(value, np.ndarray):
-            others = list(misshapen(value))
-            bad += [(key, other) for other in (others[:-3] if name in forms else others)]
+            others = [] if name in forms else list(retyped(value))
+            if (name, key) in {("product", "a"), ("product", "m")}:  # rows may lie anywhere
+                others = others[:-2]
+            bad += [(key, other) for other in (*misshapen(value), *others)]
     if "records" in good:
-        bad += [("records", [array, *good["records"][1:]]) for array in misshapen(good["records"][0])]
+        others = (*misshapen(good["records"][0]), *retyped(good["records"][0]))
+        bad += [("records", [array, *good["records"][1:]]) for array in others]
     count = 0
     for key, value in bad or [("", None)]:
         try:
@@ -183,6 +199,25 @@ def refusals(name):
     return count
 
 
+def shared(name):
+    """Call a door with arrays that are read-only, and with pairs of arrays in one memory: refused, or in bounds."""
+    function, good, wrong, _ = DOORS[name]
+    arrays = {key: value for key, value in good.items() if isinstance(value, np.ndarray)} if wrong is not None else {}
+    for key, value in arrays.items():
+        given = value.copy()
+        given.flags.writeable = False
+        with contextlib.suppress(*REFUSED):
+            function(**{k: v.copy() if k in arrays else v for k, v in good.items()} | {key: given})
+        assert np.array_equal(given, value), f"{name} changed {key}, which is read-only"
+        for other, twin in arrays.items():
+            if other > key and twin.shape == value.shape and twin.dtype == value.dtype:
+                given = value.copy()
+                both = {k: v.copy() if k in arrays else v for k, v in good.items()} | {key: given, other: given}
+                with contextlib.suppress(*REFUSED):
+                    function(**both)
+
+
 if __name__ == "__main__":
     for door in DOORS:
+        shared(door)
         print(door, refusals(door), flush=True)
