@@ -175,6 +175,20 @@ def _holds(value: Any, kind: Any) -> bool:
     return any(_holds(element, kind) for element in value)
 
 
+def array_of(
+    name: str, value: ArrayLike, shape: Sequence[int | None] | None = None, *, bools: bool = False
+) -> np.ndarray:
+    """Return `value` as a C-contiguous array of doubles of its own, of `shape` where that is not None; NaN may be."""
+    array = numbers(name, value, bools=bools)
+    sizes: tuple[int, ...] = array.shape
+    if shape is not None and not (
+        len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
+    ):
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
+    return np.ascontiguousarray(array, dtype=float).reshape(array.shape)
+
+
 def sign_array(name: str, array: ArrayLike) -> np.ndarray:
     """Return a two-dimensional array of +-1, as int8."""
     signs = numbers(name, array, rule="hold only +1 and -1")
@@ -244,14 +258,7 @@ def finite(
     name: str, value: ArrayLike, shape: Sequence[int | None] | None = None, *, bools: bool = False
 ) -> np.ndarray:
     """Return `value` as a C-contiguous array of finite doubles of its own, of `shape` where that is not None."""
-    array = numbers(name, value, bools=bools)
-    array = np.ascontiguousarray(array, dtype=float).reshape(array.shape)
-    sizes: tuple[int, ...] = array.shape
-    if shape is not None and not (
-        len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
-    ):
-        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
-        raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
+    array = array_of(name, value, shape, bools=bools)
     ok = np.isfinite(array)
     if not ok.all():
         raise ValueError(f"{name} must be finite, got {first_bad(ok, array)}")

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from .checks import array_of
+
 Key = TypeVar("Key", bound=str)
 
 
@@ -43,7 +45,15 @@ def read_only_arrays(arrays: Mapping[Key, np.ndarray]) -> Mapping[Key, np.ndarra
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OnCopies:
-    """A function of arrays that may work in place: it is given copies, and what it returns is copied, as doubles.
+    """A function of arrays that may work in place: it is given copies, and what it returns is checked and copied.
+
+    Attributes
+    ----------
+    function : callable
+    name : str
+        Of the function, for messages.
+    axes : tuple of (int or None)
+        The shape of what it returns, doubles: which axis of its first argument has the same length; None for any.
 
     Examples
     --------
@@ -51,11 +61,14 @@ class OnCopies:
     ...     x /= 2
     ...     return x
     >>> given = np.ones(1)
-    >>> float(OnCopies(halve)(given)[0]), float(given[0])
+    >>> float(OnCopies(halve, "halve", (0,))(given)[0]), float(given[0])
     (0.5, 1.0)
     """
 
     function: Callable[..., np.ndarray]
+    name: str
+    axes: tuple[int | None, ...]
 
     def __call__(self, *arrays: np.ndarray) -> np.ndarray:
-        return np.array(self.function(*(array.copy() for array in arrays)), dtype=float)
+        shape = [None if axis is None else arrays[0].shape[axis] for axis in self.axes]
+        return array_of(f"what {self.name} returns", self.function(*(array.copy() for array in arrays)), shape)

@@ -362,7 +362,9 @@ def following(
         raise ValueError(f"n_first_transient must be >= n_transient = {plan.n_transient}, got {first}")
     places = []
     for anchor in [values.min(), values.max()][: min(len(values), 2)] if anchors is None else anchors:
-        at, start = anchor if isinstance(anchor, (tuple, list)) else (anchor, None)
+        if isinstance(anchor, tuple | list) and len(anchor) != 2:
+            raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {shown(anchor)}")
+        at, start = anchor if isinstance(anchor, tuple | list) else (anchor, None)
         at = number(f"anchors of {along}", at, values.min(), values.max())
         if not (start is None or isinstance(start, Start)):
             raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {shown(start)}")

@@ -139,10 +139,10 @@ class Attractors(Frozen):
         return iter(self.found)
 
     def __getitem__(self, i: int) -> Attractor:
-        if not isinstance(i, int | np.integer) or isinstance(i, bool):
+        if not isinstance(i, int | np.integer) or isinstance(i, bool | np.timedelta64):
             raise TypeError(f"i must be a whole number, got {shown(i)}")
         if not -len(self.found) <= i < len(self.found):
-            raise IndexError(f"i must be below {len(self.found)}, the number of attractors, got {i}")
+            raise IndexError(f"i must be below {len(self.found)}, the number of attractors, got {shown(i)}")
         return self.found[i]
 
     def __str__(self) -> str:

@@ -272,7 +272,6 @@ def branch(
         )
     if name == "epsilon" and cycle.period % AttentionMap(cycle.model, name).n_phases:
         raise ValueError("epsilon must stay 0 for a cycle whose period is no multiple of that of the position code")
-    max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
     system = AttentionMap(cycle.model, name)
     traced = trace(system, cycle.orbit, low, high, max_step=max_step, n_points=n_points)
     fields: dict[str, Any] = {field.name: getattr(traced, field.name) for field in dataclasses.fields(traced)}

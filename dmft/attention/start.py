@@ -30,8 +30,7 @@ class Start(Value):
     kind : str
         A key of `KINDS`.
     arguments : dict
-        What the kind needs. They are checked, completed by their defaults, copied, and read-only from then on;
-        arguments that are None are left out.
+        What the kind needs. They are checked, completed by their defaults, copied, and read-only from then on.
 
     Raises
     ------
@@ -56,7 +55,7 @@ class Start(Value):
             value = self.arguments.get(name, argument.default)
             if value is REQUIRED:
                 raise ValueError(f"{name} must be given for a start of kind {self.kind!r}")
-            if value is not None:
+            if value is not None or argument.default is not None:
                 value = argument.check(name, value)
                 final[name] = read_only(value) if isinstance(value, np.ndarray) else value
         object.__setattr__(self, "arguments", MappingProxyType(final))

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
-from .._util.checks import Role, numbers
+from .._util.checks import Role, finite, one_of, places
 from .._util.signs import sign_vectors
+from .._util.threads import n_threads as threads
 from ..dynamics.cycles.jets import Jet, power, tanh
-from ..dynamics.cycles.window_map import WindowMap
+from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
 from .batch import Batch, linearize
 from .directions import n_directions
@@ -41,12 +42,19 @@ class AttentionMap(WindowMap):
     def __init__(
         self, model: SelfAttention, parameter: str = "beta", n_threads: int | None = None, **values: ArrayLike
     ) -> None:
-        network_of(model)
-        self.model, self.parameter, self._n_threads = model, parameter, n_threads
+        self.model, self.parameter = network_of(model), one_of("parameter", parameter, PARAMETERS)
+        if n_threads is not None:
+            threads(n_threads)
+        self._n_threads = n_threads
         self.n_context, self.n_features = model.n_context, model.n_features
-        checked = [numbers(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
-        given = [np.atleast_1d(array).astype(float) for array in checked]
-        self.values = dict(zip(PARAMETERS, map(np.array, np.broadcast_arrays(*given)), strict=True))
+        for name in values:
+            one_of("parameter", name, PARAMETERS)
+        given = [values_of(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
+        try:
+            self.values = dict(zip(PARAMETERS, map(np.array, np.broadcast_arrays(*given)), strict=True))
+        except ValueError:
+            sizes = ", ".join(str(one.size) for one in given)
+            raise ValueError(f"{', '.join(PARAMETERS)} must have one value a point, got {sizes} values") from None
         self.n_phases = position_period(model) if self.values["epsilon"].any() or parameter == "epsilon" else 1
 
     @property
@@ -77,15 +85,20 @@ class AttentionMap(WindowMap):
 
     def at(self, value: ArrayLike) -> AttentionMap:
         """Return the same map at other values of its parameter."""
+        value = values_of("value", value)
+        if value.size != self.n_points and 1 not in (value.size, self.n_points):
+            raise ValueError(f"value must have shape ({self.n_points},), got shape {value.shape}")
         return AttentionMap(self.model, self.parameter, self._n_threads, **{**self.values, self.parameter: value})
 
     def take(self, points: np.ndarray | Sequence[int]) -> AttentionMap:
         """Return the map of some of the points."""
+        points = places("points", points, self.n_points)
         values = {name: array[points] for name, array in self.values.items()}
         return AttentionMap(self.model, self.parameter, self._n_threads, **values)
 
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As for `WindowMap`, compiled."""
+        windows = self._trail(windows)
         n_points, n_steps = windows.shape[:2]
         following = np.empty((n_points, n_steps, self.n_features))
         rows = np.empty((*windows.shape, self.n_features))
@@ -110,6 +123,9 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`."""
         from .many_digits import Step, Token  # it needs the classes from here
 
+        orbit = finite("orbit", orbit, (None, self.n_features))
+        if not len(orbit) or not self.exact:
+            raise ValueError(f"orbit must have steps, and the map few classes of sites, got {len(orbit)} steps")
         values = {name: float(self.values[name][0]) for name in PARAMETERS}
         model, n_context, n_steps = self.model.replace(**values), self.n_context, len(orbit)
         tokens = [Token(model, row, t % n_context) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
@@ -118,6 +134,7 @@ class AttentionMap(WindowMap):
 
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next attention, Eqs. (2), (3), (6), (7), of arrays or series."""
+        window, phase, value = self._one_step(window, phase, value)
         model, n_context, n_heads = self.model, self.n_context, self.model.n_heads
         values = {**{name: array[:, None] for name, array in self.values.items()}, self.parameter: value}
         beta, gamma, epsilon = (values[name][..., None, None] for name in PARAMETERS)
@@ -128,7 +145,7 @@ class AttentionMap(WindowMap):
             activity = beta * (window * slope)
         else:
             activity = tanh(beta * (window @ signs.T))
-        position = (np.asarray(phase)[..., None] - np.arange(n_context)) % n_context
+        position = (phase[..., None] - np.arange(n_context)) % n_context
         query, keys, values = (
             (1.0 - epsilon) * (activity @ couplings[role])
             + epsilon * model.features.position_field(role, n_context)[position]

@@ -157,6 +157,8 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     points = finite("points", points, (None, None))
     radii = within("radii", finite("radii", radii, (None,)), 0.0, np.inf)
     n, n_apart = len(points), whole("n_apart", n_apart, 1)
+    if not points.shape[1]:
+        raise ValueError("points must have a column, got none")
     if n_apart > 1:
         need_memory(f"correlations of {n} points at {len(radii)} radii", 1.0 * len(radii) * n, "take fewer radii")
     if n_apart >= n:
@@ -215,6 +217,8 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
     """
     points = finite("points", points, (None, None))
     n = len(points)
+    if not points.shape[1]:
+        raise ValueError("points must have a column, got none")
     if n < 300:
         raise ValueError(f"points must be >= 300, got {n}")
     n_apart, n_radii = max(1, n // 100) if n_apart is None else n_apart, whole("n_radii", n_radii, 6)

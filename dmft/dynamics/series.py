@@ -23,9 +23,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import numbers, whole
+from .._util.checks import array_of, whole
 
 SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
+
+
+def _samples(series: ArrayLike) -> np.ndarray:
+    """Return the argument `series`, (n_samples, ...), with at least one sample."""
+    array = array_of("series", series)
+    if not array.ndim or not len(array):
+        raise ValueError(f"series must have at least one sample along its first axis, got shape {array.shape}")
+    return array
 
 
 def weighted_average(series: ArrayLike) -> np.ndarray:
@@ -46,7 +54,7 @@ def weighted_average(series: ArrayLike) -> np.ndarray:
     >>> bool(abs(np.cos(turn).mean()) > 1e-5), bool(abs(weighted_average(np.cos(turn))) < 1e-12)
     (True, True)
     """
-    series = numbers("series", series).astype(float)
+    series = _samples(series)
     t = (np.arange(len(series)) + 0.5) / len(series)
     weight = np.exp(-1.0 / (t * (1.0 - t)))
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
@@ -76,7 +84,10 @@ def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
     >>> float(standard_error(np.array([1.0, -1.0, 1.0, -1.0])).round(3))
     0.577
     """
-    means = np.moveaxis(means, axis, 0)
+    means = array_of("means", means)
+    if not means.ndim:
+        raise ValueError("means must have an axis, got a number")
+    means = np.moveaxis(means, whole("axis", axis, -means.ndim, means.ndim - 1), 0)
     n = len(means)
     if n < 2:
         return np.full(means.shape[1:], np.nan)
@@ -109,7 +120,7 @@ def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.
     >>> bool(abs(mean) < 0.03), float(stderr.round(3))
     (True, 0.01)
     """
-    series = numbers("series", series).astype(float)
+    series = _samples(series)
     n_batches = whole("n_batches", n_batches, 2)
     length = len(series) // n_batches
     if not length:
@@ -140,7 +151,9 @@ def closest_returns(series: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     >>> closest_returns(np.stack([np.cos(angle), np.sin(angle)], axis=1))[0]
     array([ 1,  2,  3,  5,  8, 13, 21, 34, 55, 89])
     """
-    series = numbers("series", series).astype(float)
+    series = array_of("series", series, (None, None))
+    if 0 in series.shape:
+        raise ValueError(f"series must have samples of one channel or more, got shape {series.shape}")
     distance = np.abs(series[1:] - series[0]).max(axis=1)
     before = np.minimum.accumulate(np.concatenate([[np.inf], distance[:-1]]))
     times = np.flatnonzero(distance < before)

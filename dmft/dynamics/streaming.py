@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, whole
+from .._util.checks import array_of, number, places, whole
 from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from .._util.values import Whole
@@ -41,18 +41,19 @@ class Statistic(Whole):
     _arrays: tuple[str, ...] = ()  # names of what is kept, points first
 
     def __init__(self, n_points: int, n_channels: int, n_threads: int | None = 1, width: float = 3.0) -> None:
+        self.n_points, self.n_channels = whole("n_points", n_points), whole("n_channels", n_channels)
         need_memory(
             f"statistics of {n_points} series of {n_channels} numbers",
             8.0 * n_points * n_channels * width,
             "take fewer",
         )
-        self.n_points, self.n_channels = n_points, n_channels
         self.n_samples = 0
-        self._n_threads = min(effective_threads(n_threads), max(1, n_points // 32))
+        self._n_threads = min(effective_threads(n_threads), max(1, self.n_points // 32))
 
     def add(self, chunk: ArrayLike) -> None:
         """Add samples of all series, (n_points, n_samples, n_channels)."""
-        chunk = np.ascontiguousarray(chunk, dtype=float)
+        if type(chunk) is not np.ndarray or chunk.dtype != np.float64:  # what the package gives is not copied
+            chunk = array_of("chunk", chunk)
         if chunk.ndim != 3 or (chunk.shape[0], chunk.shape[2]) != (self.n_points, self.n_channels):
             raise ValueError(
                 f"chunk must have shape ({self.n_points}, any, {self.n_channels}), got shape {chunk.shape}"
@@ -68,7 +69,7 @@ class Statistic(Whole):
 
     def select(self, points: np.ndarray | Sequence[int]) -> Self:
         """Return the statistic of some of the series, as it stands."""
-        some = copy.copy(self)
+        some, points = copy.copy(self), places("points", points, self.n_points)
         for name in self._arrays:
             setattr(some, name, np.ascontiguousarray(getattr(self, name)[points]))
         some.n_points = len(getattr(some, self._arrays[0]))
@@ -230,7 +231,17 @@ class BatchMeans(Statistic):
         ndarray, shape (n_points, n_channels or n_sums)
             NaN with less than two batches.
         """
-        batches = self.batches if weights is None else self.batches @ np.asarray(weights)
+        batches = self.batches
+        if weights is not None:
+            given = array_of("weights", weights)
+            if (
+                given.ndim not in (2, 3)
+                or given.shape[-2] != self.n_channels
+                or given.shape[:-2] not in ((), (1,), (self.n_points,))
+            ):
+                shape = f"({self.n_points}, {self.n_channels}, any)"
+                raise ValueError(f"weights must have shape {shape}, got shape {given.shape}")
+            batches = batches @ given
         return standard_error(batches, axis=1)
 
 

@@ -114,7 +114,7 @@ class System(Whole, abc.ABC):
 
     def tangent_bytes(self, n_tangents: int) -> float:
         """Return how much memory a run with so many tangents takes. Default: for two frames of them."""
-        return 16.0 * self.n_points * self.n_dim * n_tangents
+        return 16.0 * self.n_points * self.n_dim * whole("n_tangents", n_tangents)
 
     def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,). Default: all."""
@@ -126,10 +126,11 @@ class System(Whole, abc.ABC):
 
     def describe(self, point: int = 0) -> str:
         """Return in words which orbit that is, for messages."""
-        return f"point {point}"
+        return f"point {whole('point', point, 0, self.n_points - 1)}"
 
     def continuation(self, point: int = 0) -> Any:
         """Return the start from which a run would go on exactly. Default: None, the system has no starts."""
+        whole("point", point, 0, self.n_points - 1)
         return None
 
     def forget_lost(self) -> None:
@@ -183,9 +184,9 @@ class Map(System):
         observe: Callable[[np.ndarray], np.ndarray] | None = None,
         parameters: Sequence[ArrayLike] = (),
     ) -> None:
-        self.step = OnCopies(function("step", step))
-        self.jacobian = None if jacobian is None else OnCopies(function("jacobian", jacobian))
-        self.observe = None if observe is None else OnCopies(function("observe", observe))
+        self.step = OnCopies(function("step", step), "step", (0, 1))
+        self.jacobian = None if jacobian is None else OnCopies(function("jacobian", jacobian), "jacobian", (0, 1, 1))
+        self.observe = None if observe is None else OnCopies(function("observe", observe), "observe", (0, None))
         self.state = numbers("state", state).astype(float)
         if self.state.ndim != 2:
             raise ValueError(f"state must have shape (n_points, size), got shape {self.state.shape}")

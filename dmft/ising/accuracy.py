@@ -101,7 +101,7 @@ def forward_errors(
     >>> bool(forward_errors({"conditional": MeanField(model, "conditional")}, 4, 2000)["conditional"].max() < 1e-2)
     True
     """
-    model, half = _model_of(theories), whole("n_trajectories", n_trajectories, 2) // 2
+    model, half, seed = _model_of(theories), whole("n_trajectories", n_trajectories, 2) // 2, whole("seed", seed)
     halves = zip(
         *(successive_moments(model, half, n_steps, seed=2 * seed + k, n_threads=n_threads) for k in (0, 1)),
         strict=True,

@@ -84,6 +84,7 @@ class AsymmetricSK(Value):
         >>> AsymmetricSK(dJ=0.5, H0=0.5).n_nodes(1.0)
         29
         """
+        beta = number("beta", beta, 0)
         if self.H0 == 0:
             return 1
         with np.errstate(over="ignore", invalid="ignore"):

@@ -134,13 +134,16 @@ call("Features.paper")(
         Features.paper,
         {"seed": 1, "n_features": 3, "n_sites": 9, "n_positions": 2, "n_segments": 3, "gaps": True,
          "tied_positions": True, "reorder": True},
+        {"n_segments": {"None"}},
     )
 )  # fmt: skip
 SIZES = {"n_features": 2, "n_sites": 5, "n_positions": 1, "seed": 1}
 call("Features.random")(lambda: Call(Features.random, SIZES))
 call("Features.reordered")(lambda: Call(Features.reordered, {**SIZES, "orders": {"key": np.array([1, 0])}}))
 call("Features.segments")(lambda: Call(Features.segments, {**SIZES, "n_segments": 2, "tied_positions": True}))
-call("Features.from_recipe")(lambda: Call(Features.from_recipe, {"recipe": Features.random(**SIZES).recipe}))
+call("Features.from_recipe")(
+    lambda: Call(Features.from_recipe, {"recipe": Features.random(**SIZES).recipe}, says="^kind must be")
+)
 call("Features.position_field")(lambda: Call(model().features.position_field, {"role": "key", "n_context": 4}))
 call("SelfAttention")(
     lambda: Call(
@@ -153,9 +156,11 @@ call("SelfAttention.replace")(
         model().replace, {"features": model().features, "n_context": 3, "beta": 1.5, "epsilon": 0.5, "n_heads": 3}
     )
 )
-call("Start")(lambda: Call(Start, {"kind": "random", "arguments": {"seed": 1}}))
+call("Start")(lambda: Call(Start, {"kind": "random", "arguments": {"seed": 1}}, says="argument of a start"))
 call("Start.feature")(lambda: Call(Start.feature, {"role": "key", "index": 1, "in_window": True}))
-call("Start.from_specification")(lambda: Call(Start.from_specification, {"spec": SEEDED.specification()}))
+call("Start.from_specification")(
+    lambda: Call(Start.from_specification, {"spec": SEEDED.specification()}, says="^kind must be")
+)
 call("Start.member")(lambda: Call(SEEDED.member, {"number": 2}))
 call("Start.random")(lambda: Call(Start.random, {"seed": 1}))
 call("Start.state")(lambda: Call(SEEDED.state, {"model": model()}))
@@ -172,6 +177,7 @@ call("trajectory")(
     lambda: Call(
         dmft.trajectory,
         {"model": model(), **SHORT, "record": ["attention", "key"], "every": 2, "n_threads": 1},
+        {"record": {"empty list"}},
     )
 )
 call("lyapunov")(
@@ -210,7 +216,7 @@ call("attractors")(
          "n_threads": 1},
     )
 )  # fmt: skip
-call("Attractors.__getitem__")(lambda: Call(settled_ones().__getitem__, {"i": 0}, {"i": {"-1"}}))
+call("Attractors.__getitem__")(lambda: Call(settled_ones().__getitem__, {"i": 0}, {"i": {"-1"}}, "i must be below"))
 call("token_overlap")(lambda: Call(dmft.token_overlap, {"model": model(), "orbit": orbit()}))
 
 # -- cycles and branches ----------------------------------------------------------------------
@@ -251,11 +257,13 @@ call("orbits.AttentionMap.step")(
     lambda: Call(
         attention_map().step,
         {"window": WINDOWS, "phase": np.array([0, 1]), "value": np.array([1.0, 1.1])},
+        {"value": {"nan", "inf", "-inf", "nans"}},
     )
 )
-call("orbits.AttentionMap.take")(lambda: Call(attention_map().take, {"points": np.array([1])}))
+call("orbits.AttentionMap.take")(lambda: Call(attention_map().take, {"points": np.array([1])}, {"points": {"bools"}}))
+ANY_DIRECTION = {"directions": {"nan", "inf", "-inf", "its complex"}}
 TAYLOR = {"windows": TRAIL, "directions": TRAIL, "rise": 0.1, "order": 2}
-call("orbits.AttentionMap.taylor")(lambda: Call(attention_map().taylor, TAYLOR))
+call("orbits.AttentionMap.taylor")(lambda: Call(attention_map().taylor, TAYLOR, ANY_DIRECTION))
 
 # -- sweeps -----------------------------------------------------------------------------------
 
@@ -266,6 +274,7 @@ call("sweep")(
         {"model": model(), "n_steps": 8, "n_transient": 4, "measure": ["orbit", "lyapunov"], "start": START,
          "record": ["attention"], "n_rows": 2, "every": 1, "section": 1, "n_exponents": 1, "n_tangent_transient": 2,
          "n_history": 1, "qr_interval": 2, "together": False, **RUN, "beta": BETA},
+        {"record": {"empty list"}, "together": {"empty list"}},
     )
 )  # fmt: skip
 call("follow")(
@@ -273,6 +282,7 @@ call("follow")(
         dmft.follow,
         {"model": model(), "n_steps": 8, "n_transient": 4, "n_first_transient": 4, "along": "beta", "anchors": [0.5],
          "start": START, "n_segments": 1, "n_overlap": 1, "measure": ["orbit"], **RUN, "beta": BETA, "every": 1},
+        says="already holds a sweep",
     )
 )  # fmt: skip
 call("refine")(
@@ -280,20 +290,24 @@ call("refine")(
         dmft.refine,
         {"model": model(), "n_steps": 8, "n_transient": 4, "label": "sign", "coarse": 1, "start": START,
          "measure": ["lyapunov"], **RUN, "beta": BETA, "gamma": BETA, "n_exponents": 1},
+        {"n_exponents": {"None"}}, "already holds a sweep|_generator",
     )
 )  # fmt: skip
 call("hysteresis")(lambda: Call(dmft.hysteresis, {"result": followed(), "first": 0, "second": 1}))
 call("identify")(lambda: Call(dmft.identify, {"result": judged()}))
-call("load")(lambda: Call(dmft.load, {"folder": folder(), "partial": True}))
+call("load")(lambda: Call(dmft.load, {"folder": folder(), "partial": True}, says="holds no sweep"))
 call("verify")(
     lambda: Call(
         dmft.verify,
         {"folder": folder(), "n_points": 1, "seed": 1, "job": None, "n_threads": 1},
+        says="holds no sweep",
     )
 )
-call("SweepResult.__getitem__")(lambda: Call(swept().__getitem__, {"name": "beta"}))
-call("SweepResult.coded")(lambda: Call(swept().coded, {"name": "status"}))
-call("SweepResult.to_netcdf")(lambda: Call(swept().to_netcdf, {"path": os.path.join(FOLDER.name, "out.nc")}))
+call("SweepResult.__getitem__")(lambda: Call(swept().__getitem__, {"name": "beta"}, says="is not in this sweep"))
+call("SweepResult.coded")(lambda: Call(swept().coded, {"name": "status"}, says="is not in this sweep"))
+call("SweepResult.to_netcdf")(
+    lambda: Call(swept().to_netcdf, {"path": os.path.join(FOLDER.name, "out.nc")}, says="plain file or new")
+)
 
 # -- finite networks --------------------------------------------------------------------------
 
@@ -303,6 +317,7 @@ call("network")(
         dmft.network,
         {"model": model(), "n_steps": 4, **FINITE, "n_transient": 1, "n_replicas": 2, "method": "exact",
          "fill": "remainder", "record": ["attention"], "every": 2, "uniforms": None},
+        {"record": {"empty list"}},
     )
 )  # fmt: skip
 call("mean_field")(lambda: Call(dmft.mean_field, {"model": model(), "n_sites": 99, "fill": "drawn", "seed": 1}))

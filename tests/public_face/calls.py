@@ -33,15 +33,17 @@ class Call:
         Bound to a value of its own where it is a method.
     arguments : dict
         A valid value of every argument, small.
-    extra : set of str
-        Arguments of `arguments` that stand for any keyword of `function`.
     allow : dict of str to set of str
         By argument the bad values that are good here.
+    says : str
+        A regular expression of other messages that are clear here: of errors that are documented, or of a function
+        of the caller.
     """
 
     function: Callable[..., Any]
     arguments: Mapping[str, Any]
     allow: Mapping[str, set[str]] = dataclasses.field(default_factory=dict)
+    says: str = "$^"
 
 
 CALLS: dict[str, Callable[[], Call]] = {}

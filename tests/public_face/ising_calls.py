@@ -10,6 +10,7 @@ from .calls import Call, call
 
 J, H = np.array([[0.1, 0.3], [-0.2, 0.2]]), np.array([0.1, -0.2])
 UP = np.array([1.0, 1.0])
+BITS = {"spikes": {"its bools"}}
 SPIKES = np.random.default_rng(0).integers(0, 2, (2, 200))
 
 
@@ -66,7 +67,9 @@ call("ising.Exact.stationary_distribution")(lambda: Call(model().exact().station
 call("ising.KineticIsing")(
     lambda: Call(ising.KineticIsing, {"couplings": J, "fields": H, "beta": 1.0, "update": "lazy", "rate": 0.5})
 )
-call("ising.KineticIsing.replace")(lambda: Call(model().replace, {"couplings": J, "fields": H, "beta": 2.0}))
+call("ising.KineticIsing.replace")(
+    lambda: Call(model().replace, {"couplings": J, "fields": H, "beta": 2.0}, {"fields": {"None"}})
+)
 RUN = {"n_trajectories": 4, "n_steps": 2, "start": UP, "seed": 1}
 call("ising.KineticIsing.sample")(lambda: Call(model().sample, {**RUN, "record": "all"}))
 call("ising.KineticIsing.trajectory")(
@@ -96,13 +99,15 @@ call("ising.MeanField.step")(lambda: Call(theory().step, {"moments": moments()})
 MEANS = np.array([[0.1, 0.2]])
 call("ising.MeanMap")(lambda: Call(ising.MeanMap, {"model": model(), "means": MEANS, "method": "tap"}))
 TICK = {"tangents": False, "tick": lambda n: None}
-call("ising.MeanMap.advance")(lambda: Call(mean_map().advance, {"n_steps": 2, **TICK}))
+call("ising.MeanMap.advance")(lambda: Call(mean_map().advance, {"n_steps": 2, **TICK}, says="_generator"))
 call("ising.MeanMap.begin_tangents")(lambda: Call(mean_map().begin_tangents, {"n_tangents": 2, "qr_interval": 2}))
 call("ising.MeanMap.continuation")(lambda: Call(mean_map().continuation, {"point": 1}))
 call("ising.MeanMap.describe")(lambda: Call(mean_map().describe, {"point": 1}))
-call("ising.MeanMap.select")(lambda: Call(mean_map().select, {"points": np.array([1])}))
+call("ising.MeanMap.select")(lambda: Call(mean_map().select, {"points": np.array([1])}, {"points": {"bools"}}))
 call("ising.MeanMap.tangent_bytes")(lambda: Call(mean_map().tangent_bytes, {"n_tangents": 1}))
-call("ising.MeanMap.strobe")(lambda: Call(mean_map().strobe, {"n_samples": 2, "interval": 2, "states": True, **TICK}))
+call("ising.MeanMap.strobe")(
+    lambda: Call(mean_map().strobe, {"n_samples": 2, "interval": 2, "states": True, **TICK}, says="_generator")
+)
 ARRAYS = {"m": H, "C": np.eye(2), "D": np.eye(2)}
 call("ising.Moments")(lambda: Call(ising.Moments, {**ARRAYS, "m_before": H, "C_before": np.eye(2), "n_samples": 10}))
 call("ising.Moments.__getitem__")(lambda: Call(several().__getitem__, {"time": 1}, {"time": {"-1"}}))
@@ -113,6 +118,7 @@ call("ising.ForwardScan")(
     lambda: Call(
         ising.ForwardScan,
         {"model": model(), "n_steps": 2, "methods": ("naive", "tap"), "n_trajectories": 4, "seed": 1, "recipe": None},
+        {"methods": {"empty list"}, "recipe": {"dict", "empty dict"}},
     )
 )
 call("ising.PhaseDiagram")(lambda: Call(ising.PhaseDiagram, {"model": SK, "beta": 1.0, "update": "async"}))
@@ -121,15 +127,17 @@ call("ising.bin_events")(
     lambda: Call(
         ising.bin_events,
         {"events": [np.array([0.1, 0.7]), np.array([0.3])], "bin_width": 0.5, "duration": 2.0},
+        {"events": {"big array"}},
     )
 )
-call("ising.spike_train")(lambda: Call(ising.spike_train, {"spikes": SPIKES}))
-call("ising.spike_moments")(lambda: Call(ising.spike_moments, {"spikes": SPIKES, "n_lag": 2}))
-call("ising.log_likelihood")(lambda: Call(ising.log_likelihood, {"model": model(), "spikes": SPIKES}))
+call("ising.spike_train")(lambda: Call(ising.spike_train, {"spikes": SPIKES}, BITS))
+call("ising.spike_moments")(lambda: Call(ising.spike_moments, {"spikes": SPIKES, "n_lag": 2}, BITS))
+call("ising.log_likelihood")(lambda: Call(ising.log_likelihood, {"model": model(), "spikes": SPIKES}, BITS))
 call("ising.goodness_of_fit")(
     lambda: Call(
         ising.goodness_of_fit,
         {"model": model(), "spikes": SPIKES, "n_samples": 10, "n_transient": 2, "seed": 1, "n_threads": 1},
+        BITS,
     )
 )
 call("ising.infer")(
@@ -137,10 +145,13 @@ call("ising.infer")(
         ising.infer,
         {"data": moments(), "method": "gaussian", "solver": "gradient", "rate": 0.9, "ridge": 0.1, "silent": "drop",
          "eta_H": 0.1, "eta_J": 0.1, "tol": 1e-3, "max_iter": 10, "n_threads": 1},
+        says="^spikes must",
     )
 )  # fmt: skip
 call("ising.max_likelihood")(
-    lambda: Call(ising.max_likelihood, {"spikes": SPIKES, "ridge": 0.1, "silent": "drop", "tol": 1e-6, "max_iter": 30})
+    lambda: Call(
+        ising.max_likelihood, {"spikes": SPIKES, "ridge": 0.1, "silent": "drop", "tol": 1e-6, "max_iter": 30}, BITS
+    )
 )
 call("ising.ep_bound")(
     lambda: Call(

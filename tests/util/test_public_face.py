@@ -1,9 +1,14 @@
 """The public face: every argument of every callable refuses a table of bad values in one clear line, or takes them."""
 
+import numpy as np
 import pytest
+from dmft.orbits import WindowMap
+from dmft.systems import Map
 from public_face import attention_calls, ising_calls, trunk_calls
 from public_face.calls import CALLS, parameters, public
 from public_face.walk import complaints
+
+from dmft import Start
 
 assert attention_calls
 assert ising_calls
@@ -22,26 +27,41 @@ def test_the_valid_call_gives_every_argument(name):
     assert {one.name for one in named} <= set(given)
 
 
-# Where the table of bad values is tried; the number of threads has tests of its own.
-WALKED = [
-    "Features", "Features.gaussian", "Features.from_classes", "Features.independent", "Features.random",
-    "Features.reordered", "Features.segments", "Features.position_field", "SelfAttention",
-    "SelfAttention.replace", "Start.state", "lyapunov", "Spectrum.resume", "log_determinant", "linearize",
-    "attractor", "Attractor.same", "attractors", "token_overlap", "cycle", "branch", "Branch.curve", "hysteresis",
-    "identify", "mean_field", "distance", "mean_distance", "finite_size", "noisy_lyapunov", "fluctuations",
-    "switching", "ising.AsymmetricSK", "ising.AsymmetricSK.asynchronous", "ising.AsymmetricSK.dynamics",
-    "ising.AsymmetricSK.magnetisation", "ising.AsymmetricSK.overlap", "ising.AsymmetricSK.steady",
-    "ising.AsymmetricSK.two_times", "ising.Exact", "ising.Exact.advance", "ising.Exact.moments",
-    "ising.Exact.evolve", "ising.Exact.entropy_production", "ising.Exact.stationary",
-    "ising.Exact.stationary_distribution", "ising.KineticIsing", "ising.KineticIsing.sample",
-    "ising.KineticIsing.trajectory", "ising.sample", "ising.successive_moments", "ising.trajectory",
-    "ising.MeanField", "ising.MeanField.fixed_point", "ising.MeanField.run", "ising.MeanField.step",
-    "ising.Moments", "ising.Moments.__getitem__", "ising.Moments.entropy_production", "ising.Moments.of_state",
-    "ising.entropy_production", "ising.PhaseDiagram", "ising.InferenceResult.model"
-]  # fmt: skip
+WALKED = [name for name in CALLS if not name.startswith("figures.")]
 
 
+@pytest.mark.parametrize("part", [3, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", WALKED)
-def test_bad_values_are_refused_in_one_clear_line(name, tmp_path, monkeypatch):
+def test_bad_values_are_refused_in_one_clear_line(name, part, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert [one for one in complaints(name) if one[0] != "n_threads"] == []
+    assert [one for one in complaints(name, part) if one[0] != "n_threads"] == []
+
+
+STATE, SLOPE = np.full((2, 1), 0.3), np.zeros((2, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, "a", 1j, STATE[:1], STATE[0], STATE.astype(str), STATE > 0, [[None], [None]], np.ma.array(STATE)]
+)
+def test_what_functions_of_the_caller_return_is_checked(wrong):
+    bad = Map(lambda x: wrong, STATE)
+    with pytest.raises(ValueError, match="what step returns must"):
+        bad.advance(1)
+    seen = Map(lambda x: x, STATE, observe=lambda x: wrong[:1] if isinstance(wrong, np.ndarray) else wrong)
+    with pytest.raises(ValueError, match="what observe returns must"):
+        seen.strobe(1)
+    bent = Map(lambda x: x, STATE, lambda x: wrong)
+    bent.begin_tangents(1)
+    with pytest.raises(ValueError, match="what jacobian returns must"):
+        bent.advance(1, tangents=True)
+    window = WindowMap(lambda window, phase, value: wrong, 1, 1, [1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match="step must return"):
+        window.run(np.full((3, 1, 1), 0.3), 1)
+
+
+def test_what_a_start_needs_is_not_left_out():
+    with pytest.raises(ValueError, match=r"phase must be a whole number >= 0, got None"):
+        Start.window([[0.1]], phase=None)
+    with pytest.raises(ValueError, match=r"seed must be a whole number >= 0, got None"):
+        Start.random(None)
+    assert "preset" not in Start.window([[0.1]], preset=None).arguments

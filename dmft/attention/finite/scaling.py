@@ -77,6 +77,8 @@ def _sizes(sizes: Sequence[int]) -> list[int]:
     given = sizes.tolist() if isinstance(sizes, np.ndarray) and sizes.dtype.kind in "iu" else sizes
     if not isinstance(given, list | tuple | range) or np.ma.isMaskedArray(sizes):
         raise ValueError(f"sizes must be a list of whole numbers, got {shown(sizes)}")
+    if not given:
+        raise ValueError("sizes must hold a number of sites, got none")
     return [number_of_sites(n, "sizes") for n in given]
 
 

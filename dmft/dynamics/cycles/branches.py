@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from ..._util.checks import shown, whole
+from ..._util.checks import finite, instance, number, shown, whole
 from ..._util.values import Frozen
 from .curve import Curve, Node, events, node
 from .newton import Cycle
@@ -294,6 +294,8 @@ def trace(
 
     Raises
     ------
+    ValueError
+        If an argument is outside its domain.
     RuntimeError
         If Newton's method does not converge from the orbit.
 
@@ -306,6 +308,16 @@ def trace(
     >>> flip.kind, round(flip.value, 12)
     ('flip', 0.75)
     """
+    instance("system", system, WindowMap, "a dmft.orbits.WindowMap")
+    if system.n_points != 1:
+        raise ValueError(f"system must have one point, got {system.n_points}")
+    orbit = finite("orbit", orbit, (None, system.n_features))
+    if not len(orbit) or len(orbit) % int(system.phases[0]):
+        raise ValueError(f"orbit must have a multiple of {system.phases[0]} steps, got {len(orbit)}")
+    low, high, value = number("low", low), number("high", high), float(system.value[0])
+    if not low <= value <= high or low == high:
+        raise ValueError(f"low and high must be bounds of {value:g}, that of the orbit, got {low:g} and {high:g}")
+    max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
     curve = Curve(system, orbit, high - low)
     only_value = np.append(np.zeros(orbit.size), 1.0)
     first, _ = curve.correct(np.append(orbit, system.value), only_value)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
+from ..._util.checks import instance, number, numbers, places, shown
 from ..._util.memory import need_memory
 from ..._util.values import Frozen
 from . import linear, many_digits
@@ -17,6 +18,7 @@ from .window_map import WindowMap
 
 TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where that exceeds 1
 SAME = 1e-6  # tokens this near, relative to the largest, may be one token of a shorter cycle
+MAX_PERIOD = 10**9  # token steps
 MAX_STEPS = 40
 MAX_HALVINGS = 8
 WIDE = np.log(1e10)  # logarithms of multipliers so far apart may be of rounding
@@ -102,6 +104,7 @@ class Cycles(Frozen):
 
     def select(self, points: Sequence[int]) -> Cycles:
         """Return the results of some of the points."""
+        points = places("points", points, len(self.orbits)).tolist()
         some = {
             field.name: getattr(self, field.name)[points]
             for field in dataclasses.fields(self)
@@ -175,10 +178,15 @@ def find_cycles(
     >>> found.period.tolist(), found.multipliers.real.round(9).tolist()
     ([2], [[0.16]])
     """
-    periods = np.broadcast_to(periods, system.n_points)
-    bad = periods % system.phases != 0
-    if np.any(bad) or np.any(periods < 1):
-        raise ValueError(f"periods must be multiples of {system.n_phases}, got {periods[bad | (periods < 1)][0]}")
+    instance("system", system, WindowMap, "a dmft.orbits.WindowMap")
+    tolerance = number("tolerance", tolerance, 0.0)
+    one_each = numbers("periods", periods, rule="be whole numbers")
+    if one_each.dtype.kind not in "iu" or one_each.shape not in ((), (1,), (system.n_points,)):
+        raise ValueError(f"periods must be whole numbers of shape ({system.n_points},), got {shown(periods)}")
+    periods = np.broadcast_to(one_each, system.n_points)
+    good = (periods % system.phases == 0) & (periods >= 1) & (periods <= MAX_PERIOD)
+    if not good.all():
+        raise ValueError(f"periods must be multiples of {system.n_phases}, got {periods[~good][0]}")
     windows, _, phase = system.beginning(windows, 1, phase)
     n_turn = -phase % system.n_phases
     guesses: list[np.ndarray] = [np.empty(0)] * system.n_points

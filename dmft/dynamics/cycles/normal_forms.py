@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.checks import array_of
 from ..._util.values import Frozen
 from . import linear
 from .newton import windows_of
@@ -103,7 +104,7 @@ class NormalForm(Frozen):
             "neimark-sacker": lambda: -self.rate.real / self.coefficient.real,
         }[self.kind]()
         with np.errstate(invalid="ignore"):
-            return np.sqrt(ratio * np.asarray(distance, dtype=float))
+            return np.sqrt(ratio * array_of("distance", distance))
 
 
 def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: complex = 1.0) -> NormalForm:

@@ -7,16 +7,19 @@ derivatives, by the window and by a parameter, follow. A subclass may compute th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.checks import numbers, whole
+from ..._util.checks import array_of, finite, function, number, numbers, places, shown, whole
 from ..._util.memory import need_memory
 from ..._util.values import Whole
 from .jets import Jet
+
+MAX_ORDER = 100  # of Taylor coefficients
 
 
 class WindowMap(Whole):
@@ -36,9 +39,10 @@ class WindowMap(Whole):
     parameter = "value"
 
     def __init__(self, step: Callable, n_context: int, n_features: int, value: ArrayLike, n_phases: int = 1) -> None:
-        self._step = step
-        self.n_context, self.n_features, self.n_phases = n_context, n_features, n_phases
-        self._value = np.atleast_1d(numbers("value", value).astype(float))
+        self._step = function("step", step)
+        self.n_context, self.n_features = whole("n_context", n_context, 1), whole("n_features", n_features, 1)
+        self.n_phases = whole("n_phases", n_phases, 1)
+        self._value = values_of("value", value)
 
     @property
     def value(self) -> np.ndarray:
@@ -52,11 +56,13 @@ class WindowMap(Whole):
 
     def at(self, value: ArrayLike) -> WindowMap:
         """Return the same map at other values of its parameter."""
-        return WindowMap(self._step, self.n_context, self.n_features, value, self.n_phases)
+        other = copy.copy(self)
+        other._value = values_of("value", value)
+        return other
 
     def take(self, points: np.ndarray | Sequence[int]) -> WindowMap:
         """Return the map of some of the points."""
-        return self.at(self.value[points])
+        return self.at(self.value[places("points", points, self.n_points)])
 
     @property
     def phases(self) -> np.ndarray:
@@ -70,14 +76,48 @@ class WindowMap(Whole):
 
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next vector, of arrays or series; see `WindowMap`."""
-        return self._step(window, phase, value)
+        window, phase, value = self._one_step(window, phase, value)
+        following = self._step(window, phase, value)
+        is_series = isinstance(window, Jet) or isinstance(value, Jet)
+        shape = (*np.broadcast_shapes(window.shape[:-2], phase.shape, value.shape), self.n_features)
+        without_phase = (*np.broadcast_shapes(window.shape[:-2], value.shape), self.n_features)
+        fits = isinstance(following, Jet if is_series else np.ndarray) and following.shape in (shape, without_phase)
+        if not fits or not (is_series or following.dtype.kind in "iuf"):
+            kind = "a series, made by the operations of series," if is_series else "an array of real numbers"
+            raise ValueError(f"step must return {kind} of shape {shape}, got {shown(following)}")
+        return following
+
+    def _one_step(
+        self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet
+    ) -> tuple[np.ndarray | Jet, np.ndarray, np.ndarray | Jet]:
+        """Return the arguments of `step`, checked."""
+        window = window if isinstance(window, Jet) else numbers("window", window).astype(float)
+        if window.shape[-2:] != (self.n_context, self.n_features):
+            shape = f"(..., {self.n_context}, {self.n_features})"
+            raise ValueError(f"window must have shape {shape}, got shape {window.shape}")
+        phase = numbers("phase", phase, rule="be whole numbers >= 0")
+        if phase.dtype.kind not in "iu" or not ((phase >= 0) & (phase < 2**31)).all():
+            raise ValueError(f"phase must be whole numbers >= 0, got {shown(phase)}")
+        phase = phase.astype(np.int64)
+        value = value if isinstance(value, Jet) else numbers("value", value).astype(float)
+        try:
+            np.broadcast_shapes(window.shape[:-2], phase.shape, value.shape)
+        except ValueError:
+            raise ValueError(
+                f"phase and value must go with window of shape {window.shape}, got shapes {phase.shape}, {value.shape}"
+            ) from None
+        return window, phase, value
+
+    def _trail(self, windows: ArrayLike) -> np.ndarray:
+        """Return the argument `windows` of several steps, (n_points, n_steps, n_context, n_features)."""
+        trail = array_of("windows", windows, (self.n_points, None, self.n_context, self.n_features))
+        if not trail.shape[1]:
+            raise ValueError("windows must hold those of one step or more, got none")
+        return trail
 
     def beginning(self, windows: ArrayLike, n_steps: int, phase: int) -> tuple[np.ndarray, int, int]:
         """Return the windows, steps and phase with which a run begins, checked."""
-        windows = np.array(windows, dtype=float)
-        shape = (self.n_points, self.n_context, self.n_features)
-        if windows.shape != shape:
-            raise ValueError(f"windows must have shape {shape}, got shape {windows.shape}")
+        windows = array_of("windows", windows, (self.n_points, self.n_context, self.n_features))
         n_bytes = 8.0 * self.n_points * whole("n_steps", n_steps, 1) * self.n_features
         need_memory(f"{n_steps} steps of {self.n_points} orbits", n_bytes, "take fewer (n_steps)")
         # Without position a map has one phase, and yet a System counts its steps.
@@ -113,6 +153,7 @@ class WindowMap(Whole):
         rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
             Entry [..., d, a, b] is the derivative of component a by component b of row d.
         """
+        windows = self._trail(windows)
         size = self.n_context * self.n_features
         n_bytes = 8.0 * size * (size + windows.size)
         need_memory(f"the derivative of a map of {size} dimensions", n_bytes, "take a smaller window")
@@ -159,6 +200,8 @@ class WindowMap(Whole):
         list of ndarray, shape (..., n_points, n_steps, n_features)
             The value and `order` coefficients.
         """
+        windows, order, rise = self._trail(windows), whole("order", order, 1, MAX_ORDER), number("rise", rise)
+        directions = self._directions(directions, windows.shape)
         window = Jet(windows, directions, *[0.0] * (order - 1))
         value: np.ndarray | Jet = self.value[:, None]
         if rise:
@@ -167,7 +210,32 @@ class WindowMap(Whole):
 
     def slope(self, windows: np.ndarray) -> np.ndarray:
         """Return the derivative by the parameter, (n_points, n_steps, n_features)."""
+        windows = self._trail(windows)
         return self.taylor(windows, np.zeros_like(windows), rise=1.0, order=1)[1]
+
+    def _directions(self, directions: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the argument `directions`, real or complex, which goes with windows of that shape."""
+        is_complex = isinstance(directions, np.ndarray) and directions.dtype.kind == "c"
+        array = np.array(directions) if is_complex else numbers("directions", directions)
+        if not _goes_into(array.shape[-len(shape) :], shape) or isinstance(directions, np.ma.MaskedArray):
+            raise ValueError(f"directions must have shape (..., {str(shape)[1:-1]}), got shape {array.shape}")
+        return array
+
+
+def _goes_into(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    """Return whether an array of a shape broadcasts to another."""
+    try:
+        return np.broadcast_shapes(given, shape) == shape
+    except ValueError:
+        return False
+
+
+def values_of(name: str, value: ArrayLike) -> np.ndarray:
+    """Return the parameter of every point, (n_points,), as doubles."""
+    values = np.atleast_1d(finite(name, value))
+    if values.ndim != 1:
+        raise ValueError(f"{name} must have shape (n_points,), got shape {values.shape}")
+    return values
 
 
 class StateMap(WindowMap):
@@ -198,6 +266,7 @@ class StateMap(WindowMap):
 
     def take(self, points: np.ndarray | Sequence[int]) -> StateMap:
         """Return the map of some of the points."""
+        points = places("points", points, self.n_points)
         some = tuple(values[points] for values in self._parameters)
         return StateMap(self._step, self._jacobian, len(self.value[points]), self.n_features, some)
 
@@ -212,7 +281,7 @@ class StateMap(WindowMap):
 
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return one step of each window and its derivative; see `WindowMap.linearize`."""
-        following, rows = [], []
+        windows, following, rows = self._trail(windows), [], []
         for state in windows[:, :, 0].swapaxes(0, 1):  # the functions take one state of every point
             following.append(self._step(state, *self._parameters))
             rows.append(self._jacobian(state, *self._parameters)[:, None])

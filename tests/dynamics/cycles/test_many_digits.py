@@ -19,7 +19,7 @@ class Steps(WindowMap):
     exact = True
 
     def __init__(self, *matrices, n=None):
-        super().__init__(None, 1, len(matrices[0]), [0.0])
+        super().__init__(abs, 1, len(matrices[0]), [0.0])
         self.matrices, self.n = matrices, n or len(matrices[0])
 
     @property
