@@ -21,7 +21,7 @@ COST = 9e9  # of all multiplications, in units of one of single digits: about tw
 LITTLE = 5e8  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 8
-LEAK = Decimal("1e-20")  # a subspace that returns to itself but for this is invariant
+LEAK = 0.25  # of the digits: a subspace that returns to itself but for this is invariant
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
 
@@ -112,6 +112,7 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         turn = np.concatenate([step @ turn, turn[:-n_features]])
     frame, order, _ = _triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
+    limit = Decimal(1).scaleb(-int(LEAK * digits))
     # What is annihilated leaves the window when it is renewed, and the frame is known to stay in one turn more.
     n_least = -(-n_context // n_steps) + 1
     for done in range(1, n_least + N_TURNS):
@@ -129,7 +130,8 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         outside = frame[order_before[n_kept:]] - before[order_before[n_kept:]] @ back
         behind = np.concatenate([np.maximum(stretch, least), np.full(size - n_kept, max(least, min(stretch)))])
         leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * stretch[:n_known] / behind[:, None]
-        ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= LEAK)]
+        leak[n_known:] = leak[n_known:] * limit.scaleb(20)  # what is below all that is known is of rounding
+        ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= limit)]
         blocks = list(itertools.pairwise(ends))
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
         if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
