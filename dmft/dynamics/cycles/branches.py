@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 
 from ..._util.checks import finite, instance, number, shown, whole
 from ..._util.values import Frozen
-from .curve import Curve, Node, events, node
+from . import linear
+from .curve import Curve, Node, events, node, with_multipliers
 from .newton import Cycle
 from .normal_forms import NormalForm, normal_form
 from .window_map import WindowMap
@@ -19,6 +20,8 @@ MIN_STEP = 1e-6  # of the longest
 BETWEEN = 0.05  # of how far a step bends: how far the middle may be off the cubic through both ends
 STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentieth
 NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
+DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
+NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
 CLOSED = "the branch closes"
 
 
@@ -170,14 +173,20 @@ class Continuation:
                 continue
             if following is None:
                 self.end = "no neighbour found: the cycle may cease to be smooth"
+                if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
+                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
                 break
-            if self.halves(here, following):
+            located = self.locate(here, following, kinds or [])
+            # The curve turns back where it passes through a cycle of half the period: no fold.
+            if self.halves(here, following) or any(
+                kind == "fold" and self.is_double(at, DOUBLE) for _, kind, at in located
+            ):
                 if step > NEAR * max_step:
                     step /= 2.0
                     continue
                 self.end = f"a cycle of period {curve.shape[0] // 2} is met"
                 break
-            self.special += self.locate(here, following, kinds or [])
+            self.special += located
             self.nodes.append(following)
             if following.point[-1] in self.bounds:
                 self.end = f"{following.point[-1]:g} reached"
@@ -216,25 +225,35 @@ class Continuation:
                 if point is None:
                     return None, n
                 point[-1] = bound
-        following = node(self.curve, point, here.tangent, here.frame)
-        if not self.curve.product(here.tangent, following.tangent) >= TURN:  # NaN where it has none
+        tangent, rows = self.curve.tangent(point, here.tangent)
+        if not self.curve.product(here.tangent, tangent) >= TURN:  # NaN where it has none
             return None, n
-        return (following if self.joined(here, following) else None), n
+        if not self.joined(here, point, tangent):
+            return None, n
+        return with_multipliers(point, tangent, rows, here.frame), n  # last, as they take the most time
 
-    def joined(self, here: Node, following: Node) -> bool:
+    def joined(self, here: Node, there: np.ndarray, tangent: np.ndarray) -> bool:
         """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
 
         Between two sheets it does not: there the curve is off by half of what parts them, while on one
         sheet the cubic is off by the fourth power of the step.
         """
-        ahead = following.point - here.point
+        ahead = there - here.point
         reach = self.curve.product(ahead, here.tangent)
         bend = self.curve.length(ahead - reach * here.tangent)
-        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - following.tangent)
+        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - tangent)
         point, _ = self.curve.correct(middle, here.tangent)
         if point is None:
             return False
         return self.curve.length(point - middle) <= BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
+
+    def is_double(self, at: Node, tolerance: float) -> bool:
+        """Return whether a cycle is one of half its period twice over, but for so much of its size."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self.curve.system.n_phases:
+            return False
+        orbit = self.curve.orbit(at.point)
+        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
 
     def halves(self, here: Node, following: Node) -> bool:
         """Return whether both halves of the cycle become one another between two points."""
@@ -252,17 +271,29 @@ class Continuation:
 
         reach = np.sum(self.curve.weights * here.tangent * (following.point - here.point))
 
-        def at(length: float) -> Node:
+        def point_at(length: float) -> np.ndarray:
             point, _ = self.curve.correct(here.point + length * here.tangent, here.tangent)
             if point is None:
                 raise ArithmeticError
-            return node(self.curve, point, here.tangent, here.frame)
+            return point
 
-        located = []
+        def test(length: float, kind: str) -> float:
+            # Neither asks for all multipliers: those take the most time.
+            if kind == "fold":
+                return float(self.curve.tangent(point_at(length), here.tangent)[0][-1])
+            if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
+                sign, size = np.linalg.slogdet(linear.twisted(self.curve.linearize(point_at(length))[1][0], -1.0))
+                unit.append(size)
+                return float(sign * np.exp(min(size - unit[0], 600.0)))
+            latest[0] = node(self.curve, point_at(length), here.tangent, latest[0].frame)
+            return latest[0].tests()[kind]
+
+        located, latest = [], [here]  # the frame of the last point looked at is the nearest to the next one
         for kind in kinds:
+            unit: list[float] = []
             try:
-                length = brentq(lambda length: at(length).tests()[kind], 0.0, reach, xtol=1e-18, rtol=1e-15)  # noqa: B023
-                found = at(length)
+                length = brentq(test, 0.0, reach, args=(kind,), xtol=1e-18, rtol=1e-15)
+                found = node(self.curve, point_at(length), here.tangent, here.frame)
             except (ArithmeticError, ValueError):
                 continue  # not isolated, even at the smallest step
             located.append((len(self.nodes) - 1 + length / reach, kind, found))

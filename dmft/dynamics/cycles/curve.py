@@ -25,6 +25,7 @@ class Curve:
     def __init__(self, system: WindowMap, orbit: np.ndarray, span: float) -> None:
         self.system, self.shape = system, orbit.shape
         self.span = span
+        self._latest: tuple[bytes, tuple[np.ndarray, np.ndarray, np.ndarray]] | None = None
         self.measure(orbit)
 
     def measure(self, orbit: np.ndarray) -> None:
@@ -48,6 +49,13 @@ class Curve:
 
     def linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the misses of all steps, the rows, and how both parts of the point move the misses."""
+        which = point.tobytes()
+        if self._latest is None or self._latest[0] != which:  # a corrected point is asked for its tangent next
+            self._latest = which, self._linearize(point)
+        miss, rows, matrix = self._latest[1]
+        return miss, rows, matrix.copy()
+
+    def _linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         system = self.system.at(point[-1:])
         windows = windows_of(self.orbit(point)[None], system.n_context)
         following, rows = system.linearize(windows)
@@ -128,6 +136,11 @@ class Node:
 def node(curve: Curve, point: np.ndarray, before: np.ndarray, frame: np.ndarray | None = None) -> Node:
     """Return a point of the curve with its tangent and multipliers; the `frame` of a neighbour saves time."""
     tangent, rows = curve.tangent(point, before)
+    return with_multipliers(point, tangent, rows, frame)
+
+
+def with_multipliers(point: np.ndarray, tangent: np.ndarray, rows: np.ndarray, frame: np.ndarray | None) -> Node:
+    """Return a point of the curve, whose tangent and rows are known, with its multipliers."""
     growth, angle, frame = linear.multipliers(rows, frame)
     return Node(point, tangent, growth[0], angle[0], frame)
 
