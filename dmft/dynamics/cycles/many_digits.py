@@ -20,9 +20,10 @@ AGREEMENT = 1e-9  # of the logarithms with more digits
 COST = 9e9  # of all multiplications, in units of one of single digits: about two seconds
 LITTLE = 5e8  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
-N_TURNS = 8
-LEAK = 0.25  # of the digits: a subspace that returns to itself but for this is invariant
+N_TURNS = 16
+LEAK = 0.1  # of the digits: a subspace that returns to itself but for this is invariant
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
+FAINT = Decimal("1e-60")  # a coefficient that does not count for roots of modulus 1
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
 
 
@@ -185,7 +186,8 @@ def _block(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             unit = Decimal(float(growth[first])).exp()
         scaled = [c / unit**k for k, c in enumerate(coefficients)]
         largest = max(abs(c) for c in scaled)
-        roots = np.roots([float(c / largest) for c in scaled])
+        scaled = [c / largest for c in scaled]
+        roots = np.roots([float(c) if abs(c) > FAINT else 0.0 for c in scaled])
         with np.errstate(divide="ignore"):
             near = np.argsort(np.abs(np.log(np.abs(roots))), kind="stable")[: last - first]
         angle[first:last] = np.angle(roots[near])

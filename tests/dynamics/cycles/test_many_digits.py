@@ -34,14 +34,14 @@ def found(*matrices, n=None):
     return many_digits.multipliers(Steps(*matrices, n=n), np.zeros((len(matrices), len(matrices[0]))))
 
 
-def mixed(diagonal, seed=0):
+def mixed(diagonal, seed=0, digits=1_500):
     """S diag S^-1, with whole numbers in S."""
     n = len(diagonal)
     lower = np.tril(np.random.default_rng(seed).integers(-3, 4, (n, n)), -1) + np.eye(n, dtype=int)
     upper = np.triu(np.random.default_rng(seed + 1).integers(-3, 4, (n, n)), 1) + np.eye(n, dtype=int)
     basis = lower @ upper
     inverse = np.rint(np.linalg.inv(basis)).astype(int)
-    with decimal.localcontext(prec=1_500):
+    with decimal.localcontext(prec=digits):
         return exact(basis) @ np.diag([Decimal(x) for x in diagonal]) @ exact(inverse)
 
 
@@ -64,6 +64,15 @@ def test_pairs():
     growth, angle = found(mixed([2, -2, "1e-50", "-1e-50"]))
     assert_allclose(growth, np.log(2) - np.log(2e50) * np.array([0, 0, 1, 1]), rtol=1e-12)
     assert_allclose(np.sort(angle[:2]), [0.0, np.pi], atol=1e-9)
+
+
+def test_a_block_of_all_sizes():
+    """Roots of other sizes by hundreds of orders of magnitude do not stop the search for angles."""
+    values = ["1e400", "-1e400", "2", "-3", "1e-350", "5e-350"]
+    with decimal.localcontext(decimal.Context(prec=6_000, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
+        growth, angle = many_digits._block(mixed(values, digits=6_000))
+    assert_allclose(growth[[0, 2, 5]], [400 * np.log(10), np.log(3), -350 * np.log(10)], rtol=1e-12)
+    assert_allclose(angle[2:], [np.pi, 0.0, 0.0, 0.0], atol=1e-9)
 
 
 def test_products():
