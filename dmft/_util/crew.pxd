@@ -63,7 +63,8 @@ cdef extern from *:
         Py_ssize_t i = __atomic_fetch_add(&crew->n_taken, 1, __ATOMIC_RELAXED);
         if (i < crew->n_parts) return i;
         if (CREW_THREAD == 0) /* no other thread can look for signals: it waits for them here, awake at first */
-            for (long n = 0; __atomic_load_n(&crew->n_done, __ATOMIC_RELAXED) < crew->n_parts && !crew_stopped(crew); n++)
+            for (long n = 0;
+                 __atomic_load_n(&crew->n_done, __ATOMIC_RELAXED) < crew->n_parts && !crew_stopped(crew); n++)
                 if (n > 20000) {
                     struct timespec moment = {0, 100000};
                     nanosleep(&moment, NULL);
