@@ -5,6 +5,8 @@ import signal
 
 from hypothesis import settings
 
+collect_ignore = ["data"]  # what made the data is run by hand
+
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
