@@ -197,7 +197,7 @@ def test_bad_input_and_no_convergence_are_clear():
         cycle(None, 4)
     with pytest.raises(RuntimeError, match="residual"):
         cycle(PAPER.replace(beta=1.28), 28, n_search=1)
-    with pytest.raises(ValueError, match="periods must be multiples of 4, got 6"):
+    with pytest.raises(ValueError, match=r"periods must be multiples of 4 in 4\.\.1000000000, got 6"):
         find_cycles(AttentionMap(PAPER), np.zeros((1, 4, 3)), [6])
 
 

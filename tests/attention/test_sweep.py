@@ -131,7 +131,7 @@ def test_rows_every_few_steps_and_sections():
         ({"seed": [-1]}, "seed must be a whole number >= 0, got -1"),
         ({"start": [dmft.Start.random(0), dmft.Start.feature("key", 1)]}, "several that differ in seed or index alone"),
         ({"beta": [1], "block": 0}, "block must be a whole number >= 1, got 0"),
-        ({"beta": [1], "executor": 3}, "executor must be a concurrent.futures.Executor, got 3"),
+        ({"beta": [1], "executor": 3}, "executor must be a concurrent.futures.Executor or 'serial', got 3"),
         ({"beta": [1], "measure": "orbits"}, "measure must name some of .* got 'orbits'"),
         ({"beta": [1], "measure": []}, "measure must name some of .* got none"),
         ({"beta": [1], "n_rows": 61}, "n_rows must be <= 60"),

@@ -87,7 +87,7 @@ TOO_LARGE = {
     "AttentionMap": lambda: orbits.AttentionMap(MODEL, beta=broadcast(HUGE)),
     "AttentionMap.run": lambda: orbits.AttentionMap(MODEL).run(np.zeros((1, 4, 3)), HUGE),
     "WindowMap.run": lambda: small_map().run(np.zeros((1, 1, 1)), HUGE),
-    "find_cycles": lambda: orbits.find_cycles(small_map(), np.zeros((1, 1, 1)), [HUGE]),
+    "find_cycles": lambda: orbits.find_cycles(orbits.AttentionMap(MODEL), np.zeros((1, 4, 3)), [10**9]),
     "Map": lambda: Map(abs, broadcast(10**6, 10**6)),
     "Map.begin_tangents": lambda: TENT.begin_tangents(300_000),
     "Map.strobe": lambda: TENT.strobe(HUGE),

@@ -217,7 +217,8 @@ def _log_moduli(coefficients: list[Decimal]) -> np.ndarray:
     --------
     Of (x - 2)(x^2 + 9):
 
-    >>> [float(x) for x in np.exp(_log_moduli([Decimal(c) for c in (1, -2, 9, -18)])).round(9)]
+    >>> with decimal.localcontext(prec=60, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN):
+    ...     [float(x) for x in np.exp(_log_moduli([Decimal(c) for c in (1, -2, 9, -18)])).round(9)]
     [3.0, 3.0, 2.0]
     """
     n = len(coefficients) - 1

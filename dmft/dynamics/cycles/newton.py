@@ -186,7 +186,8 @@ def find_cycles(
     periods = np.broadcast_to(one_each, system.n_points)
     good = (periods % system.phases == 0) & (periods >= 1) & (periods <= MAX_PERIOD)
     if not good.all():
-        raise ValueError(f"periods must be multiples of {system.n_phases}, got {periods[~good][0]}")
+        most = f"{system.n_phases}..{MAX_PERIOD}"
+        raise ValueError(f"periods must be multiples of {system.n_phases} in {most}, got {periods[~good][0]}")
     windows, _, phase = system.beginning(windows, 1, phase)
     n_turn = -phase % system.n_phases
     guesses: list[np.ndarray] = [np.empty(0)] * system.n_points
