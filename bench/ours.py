@@ -3,8 +3,8 @@
 import numpy as np
 
 from dmft import _kernels
-from dmft.attention.batch import Tangents
 from dmft.attention.records import Every, Record
+from dmft.attention.tangents import Tangents
 
 
 def advance(problem, n_steps, n_tangents=0, n_dual=0):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
-import functools
 import math
 from collections.abc import Collection, Sequence
 
@@ -12,156 +10,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
-from .._kernels import LAWS, Network
-from .._util.checks import Role
 from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
 from .directions import n_directions_of
-from .features import Features
+from .kernel import ROLE_ORDER, network_of
 from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
 from .start import Start, State, start_of
+from .tangents import Tangents
 
-__all__ = ["LAWS", "Batch", "Network", "Tangents", "linearize", "network_of", "single"]
-
-_ROLES: tuple[Role, ...] = ("query", "key", "value", "output")  # in the order of the kernels
 _PIECE = 2e7  # point steps in one call of the kernel: a fraction of a second
 _BLOCK = 16  # points that take no longer than one
-
-
-def network_of(model: SelfAttention) -> Network:
-    """Return what the kernels know of a model: the constant part of its network."""
-    return _network(model.features, model.n_context, model.n_heads)
-
-
-@functools.lru_cache(maxsize=32)  # Newton's method and branches ask for the same one in every step
-def _network(features: Features, n_context: int, n_heads: int) -> Network:
-    if features.classes is not None:
-        signs = features.classes.signs
-        couplings = [features.classes.couplings[role] for role in _ROLES]
-    else:
-        assert features.covariances is not None  # features have the one or the other
-        signs = features.covariances["output"]
-        couplings = [features.covariances[role].T for role in _ROLES]
-    return Network(
-        signs=signs,
-        couplings=couplings,
-        position=[features.position_field(role, n_context) for role in _ROLES],
-        n_heads=n_heads,
-        law=features.law,
-    )
-
-
-def linearize(
-    model: SelfAttention,
-    beta: ArrayLike,
-    gamma: ArrayLike,
-    epsilon: ArrayLike,
-    windows: ArrayLike,
-    phase: int,
-    n_threads: int | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one step of many full windows and its derivative by each of their rows.
-
-    Parameters
-    ----------
-    model : SelfAttention
-        Gives what the points share.
-    beta, gamma, epsilon : array_like, shape (n_points,)
-    windows : array_like, shape (n_points, n_context, n_features)
-        Newest first.
-    phase : int
-        Position of the step.
-    n_threads : int or None
-
-    Returns
-    -------
-    following : ndarray, shape (n_points, n_features)
-    rows : ndarray, shape (n_points, n_context, n_features, n_features)
-        As `reference.jacobian`.
-    """
-    beta, gamma, epsilon, windows = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon, windows))
-    n_points, n_context, n_features = windows.shape
-    following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
-    if n_points:
-        _kernels.linearize(
-            network=network_of(model),
-            beta=beta,
-            gain=gain(gamma, n_features, model.n_heads),
-            epsilon=epsilon,
-            window=windows,
-            phase=phase,
-            next_row=following,
-            rows=rows,
-            n_threads=min(effective_threads(n_threads), -(-n_points // 2_000)),  # for less, none is worth waking
-        )
-    return following, rows
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Tangents:
-    """Orthonormal tangents of every window of a batch, up to their lengths.
-
-    Attributes
-    ----------
-    frame : ndarray, shape (n_points, n_tangents, n_context, n_features)
-        Their directions. The last `n_dual` are carried by the inverse transposed Jacobian: their lengths are the
-        inverses of the stretches.
-    exponent : ndarray, shape (n_points, n_tangents)
-        Powers of two that were taken out of the frame.
-    n_lost : ndarray of int, shape (n_points, n_tangents)
-        In how many steps a stretch was below rounding.
-    mark : ndarray, shape (n_points, n_tangents, 2)
-        Power and log of the length at the last sample.
-    qr_interval : int
-        Steps between two orthogonalisations.
-    n_dual : int
-    """
-
-    frame: np.ndarray
-    exponent: np.ndarray
-    n_lost: np.ndarray
-    mark: np.ndarray
-    qr_interval: int = 1
-    n_dual: int = 0
-
-    @classmethod
-    def of_unit_vectors(
-        cls, n_points: int, n_tangents: int, shape: tuple[int, int], qr_interval: int = 1, n_dual: int = 0
-    ) -> Tangents:
-        """Return the first unit vectors as tangents of windows of a shape; possibly none."""
-        frame = np.eye(n_tangents, shape[0] * shape[1]).reshape(n_tangents, *shape)
-        return cls(
-            frame=np.repeat(frame[None], n_points, axis=0),
-            exponent=np.zeros((n_points, n_tangents)),
-            n_lost=np.zeros((n_points, n_tangents), dtype=np.int64),
-            mark=np.zeros((n_points, n_tangents, 2)),
-            qr_interval=qr_interval,
-            n_dual=n_dual,
-        )
-
-    def __len__(self) -> int:
-        return self.frame.shape[1]
-
-    def select(self, points: np.ndarray | Sequence[int]) -> Tangents:
-        """Return a copy of the tangents of some of the points."""
-        frame, exponent, n_lost, mark = (
-            np.array(x[points]) for x in (self.frame, self.exponent, self.n_lost, self.mark)
-        )
-        return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
-
-    def kernel_arguments(self) -> dict[str, object]:
-        """Return what the kernel asks of tangents, by its keywords."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-    def log_growth(self) -> np.ndarray:
-        """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
-        length = np.linalg.norm(self.frame.reshape(*self.exponent.shape, -1), axis=2)
-        with np.errstate(divide="ignore"):  # a tangent that has vanished has grown by -inf
-            growth = self.exponent * np.log(2.0) + np.log(length)
-        growth[:, len(self) - self.n_dual :] *= -1.0
-        return growth
 
 
 class Batch(System):
@@ -277,7 +137,7 @@ class Batch(System):
 
     def _invertible(self) -> bool:
         """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
-        value = self.network.couplings[_ROLES.index("value")]
+        value = self.network.couplings[ROLE_ORDER.index("value")]
         if self.network.law == "classes":
             slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
             value = value.T * slopes @ self.network.signs

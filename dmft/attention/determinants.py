@@ -9,12 +9,12 @@ import numpy as np
 
 from .. import _kernels
 from .._util.checks import Role
-from .batch import network_of
+from .kernel import ROLE_ORDER, network_of
 from .many_digits import Step, Token
 from .model import SelfAttention, gain
 from .window_map import MAX_INDEPENDENT, site_classes
 
-_KEY, _VALUE = 1, 2  # places of the roles in the arrays of the kernels
+_KEY, _VALUE = ROLE_ORDER.index("key"), ROLE_ORDER.index("value")
 EPS = np.finfo(float).eps
 UNSURE = 1e-9  # rounding in a log determinant beyond which it is taken in another way, relative if it is large
 DIGITS = (60, 120, 240, 480, 960)

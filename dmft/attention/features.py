@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import ROLES, Role, one_of, shown, table, whole
 from .._util.readonly import read_only_arrays
 from .._util.values import Frozen, parts_of
-from . import feature_draws, feature_statistics
+from . import feature_classes, feature_draws, feature_laws
 from .feature_parts import Law, Parts, SiteClasses, SiteColumns, parts_of_vectors
 from .position import position_table
 
@@ -216,12 +216,12 @@ class Features(Frozen):
     segments = _method(feature_draws.segments)
     paper = _method(feature_draws.paper)
     reordered = _method(feature_draws.reordered)
-    from_classes = _method(feature_statistics.from_classes)
-    from_groups = _method(feature_statistics.from_groups)
-    correlated = _method(feature_statistics.correlated)
-    patterns = _method(feature_statistics.patterns)
-    gaussian = _method(feature_statistics.gaussian)
-    independent = _method(feature_statistics.independent)
+    from_classes = _method(feature_classes.from_classes)
+    from_groups = _method(feature_classes.from_groups)
+    correlated = _method(feature_classes.correlated)
+    patterns = _method(feature_classes.patterns)
+    gaussian = _method(feature_laws.gaussian)
+    independent = _method(feature_laws.independent)
 
     @classmethod
     def from_recipe(cls, recipe: Mapping[str, Any]) -> Features:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, numbers, shown
 from .._util.readonly import read_only
 from .._util.values import Frozen
-from .batch import linearize as linearize_points
+from .kernel import linearize as linearize_points
 from .model import SelfAttention, network_of
 
 

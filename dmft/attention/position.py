@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, roles, sign_array
 from .._util.signs import sign_vectors
+
+Position = Mapping[Role, ArrayLike] | None
+"""+-1 columns that read the position, (n_features, n_positions) for each role; None for no positional bits."""
 
 
 def position_bits(n_positions: int) -> np.ndarray:
@@ -41,8 +44,8 @@ def position_table(weights: np.ndarray, rectified: bool) -> np.ndarray:
     return np.maximum(field, 0.0) if rectified else field
 
 
-def position_weights(position: Any, n_features: int) -> Mapping[Role, np.ndarray]:
-    """Check the argument `position`: +-1 columns for each role, or None for no positional bits.
+def position_weights(position: Position, n_features: int) -> Mapping[Role, np.ndarray]:
+    """Check the argument `position`.
 
     Returns
     -------

@@ -15,8 +15,9 @@ from .._util.threads import n_threads as threads
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
-from .batch import Batch, linearize
+from .batch import Batch
 from .directions import n_directions
+from .kernel import linearize
 from .model import SelfAttention, network_of
 from .reference import softmax
 from .start import Start, State, start_of

@@ -11,9 +11,9 @@ from strategies import advance, batch_of, models, states
 
 import dmft
 from dmft import _kernels
+from dmft._kernels import LAWS
 from dmft._util.checks import ROLES
 from dmft.attention import reference
-from dmft.attention.batch import LAWS
 from dmft.attention.records import SignChanges
 from dmft.attention.start import State
 from dmft.gaussian import averages as gaussian

@@ -10,9 +10,10 @@ from strategies import models, states
 
 import dmft
 from dmft import _kernels
+from dmft._kernels import LAWS
 from dmft.attention import batch as meanfield
 from dmft.attention import reference
-from dmft.attention.batch import LAWS, Batch
+from dmft.attention.batch import Batch
 from dmft.attention.orbits import AttentionMap, cycle, find_cycles
 from dmft.dynamics.cycles.newton import polish, windows_of
 

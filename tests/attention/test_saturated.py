@@ -9,7 +9,7 @@ from strategies import batch_of
 
 import dmft
 from dmft.attention import reference
-from dmft.attention.batch import linearize
+from dmft.attention.kernel import linearize
 from dmft.attention.start import State
 from dmft.dynamics.cycles import many_digits
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..._util.checks import Role, one_of, seed_of, shown, whole
 from ..._util.signs import sign_vectors
 from ..._util.values import Frozen
-from ..feature_statistics import MOST_SITES
+from ..feature_classes import MOST_SITES
 from ..features import Features
 from ..model import SelfAttention, network_of
 from . import _network

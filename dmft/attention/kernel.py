@@ -1,0 +1,86 @@
+"""What the kernels are told of a model, and one step of its map with the derivative."""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .. import _kernels
+from .._kernels import Network
+from .._util.checks import Role
+from .._util.threads import n_threads as effective_threads
+from .features import Features
+from .model import SelfAttention, gain
+
+ROLE_ORDER: tuple[Role, ...] = ("query", "key", "value", "output")  # in the order of the kernels
+
+
+def network_of(model: SelfAttention) -> Network:
+    """Return what the kernels know of a model: the constant part of its network."""
+    return _network(model.features, model.n_context, model.n_heads)
+
+
+@functools.lru_cache(maxsize=32)  # Newton's method and branches ask for the same one in every step
+def _network(features: Features, n_context: int, n_heads: int) -> Network:
+    if features.classes is not None:
+        signs = features.classes.signs
+        couplings = [features.classes.couplings[role] for role in ROLE_ORDER]
+    else:
+        assert features.covariances is not None  # features have the one or the other
+        signs = features.covariances["output"]
+        couplings = [features.covariances[role].T for role in ROLE_ORDER]
+    return Network(
+        signs=signs,
+        couplings=couplings,
+        position=[features.position_field(role, n_context) for role in ROLE_ORDER],
+        n_heads=n_heads,
+        law=features.law,
+    )
+
+
+def linearize(
+    model: SelfAttention,
+    beta: ArrayLike,
+    gamma: ArrayLike,
+    epsilon: ArrayLike,
+    windows: ArrayLike,
+    phase: int,
+    n_threads: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one step of many full windows and its derivative by each of their rows.
+
+    Parameters
+    ----------
+    model : SelfAttention
+        Gives what the points share.
+    beta, gamma, epsilon : array_like, shape (n_points,)
+    windows : array_like, shape (n_points, n_context, n_features)
+        Newest first.
+    phase : int
+        Position of the step.
+    n_threads : int or None
+
+    Returns
+    -------
+    following : ndarray, shape (n_points, n_features)
+    rows : ndarray, shape (n_points, n_context, n_features, n_features)
+        As `reference.jacobian`.
+    """
+    beta, gamma, epsilon, windows = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon, windows))
+    n_points, n_context, n_features = windows.shape
+    following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
+    if n_points:
+        _kernels.linearize(
+            network=network_of(model),
+            beta=beta,
+            gain=gain(gamma, n_features, model.n_heads),
+            epsilon=epsilon,
+            window=windows,
+            phase=phase,
+            next_row=following,
+            rows=rows,
+            n_threads=min(effective_threads(n_threads), -(-n_points // 2_000)),  # for less, none is worth waking
+        )
+    return following, rows
