@@ -23,7 +23,7 @@ STARTS = {
 }
 
 
-def same(first, second):
+def assert_same(first, second):
     assert first.kind == second.kind
     assert first.arguments.keys() == second.arguments.keys()
     for name, value in first.arguments.items():
@@ -38,9 +38,9 @@ def test_examples_cover_the_table():
 @pytest.mark.parametrize("kind", KINDS)
 def test_starts_survive_their_specification_and_pickle(kind):
     start = STARTS[kind]
-    same(start, pickle.loads(pickle.dumps(start)))
+    assert_same(start, pickle.loads(pickle.dumps(start)))
     spec = {name: v.tolist() if isinstance(v, np.ndarray) else v for name, v in start.specification().items()}
-    same(start, Start.from_specification(spec))
+    assert_same(start, Start.from_specification(spec))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,7 +87,7 @@ def test_members_of_a_family():
     for kind in KINDS:
         start = STARTS[kind]
         if kind in FAMILIES:
-            same(start.member(1), Start(kind, {**start.arguments, start.family: 1}))
+            assert_same(start.member(1), Start(kind, {**start.arguments, start.family: 1}))
         else:
             with pytest.raises(ValueError, match="start must be of a numbered kind"):
                 start.member(1)

@@ -1,7 +1,6 @@
 """Valid calls of the attention map."""
 
 import functools
-import json
 import os
 import tempfile
 
@@ -10,7 +9,6 @@ import numpy as np
 import dmft
 from dmft import Features, SelfAttention, Start, orbits
 from dmft.dynamics.classify import Rules
-from dmft.dynamics.spectrum import Spectrum
 
 from .calls import Call, call
 
@@ -100,7 +98,6 @@ def folder():
 
 # -- features, models, starts -----------------------------------------------------------------
 
-TEXT_NAMES = {"None"}
 call("Features")(lambda: Call(Features, {**VECTORS, "n_positions": 1}))
 call("Features.gaussian")(lambda: Call(Features.gaussian, {**ONE, "position": POSITION}))
 call("Features.correlated")(
@@ -193,7 +190,6 @@ call("Spectrum.resume")(
         {"n_steps": 8, "tolerance": 10.0, "max_steps": 200, "n_history": 1},
     )
 )
-assert Spectrum is dmft.Spectrum
 call("log_determinant")(lambda: Call(dmft.log_determinant, {"model": model(), **SHORT, "n_threads": 1}))
 call("linearize")(
     lambda: Call(
@@ -360,4 +356,3 @@ call("switching")(
          "radius": 0.1, "n_threads": 1},
     )
 )  # fmt: skip
-assert json

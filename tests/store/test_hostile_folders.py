@@ -64,7 +64,7 @@ def ways_in(folder, to):
     yield lambda: dmft.verify(folder, 1, job=Troubled(), seed=0)
 
 
-def refused(folder, message):
+def assert_refused(folder, message):
     """All that read refuse the folder with this message."""
     to = folder.parent / "one.nc"
     for way in ways_in(folder, to):
@@ -74,7 +74,7 @@ def refused(folder, message):
     assert not to.exists()
 
 
-def mended(folder):
+def assert_mended(folder):
     """Resume makes the folder right again."""
     assert_array_equal(run(folder, resume=True)["square"], X**2)
     assert_array_equal(dmft.load(folder)["square"], X**2)
@@ -151,20 +151,20 @@ HARMS = [
 @pytest.mark.parametrize(("harm", "message"), HARMS)
 def test_wrong_shards_are_refused_on_every_way_in_and_computed_again(made, harm, message):
     harm(made)
-    refused(made, message)
-    mended(made)
+    assert_refused(made, message)
+    assert_mended(made)
 
 
 def test_many_wrong_shards_are_told_in_one_line(made):
     for number in range(1, 9):
         shard(made, number).write_bytes(b"")
-    refused(made, "8 shards cannot be used, resume the run .* and 3 more")
+    assert_refused(made, "8 shards cannot be used, resume the run .* and 3 more")
 
 
 def test_a_shard_of_another_sweep_is_kept(made):
     foreign(made)
     data = shard(made, 1).read_bytes()
-    mended(made)
+    assert_mended(made)
     assert (made / "shards" / "000001.h5.aside").read_bytes() == data
     assert "is of another sweep: computed again, the old one is kept as" in (made / "run.log").read_text()
 
@@ -244,8 +244,8 @@ def test_shards_made_up_pull_nothing_in_and_take_no_memory(made, change):
     with h5py.File(outside, "w") as file:
         file["secret"] = [42.0, 43.0]
     rewritten(shard(made, 1), lambda file: change(file, outside))
-    refused(made, "is not a shard, ")
-    mended(made)
+    assert_refused(made, "is not a shard, ")
+    assert_mended(made)
 
 
 # -- the manifest -----------------------------------------------------------------------------------
@@ -275,7 +275,7 @@ def edited(folder, honest=True, **entries):
 def test_a_changed_manifest_is_refused_on_every_way_in(made, entries):
     edited(made, honest=False, **entries)
     before = {p: p.read_bytes() for p in made.rglob("*") if p.is_file()}
-    refused(made, "manifest.json is damaged: its hash does not fit")
+    assert_refused(made, "manifest.json is damaged: its hash does not fit")
     with pytest.raises(StoreError, match=r"manifest.json is damaged|holds another sweep"):
         run(made, resume=True)
     assert before == {p: p.read_bytes() for p in made.rglob("*") if p.is_file()}
@@ -314,7 +314,7 @@ def test_manifests_made_up_are_refused_before_memory_is_asked_for(made, entries)
     except (ValueError, TypeError):
         text["hash"] = "0" * 64
     path.write_text(json.dumps(text))
-    refused(made, "manifest.json is damaged: ")
+    assert_refused(made, "manifest.json is damaged: ")
 
 
 @pytest.mark.parametrize(
@@ -323,14 +323,14 @@ def test_manifests_made_up_are_refused_before_memory_is_asked_for(made, entries)
 )
 def test_manifests_that_are_none(made, text):
     (made / "manifest.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    refused(made, r"manifest.json is damaged|has schema")
+    assert_refused(made, r"manifest.json is damaged|has schema")
     with pytest.raises(StoreError):
         run(made, resume=True)
 
 
 def test_a_manifest_that_is_too_long(made, monkeypatch):
     monkeypatch.setattr(manifest, "LIMIT", 100)
-    refused(made, "must be at most 100 bytes long, got a longer one")
+    assert_refused(made, "must be at most 100 bytes long, got a longer one")
 
 
 @pytest.mark.parametrize("level", [0, 1, 6])
@@ -355,10 +355,10 @@ def test_a_folder_of_an_earlier_version_is_read(made):
         rewritten(shard(made, number), lambda file: [file.attrs.pop(name) for name in ("dmft_sweep", "dmft_block")])
     assert_array_equal(dmft.load(made)["square"], X**2)
     shutil.copy(shard(made, 0), shard(made, 1))
-    refused(made, "has shards of the same points")
-    mended(made)
+    assert_refused(made, "has shards of the same points")
+    assert_mended(made)
     edited(made, honest=False, spec={"model": {"gamma": 1.0}})
-    refused(made, "its hash does not fit")
+    assert_refused(made, "its hash does not fit")
 
 
 # -- what is written ----------------------------------------------------------------------------------
@@ -421,7 +421,7 @@ def test_links_where_a_new_store_begins(tmp_path):
 def test_locks_made_up(made, owner):
     (made / "lock").write_bytes(owner if isinstance(owner, bytes) else owner.encode())
     report(made)
-    mended(made)
+    assert_mended(made)
 
 
 @pytest.mark.parametrize("path", ["/dev/null", "folder", "fifo"])
@@ -459,7 +459,7 @@ def test_file_systems_without_locks(tmp_path, monkeypatch, number):
     assert "this file system has no file locks" in (tmp_path / "s" / "run.log").read_text()
     mine = {"host": os.uname().nodename, "pid": os.getpid(), "since": "2026-01-01T00:00:00+00:00"}
     (tmp_path / "s" / "lock").write_text(json.dumps(mine))  # of a process that had our number
-    mended(tmp_path / "s")
+    assert_mended(tmp_path / "s")
     (tmp_path / "s" / "lock").write_text(json.dumps({**mine, "pid": os.getppid()}))
     with pytest.raises(StoreError, match=r"is in use by process .* no file locks here: if no run is in it, delete"):
         run(tmp_path / "s", resume=True)
@@ -472,7 +472,7 @@ def test_a_shard_that_a_notebook_holds_open(tmp_path, made):
         fcntl.flock(file, fcntl.LOCK_EX)
         assert_array_equal(dmft.load(made)["square"], X**2)
         dmft.load(made).to_netcdf(tmp_path / "one.nc")
-        mended(made)
+        assert_mended(made)
 
 
 def test_the_commit_is_that_of_the_package(tmp_path, monkeypatch):
@@ -511,7 +511,7 @@ def test_a_folder_of_leftovers_is_empty(tmp_path, names, resume):
         (folder / name).mkdir() if name.endswith("/") else (folder / name).write_text("")
     assert_array_equal(run(folder, resume)["square"], X**2)
     assert not list(folder.rglob("*.part*"))
-    mended(folder)
+    assert_mended(folder)
 
 
 @pytest.mark.parametrize(
@@ -530,7 +530,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path, name):
 
 def test_a_killed_merge_is_cleared(made):
     alive = made / f"sweep.nc.part{os.getppid()}"
-    for clear in (lambda: dmft.load(made).to_netcdf(made / "sweep.nc"), lambda: mended(made)):
+    for clear in (lambda: dmft.load(made).to_netcdf(made / "sweep.nc"), lambda: assert_mended(made)):
         (made / "sweep.nc.part99999999").write_text("half")
         alive.write_text("of a merge at work")
         clear()
@@ -546,7 +546,7 @@ def test_a_folder_is_given_back_when_a_run_cannot_begin(made, monkeypatch):
         patch.setattr(Store, "done", fails)
         with pytest.raises(ZeroDivisionError):
             run(made, resume=True)
-    mended(made)
+    assert_mended(made)
 
 
 def test_a_full_disk_as_it_is_merged(made):
