@@ -1,9 +1,9 @@
 """Make the multipliers of saturated cycles, in arithmetic of hundreds to thousands of digits.
 
-`python make.py` (with tests/ on the path) writes `multipliers.npz` beside itself: for every model of `MODELS` its
-`orbit` (period, M), as Newton's method leaves it, and `exponents` (L*M,), the log moduli of the eigenvalues of the
-Jacobian of one turn, per step. The orbit is the package's; Jacobians, their product and its eigenvalues (mpmath's QR
-algorithm) share no code with it.
+`python make.py` (with tests/ on the path) writes `multipliers.npz` beside itself: for every model of
+`saturated.MODELS` its `orbit` (period, M), as Newton's method leaves it, and `exponents` (L*M,), the log moduli of
+the eigenvalues of the Jacobian of one turn, per step. The orbit is the package's; Jacobians, their product and its
+eigenvalues (mpmath's QR algorithm) share no code with it.
 """
 
 from pathlib import Path
@@ -11,33 +11,13 @@ from pathlib import Path
 import exact
 import mpmath
 import numpy as np
+from saturated import MODELS
 
 import dmft
 from dmft.attention.window_map import AttentionMap
 from dmft.dynamics.cycles.newton import find_cycles
 
 HERE = Path(__file__).parent
-PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=6.0, gamma=220.0, epsilon=0.02)
-
-
-def segments(n_features, seed, **changes):
-    features = dmft.Features.segments(n_features=n_features, n_segments=4, n_sites=100, n_positions=2, seed=seed)
-    return dmft.SelfAttention(features, **{"n_context": 4, "beta": 3.0, "gamma": 220.0, "epsilon": 0.02, **changes})
-
-
-def paper(seed, **changes):
-    return dmft.SelfAttention(dmft.Features.paper(seed=seed), **{**dict(n_context=4, beta=6.0, gamma=220.0), **changes})
-
-
-MODELS = {
-    "beta 6": PAPER,
-    "beta 2.7": PAPER.replace(beta=2.7),
-    "beta 4": PAPER.replace(beta=4.0),
-    "beta 40": PAPER.replace(beta=40.0),
-    "gamma 10000": PAPER.replace(beta=3.0, gamma=1e4),
-    "four features": segments(4, seed=5, beta=5.0),
-    "six features": segments(6, seed=2, beta=5.0),
-}
 DIGITS = {"beta 40": 3_000, "gamma 10000": 6_000}
 
 
