@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+import types
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -47,6 +48,10 @@ def first_bad(ok: np.ndarray, values: np.ndarray) -> str:
 # -- objects, choices and words ---------------------------------------------------------------
 
 
+@overload
+def instance(name: str, value: Any, kind: Callable[..., T], what: str) -> T: ...
+@overload
+def instance(name: str, value: Any, kind: types.UnionType, what: str) -> Any: ...
 def instance(name: str, value: Any, kind: Any, what: str) -> Any:
     """Return `value` if it is of a class; `what` says which in the message, as "a dmft.Features"."""
     if not isinstance(value, kind):

@@ -136,9 +136,9 @@ def sweep(
     return run(job, axes, together, how)
 
 
-def family(starts: Sequence[Start], axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
+def family(given: Any, axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
     """Return the first of some starts, and axes with that of the seeds or indices in front."""
-    starts = list(starts) if isinstance(starts, list | tuple) else [starts]  # type: ignore[list-item]
+    starts = list(given) if isinstance(given, list | tuple) else [given]
     windows = _windows(starts)
     if windows is not None:
         return windows, {"start": range(len(starts)), **axes}

@@ -322,6 +322,6 @@ class Start(Value):
         return KINDS[self.kind].state(model, **self.arguments)
 
 
-def start_of(start: Start | None) -> Start:
+def start_of(start: Any) -> Start:
     """Return the argument `start`, which must be a start where it is given; else the first random one."""
     return Start.random(0) if start is None else instance("start", start, Start, "a dmft.Start")

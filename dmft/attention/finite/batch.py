@@ -258,7 +258,7 @@ def states_of(model: SelfAttention, start: Start | list[State] | None, n_replica
     """Return what a batch of replicas begins from: its states, or the end of a network."""
     if isinstance(start, list) and start and all(isinstance(one, State) for one in start):
         return start
-    start = start_of(start)  # type: ignore[arg-type] # a list of something else is refused there
+    start = start_of(start)
     if start.kind != "network":
         return [start.state(model)] * n_replicas
     kept = start.arguments
