@@ -195,10 +195,11 @@ class Run:
         if not exponents[0, 0] < 0.0:
             return found, 0
         known = ~np.isnan(exponents)
-        # Of the others, averages may know those that come of the inverses of the steps.
+        # Averages of saturated steps are of rounding, and do not stand in for multipliers that many digits do not tell
+        # either. Of a map that is to be had in doubles alone they may know those that come of the inverses.
         with np.errstate(invalid="ignore"):
             least = np.fmin.accumulate(np.where(known, exponents, np.inf), axis=1)
-            others = found.exponents <= least + found.stderr
+            others = (found.exponents <= least + found.stderr) & (not window_map.exact)
         settled = dataclasses.replace(
             found,
             exponents=np.where(known, exponents, np.where(others, found.exponents, np.nan)),
