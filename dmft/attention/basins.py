@@ -120,15 +120,16 @@ def attractors(
         need_memory(f"orbits from {n_starts} starts", n_bytes, "take fewer (starts)")
         starts = [Start.random(seed) for seed in range(n_starts)]
     several = distinct(_settled(model, starts, n_transient, n_exponents, rules, n_threads))
-    return dataclasses.replace(several, found=tuple(_complete(model, one) for one in several.found))
+    cost = many_digits.COST / max(1, len(several.found))
+    return dataclasses.replace(several, found=tuple(_complete(model, one, cost) for one in several.found))
 
 
-def _complete(model: SelfAttention, one: Attractor) -> Attractor:
-    """Return an attractor with all exponents, if it is a cycle, in as many digits as it takes."""
+def _complete(model: SelfAttention, one: Attractor, cost: float | None = None) -> Attractor:
+    """Return an attractor with all exponents, if it is a cycle, in as many digits as it takes and the cost allows."""
     if one.orbit is None or not np.isnan(one.exponents).any():
         return one
     growth = one.exponents * one.period
-    exact, _ = many_digits.complete(AttentionMap(model), one.orbit, growth, np.zeros_like(growth))
+    exact, _ = many_digits.complete(AttentionMap(model), one.orbit, growth, np.zeros_like(growth), cost)
     exponents = np.where(exact == growth, one.exponents, exact / one.period)
     return dataclasses.replace(one, exponents=exponents, stderr=np.where(np.isnan(exponents), np.nan, 0.0))
 

@@ -23,6 +23,7 @@ from .reference import softmax
 from .start import Start, State, start_of
 
 MAX_EXACT = 128  # classes of which steps are taken in many digits
+EXPONENTIAL = 60.0  # multiplications that one takes there
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
 
 
@@ -113,12 +114,14 @@ class AttentionMap(WindowMap):
         return following, rows
 
     @property
-    def exact(self) -> bool:
-        """As for `WindowMap`: for site classes, if they are not too many."""
-        features = self.model.features
-        if features.classes is None:
-            return features.law == "independent" and 2 ** (features.n_features - 1) <= MAX_EXACT
-        return len(features.classes.signs) <= MAX_EXACT
+    def exact_cost(self) -> float:
+        """As for `WindowMap`: of site classes, if they are not too many."""
+        features, L, M = self.model.features, self.n_context, self.n_features
+        n_classes = 2 ** (M - 1) if features.classes is None else len(features.classes.signs)
+        if features.law == "gaussian" or n_classes > MAX_EXACT:
+            return 0.0
+        n_exponentials = n_classes + self.model.n_heads * L
+        return float(EXPONENTIAL * n_exponentials + 3 * n_classes * M * M + L * M * (L + 3 * M))
 
     def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
         """As for `WindowMap`."""

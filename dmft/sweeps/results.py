@@ -69,11 +69,14 @@ class SweepResult(Whole):
         self.dims = tuple(dims)
         self.store = source if isinstance(source, Store) else None
         self._source = source
+        self._variables: dict[str, tuple[tuple[str, ...], str, str]] = {}
 
     @property
     def variables(self) -> dict[str, tuple[tuple[str, ...], str, str]]:
         """Of each array the dimensions after the leading ones, the unit, the meaning; a dict of tuples."""
-        return self._source.variables()
+        if not self._variables:  # in a folder a file says so; none may be there yet
+            self._variables = self._source.variables()
+        return dict(self._variables)
 
     @property
     def labels(self) -> dict[str, np.ndarray]:

@@ -101,7 +101,7 @@ def test_the_size_of_blocks_is_that_which_was_asked_for(tmp_path, whole):
         "[follow]\nbeta={ start=0.9, stop=1.5, num=60 }\n"
     )
     sizes = {}
-    for block in (6, 40):
+    for block in (10, 40):
         out = tmp_path / str(block)
         done = CliRunner().invoke(main, ["run", str(path), "--out", str(out), "--quiet", "--block", str(block)])
         assert done.exit_code == 0, done.output
@@ -110,7 +110,7 @@ def test_the_size_of_blocks_is_that_which_was_asked_for(tmp_path, whole):
         sizes[block] = max(len(store.index(number)) for number in store.done())
         assert digest(dmft.load(out)) == digest(whole)
         assert dmft.verify(out)
-    assert sizes[6] <= 6 < sizes[40] <= 40
+    assert sizes[10] <= 10 < sizes[40] <= 40
 
 
 def test_an_executor_follows_too(whole):

@@ -11,8 +11,7 @@ from strategies import models, states
 import dmft
 from dmft import _kernels
 from dmft._kernels import LAWS
-from dmft.attention import batch as meanfield
-from dmft.attention import reference
+from dmft.attention import kernel, reference
 from dmft.attention.batch import Batch
 from dmft.attention.orbits import AttentionMap, cycle, find_cycles
 from dmft.dynamics.cycles.newton import polish, windows_of
@@ -39,7 +38,7 @@ def test_one_step_and_its_rows_match_the_reference(data):
     model = data.draw(models(max_features=5, max_context=6, gamma=30.0, beta=4.0, law=law))
     state = data.draw(states(model, full=True))
     point = ([model.beta], [model.gamma], [model.epsilon])
-    following, rows = meanfield.linearize(model, *point, state.attention[None], state.phase)
+    following, rows = kernel.linearize(model, *point, state.attention[None], state.phase)
     expected = reference.jacobian(model, state.attention, state.phase)
     scale = 1.0 + np.abs(expected).max()
     assert_allclose(following[0], reference.step(model, state.attention, state.phase), rtol=0, atol=1e-12)
@@ -67,15 +66,15 @@ def test_linearized_bits_depend_on_nothing_but_the_window():
     windows, beta = rng.uniform(-1, 1, (70, 4, 3)), np.linspace(1.0, 1.5, 70)
     windows, beta = np.tile(windows, (100, 1, 1)), np.tile(beta, 100)
     point = (beta, np.full(7000, 220.0), np.full(7000, 0.02))
-    expected = meanfield.linearize(PAPER, *point, windows, 1, n_threads=1)
+    expected = kernel.linearize(PAPER, *point, windows, 1, n_threads=1)
     before = _kernels.simd_path()
     for path in _kernels.simd_paths():
         _kernels.simd_path(path)
         for n_threads in (1, 2, 3):
-            for one, other in zip(expected, meanfield.linearize(PAPER, *point, windows, 1, n_threads), strict=True):
+            for one, other in zip(expected, kernel.linearize(PAPER, *point, windows, 1, n_threads), strict=True):
                 assert_array_equal(one, other)
     _kernels.simd_path(before)
-    alone = meanfield.linearize(PAPER, *(x[33:34] for x in point), windows[33:34], 1)
+    alone = kernel.linearize(PAPER, *(x[33:34] for x in point), windows[33:34], 1)
     assert_array_equal(alone[1][0], expected[1][33])
 
 

@@ -17,7 +17,7 @@ from .window_map import WindowMap
 DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
-COST = 9e9  # of all multiplications, in units of one of single digits: about two seconds
+COST = 1.1e10  # of all multiplications, in units of one of single digits: seconds
 LITTLE = 5e8  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
@@ -71,26 +71,25 @@ def multipliers(window_map: WindowMap, orbit: np.ndarray, cost: float = COST) ->
     growth, angle = np.where(np.arange(size) < n_kept, np.nan, -np.inf), np.zeros(size)
     if n_kept == 0:
         return growth, angle
-    n_products = n_steps * window_map.n_features * size**2 + 4 * size**2 * n_kept
-    best, spent = 0, 0.0
-    for digits in DIGITS:
-        spent += n_products * (digits + OVERHEAD) ** 1.6
-        if spent > cost:
-            break
-        looks = []
-        for more in (digits, digits + digits // 4):
-            with decimal.localcontext(decimal.Context(prec=more, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
-                looks.append(_eigenvalues(window_map.exact_rows(orbit), n_kept))
-            if len(looks[0][0]) <= best:
-                break
-        if len(looks) < 2:
-            continue
-        n = min(len(look[0]) for look in looks)
-        first, second = (look[0][:n] for look in looks)
-        agree = np.abs(first - second) <= AGREEMENT * np.maximum(1.0, np.abs(second))
+    n_products = n_steps * (window_map.exact_cost + window_map.n_features * size**2) + 4 * size**2 * n_kept
+    spent = np.cumsum([n_products * (digits + OVERHEAD) ** 1.6 for digits in DIGITS])
+    affordable = DIGITS[: np.count_nonzero(spent <= cost)]
+
+    def look(digits: int) -> tuple[np.ndarray, np.ndarray]:
+        with decimal.localcontext(decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
+            return _eigenvalues(window_map.exact_rows(orbit), n_kept)
+
+    best = 0
+    for digits in affordable:
+        first, _ = look(digits)
+        if len(first) <= best or (len(first) < n_kept and digits != affordable[-1]):
+            continue  # more digits will tell more
+        second, angles = look(digits + digits // 4)
+        n = min(len(first), len(second))
+        agree = np.abs(first[:n] - second[:n]) <= AGREEMENT * np.maximum(1.0, np.abs(second[:n]))
         n = int(np.argmin(np.append(agree, False)))
         if n > best:
-            best, (growth[:n], angle[:n]) = n, (looks[1][0][:n], looks[1][1][:n])
+            best, (growth[:n], angle[:n]) = n, (second[:n], angles[:n])
         if best == n_kept:
             break
     return growth, angle

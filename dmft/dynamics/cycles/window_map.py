@@ -163,9 +163,14 @@ class WindowMap(Whole):
         return following[0], rows.transpose(2, 3, 0, 4, 1)
 
     @property
+    def exact_cost(self) -> float:
+        """How many multiplications `exact_rows` takes for a step; 0 if the map does not have them."""
+        return 0.0
+
+    @property
     def exact(self) -> bool:
         """Whether the map has `exact_rows`."""
-        return False
+        return self.exact_cost > 0.0
 
     def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
         """Return the derivatives along a cycle in as many digits as the decimal context has, if the map is `exact`.

@@ -1,6 +1,7 @@
 """Branches and bifurcations of cycles of maps with closed forms."""
 
 import numpy as np
+import pytest
 from numpy.testing import assert_allclose
 from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, logistic, ring
 
@@ -39,11 +40,12 @@ def test_logistic_flips_and_the_cascade():
         assert_allclose(flip.value, exact, rtol=0, atol=1e-12)
 
 
-def test_a_doubled_branch_ends_at_its_flip_wherever_it_is_begun():
+@pytest.mark.parametrize("begun", [range(3), pytest.param(range(3, 12), marks=pytest.mark.slow)])
+def test_a_doubled_branch_ends_at_its_flip_wherever_it_is_begun(begun):
     """There the curve has two directions, and the last bits decide how the steps come near."""
     flip = trace(logistic([3.2]), logistic([3.2]).run(np.full((1, 1, 1), 0.5), 600)[0, -2:], 3.1, 3.5).special[0]
     orbit, value = doubled(logistic([flip.value]), flip)
-    for n in range(12):
+    for n in begun:
         branch = trace(logistic([value * (1 + n * 1e-9)]), orbit, 3.4, 3.5)
         assert branch.ends == ("a cycle of period 2 is met", "3.5 reached")
         assert branch.special == ()
