@@ -17,8 +17,8 @@ from .window_map import WindowMap
 DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
-COST = 1.1e10  # of all multiplications, in units of one of single digits: seconds
-LITTLE = 5e8  # the same where there are many cycles
+COST = 2e10  # of all multiplications, in units of one of single digits: seconds
+LITTLE = 1e9  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
 LEAK = 0.1  # of the digits: a subspace that returns to itself but for this is invariant
