@@ -19,7 +19,7 @@ from .._util.values import Whole
 from . import leftovers, manifest
 from .errors import StoreError, UnsoundError
 from .lock import Lock, holder
-from .netcdf4 import Variables, dims, netcdf, values
+from .netcdf4 import Variables, dims, first_dim, netcdf, values
 from .plain import unpacked
 from .provenance import provenance
 from .shard import marks, open_shard
@@ -352,7 +352,7 @@ class Store(Whole):
     @staticmethod
     def _of_points(file: Mapping[str, Any] | None) -> list[str]:
         """Return the names of the arrays of the points."""
-        return [name for name, data in (file or {}).items() if not data.is_scale and dims(data)[0] == "point"]
+        return [name for name, data in (file or {}).items() if not data.is_scale and first_dim(data) == "point"]
 
     def _first(self) -> AbstractContextManager[Any]:
         """Return the file of the first block that is there, else None, as a context."""

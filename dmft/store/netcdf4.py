@@ -118,3 +118,8 @@ def values(dataset: h5py.Dataset, where: Any = ...) -> np.ndarray:
 def dims(dataset: h5py.Dataset) -> tuple[str, ...]:
     """Return the names of the dimensions of a variable."""
     return tuple(axis[0].name.strip("/") for axis in dataset.dims)
+
+
+def first_dim(dataset: h5py.Dataset) -> str:
+    """Return the name of the first dimension of a variable: all of them take much longer."""
+    return str(dataset.dims[0][0].name.strip("/"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import StoreError, UnsoundError
-from .netcdf4 import dims
+from .netcdf4 import first_dim
 from .whole import damage, open_plain
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def _problem(file: h5py.File, n_points: int) -> str | None:
     """Return what is in a file that does not belong there, None if nothing."""
     import h5py
 
+    arrays: dict[str, h5py.Dataset] = {}  # looked up once: that takes the most time
     for name in file:
         # Links into other files are not opened, not even to look at them.
         if not isinstance(file.get(name, getlink=True), h5py.HardLink):
@@ -105,17 +106,18 @@ def _problem(file: h5py.File, n_points: int) -> str | None:
             return f"{name} is kept outside of it, or compressed"
         if data.dtype.kind not in "biufc" and h5py.check_string_dtype(data.dtype) is None:
             return f"{name} holds neither numbers nor text"
-    index = file["point"]
+        arrays[name] = data
+    index = arrays["point"]
     if index.ndim != 1 or index.dtype.kind != "i" or _too_long(index, 0):
         return "point must be a list of whole numbers"
     points = index[...]
     if np.unique(points).size != points.size or (points.size and not 0 <= points.min() <= points.max() < n_points):
         return f"point must be different numbers from 0 to {n_points - 1}"
-    for name, data in file.items():
+    for name, data in arrays.items():
         if too_long := _too_long(data, points.size):
             return name + too_long
         if not data.is_scale:
-            if dims(data)[0] == "point" and len(data) != points.size:
+            if first_dim(data) == "point" and len(data) != points.size:
                 return f"{name} must have {points.size} points, got {len(data)}"
             if not all(isinstance(data.attrs.get(about, ""), str) for about in ("units", "long_name")):
                 return f"{name} must have its unit and meaning as text"
