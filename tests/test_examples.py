@@ -26,7 +26,7 @@ SCRIPTS = {
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
-    "ising_sk.py": ["--points", "4", "--out", "{}/drawn.png"],
+    "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
     "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
     "trajectories.py": ["{}", "200"],
 }

@@ -201,7 +201,7 @@ dmft.follow(model, beta=np.linspace(0.9, 1.5, 60), start=dmft.Start.feature("out
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("n_ranks", [2, 3])
+@pytest.mark.parametrize("n_ranks", [3, pytest.param(2, marks=pytest.mark.slow)])
 def test_same_bits_on_several_ranks(tmp_path, whole, n_ranks):
     done = mpi(n_ranks, tmp_path, JOB.format(steps=61), tmp_path / "s")
     assert done.returncode == 0, done.stderr

@@ -208,7 +208,7 @@ def test_guesses_that_are_no_numbers_are_data():
     assert np.isinf(found.residual[:3]).all()
 
 
-@pytest.mark.parametrize("beta", [36.0, 50.0])
+@pytest.mark.parametrize("beta", [36.0, pytest.param(50.0, marks=pytest.mark.slow)])
 def test_a_cycle_that_shrinks_by_ten_decades_in_a_step_knows_its_leading_multiplier(beta):
     model = PAPER.replace(beta=beta)
     found = cycle(model, 44)

@@ -115,7 +115,7 @@ def test_a_few_rounds(tmp_path, undisturbed, seed):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("n_ranks", [2, 3])
+@pytest.mark.parametrize("n_ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_round_on_ranks(tmp_path, undisturbed, n_ranks):
     one_round(n_ranks, tmp_path, undisturbed, n_ranks)
 

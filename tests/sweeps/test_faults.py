@@ -174,7 +174,7 @@ def test_a_signal_ends_the_process_and_keeps_what_is_finished(tmp_path, number):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("whom", ["mpiexec", 0, slow(1)])
+@pytest.mark.parametrize("whom", ["mpiexec", slow(0), slow(1)])
 def test_sigterm_under_mpi(tmp_path, whom):
     """To the launcher, as at the end of the time a cluster gives; to rank 0 alone; to a worker alone."""
     process = begin(3, tmp_path, {"seconds": 0.2})
@@ -212,7 +212,7 @@ def test_the_command_line_says_how_to_go_on(tmp_path, name, code):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("rank", [slow(0), 1])
 def test_a_killed_rank_ends_the_job_and_resume_picks_up(tmp_path, rank):
     process = begin(3, tmp_path, {"seconds": 0.1})
     wait_for_shards(tmp_path / "s", process=process)
