@@ -19,6 +19,7 @@ import click
 import numpy as np
 
 from . import _kernels
+from ._util.output import fill_descriptors, put, say
 from ._util.signals import Stopped
 from ._util.text import printable
 from ._util.threads import n_threads as effective_threads
@@ -39,7 +40,6 @@ from .sweeps.verification import verify as recompute
 
 OUR_ERROR = 70  # exit code of an error of the package itself
 _FINDINGS = 20  # that are told
-_LONG = 10_000  # characters of a line that is printed
 
 
 _PATH = click.Path(path_type=Path)
@@ -53,6 +53,16 @@ class Failure(click.ClickException):
 
 class _Commands(click.Group):
     """The commands; their errors become lines and exit codes here and nowhere else."""
+
+    def main(self, *arguments: Any, **how: Any) -> Any:
+        """Run a command line; the exit code is the same where nobody can be told of an error."""
+        fill_descriptors()
+        try:
+            return super().main(*arguments, **how)
+        except OSError as error:  # of printing help, or the message of an error
+            told = error.__context__
+            say(f"Error: standard output: {_of_system(error)}", err=True)
+            sys.exit(told.exit_code if isinstance(told, click.ClickException) else Failure.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command: what the user can mend becomes one line, a signal its exit code, any other error a report."""
@@ -105,20 +115,22 @@ def run(
         threads = n_threads if threads is not None else None
         how = Execution(store=out, resume=resume, n_threads=threads, block=block, progress=not quiet)
     if dry_run:
-        _say(*_estimate(job, grid, threads))
+        put(*_estimate(job, grid, threads))
         return
     begun = time.perf_counter()
     result = run_sweep(job, axes, together, how)
     if result is None:  # another rank than the first
         return
-    _say(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
+    say(f"{_size(result)} in {out} after {time.perf_counter() - begun:.1f} s")
     findings = job.findings(result)
-    _tell(findings)
+    say(*_lines(findings))
     if max(result.shape) > 1 and job.picture(result) is not None:
         try:
             _draw(job, result, out, findings=findings)
-        except ImportError as error:
-            _say(f"no picture: {error}")
+        except (ImportError, PictureError, MemoryError) as error:  # the results are there, their exit code stands
+            say(f"no picture: {error or _NO_MEMORY}")
+        except OSError as error:
+            say(f"no picture: {_of_system(error)}")
     if result.n_failed:
         raise click.ClickException(job.failures(result))
 
@@ -143,9 +155,9 @@ def show(folder: Path) -> None:
     """
     result = _loaded(folder, partial=True)
     with _from_a_folder(folder):
-        _say(*description(folder))
+        put(*description(folder))
     if result.complete:
-        _tell(registry.job_class(result.specification["job"]).findings(result))
+        put(*_lines(registry.job_class(result.specification["job"]).findings(result)))
 
 
 @main.command()
@@ -166,12 +178,12 @@ def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> 
     for point, names in found.differing.items():
         place = int(np.flatnonzero(found.index == point)[0])
         where = ", ".join(f"{name} = {values[place]:g}" for name, values in found.points.items())
-        _say(f"point {point} ({where}) differs in {', '.join(names)}")
+        say(f"point {point} ({where}) differs in {', '.join(names)}")
     for change in found.changes:
-        _say(f"not as the sweep was made: {change}")
+        say(f"not as the sweep was made: {change}")
     if not found:
         raise click.ClickException(f"{len(found.differing)} of {found.index.size} points have other bits")
-    _say(f"{found.index.size} points computed again, all bits are the same")
+    say(f"{found.index.size} points computed again, all bits are the same")
 
 
 @main.command()
@@ -187,7 +199,7 @@ def merge(folder: Path, to: Path | None) -> None:
     result = _loaded(folder)
     with _from_a_folder(folder):
         result.to_netcdf(to)
-    _say(f"wrote {to}")
+    say(f"wrote {to}")
 
 
 @main.command(name="import")
@@ -218,7 +230,7 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
             if made.weights is not None:
                 write_whole(beside, npz(**{str(role): array for role, array in made.weights.items()}))
             write_whole(to, made.text(path, beside.name).encode())
-    _say(f"wrote {to}", *("  " + note for note in notes))
+    say(f"wrote {to}", *("  " + note for note in notes))
 
 
 @main.command()
@@ -241,7 +253,7 @@ def doctor() -> None:
         "MPI": workers.mpi_library(),
         **{name: _installed(name) for name in ("h5py", "matplotlib", "xarray", "h5netcdf")},
     }
-    _say(*(f"{name:16} {value}" for name, value in rows.items()))
+    put(*(f"{name:16} {value}" for name, value in rows.items()))
     if problem is not None:
         raise Failure(printable(problem))
 
@@ -253,12 +265,12 @@ def _writable(path: Path) -> Path:
     return path
 
 
-def _tell(findings: Sequence[object]) -> None:
-    """Print what was found in a result."""
+def _lines(findings: Sequence[object]) -> Iterator[str]:
+    """Yield what was found in a result, in lines."""
     for finding in findings[:_FINDINGS]:
-        _say(*str(finding).splitlines())
+        yield from str(finding).splitlines()
     if len(findings) > _FINDINGS:
-        _say(f"and {len(findings) - _FINDINGS} more")
+        yield f"and {len(findings) - _FINDINGS} more"
 
 
 def _draw(
@@ -271,16 +283,19 @@ def _draw(
     findings: Sequence[object] | None = None,
 ) -> None:
     """Draw a result as its job does, into a file."""
+    if "matplotlib" not in sys.modules:  # which would refuse the backend that a notebook asks its children for
+        os.environ["MPLBACKEND"] = "agg"
     from . import figures
 
+    to = to and _writable(to)
     figure = job.draw(result, feature, variable, findings)
-    if to is None:
-        to = folder / f"{job.picture(result)}.png"
-        figures.save(figure, to)
-    else:
-        with _from_the_user():  # who may ask for a format that is not known
-            figures.save(figure, _writable(to))
-    _say(f"drew {to}")
+    try:
+        figures.save(figure, to or (to := folder / f"{job.picture(result)}.png"))
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # of a format that is not known, of fonts, TeX and other settings
+        raise PictureError(f"{to} cannot be drawn: {error}") from error
+    say(f"drew {to}")
 
 
 @contextlib.contextmanager
@@ -330,7 +345,7 @@ def _end(error: BaseException) -> None:
     if workers.rank() > 0 and isinstance(error, Exception | Stopped):
         sys.exit(0)  # rank 0 tells, and ends all with its exit code
     if isinstance(error, Stopped):
-        _say(f"{error}; finished blocks are kept, continue with --resume", err=True)
+        say(f"{error}; finished blocks are kept, continue with --resume", err=True)
         sys.exit(128 + error.number)
     if isinstance(error, workers.TaskError | StoreError):  # of several lines: a traceback, a list
         lines = map(printable, str(error).splitlines())
@@ -344,8 +359,8 @@ def _end(error: BaseException) -> None:
     if isinstance(error, ImportError) and not (error.name or "").startswith("dmft"):
         raise Failure(printable(error)) from error  # of an extra that is not installed
     if isinstance(error, Exception):
-        _say(*"".join(traceback.format_exception(error)).splitlines(), err=True)
-        _say(f"This is an error of dmft {VERSION}: please report it, with the lines above.", err=True)
+        say(*"".join(traceback.format_exception(error)).splitlines(), err=True)
+        say(f"This is an error of dmft {VERSION}: please report it, with the lines above.", err=True)
         sys.exit(OUR_ERROR)
 
 
@@ -362,13 +377,6 @@ def _of_system(error: OSError) -> str:
 
 def _is_name(name: object) -> bool:
     return isinstance(name, str | bytes | os.PathLike)
-
-
-def _say(*lines: object, err: bool = False) -> None:
-    """Print lines; what files and the environment put into them is escaped."""
-    encoding = getattr(sys.stderr if err else sys.stdout, "encoding", None) or "utf-8"
-    for line in lines:
-        click.echo(printable(line, most=_LONG).encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 def _installed(name: str) -> str:

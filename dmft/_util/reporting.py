@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import select
 from collections.abc import Callable, Iterator
 from typing import Any
 
 _KEPT = 10  # errors
+_PIECE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe takes at once if it takes any
 
 
 class Reporter:
@@ -49,7 +51,7 @@ class Reporter:
 
 
 class SafeStream:
-    """A stream for reports: closed, full, broken, replaced by anything or absent, it never fails.
+    """A stream for reports: closed, full, broken, never read, replaced by anything or absent, it never fails.
 
     After the first failure nothing more is written.
 
@@ -59,10 +61,12 @@ class SafeStream:
         What should be written to.
     report : Reporter
         Remembers what went wrong.
+    patience : float, default=0
+        Seconds to wait for a reader that has not read; what is written while it has not is lost.
     """
 
-    def __init__(self, stream: Any, report: Reporter) -> None:
-        self._stream, self._report = stream, report
+    def __init__(self, stream: Any, report: Reporter, patience: float = 0.0) -> None:
+        self._stream, self._report, self._patience = stream, report, patience
         self._is_open = stream is not None
         self._raw = self._report(self._raw_of, stream) if self._is_open else None
         self.encoding = self._report(getattr, stream, "encoding", None) or "utf-8"
@@ -71,7 +75,8 @@ class SafeStream:
     def _raw_of(stream: Any) -> io.FileIO | None:
         """Return the file itself of an ordinary stream: what fails to leave a buffer fails again when Python ends."""
         buffer = stream.buffer if isinstance(stream, io.TextIOWrapper) else None
-        return buffer.raw if isinstance(buffer, io.BufferedWriter) and isinstance(buffer.raw, io.FileIO) else None
+        raw = buffer.raw if isinstance(buffer, io.BufferedWriter) else buffer
+        return raw if isinstance(raw, io.FileIO) else None
 
     def isatty(self) -> bool:
         """Return whether this is a terminal."""
@@ -94,7 +99,14 @@ class SafeStream:
             self._stream.write(text)
             return
         self._stream.flush()
-        self._raw.write(text.encode(self.encoding, "replace"))
+        data = text.encode(self.encoding, "backslashreplace")
+        while data and _takes(self._raw, self._patience):
+            written = self._raw.write(data[:_PIECE])
+            if not written:
+                break
+            data = data[written:]
+        if data and self._patience:
+            raise TimeoutError("nobody reads it")
 
     def flush(self) -> None:
         """Write what the stream still holds."""
@@ -102,3 +114,12 @@ class SafeStream:
             before = self._report.n_problems
             self._report(lambda: hasattr(self._stream, "flush") and self._stream.flush())
             self._is_open = self._report.n_problems == before
+
+
+def _takes(file: io.FileIO, seconds: float) -> bool:
+    """Say whether a file can be written to without waiting longer than so: a pipe is full until it is read."""
+    if not hasattr(select, "poll"):
+        return True
+    ready = select.poll()
+    ready.register(file, select.POLLOUT)
+    return bool(ready.poll(1_000 * seconds))

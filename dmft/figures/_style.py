@@ -39,6 +39,8 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
             if error.name != "matplotlib":
                 raise
             raise ImportError('figures need matplotlib; pip install "dmft[plot]"') from None
+        except Exception as error:  # of its settings: MPLBACKEND, matplotlibrc
+            raise ImportError(f"matplotlib cannot be imported: {error}", name="matplotlib") from error
         with matplotlib.rc_context(STYLE):
             return draw(*args, **kwargs)
 
@@ -75,7 +77,7 @@ def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
             from matplotlib import pyplot
 
             figure = pyplot.figure(figsize=size, **NEW)
-        except (ImportError, ValueError, AttributeError):  # a backend that is not here (MPLBACKEND): a file needs none
+        except Exception:  # of a backend that is not here, or has no display (MPLBACKEND): a file needs none
             figure = Figure(figsize=size, **NEW)
         ax = figure.add_subplot(projection=projection)
     if not isinstance(ax, Axes) or (projection and ax.name != projection):

@@ -152,7 +152,9 @@ class Store(Whole):
         return int(manifest.read(folder)["block"])
 
     def _begun(self) -> Store:
-        """Look at all that is written in place, before work begins."""
+        """Look at all that is written in place, and at what writes it, before work begins."""
+        import h5py  # noqa: F401
+
         for name in ("shards", "failures"):
             refuse_unless_folder(self.folder / name)
         (self.folder / "shards").mkdir(exist_ok=True)

@@ -6,15 +6,22 @@ import contextlib
 import json
 import os
 import platform
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .._util.reporting import Reporter, SafeStream
 from .errors import StoreError
 from .whole import open_plain, read_plain
 
 _LIMIT = 2**12  # bytes of the file
+_PATIENCE = 5.0  # seconds: a process that was killed holds its locks until the last of its threads is gone
+_SILENT = 1.0  # of them, before a line says what is waited for
+_EXITING = 0x4 | 0x400  # flags of Linux: a process that ends, or that a signal ends
+_KILL = 1 << 8  # the bit of SIGKILL
 _ours: set[Path] = set()  # what this process has locked
 
 fcntl: ModuleType | None
@@ -48,7 +55,9 @@ class Lock:
         self.held = False
 
     def take(self) -> None:
-        """Take the lock; StoreError if another process has it, or the folder cannot be written to."""
+        """Take the lock; StoreError if a process has it that lives, or the folder cannot be written to."""
+        until = time.monotonic() + _PATIENCE
+        told = False
         while True:
             try:
                 file = open_plain(self.path, os.O_RDWR | os.O_CREAT)
@@ -57,6 +66,13 @@ class Lock:
             try:
                 ours = _flock(file)
                 owner = holder(self.path)
+                if ours is False and _is_ending(owner, self.path) and time.monotonic() < until:
+                    if not told and until - time.monotonic() < _PATIENCE - _SILENT:
+                        _say(f"waiting for {self.path.parent}, in use{_who(owner)}, which was killed")
+                        told = True
+                    time.sleep(0.02)
+                    os.close(file)
+                    continue
                 if ours is False or (ours is None and owner and _alive(owner, self.path)):
                     how = "wait until that run is over"
                     if ours is None:
@@ -135,6 +151,27 @@ def _alive(owner: dict[str, Any], path: Path) -> bool:
     except OSError:  # of another user
         return True
     return True
+
+
+def _is_ending(owner: dict[str, Any] | None, path: Path) -> bool:
+    """Say whether the process that wrote a lock file was killed, though the system still holds its locks."""
+    if owner is None:  # killed as it wrote who it is, or writing it now
+        return True
+    if owner["host"] != platform.node() or owner["pid"] == os.getpid():
+        return False
+    if not _alive(owner, path):
+        return True
+    try:
+        flags = int(Path(f"/proc/{owner['pid']}/stat").read_text().rpartition(") ")[2].split()[6])
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{owner['pid']}/status").read_text().splitlines())
+        pending = int(status["SigPnd"], 16) | int(status["ShdPnd"], 16)
+    except (OSError, ValueError, LookupError):  # not Linux
+        return False
+    return bool(flags & _EXITING or pending & _KILL)
+
+
+def _say(line: str) -> None:
+    SafeStream(sys.stderr, Reporter()).write(line + "\n")
 
 
 def _is_at(file: int, path: Path) -> bool:

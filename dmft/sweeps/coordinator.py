@@ -135,7 +135,8 @@ class Coordinator:
             if self.store:
                 if self.report.problems:
                     self._log(f"not all could be shown: {Failure.of(self.report.problems[0]).reason}")
-                self._log(f"{len(self.store.done())} of {len(self.tasks)} blocks are done")
+                with self.report.safely():
+                    self._log(f"{len(self.store.done())} of {len(self.tasks)} blocks are done")
                 self.store.close()
 
     def arguments(self, task: Block) -> tuple[Any, ...]:
