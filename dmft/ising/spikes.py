@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, number, whole
+from .._util.checks import finite, number, numbers, whole
 from .._util.memory import need_memory
 from .moments import Moments
 
@@ -74,7 +74,8 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     -----
     Bin k holds the times from ``k * bin_width``, included, up to the next edge, excluded. Decimal times on an edge are
     mostly no exact multiples of the width in binary: a time within four units in the last place of an edge (relative to
-    it, 9e-16) counts as on it. So does the end of the recording.
+    it, 9e-16), or two in single precision (2.4e-7, if the times or the width are), counts as on it. So does the end of
+    the recording.
 
     Examples
     --------
@@ -88,19 +89,21 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     if width == 0:
         raise ValueError("bin_width must be > 0, got 0.0")
     if not isinstance(events, list | tuple):
-        events = [*finite("events", events, (None, None))]  # type: ignore[arg-type] # an array is one of sequences
-    times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(events)]
+        finite("events", events, (None, None))  # type: ignore[arg-type] # an array is one of sequences
+    given = [numbers(f"events[{i}]", x) for i, x in enumerate(events)]
+    times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(given)]
+    rounding = [max(_rounding(x), _rounding(bin_width)) for x in given]
     end = np.inf if duration is None else number("duration", duration, 0)
     if not times:
         raise ValueError("events must hold one array of times a neuron, got none")
     for i, t in enumerate(times):
         if t.size and (t.min() < 0 or t.max() >= end):
             raise ValueError(f"events[{i}] must be in [0, {end:g}), got {t.min():g} to {t.max():g}")
-    bins = [np.floor(_in_widths(t, width)) for t in times]
+    bins = [np.floor(_in_widths(t, width, eps)) for t, eps in zip(times, rounding, strict=True)]
     if duration is None:
         n_bins = max((k.max() for k in bins if k.size), default=0.0) + 1
     else:
-        n_bins = np.ceil(_in_widths(np.array(end), width))
+        n_bins = np.ceil(_in_widths(np.array(end), width, max(_rounding(duration), _rounding(bin_width))))
     if not n_bins <= MAX_BINS:
         raise ValueError(f"bin_width must give at most {MAX_BINS:g} bins, got {n_bins:g} with {width!r}")
     out = np.full((len(times), max(2, int(n_bins))), -1, np.int8)
@@ -109,12 +112,18 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     return out
 
 
-def _in_widths(times: np.ndarray, width: float) -> np.ndarray:
+def _rounding(value: ArrayLike) -> float:
+    """Return how far from an edge, relative to it, a value may be by its precision alone."""
+    kind = np.asarray(value).dtype
+    return float(2 * np.finfo(kind).eps if kind in (np.float16, np.float32) else 4 * np.finfo(float).eps)
+
+
+def _in_widths(times: np.ndarray, width: float, rounding: float) -> np.ndarray:
     """Return times in units of the bin width: whole numbers for those on an edge, up to rounding."""
     with np.errstate(over="ignore", invalid="ignore"):
         quotient = times / width
         edge = np.rint(quotient)
-        return np.where(abs(quotient - edge) <= 4 * np.finfo(float).eps * edge, edge, quotient)
+        return np.where(abs(quotient - edge) <= rounding * edge, edge, quotient)
 
 
 @contextlib.contextmanager

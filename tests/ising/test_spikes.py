@@ -21,6 +21,19 @@ def test_decimal_times_on_edges_fall_in_the_bin_that_begins_there(width):
         assert bin_events([[]], float(width), duration=time).shape == (1, k)
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_times_in_single_precision_fall_in_their_bin(width):
+    """Read from a file of single precision, or multiplied out in it; the width too, or not."""
+    for k in range(2, 3_000, 37):
+        time = np.float32(float(k * Fraction(width)))
+        for width_given in (float(width), np.float32(width)):
+            for events in ([[time]], [np.array([time])], np.array([[time]]), [[np.float32(k) * np.float32(width)]]):
+                assert bin_events(events, width_given).shape == (1, k + 1)
+        assert bin_events([[]], float(width), duration=time).shape == (1, k)
+    middle = np.float32(0.95 * float(width))
+    assert bin_events([[middle]], float(width)).argmax() == 0
+
+
 def test_times_beside_an_edge_keep_their_bin():
     for factor, expected in ((1 - 1e-13, 2), (1 + 1e-13, 3)):
         assert bin_events([[0.3 * factor]], 0.1, duration=0.5)[0].argmax() == expected
