@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import checked, parameters
+from ._arrays import checked, parameters, real, truths
 from ._style import COLORS, Look, Width, drawing_axes, drawing_figure, inches, legend_above, styled
 
 if TYPE_CHECKING:
@@ -73,15 +73,15 @@ def branches(
     from matplotlib.patches import Patch
 
     parameter = parameters("parameter", parameter)
+    if not 1 <= len(names) <= len(COLORS):
+        raise ValueError(f"names must be 1 to {len(COLORS)}, got {len(names)}")
     shape = (len(names), len(parameter), "n_rows")
     values = checked("values", values, shape, may_hold=("nan",))
     if exponents is not None:
         exponents = checked("exponents", exponents, shape[:2], may_hold=("nan", "-inf"))
-    differ = np.ones(len(parameter), dtype=bool) if differ is None else np.asarray(differ, dtype=bool)
-    if differ.shape != parameter.shape:
-        raise ValueError(f"differ must have shape {parameter.shape}, got {differ.shape}")
-    if not 1 <= len(names) <= len(COLORS):
-        raise ValueError(f"names must be 1 to {len(COLORS)}, got {len(names)}")
+    differ = np.ones(len(parameter), bool) if differ is None else truths("differ", differ, parameter.shape)
+    shades = real("intervals", intervals)
+    shades = checked("intervals", shades, ("n_intervals", 2)) if shades.size else shades
     order = np.argsort(parameter)
     parameter, values, differ = parameter[order], values[:, order], differ[order]
     ratios = [5, 3][: 1 if exponents is None else 2]
@@ -117,13 +117,13 @@ def branches(
             ax.set_ylim(min(low, 0.0) - pad, high + pad)
     step = np.diff(parameter).min() / 2 if len(parameter) > 1 else 0.5
     for ax in axes:
-        for low, high in intervals:
+        for low, high in shades:
             ax.axvspan(low - step, high + step, color=_SHADE, alpha=0.35, linewidth=0, zorder=0.5)
         ax.margins(x=0)
     axes[-1].set_xlabel(parameter_label)
     look = {"linestyle": "none", "marker": "o", "markersize": 4}
     handles: list[Artist] = [Line2D([], [], color=color, label=name, **look) for name, color, _, _ in parts]
-    if intervals:
+    if len(shades):
         handles.append(Patch(color=_SHADE, alpha=0.35, linewidth=0, label="coexistence"))
     legend_above(axes[0], handles, ncols=len(handles), handlelength=1.0, fontsize=8)
     figure.align_ylabels(axes)

@@ -5,9 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-
-from ._arrays import checked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,19 +21,13 @@ def edges(centres: np.ndarray) -> np.ndarray:
 
 
 def mesh(
-    ax: Axes, x: ArrayLike, y: ArrayLike, values: np.ndarray, *, background: str = "0.75", **look: Any
+    ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, background: str = "0.75", **look: Any
 ) -> QuadMesh:
     """Draw values, shape (n_x, n_y), as cells round the points; what is masked shows the background."""
-    lines = []
-    for name, value in (("x", x), ("y", y)):
-        line = checked(name, value, (f"n_{name}",)).astype(float)
-        if len(np.unique(line)) < len(line):
-            raise ValueError(f"{name} must be distinct, got {len(line) - len(np.unique(line))} values twice")
-        lines.append(line)
-    across, up = (np.argsort(line) for line in lines)
+    across, up = np.argsort(x), np.argsort(y)
     ax.set_facecolor(background)
     cells = values[np.ix_(across, up)].T
-    return ax.pcolormesh(edges(lines[0][across]), edges(lines[1][up]), cells, rasterized=True, **look)
+    return ax.pcolormesh(edges(x[across]), edges(y[up]), cells, rasterized=True, **look)
 
 
 def colorbar(ax: Axes, drawn: QuadMesh, label: str = "", **options: Any) -> Colorbar:

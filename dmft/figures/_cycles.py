@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import checked, parameters
+from .._util.checks import shown
+from ._arrays import checked, columns, parameters, truths
 from ._style import COLORS, Look, drawing_axes, legend_above, styled
 
 if TYPE_CHECKING:
@@ -64,16 +65,9 @@ def cycle_branch(
     ['flip', 'stable', 'unstable']
     """
     parameter = parameters("parameter", parameter)
-    values = np.asarray(values)
-    values = checked("values", values[:, None] if values.ndim == 1 else values, (len(parameter), "n_lines")).astype(
-        float
-    )
-    stable = np.asarray(stable)
-    if stable.shape != parameter.shape or stable.dtype != bool:
-        raise ValueError(f"stable must be bool of shape ({len(parameter)},), got {stable.dtype} of {stable.shape}")
-    special = special or {}
-    if not set(special) <= set(MARKS):
-        raise ValueError(f"special must have keys of {tuple(MARKS)}, got {sorted(set(special) - set(MARKS))}")
+    values = checked("values", columns("values", values), (len(parameter), "n_lines")).astype(float)
+    stable = truths("stable", stable, parameter.shape)
+    marked = {kind: _marks(kind, points) for kind, points in (special or {}).items()}
     ax = drawing_axes(ax)
     drawn: dict[str, tuple[Line2D, ...]] = {}
     solid = stable[:-1] & stable[1:]
@@ -87,9 +81,7 @@ def cycle_branch(
                 y += [values[first : last + 1], np.full((1, values.shape[1]), np.nan)]
         if x:
             drawn[name] = tuple(ax.plot(np.concatenate(x), np.concatenate(y), color=color, label=name, **look))
-    for kind, (at, height) in special.items():
-        marks = checked(f"special[{kind!r}]", at, ("n_marks",))
-        heights = np.asarray(height, dtype=float).reshape(len(marks), -1)
+    for kind, (marks, heights) in marked.items():
         look = {"linestyle": "none", "marker": MARKS[kind], "markersize": 4.5, "markeredgewidth": 0.9, "zorder": 3}
         look |= {"markerfacecolor": "white", "markeredgecolor": "black", "label": NAMES.get(kind, kind)}
         drawn[kind] = tuple(ax.plot(marks, heights, **look))
@@ -97,6 +89,17 @@ def cycle_branch(
     ax.margins(x=0.02)  # a mark at the edge is to be seen whole
     _legend(ax)
     return drawn
+
+
+def _marks(kind: str, points: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return the parameters, shape (n_marks,), and the values, shape (n_marks, n_lines), of special points."""
+    if kind not in MARKS:
+        raise ValueError(f"special must have keys of {tuple(MARKS)}, got {shown(kind)}")
+    name = f"special[{kind!r}]"
+    if not isinstance(points, list | tuple) or len(points) != 2:
+        raise ValueError(f"{name} must be a pair of parameters and values, got {shown(points)}")
+    at = checked(name, points[0], ("n_marks",)).astype(float)
+    return at, checked(name, columns(name, points[1]), (len(at), "n_lines")).astype(float)
 
 
 def _legend(ax: Axes) -> None:

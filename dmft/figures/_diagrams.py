@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import shown, whole
 from .._util.memory import need_memory
-from ._arrays import checked, parameters
+from ._arrays import checked, distinct, indices, not_negative, parameters
 from ._cells import edges
 from ._density import density_image
 from ._regimes import regime_strip
@@ -130,15 +130,10 @@ def bifurcation(
     import matplotlib
     from matplotlib.colors import ListedColormap, LogNorm
 
-    parameter = parameters("parameter", parameter)
+    parameter = distinct("parameter", parameter)
     values = checked("values", values, (len(parameter), "n_rows"), may_hold=("nan",))
-    bins = whole("bins", bins, 1, 10**5)
     order = np.argsort(parameter)
     parameter = parameter[order]
-    if np.any(np.diff(parameter) == 0):
-        raise ValueError(f"parameter must be distinct, got {parameter[1:][np.diff(parameter) == 0][0]} twice")
-    if style not in ("density", "points"):
-        raise ValueError(f"style must be 'density' or 'points', got {shown(style)}")
     if value_range is None:
         low, high = float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
         if np.isnan(low):
@@ -177,12 +172,6 @@ def bifurcation(
     ax.update_datalim(np.reshape(extent, (2, 2)).T)
     ax.margins(y=0.02)
     return image
-
-
-def _not_negative(stderr: np.ndarray) -> None:
-    """Raise if an error is negative."""
-    if np.fmin.reduce(stderr, axis=None) < 0:
-        raise ValueError(f"stderr must be >= 0, got {np.fmin.reduce(stderr, axis=None)}")
 
 
 @styled
@@ -225,12 +214,12 @@ def lyapunov_spectrum(
     >>> lines[0].get_ydata()
     array([nan, 0.1])
     """
-    parameter = checked("parameter", parameter, ("n_points",))
+    parameter = parameters("parameter", parameter)
     exponents = checked("exponents", exponents, (len(parameter), "k"), may_hold=("nan", "-inf"))
     order = np.argsort(parameter)
     if stderr is not None:
         stderr = checked("stderr", stderr, exponents.shape, may_hold=("nan",))[order]
-        _not_negative(stderr)
+        not_negative("stderr", stderr)
     return _draw_exponents(ax, parameter[order], exponents[order], stderr, n_shown, xlabel=parameter_label)
 
 
@@ -276,7 +265,15 @@ def diagram(
     >>> len(axes), [float(x) for x in axes[1].get_xlim()]
     (2, [-0.5, 1.5])
     """
-    lanes = 0.0 if regime is None else 0.35 * len(np.unique(regime))
+    lanes = 0.0
+    parameter = distinct("parameter", parameter)
+    n = len(parameter)
+    values = checked("values", values, (n, "n_rows"), may_hold=("nan",))
+    if regime is not None:
+        regime = indices("regime", regime, (n,), names)
+        lanes = 0.35 * len(np.unique(regime))
+    if exponents is not None:
+        exponents = checked("exponents", exponents, (n, "k"), may_hold=("nan", "-inf"))
     ratios = [5.0, *([] if regime is None else [lanes]), *([] if exponents is None else [3.0])]
     across = inches(width)
     size = (across, across**0.7 * 0.98 * (sum(ratios) / 5) ** 0.8)  # a page is the wider shape
@@ -330,10 +327,10 @@ def running_exponents(
     """
     n_steps = checked("n_steps", n_steps, ("n_records",))
     if n_steps[0] < 1 or np.any(n_steps[1:] <= n_steps[:-1]):
-        raise ValueError(f"n_steps must increase from 1 or more, got {n_steps}")
+        raise ValueError(f"n_steps must increase from 1 or more, got {shown(n_steps)}")
     running = checked("running", running, (len(n_steps), "k"), may_hold=("nan", "-inf"))
     if stderr is not None:
         stderr = checked("stderr", stderr, running.shape, may_hold=("nan",))
-        _not_negative(stderr)
+        not_negative("stderr", stderr)
     settings = {"xlabel": "token steps averaged", "xscale": "log"}
     return _draw_exponents(ax, n_steps, running, stderr, n_shown, **settings)[0]

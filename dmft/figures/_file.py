@@ -7,6 +7,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .._util import checks
+from .._util.checks import instance, number, shown
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -34,14 +37,17 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 300) -> P
     ...     save(Figure(), f"{folder}/empty.svg").name
     'empty.svg'
     """
-    path = Path(path)
+    import matplotlib
+    from matplotlib.figure import FigureBase
+
+    instance("figure", figure, FigureBase, "a matplotlib Figure")
+    path = Path(checks.path("path", path))
+    dpi = number("dpi", dpi, 1.0, 10_000.0)
     kind = path.suffix[1:].lower()
     # A date would make two files of one figure differ.
     metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     if kind not in metadata:
-        raise ValueError(f"path must end in .png, .pdf or .svg, got {str(path)!r}")
-    import matplotlib
-
+        raise ValueError(f"path must end in .png, .pdf or .svg, got {shown(str(path))}")
     # Without a salt the names inside an SVG are random; journals refuse Type 3 fonts, the default.
     settings: Any = {"svg.hashsalt": "dmft", "pdf.fonttype": 42}
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import shown, whole
+from .._util.checks import whole
 from ._arrays import checked, feature_names, series
 from ._style import draw_lines, draw_points, drawing_axes, styled, three_dimensional
 
@@ -46,7 +46,7 @@ def trajectory(
     """
     values = series(values, may_hold=("nan",))
     names, label = feature_names(labels, values.shape[1])
-    steps = whole("first", first, 0, 10**15) + np.arange(len(values))
+    steps = first + np.arange(len(values))
     ax = drawing_axes(ax)
     ax.set(xlabel="token step", ylabel=label)
     ax.margins(x=0.01)
@@ -89,8 +89,6 @@ def phase_plane(
     """
     values = checked("values", values, ("n_steps", "n_features"), may_hold=("nan",))
     names, _ = feature_names(labels, values.shape[1])
-    if np.ndim(components) != 1 or len(components) not in (2, 3):
-        raise ValueError(f"components must be 2 or 3 columns, got {shown(components)}")
     columns = [whole("each of components", i, 0, values.shape[1] - 1) for i in components]
     chosen = values[:, columns]
     chosen = chosen[~np.isnan(chosen).any(axis=1)]

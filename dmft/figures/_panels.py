@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import checked, parameters
+from .._util.checks import shown
+from ._arrays import checked, distinct, parameters
+from ._arrays import columns as as_columns
 from ._cells import colorbar, mesh
 from ._style import WIDTHS, Look, drawing_axes, drawing_figure, look_of, styled
 
@@ -76,8 +78,10 @@ def curves(
     parameter = parameters("parameter", parameter)
     order = np.argsort(parameter, kind="stable")
     columns = {}
+    if dots is not None and dots not in names:
+        raise ValueError(f"dots must be one of names, {shown(names)}, got {shown(dots)}")
     for label, values in panels.items():
-        values = np.asarray(values)[:, None] if np.ndim(values) == 1 else values
+        values = as_columns("panels", values)
         columns[label] = checked("panels", values, (len(parameter), len(names)), may_hold=("nan", "inf", "-inf"))[order]
     x = parameter[order]
     rows_of_names = -(-len(names) // (4 if len(columns) > 1 else 2)) if len(names) > 1 else 0
@@ -159,7 +163,8 @@ def maps(
     >>> axes[0].collections[0].get_array().shape
     (3, 2)
     """
-    shape = np.size(x), np.size(y)
+    x, y = distinct("x", x), distinct("y", y)
+    shape = len(x), len(y)
     arrays = {
         label: checked("panels", values, shape, may_hold=("nan", "inf", "-inf")) for label, values in panels.items()
     }

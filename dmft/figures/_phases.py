@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import shown
-from ._arrays import checked
+from ._arrays import checked, distinct, truths
 from ._cells import colorbar, mesh
 from ._regimes import REGIME_COLORS
 from ._style import WIDTHS, Look, drawing_axes, drawing_figure, styled
@@ -61,7 +61,8 @@ def exponent_map(
     from matplotlib.colors import FuncNorm
     from matplotlib.ticker import FixedLocator, NullLocator
 
-    values = checked("exponent", exponent, (np.size(x), np.size(y)), may_hold=("nan", "-inf")).astype(float)
+    x, y = distinct("x", x), distinct("y", y)
+    values = checked("exponent", exponent, (len(x), len(y)), may_hold=("nan", "-inf")).astype(float)
     limits = _limits(values) if limits is None else limits
     low, high = map(float, checked("limits", limits, (2,)))
     if not low < 0 < high:
@@ -131,24 +132,24 @@ def regime_map(
     from matplotlib.colors import BoundaryNorm, ListedColormap
     from matplotlib.patches import Patch
 
-    regime = checked("regime", regime, (np.size(x), np.size(y)))
+    x, y = distinct("x", x), distinct("y", y)
+    regime = checked("regime", regime, (len(x), len(y)))
     if regime.dtype.kind not in "iu":
         raise ValueError(f"regime must hold whole numbers, got dtype {regime.dtype}")
     if not 1 <= len(names) <= len(REGIME_COLORS):
         raise ValueError(f"names must be 1 to {len(REGIME_COLORS)}, got {len(names)}")
+    if computed is not None:
+        computed = truths("computed", computed, regime.shape)
     known = (regime >= 0) & (regime < len(names))
     ax = drawing_axes(ax)
     colors = ListedColormap(REGIME_COLORS[: len(names)])
     norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
     drawn = mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm)
     if computed is not None:
-        computed = np.asarray(computed, dtype=bool)
-        if computed.shape != regime.shape:
-            raise ValueError(f"computed must have shape {regime.shape}, got {computed.shape}")
         i, j = np.nonzero(computed)
         size = 0.5 * np.clip(120 / max(regime.shape), 0.3, 3)
         look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
-        ax.plot(np.asarray(x)[i], np.asarray(y)[j], color="0.35", **look)
+        ax.plot(x[i], y[j], color="0.35", **look)
     patches = [
         Patch(facecolor=REGIME_COLORS[i], edgecolor="0.4", linewidth=0.4, label=names[i])
         for i in np.unique(regime[known]).tolist()
@@ -199,7 +200,8 @@ def period_map(
     from matplotlib.colors import LogNorm
     from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-    period = checked("period", period, (np.size(x), np.size(y)), may_hold=("nan",)).astype(float)
+    x, y = distinct("x", x), distinct("y", y)
+    period = checked("period", period, (len(x), len(y)), may_hold=("nan",)).astype(float)
     cells = np.ma.masked_array(period, ~(period >= 1))
     low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 2.0)
     ax = drawing_axes(ax)
@@ -251,13 +253,19 @@ def phase_diagram(
     >>> len(axes)
     2
     """
+    x, y = distinct("x", x), distinct("y", y)
+    shape = len(x), len(y)
     labels = {"x_label": x_label, "y_label": y_label}
     draws: list[Callable[[Axes], QuadMesh]] = []
     if exponent is not None:
+        exponent = checked("exponent", exponent, shape, may_hold=("nan", "-inf"))
         draws.append(lambda ax: exponent_map(x, y, exponent, ax=ax, x_label=x_label, y_label=y_label))
     if regime is not None:
+        regime = checked("regime", regime, shape)
+        computed = None if computed is None else truths("computed", computed, shape)
         draws.append(lambda ax: regime_map(x, y, regime, names=names, ax=ax, computed=computed, **labels))
     if period is not None:
+        period = checked("period", period, shape, may_hold=("nan",))
         draws.append(lambda ax: period_map(x, y, period, ax=ax, **labels))
     if not draws:
         raise ValueError("phase_diagram needs exponent, regime or period, got none")
@@ -305,9 +313,11 @@ def exponent_maps(
     """
     if not panels:
         raise ValueError("panels must hold at least one array, got none")
+    x, y = distinct("x", x), distinct("y", y)
+    shape = len(x), len(y)
+    panels = {title: checked("panels", one, shape, may_hold=("nan", "-inf")) for title, one in panels.items()}
+    limits = _limits(np.concatenate([np.ravel(one).astype(float) for one in panels.values()]))
     figure, axes = _row(figure, len(panels))
-    known = np.concatenate([np.ravel(np.asarray(values, dtype=float)) for values in panels.values()])
-    limits = _limits(known)
     for ax, (title, values) in zip(axes, panels.items(), strict=True):
         exponent_map(x, y, values, ax=ax, limits=limits, x_label=x_label, y_label=y_label)
         ax.set_title(title, fontsize=9)

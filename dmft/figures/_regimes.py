@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import whole
-from ._arrays import checked, indices, parameters
+from .._util.checks import shown, whole
+from ._arrays import checked, distinct, indices, parameters
 from ._cells import edges
 from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, styled
 
@@ -61,9 +61,8 @@ def regime_strip(
     """
     from matplotlib.collections import PolyCollection
 
-    names = list(names)
     whole("the number of names", len(names), 1, len(REGIME_COLORS))
-    parameter = parameters("parameter", parameter)
+    parameter = distinct("parameter", parameter)
     regime = indices("regime", regime, (len(parameter),), names)
     order = np.argsort(parameter)
     sides, regime = edges(parameter[order]), regime[order]
@@ -123,6 +122,8 @@ def coexisting(
     parameter = parameters("parameter", parameter)
     values = checked("values", values, (len(parameter), "n_starts", "n_rows"), may_hold=("nan",))
     index = checked("index", index, values.shape[:2])
+    if index.dtype.kind not in "iu":
+        raise ValueError(f"index must hold whole numbers, got dtype {index.dtype}")
     figure = drawing_figure(figure, (WIDTHS["page"], 3.8))
     ax = drawing_axes(figure.add_subplot())
     numbers, counts = np.unique(index[index >= 0], return_counts=True)
@@ -176,18 +177,17 @@ def basin_map(
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
 
-    names = list(names)
     whole("the number of names", len(names), 1, 7)
     x, y = (checked(name, v, (f"n_{name}",)).astype(float) for name, v in (("x", x), ("y", y)))
     for name, line in (("x", x), ("y", y)):
         if np.any(np.diff(line) <= 0):
-            raise ValueError(f"{name} must increase, got {line}")
+            raise ValueError(f"{name} must increase, got {shown(line)}")
     index = indices("index", index, (len(x), len(y)), names)
     ax = drawing_axes(ax)
     colors = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000"]
-    shown = np.ma.masked_less(index, 0).T
+    cells = np.ma.masked_less(index, 0).T
     look: Look = {"cmap": ListedColormap(colors), "vmin": -0.5, "vmax": 6.5, "rasterized": True}
-    mesh = ax.pcolormesh(edges(x), edges(y), shown, **look)
+    mesh = ax.pcolormesh(edges(x), edges(y), cells, **look)
     share = [np.mean(index == i) for i in range(len(names))]
     patches = [
         Patch(color=colors[i], label=f"{name} ({share[i]:.0%})".replace("%", " %")) for i, name in enumerate(names)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import checked, parameters
+from .._util.checks import shown
+from ._arrays import checked, columns, not_negative, parameters
 from ._diagrams import bifurcation
 from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, styled
 
@@ -62,10 +63,13 @@ def scaling(
     sizes = checked("sizes", sizes, ("n_sizes",)).astype(float)
 
     def series(name: str, array: ArrayLike) -> np.ndarray:
-        array = np.asarray(array)[:, None] if np.ndim(array) == 1 else array
-        return checked(name, array, (len(sizes), len(names))).astype(float)
+        return checked(name, columns(name, array), (len(sizes), len(names))).astype(float)
 
     values = series("values", values)
+    lines = None if theory is None else series("theory", theory)
+    bars = None if stderr is None else series("stderr", stderr)
+    if bars is not None:
+        not_negative("stderr", bars)
     if sizes.min() <= 0 or values.min() <= 0:
         raise ValueError(f"sizes and values must be > 0, got {min(sizes.min(), values.min())}")
     ax = drawing_axes(ax)
@@ -73,9 +77,9 @@ def scaling(
     drawn = []
     for i, name in enumerate(names):
         color = COLORS[i % 7]
-        if theory is not None:
-            ax.plot(sizes, series("theory", theory)[:, i], color=color, zorder=1)
-        error = None if stderr is None else series("stderr", stderr)[:, i]
+        if lines is not None:
+            ax.plot(sizes, lines[:, i], color=color, zorder=1)
+        error = None if bars is None else bars[:, i]
         look: Look = {"color": color, "fmt": "osD^v"[i % 5], "markersize": 3.5, "fillstyle": "none", "elinewidth": 0.8}
         drawn.append(ax.errorbar(sizes, values[:, i], error, label=name, **look))
     if len(names) > 1:
@@ -129,16 +133,17 @@ def transition(
     parameter = parameters("parameter", parameter)
     sizes = checked("sizes", sizes, ("n_sizes",))
     values = checked("values", values, (len(sizes), len(parameter)))
+    low, high = np.min(values), np.max(values)
+    if low <= 0 or sizes.min() <= 0:
+        raise ValueError(f"sizes and values must be > 0, got {min(low, sizes.min())}")
+    if theory is not None:
+        theory = checked("theory", theory, (len(parameter),))
     order = np.argsort(parameter, kind="stable")
     ax = drawing_axes(ax)
     ax.set(yscale="log", xlabel=parameter_label, ylabel=value_label)
-    low, high = np.min(values), np.max(values)
-    if low <= 0:
-        raise ValueError(f"values must be > 0, got {low}")
     if mark is not None:
         ax.axvline(mark, color="0.75", linewidth=0.8, zorder=1)
     if theory is not None:
-        theory = checked("theory", theory, (len(parameter),))
         shown = np.maximum(theory[order], low / 10)  # it leaves the axes where it is zero
         ax.plot(parameter[order], shown, color="0.7", linewidth=2.5, zorder=1.5, label=r"$N = \infty$")
     shades = matplotlib.colormaps["viridis"](np.linspace(0.85, 0.0, len(sizes)))
@@ -193,13 +198,22 @@ def beside_theory(
     >>> axes[1].get_title(loc="right")
     '$N = 99$'
     """
+    if not isinstance(networks, list | tuple) and not (isinstance(networks, np.ndarray) and networks.ndim):
+        raise ValueError(f"networks must be a list of arrays, got {shown(networks)}")
     if len(networks) != len(names) or not len(names):
         raise ValueError(f"names must be as many as networks, at least one, got {len(names)} and {len(networks)}")
-    rows = [("infinite network", theory), *zip(names, networks, strict=True)]
+    parameter = parameters("parameter", parameter)
+    shape = (len(parameter), "n_rows")
+    rows = [("infinite network", checked("theory", theory, shape, may_hold=("nan",)))]
+    for name, one in zip(names, networks, strict=True):
+        rows.append((name, checked("networks", one, shape, may_hold=("nan",))))
+    together = [end.reduce(values, axis=None) for _, values in rows for end in (np.fmin, np.fmax)]
+    low, high = float(np.fmin.reduce(together)), float(np.fmax.reduce(together))
+    if np.isnan(low):
+        raise ValueError("theory or networks must hold a number, got NaN only")
     figure = drawing_figure(figure, (WIDTHS["page"], 0.4 + 1.7 * len(rows)))
     axes = figure.subplots(len(rows), sharex=True, sharey=True, squeeze=False)[:, 0]
-    together = np.concatenate([np.ravel(values) for _, values in rows])
-    options = {"value_range": (np.nanmin(together), np.nanmax(together)), "bins": 250, **options}
+    options = {"value_range": (low, high) if low < high else None, "bins": 250, **options}
     for ax, (name, values) in zip(axes, rows, strict=True):
         bifurcation(parameter, values, ax=ax, parameter_label=parameter_label, **options)
         ax.set_title(name, fontsize=8, loc="right", pad=2)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from .._util.checks import one_of, shown
+from .._util.checks import shown
+from ._arguments import checked_arguments
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +31,10 @@ STYLE: Any = {"font.size": 8, "axes.labelsize": 9, "axes.linewidth": 0.6, "lines
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Run `draw` in the house style, or say what to install."""
+    """Run `draw` in the house style on checked arguments, or say what to install."""
+    signature = inspect.signature(draw)
+    defaults = {name: one.default for name, one in signature.parameters.items()}
+    rest = next((name for name, one in signature.parameters.items() if one.kind is one.VAR_KEYWORD), None)
 
     @functools.wraps(draw)
     def styled(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -41,23 +46,25 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
             raise ImportError('figures need matplotlib; pip install "dmft[plot]"') from None
         except Exception as error:  # of its settings: MPLBACKEND, matplotlibrc
             raise ImportError(f"matplotlib cannot be imported: {error}", name="matplotlib") from error
+        given = signature.bind(*args, **kwargs)
+        given.arguments.update(checked_arguments(given.arguments, defaults))
+        if rest in given.arguments:
+            given.arguments[rest] = checked_arguments(given.arguments[rest], {})
         with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
+            return draw(*given.args, **given.kwargs)
 
     return styled
 
 
 def inches(width: Width) -> float:
     """Return a width of print in inches."""
-    return WIDTHS[one_of("width", width, WIDTHS)]
+    return WIDTHS[width]
 
 
 def drawing_figure(figure: Figure | None, size: tuple[float, float], **spacing: float) -> Figure:
-    """Return `figure` checked, or a new one of `size` in inches that pyplot does not know of."""
-    from matplotlib.figure import Figure, FigureBase
+    """Return `figure`, or a new one of `size` in inches that pyplot does not know of."""
+    from matplotlib.figure import Figure
 
-    if not (figure is None or isinstance(figure, FigureBase)):
-        raise ValueError(f"figure must be None or a matplotlib Figure, got {shown(figure)}")
     if figure is None:
         figure = Figure(figsize=size, **NEW)
         if spacing:

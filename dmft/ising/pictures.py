@@ -52,7 +52,9 @@ def draw_panels(
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
     methods = result.labels.get("theory", np.array([""])).tolist()
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
-    return figures.curves(axes[0][0], panels, methods, dots=dots, parameter_label=axes[0][1])[0]
+    return figures.curves(
+        axes[0][0], panels, methods, dots=dots if dots in methods else None, parameter_label=axes[0][1]
+    )[0]
 
 
 def _label(result: SweepResult, name: str, per_spin: bool) -> str:
