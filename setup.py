@@ -99,6 +99,7 @@ KERNELS = {
     "dmft._kernels": (["attention/orbits.c", "attention/spectra.c"], ORDER),
     "dmft.gaussian._integrals": (["gaussian/integrals.c"], []),
     "dmft.attention.finite._network": (["network/network.c"], []),
+    "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.dynamics._series": ([], []),
 }
 ONCE = {"dmft.dynamics._series": ["series/series.c"]}

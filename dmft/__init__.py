@@ -92,6 +92,7 @@ _LATER = {
     "orbits": "attention.orbits",
     "reference": "attention.reference",
     "series": "dynamics.series",
+    "spins": "spins",
     "store": "store",
     "streaming": "dynamics.streaming",
     "systems": "dynamics.system",

@@ -18,11 +18,11 @@ FLOOR = {
     "_kernels": 0, "_version": 0, "_util": 0, "csrc": 0,
     "figures": 1, "gaussian": 1, "dynamics": 1, "store": 1,
     "sweeps": 2,
-    "attention": 3, "ising": 3,
+    "attention": 3, "ising": 3, "spins": 3,
     "runfile": 4, "__init__": 4,
     "cli": 5, "__main__": 6,
 }  # fmt: skip
-SYSTEMS = {"attention", "ising"}
+SYSTEMS = {"attention", "ising", "spins"}
 # What only one room may import, and only late: a file or a folder below the package.
 DOORS = {
     "mpi4py": "sweeps/workers",

@@ -12,6 +12,7 @@ from dmft import _kernels
 from dmft.attention.finite import _network
 from dmft.dynamics import _series
 from dmft.gaussian import _integrals
+from dmft.spins import _spins
 
 REFUSED = (ValueError, TypeError, OverflowError)
 WORDS = np.uint64
@@ -74,6 +75,8 @@ INDEX |= {"n_threads": [0, -1, -LONG], "clock": [-1]}
 TWO = {"H": doubles(N), "a": doubles(N, 3), "m": doubles(N, 3), "mean": doubles(N), "slope": doubles(N)}
 GIVEN = {name: doubles(N, N) for name in ("v", "rise", "linear", "square", "mean", "cov")}
 SUMS = _series.BIRKHOFF_SUMS
+NODES = ("along", "along_weight", "across", "across_weight")
+COMPONENTS = {"n_threads": [0, -1, -LONG]}
 
 # Of each door: the function, arguments that it takes, wrong values of some, and arrays of which one axis is free.
 DOORS = {
@@ -122,6 +125,19 @@ DOORS = {
     "given": (_integrals.given, GIVEN | {"g": doubles(N), "mu": doubles(N), "log_eps": 30.0, "n_threads": 2}, {
         "n_threads": [0, -1], "linear": [None], "square": [None]}, ()),
     "integral sets": (_integrals._use, {"": 0}, {"": [-1, LONG]}, ()),
+    "nodes": (_spins.Nodes, {name: doubles(N) for name in NODES}, {}, ()),
+    "radial": (_spins.radial, {name: doubles(N) for name in ("x", "ratio", "over", "slope", "first", "second")}
+        | {"n_components": 3.0, "n_threads": 2}, COMPONENTS | {"n_components": [0.5, -LONG, 1e10, np.nan]}, ()),
+    "inverse": (_spins.inverse, {name: doubles(N) for name in ("x", "y")} | {"n_components": 3.0, "n_threads": 2},
+        COMPONENTS | {"n_components": [0.5, 1e10, np.nan]}, ()),
+    "spin averages": (_spins.averages, {name: doubles(N) for name in ("t", "s", "over", "slope", "bend")}
+        | {"nodes": _spins.Nodes(*(doubles(N) for _ in NODES)), "n_components": 3.0, "n_threads": 2},
+        COMPONENTS | {"n_components": [1.0, 1e10, np.nan], "nodes": [None]}, ()),
+    "response": (_spins.response, {name: doubles(N, 4) for name in ("theta", "fields", "old", "mean")}
+        | {name: doubles(N) for name in ("spread", "square", "change")}
+        | {"nodes": _spins.Nodes(*(doubles(N) for _ in NODES)), "law": "averaged", "beta": 1.0, "radius": 1.0,
+           "n_threads": 2}, COMPONENTS | {"law": ["", "small"], "nodes": [None], "spread": [None]}, ()),
+    "spins sets": (_spins._use, {"": 0}, {"": [-1, LONG]}, ()),
     "weights": (_series.weights, {"first": 3, "length": 16.0, "norm": np.zeros(SUMS), "weight": doubles(N, SUMS),
         "total": doubles(N, SUMS), "done": np.zeros(N, dtype=np.intc)}, {
         "first": [-1], "length": [0.0, -1.0, np.nan, np.inf]}, ()),

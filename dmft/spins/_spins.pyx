@@ -1,0 +1,230 @@
+"""The compiled vector spins behind plain arrays. Shapes are checked at the top; values, in the modules beside.
+
+The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loops over chunks of
+elements or rows, and holds the instruction set in use.
+"""
+
+from cython.parallel cimport prange
+
+from .._util import simd as _simd
+from .._util.doors cimport positive, ranged, sized
+
+cdef extern from "spins/spins.h" nogil:
+    ctypedef struct Rule:
+        int n_along, n_across
+        const double *along
+        const double *along_weight
+        const double *across
+        const double *across_weight
+    enum: LARGE
+    enum: EXACT
+    enum: AVERAGED
+    ctypedef struct Rows:
+        Py_ssize_t n_components
+        int law
+        double beta, radius
+        Rule rule
+        double *theta
+        const double *fields
+        const double *spread
+        const double *old
+        double *mean
+        double *square
+        double *change
+    ctypedef struct Spins:
+        void (*radial)(Py_ssize_t, double, const double *, double *, double *, double *, double *,
+                       double *) noexcept nogil
+        void (*inverse)(Py_ssize_t, double, const double *, double *) noexcept nogil
+        void (*response)(const Rows *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*averages)(Py_ssize_t, double, const Rule *, const double *, const double *, double *, double *,
+                         double *) noexcept nogil
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define SPINS(isa) &dmft_spins_##isa
+    static const Spins *const spins_sets[] = EACH_SET(SPINS);
+    """
+    const Spins *spins_sets[]
+
+cdef const Spins *_active
+
+# Elements and rows that a thread takes at once: whole vectors, enough to forget the cost of taking them.
+cdef enum:
+    CHUNK = 256
+    SUM_CHUNK = 16
+    ROW_CHUNK = 32
+
+LAWS = {"large": LARGE, "exact": EXACT, "averaged": AVERAGED}
+
+
+def _use(int i):
+    global _active
+    ranged("set", i, 0, N_SETS - 1)
+    _active = spins_sets[i]
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
+
+
+cdef inline int _team(int n_threads, Py_ssize_t n_parts) except -1:
+    """Never wake more threads than there are parts: a waiting one costs more than a small call."""
+    positive("n_threads", n_threads)
+    return <int> max(1, min(<Py_ssize_t> n_threads, n_parts))
+
+
+cdef inline double *_wanted(str name, double[::1] array, Py_ssize_t n) except? NULL:
+    """Return where an array of n numbers begins, NULL if there is none."""
+    if array is None:
+        return NULL
+    sized(name, array.shape, (n,))
+    return &array[0]
+
+
+cdef inline int _components(double n_components, double least) except -1:
+    """Raise unless there is a number of components, `least` or more of them, and not too many to be numbers."""
+    if not least <= n_components <= 1e9:
+        raise ValueError(f"n_components must be in {least}..1e9, got {n_components}")
+    return 0
+
+
+cdef class Nodes:
+    """Nodes and weights of an average over a Gaussian field: along the mean field and, squared, across it."""
+
+    cdef readonly object arrays
+    cdef Rule rule
+
+    def __init__(self,
+                 const double[::1] along not None,           # IN (n_along,)
+                 const double[::1] along_weight not None,    # IN (n_along,)
+                 const double[::1] across not None,          # IN (n_across,) >= 0
+                 const double[::1] across_weight not None):  # IN (n_across,)
+        cdef Py_ssize_t n = along.shape[0], k = across.shape[0]
+        ranged("length of along", n, 1, 4096)
+        ranged("length of across", k, 1, 4096)
+        sized("along_weight", along_weight.shape, (n,))
+        sized("across_weight", across_weight.shape, (k,))
+        self.arrays = along, along_weight, across, across_weight
+        self.rule.n_along, self.rule.n_across = <int> n, <int> k
+        self.rule.along, self.rule.along_weight = &along[0], &along_weight[0]
+        self.rule.across, self.rule.across_weight = &across[0], &across_weight[0]
+
+
+def radial(*,
+           double n_components,
+           const double[::1] x not None,   # IN  (n,) >= 0
+           double[::1] ratio not None,     # OUT (n,): A
+           double[::1] over not None,      # OUT (n,): A / x
+           double[::1] slope=None,         # OUT (n,) or None, as the others: A'
+           double[::1] first=None,         # (A / x)' / x
+           double[::1] second=None,        # its derivative over x
+           int n_threads):
+    """Return the mean length of a spin in a field, and its derivatives."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = x.shape[0], i, at, n_chunks = (n + CHUNK - 1) // CHUNK
+    _components(n_components, 1.0)
+    sized("ratio", ratio.shape, (n,))
+    sized("over", over.shape, (n,))
+    cdef double *a = _wanted("slope", slope, n)
+    cdef double *b = _wanted("first", first, n)
+    cdef double *c = _wanted("second", second, n)
+    n_threads = _team(n_threads, n_chunks)
+    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
+        at = i * CHUNK
+        active.radial(min(<Py_ssize_t> CHUNK, n - at), n_components, &x[at], &ratio[at], &over[at],
+                      a + at if a else NULL, b + at if b else NULL, c + at if c else NULL)
+
+
+def inverse(*,
+            double n_components,
+            const double[::1] y not None,  # IN  (n,) in [0, 1)
+            double[::1] x not None,        # OUT (n,)
+            int n_threads):
+    """Return the field in which a spin has a mean length."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = y.shape[0], i, at, n_chunks = (n + CHUNK - 1) // CHUNK
+    _components(n_components, 1.0)
+    sized("x", x.shape, (n,))
+    n_threads = _team(n_threads, n_chunks)
+    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
+        at = i * CHUNK
+        active.inverse(min(<Py_ssize_t> CHUNK, n - at), n_components, &y[at], &x[at])
+
+
+def averages(*,
+             double n_components,
+             Nodes nodes not None,
+             const double[::1] t not None,  # IN  (n,) >= 0
+             const double[::1] s not None,  # IN  (n,) >= 0
+             double[::1] over not None,     # OUT (n,)
+             double[::1] slope not None,    # OUT (n,)
+             double[::1] bend not None,     # OUT (n,)
+             int n_threads):
+    """Average the mean of a spin over a Gaussian field, and its derivatives by mean and variance."""
+    cdef const Spins *active = _active
+    cdef const Rule *rule = &nodes.rule
+    cdef Py_ssize_t n = t.shape[0], i, at, n_chunks = (n + SUM_CHUNK - 1) // SUM_CHUNK
+    _components(n_components, 1.0 + 1e-9)
+    sized("s", s.shape, (n,))
+    sized("over", over.shape, (n,))
+    sized("slope", slope.shape, (n,))
+    sized("bend", bend.shape, (n,))
+    n_threads = _team(n_threads, n_chunks)
+    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
+        at = i * SUM_CHUNK
+        active.averages(min(<Py_ssize_t> SUM_CHUNK, n - at), n_components, rule, &t[at], &s[at], &over[at],
+                        &slope[at], &bend[at])
+
+
+def response(*,
+             str law not None,
+             double beta,
+             double radius,
+             Nodes nodes=None,                # of law "averaged"
+             double[:, ::1] theta not None,   # INOUT (n, n_components): products; with the fields on return
+             const double[:, ::1] fields=None,  # IN (n, n_components) or None
+             const double[::1] spread=None,   # IN (n,) or None
+             const double[:, ::1] old=None,   # IN (n, n_components) or None
+             double[:, ::1] mean not None,    # OUT (n, n_components); may be theta
+             double[::1] square not None,     # OUT (n,)
+             double[::1] change=None,         # OUT (n,) or None; needs old
+             int n_threads):
+    """Take rows of fields to rows of means."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, n_chunks = (n + ROW_CHUNK - 1) // ROW_CHUNK
+    cdef Rows rows
+    rows.law = LAWS.get(law, -1)
+    ranged("number of the law", rows.law, 0, AVERAGED)
+    _components(<double> D, 3.0 if rows.law == LARGE else 2.0 if rows.law == AVERAGED else 1.0)
+    if rows.law == AVERAGED:
+        if nodes is None or spread is None:
+            raise ValueError("nodes and spread must be given with law 'averaged', got None")
+        rows.rule = nodes.rule
+    sized("mean", mean.shape, (n, D))
+    sized("square", square.shape, (n,))
+    if fields is not None:
+        sized("fields", fields.shape, (n, D))
+    if spread is not None:
+        sized("spread", spread.shape, (n,))
+    if old is not None:
+        sized("old", old.shape, (n, D))
+    if n == 0:
+        return
+    rows.n_components, rows.beta, rows.radius = D, beta, radius
+    rows.theta, rows.mean, rows.square = &theta[0, 0], &mean[0, 0], &square[0]
+    rows.fields = rows.spread = rows.old = NULL
+    if fields is not None:
+        rows.fields = &fields[0, 0]
+    if spread is not None:
+        rows.spread = &spread[0]
+    if old is not None:
+        rows.old = &old[0, 0]
+    rows.change = _wanted("change", change, n)
+    n_threads = _team(n_threads, n_chunks)
+    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
+        at = i * ROW_CHUNK
+        active.response(&rows, at, min(<Py_ssize_t> ROW_CHUNK, n - at))
