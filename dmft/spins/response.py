@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, first_bad, number, one_of, whole, within
 from .._util.threads import n_threads as threads
-from . import _spins  # type: ignore[attr-defined]
+from . import _spins
 
 Kind = Literal["exact", "large"]
 KINDS: tuple[Kind, ...] = ("exact", "large")

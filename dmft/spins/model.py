@@ -1,0 +1,174 @@
+"""Networks of vector spins: couplings, fields, temperature, the length of a spin and its response."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.checks import finite, one_of, within
+from .._util.readonly import read_only
+from .response import KINDS, Kind, Response
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
+class VectorSpins:
+    r"""A network of N spins with D components and length R, and any couplings; or a batch of networks.
+
+    All spins are updated at once: given those before, :math:`s_i` has the law of von Mises and Fisher,
+    :math:`P(s_i) \propto e^{\beta s_i \cdot h_i}`, in the field :math:`h_i = x_i + \sum_j J_{ij} s_j`. D = 1 with R = 1
+    is a kinetic Ising system; couplings of a site with itself are allowed, as softmax attention has them.
+
+    Parameters
+    ----------
+    couplings : array_like, shape (n_sites, n_sites) or (n_systems, n_sites, n_sites), or a SciPy sparse array
+        ``couplings[i, j]`` acts from j on i. A sparse one is of one network, or of all networks of a batch.
+    fields : array_like, shape (n_sites, n_components) or (n_systems, n_sites, n_components)
+        x, the drive.
+    beta : float or array_like, shape (n_systems,), default=1.0
+        Inverse temperature (>= 0) of couplings and fields.
+    radius : float or None, default=None
+        R. None: :math:`\sqrt{D/2 - 1}`, or 1 for D <= 2.
+    response : {"exact", "large"}, default="exact"
+        What theories take for the mean of a spin in a field; see `Response`.
+
+    Raises
+    ------
+    ValueError
+        If a shape does not fit, or a number is not finite or out of range.
+
+    Examples
+    --------
+    >>> model = VectorSpins([[0.0, 1.0], [-1.0, 0.0]], [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], beta=2.0)
+    >>> model.n_sites, model.n_components, round(model.radius, 6), model.n_systems
+    (2, 3, 0.707107, None)
+    >>> VectorSpins([[0.5]], [[1.0]], beta=[1.0, 2.0]).n_systems
+    2
+    """
+
+    couplings: Any
+    fields: np.ndarray
+    beta: np.ndarray
+    radius: float
+    response: Kind
+    n_systems: int | None
+
+    def __init__(
+        self,
+        couplings: Any,
+        fields: ArrayLike,
+        beta: ArrayLike = 1.0,
+        radius: float | None = None,
+        response: Kind = "exact",
+    ) -> None:
+        J = _couplings(couplings)
+        n = J.shape[-1]
+        x = finite("fields", fields)
+        if x.ndim not in (2, 3) or x.shape[-2] != n or not x.shape[-1]:
+            shape = f"({n}, n_components) or (n_systems, {n}, n_components)"
+            raise ValueError(f"fields must have shape {shape}, got shape {x.shape}")
+        betas = within("beta", finite("beta", beta), 0.0, np.inf)
+        if betas.ndim > 1:
+            raise ValueError(f"beta must be a number or have shape (n_systems,), got shape {betas.shape}")
+        sizes = {"couplings": J.shape[:-2], "fields": x.shape[:-2], "beta": betas.shape}
+        batches = {name: shape[0] for name, shape in sizes.items() if shape}
+        if len(set(batches.values())) > 1 or 0 in batches.values():
+            raise ValueError(f"couplings, fields and beta must be of one number of systems, got {batches}")
+        one_of("response", response, KINDS)
+        site = Response(x.shape[-1], 1.0, radius, response)  # its checks
+        object.__setattr__(self, "couplings", J)
+        object.__setattr__(self, "fields", read_only(x))
+        object.__setattr__(self, "beta", read_only(betas))
+        object.__setattr__(self, "radius", site.length)
+        object.__setattr__(self, "response", response)
+        object.__setattr__(self, "n_systems", next(iter(batches.values()), None))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return VectorSpins, (self.couplings, self.fields, self.beta, self.radius, self.response)
+
+    def _values(self) -> tuple[Any, ...]:
+        J = self.couplings
+        parts = (J.indptr, J.indices, J.data) if is_sparse(J) else (J,)
+        return (
+            *((part.shape, part.tobytes()) for part in (*parts, self.fields, self.beta)),
+            self.radius,
+            self.response,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if isinstance(other, VectorSpins) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    @property
+    def n_sites(self) -> int:
+        """Number of spins."""
+        return int(self.fields.shape[-2])
+
+    @property
+    def n_components(self) -> int:
+        """Components D of a spin."""
+        return int(self.fields.shape[-1])
+
+    def replace(self, **changes: Any) -> VectorSpins:
+        """Return a copy with some parameters changed."""
+        names = ("couplings", "fields", "beta", "radius", "response")
+        return VectorSpins(**({name: getattr(self, name) for name in names} | changes))
+
+    def system(self, i: int = 0) -> VectorSpins:
+        """Return one network of a batch.
+
+        Examples
+        --------
+        >>> float(VectorSpins([[0.5]], [[1.0]], beta=[1.0, 2.0]).system(1).beta)
+        2.0
+        """
+        if self.n_systems is None:
+            return self
+        J = self.couplings
+        return VectorSpins(
+            J[i] if J.ndim == 3 else J,
+            self.fields[i] if self.fields.ndim == 3 else self.fields,
+            self.beta[i] if self.beta.ndim else self.beta,
+            self.radius,
+            self.response,
+        )
+
+    def site(self) -> Response:
+        """Return the response of a site of a single network.
+
+        Examples
+        --------
+        >>> VectorSpins([[0.5]], [[1.0]]).site().mean([0.5]).round(12) == np.tanh(0.5).round(12)
+        array([ True])
+        """
+        if self.beta.ndim:
+            raise ValueError(f"beta must be one number for one response, got shape {self.beta.shape}")
+        return Response(self.n_components, float(self.beta), self.radius, self.response)
+
+
+def is_sparse(array: Any) -> bool:
+    """Return whether that is a sparse array of SciPy, without loading it."""
+    return hasattr(array, "tocsr")
+
+
+def _couplings(value: Any) -> Any:
+    """Return couplings as a read-only array or a sparse one in rows, checked."""
+    if is_sparse(value):
+        rows = value.tocsr().astype(float).copy()
+        finite("couplings", rows.data)
+        rows.sum_duplicates()
+        for part in (rows.data, rows.indices, rows.indptr):
+            part.flags.writeable = False
+        square = len(rows.shape) == 2 and rows.shape[0] == rows.shape[1]
+        J: Any = rows
+    else:
+        J = read_only(finite("couplings", value))
+        square = J.ndim in (2, 3) and J.shape[-1] == J.shape[-2]
+    if not square or 0 in J.shape:
+        shape = "(n_sites, n_sites) or (n_systems, n_sites, n_sites)"
+        raise ValueError(f"couplings must have shape {shape}, got shape {J.shape}")
+    return J

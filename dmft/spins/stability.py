@@ -1,0 +1,52 @@
+"""How a closure's step moves with the means: its derivative as an operator, and the largest multiplier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .closures import Theory
+from .tap import Tap
+
+SMALL = 80  # up to so many means the derivative is made in full
+STEP = 1e-6  # of differences, where the derivative is not written down
+
+
+def tangent(theory: Theory, m: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the derivative of the step at `m` as a function of changes of the means."""
+    if isinstance(theory, Tap):  # an implicit map: differences of it
+        room = theory.R - float(np.sqrt(np.einsum("ia,ia->i", m, m)).max())
+
+        def push(dm: np.ndarray) -> np.ndarray:
+            size = min(STEP, 0.1 * room) / max(float(abs(dm).max()), 1e-300)
+            return (theory.step(m + size * dm) - theory.step(m - size * dm)) / (2.0 * size)
+
+        return push
+    local = theory.local(m)
+    return lambda dm: theory.push(local, dm)
+
+
+def derivative(theory: Theory, m: np.ndarray) -> np.ndarray:
+    """Return the derivative of the step at `m` as a matrix, (m.size, m.size)."""
+    push = tangent(theory, m)
+    columns = [push(direction.reshape(m.shape)).ravel() for direction in np.eye(m.size)]
+    return np.stack(columns, axis=1)
+
+
+def spectral_radius(theory: Theory, m: np.ndarray) -> float:
+    """Return the largest modulus of the multipliers of the step at `m`; to 1e-4 for large networks."""
+    if not np.isfinite(m).all():
+        return float("nan")
+    if m.size <= SMALL:
+        return float(abs(np.linalg.eigvals(derivative(theory, m))).max())
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
+
+    push = tangent(theory, m)
+    operator = LinearOperator((m.size, m.size), matvec=lambda v: push(v.reshape(m.shape)).ravel(), dtype=float)
+    first = np.random.default_rng(0).normal(size=m.size)
+    try:
+        values = eigs(operator, k=1, which="LM", v0=first, tol=1e-5, maxiter=1000, return_eigenvectors=False)
+    except ArpackNoConvergence as error:
+        values = error.eigenvalues
+    return float(abs(values).max()) if len(values) else float("nan")
