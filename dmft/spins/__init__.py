@@ -3,5 +3,15 @@
 from .meanfield import FixedPoint, MeanField
 from .model import VectorSpins
 from .response import Response, bessel_ratio
+from .sampling import Sampled, sample_spins, spin_trajectory
 
-__all__ = ["FixedPoint", "MeanField", "Response", "VectorSpins", "bessel_ratio"]
+__all__ = [
+    "FixedPoint",
+    "MeanField",
+    "Response",
+    "Sampled",
+    "VectorSpins",
+    "bessel_ratio",
+    "sample_spins",
+    "spin_trajectory",
+]

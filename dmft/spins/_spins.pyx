@@ -5,6 +5,7 @@ elements or rows, and holds the instruction set in use.
 """
 
 from cython.parallel cimport prange
+from libc.stdint cimport uint64_t
 
 from .._util import simd as _simd
 from .._util.doors cimport positive, ranged, sized
@@ -38,6 +39,11 @@ cdef extern from "spins/spins.h" nogil:
         void (*response)(const Rows *, Py_ssize_t, Py_ssize_t) noexcept nogil
         void (*averages)(Py_ssize_t, double, const Rule *, const double *, const double *, double *, double *,
                          double *) noexcept nogil
+        void (*draw)(const Rows *, const uint64_t *, uint64_t, int, double *, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+cdef extern from "philox.h" nogil:
+    enum: FOR_SPINS
+    enum: FOR_START
 
 cdef extern from "sets.h" nogil:
     enum: N_SETS
@@ -59,6 +65,7 @@ cdef enum:
     SUM_CHUNK = 16
     ROW_CHUNK = 32
 
+PURPOSES = {"spins": FOR_SPINS, "start": FOR_START}
 LAWS = {"large": LARGE, "exact": EXACT, "averaged": AVERAGED}
 
 
@@ -228,3 +235,37 @@ def response(*,
     for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
         at = i * ROW_CHUNK
         active.response(&rows, at, min(<Py_ssize_t> ROW_CHUNK, n - at))
+
+
+def draw(*,
+         double beta,
+         double radius,
+         double[:, ::1] theta not None,       # INOUT (n, n_components): products; with the fields on return
+         const double[:, ::1] fields=None,    # IN (n, n_components) or None
+         const uint64_t[::1] key not None,    # IN (2,): of the random numbers, seed and replica
+         uint64_t step,
+         str purpose not None,
+         double[:, ::1] spins not None,       # OUT (n, n_components); not theta
+         int n_threads):
+    """Draw spins in fields."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, n_chunks = (n + SUM_CHUNK - 1) // SUM_CHUNK
+    cdef int what = PURPOSES.get(purpose, -1)
+    cdef Rows rows
+    ranged("number of the purpose", what, 0, 255)
+    _components(<double> D, 1.0)
+    sized("key", key.shape, (2,))
+    sized("spins", spins.shape, (n, D))
+    if fields is not None:
+        sized("fields", fields.shape, (n, D))
+    if not (0.0 <= beta < 1e100 and 0.0 < radius < 1e100):  # else a rejection might never end
+        raise ValueError(f"beta must be >= 0 and radius > 0, both below 1e100, got {beta} and {radius}")
+    if n == 0:
+        return
+    rows.n_components, rows.beta, rows.radius, rows.theta, rows.fields = D, beta, radius, &theta[0, 0], NULL
+    if fields is not None:
+        rows.fields = &fields[0, 0]
+    n_threads = _team(n_threads, n_chunks)
+    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
+        at = i * SUM_CHUNK
+        active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> SUM_CHUNK, n - at))

@@ -55,7 +55,7 @@ def anderson(
 
     References
     ----------
-    .. [1] Walker & Ni, SIAM J. Numer. Anal. 49, 1715 (2011).
+    .. [1] Walker & Ni, SIAM J. Num. Anal. 49, 1715 (2011).
 
     Examples
     --------

@@ -137,6 +137,9 @@ DOORS = {
         | {name: doubles(N) for name in ("spread", "square", "change")}
         | {"nodes": _spins.Nodes(*(doubles(N) for _ in NODES)), "law": "averaged", "beta": 1.0, "radius": 1.0,
            "n_threads": 2}, COMPONENTS | {"law": ["", "small"], "nodes": [None], "spread": [None]}, ()),
+    "draw": (_spins.draw, {name: doubles(N, 4) for name in ("theta", "fields", "spins")} | {"beta": 1.0, "radius": 1.0,
+        "key": np.ones(2, dtype=WORDS), "step": 0, "purpose": "spins", "n_threads": 2}, COMPONENTS | {
+        "purpose": [""], "step": [-1], "beta": [-1.0, np.nan, np.inf], "radius": [0.0, -1.0, np.nan, np.inf]}, ()),
     "spins sets": (_spins._use, {"": 0}, {"": [-1, LONG]}, ()),
     "weights": (_series.weights, {"first": 3, "length": 16.0, "norm": np.zeros(SUMS), "weight": doubles(N, SUMS),
         "total": doubles(N, SUMS), "done": np.zeros(N, dtype=np.intc)}, {

@@ -2,6 +2,7 @@
 #include "spins.h"
 
 #include "rows.h"
+#include "sampler.h"
 
 #define EACH_VECTOR(p, n) for (ptrdiff_t p = 0; p < (n); p += WIDTH)
 
@@ -59,4 +60,4 @@ static void averages(ptrdiff_t n, double D, const Rule *rule, const double *t, c
     leave_wide_registers();
 }
 
-const Spins ISA(dmft_spins) = {radial, inverse, response, averages};
+const Spins ISA(dmft_spins) = {radial, inverse, response, averages, draw_rows};

@@ -42,6 +42,9 @@ typedef struct {
     /* f = E A(|k|) k_1/|k| for k = (t, 0, ...) + s z, z normal: f/t, df/dt, and df/d(s^2) over t */
     void (*averages)(ptrdiff_t n, double D, const Rule *rule, const double *t, const double *s, double *over,
                      double *slope, double *bend);
+    /* spins (n_all, n_components) drawn in the fields of rows first .. first + n - 1 */
+    void (*draw)(const Rows *rows, const uint64_t key[2], uint64_t step, int purpose, double *spins, ptrdiff_t first,
+                 ptrdiff_t n);
 } Spins;
 
 extern const Spins dmft_spins_baseline, dmft_spins_avx2, dmft_spins_avx512;
