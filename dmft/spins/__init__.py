@@ -1,15 +1,21 @@
 """Vector spins with asymmetric couplings, and the attention layer as their fixed point."""
 
+from .attention import Block, SpinAttention, SpinTransformer
+from .gradients import Gradients
 from .meanfield import FixedPoint, MeanField
 from .model import VectorSpins
 from .response import Response, bessel_ratio
 from .sampling import Sampled, sample_spins, spin_trajectory
 
 __all__ = [
+    "Block",
     "FixedPoint",
+    "Gradients",
     "MeanField",
     "Response",
     "Sampled",
+    "SpinAttention",
+    "SpinTransformer",
     "VectorSpins",
     "bessel_ratio",
     "sample_spins",

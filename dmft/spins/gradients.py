@@ -1,0 +1,106 @@
+"""Gradients through the stationary means of one head: the adjoint fixed point, or the reverse sweep of its steps."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .anderson import anderson
+from .closures import Local, Theory
+
+if TYPE_CHECKING:  # for hints alone
+    from .attention import SpinAttention
+
+ADJOINT_TOL = 1e-13  # of the adjoint fixed point, relative to the cotangent
+ADJOINT_DEPTH = 6
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """Gradients of a scalar, as `SpinAttention.vjp` returns them.
+
+    Attributes
+    ----------
+    inputs : ndarray, of the shape of the tokens
+    weights : ndarray, shape (2 * width, width)
+    beta : float
+    start : ndarray, of the shape of the tokens, or None
+        By the means before the first step; None for a fixed point, which does not depend on them.
+    """
+
+    inputs: np.ndarray
+    weights: np.ndarray
+    beta: float
+    start: np.ndarray | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one head has: by all drives, by its two parts of the weights, by beta, by its start."""
+
+    of_z: np.ndarray
+    of_weights: tuple[np.ndarray, np.ndarray]
+    of_beta: float
+    of_start: np.ndarray
+
+
+@dataclasses.dataclass(slots=True)
+class _Sums:
+    """Gradients of a network, summed over its steps."""
+
+    of_x: np.ndarray
+    of_J: np.ndarray
+    of_beta: float = 0.0
+
+    def add(self, theory: Theory, local: Local, weight: np.ndarray) -> np.ndarray:
+        """Add what a weight of the means after a step has; return what it is of the means before."""
+        of_m, of_theta, of_spread = theory.pull(local, weight)
+        self.of_x += of_theta
+        self.of_J += of_theta @ local.m.T
+        if of_spread.any():
+            left = 1.0 - np.einsum("ia,ia->i", local.m, local.m) / theory.R**2
+            self.of_J += 2.0 * theory.J * np.outer(of_spread, left)
+        self.of_beta += float((weight * theory.slope_by_beta(local)).sum())
+        return of_m
+
+
+def adjoint(theory: Theory, local: Local, cotangent: np.ndarray) -> np.ndarray:
+    """Return the weight w = c + (dF/dm)^T w of a fixed point."""
+    size = float(abs(cotangent).max())
+    if size == 0.0:
+        return np.zeros_like(cotangent)
+    found = anderson(lambda w: cotangent + theory.pull(local, w)[0], cotangent, ADJOINT_TOL * size, 2000, ADJOINT_DEPTH)
+    if found.residual > 1e4 * ADJOINT_TOL * size:
+        raise FloatingPointError(
+            f"the adjoint fixed point did not converge: the residual is {found.residual / size:.3g}; the fixed point "
+            "is near a bifurcation: change beta, or give n_steps"
+        )
+    return found.vector
+
+
+def pull_head(layer: SpinAttention, Z: np.ndarray, C: np.ndarray, starts: np.ndarray | None, b: int, h: int) -> _Part:
+    """Return the gradients of one head of one element of a batch."""
+    d = layer.n_components
+    part = slice(h * d, (h + 1) * d)
+    z, x, cotangent = Z[b], np.ascontiguousarray(Z[b][:, part]), np.ascontiguousarray(C[b][:, part])
+    J, queries, keys = layer.couple(z, h)
+    theory = layer.theory(J, x)
+    start = None if starts is None else np.ascontiguousarray(starts[b][:, part])
+    means, _, _ = layer.solve(theory, start, f"head {h}")
+    sums = _Sums(np.zeros_like(x), np.zeros_like(J))
+    if layer.n_steps is None:
+        local = theory.local(means[-1])
+        sums.add(theory, local, adjoint(theory, local, cotangent))
+        weight = np.zeros_like(x)
+    else:
+        weight = cotangent
+        for m in reversed(means[:-1]):
+            weight = sums.add(theory, theory.local(m), weight)
+    of_scores = J * (sums.of_J - (J * sums.of_J).sum(axis=1, keepdims=True))
+    of_queries, of_keys = of_scores @ keys, of_scores.T @ queries
+    rows = layer.rows(h)
+    of_z = of_queries @ layer.weights[rows[0]] + of_keys @ layer.weights[rows[1]]
+    of_z[:, part] += sums.of_x
+    return _Part(of_z, (of_queries.T @ z, of_keys.T @ z), sums.of_beta, weight)
