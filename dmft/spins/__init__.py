@@ -2,6 +2,7 @@
 
 from .attention import Block, SpinAttention, SpinTransformer
 from .gradients import Gradients
+from .mean_map import LayerLoop, SpinMap
 from .meanfield import FixedPoint, MeanField
 from .model import VectorSpins
 from .response import Response, bessel_ratio
@@ -11,10 +12,12 @@ __all__ = [
     "Block",
     "FixedPoint",
     "Gradients",
+    "LayerLoop",
     "MeanField",
     "Response",
     "Sampled",
     "SpinAttention",
+    "SpinMap",
     "SpinTransformer",
     "VectorSpins",
     "bessel_ratio",
