@@ -20,13 +20,13 @@ from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
+from ..sweeps.panels import draw_panels
 from ..sweeps.results import SweepResult
 from .meanfield import MeanField
 from .methods import METHODS, Method
 from .model import KineticIsing, system_of
 from .moments import Moments
 from .networks import ENSEMBLES, network
-from .pictures import draw_panels
 from .sk import AsymmetricSK
 
 SAMPLING = "sampling"

@@ -5,8 +5,10 @@ from .gradients import Gradients
 from .mean_map import LayerLoop, SpinMap
 from .meanfield import FixedPoint, MeanField
 from .model import VectorSpins
+from .networks import spin_network
 from .response import Response, bessel_ratio
 from .sampling import Sampled, sample_spins, spin_trajectory
+from .scan import SpinScan
 
 __all__ = [
     "Block",
@@ -18,9 +20,11 @@ __all__ = [
     "Sampled",
     "SpinAttention",
     "SpinMap",
+    "SpinScan",
     "SpinTransformer",
     "VectorSpins",
     "bessel_ratio",
     "sample_spins",
+    "spin_network",
     "spin_trajectory",
 ]

@@ -105,14 +105,14 @@ class MeanField:
         n = 1 if model.n_systems is None else model.n_systems
         # One system has the threads for itself; of several, each has one.
         each = self._n_threads if n == 1 else 1
-        self._theories = [theory_of(model.system(i), self.closure, self.tol, each) for i in range(n)]
+        self.theories = [theory_of(model.system(i), self.closure, self.tol, each) for i in range(n)]
 
     # ---- batches ----
 
     def _means(self, name: str, value: ArrayLike | None, short: bool = False) -> list[np.ndarray]:
         """Return the means of each system."""
         if value is None:
-            return [theory.start() for theory in self._theories]
+            return [theory.start() for theory in self.theories]
         shape: tuple[int | None, ...] = (self.model.n_sites, self.model.n_components)
         m = finite(name, value)
         if self.model.n_systems is not None and m.ndim == 3:
@@ -128,11 +128,11 @@ class MeanField:
             raise ValueError(
                 f"{name} must be {rule} the radius {self.model.radius:.6g}, got a mean of length {worst:.6g}"
             )
-        return [m[i] if m.ndim == 3 else m for i in range(len(self._theories))]
+        return [m[i] if m.ndim == 3 else m for i in range(len(self.theories))]
 
     def _each(self, function: Callable[[int], T]) -> list[T]:
         """Return what a function returns for each system, on threads, each with one of linear algebra."""
-        n = len(self._theories)
+        n = len(self.theories)
         if n == 1:
             return [function(0)]
         with threadpool_limits(1, "blas"):
@@ -167,7 +167,7 @@ class MeanField:
         array([[ True]])
         """
         means = self._means("m", m, self._short)
-        return self._joined(self._each(lambda i: self._theories[i].step(means[i])))
+        return self._joined(self._each(lambda i: self.theories[i].step(means[i])))
 
     def run(
         self, n_steps: int, start: ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
@@ -200,7 +200,7 @@ class MeanField:
             times = [means[i]]
             for _ in range(n_steps):
                 checkpoint()
-                times.append(self._theories[i].step(times[-1]))
+                times.append(self.theories[i].step(times[-1]))
                 if record == "last":
                     del times[0]
             return np.stack(times) if record == "all" else times[0]
@@ -255,7 +255,7 @@ class MeanField:
         means = self._means("start", start, self._short)
 
         def solve(i: int) -> FixedPoint:
-            theory = self._theories[i]
+            theory = self.theories[i]
             if isinstance(theory, Tap):
                 fields = theory.fields_of(means[i])
                 found = anderson(theory.joint_step, fields, tol, max_evaluations, depth, theory.site.mean)
@@ -298,7 +298,7 @@ class MeanField:
         array([[0.5]])
         """
         means = self._means("m", m, True)
-        return self._joined(self._each(lambda i: delayed_traces(self._theories[i], means[i])))
+        return self._joined(self._each(lambda i: delayed_traces(self.theories[i], means[i])))
 
     def entropy_production(self, m: ArrayLike) -> float | np.ndarray:
         r"""Return the entropy production of the stationary state, in nats a step.
@@ -321,7 +321,7 @@ class MeanField:
         4.0
         """
         means = self._means("m", m, True)
-        return self._joined(self._each(lambda i: production(self._theories[i], means[i])))
+        return self._joined(self._each(lambda i: production(self.theories[i], means[i])))
 
     def mismatch(self, m: ArrayLike, stationary: ArrayLike) -> float | np.ndarray:
         """Return how far means are from stationary ones: the divergence of their product laws, in nats.
@@ -343,7 +343,7 @@ class MeanField:
         0.0
         """
         a, b = self._means("m", m, True), self._means("stationary", stationary, True)
-        values = [float(theory.site.divergence(p, q).sum()) for theory, p, q in zip(self._theories, a, b, strict=True)]
+        values = [float(theory.site.divergence(p, q).sum()) for theory, p, q in zip(self.theories, a, b, strict=True)]
         return self._joined(values)
 
 

@@ -44,6 +44,7 @@ SYSTEMS: Mapping[str, System] = {
         jobs={"forward scan": "ising.scan:ForwardScan", "phase diagram": "ising.scan:PhaseDiagram"},
         sections={"ising": "ising.runfile:IsingFile", "sk": "ising.runfile:SKFile"},
     ),
+    "spins": System(jobs={"spin scan": "spins.scan:SpinScan"}, sections={"spins": "spins.runfile:SpinsFile"}),
 }
 
 

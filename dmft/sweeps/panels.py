@@ -1,4 +1,4 @@
-"""Pictures of sweeps of kinetic Ising systems: curves over one axis, maps over two."""
+"""Pictures of sweeps with several quantities: curves over one axis, maps over two."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from .._util.symbols import label
-from ..sweeps.errors import PictureError
-from ..sweeps.job import Figure
-from ..sweeps.results import SweepResult
+from .errors import PictureError
+from .job import Figure
+from .results import SweepResult
 
 _PER_SPIN = {"entropy_production": r"\sigma/N"}  # in diagrams of the SK model
 
@@ -47,10 +47,16 @@ def draw_panels(
     axes = [(result.axes[dim], label(dim)) for dim in result.dims]
     if len(axes) == 2 and 1 in result.shape:  # a map of one row is a curve
         axes = axes[result.shape[0] == 1 :][:1]
+    methods = result.labels.get("theory", np.array([""])).tolist()
     if len(axes) == 2:
         (x, x_label), (y, y_label) = axes
+        if "theory" in result.labels:  # a map for each method
+            panels = {
+                f"{name}, {method}": values[..., k]
+                for name, values in panels.items()
+                for k, method in enumerate(methods)
+            }
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
-    methods = result.labels.get("theory", np.array([""])).tolist()
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
     return figures.curves(
         axes[0][0], panels, methods, dots=dots if dots in methods else None, parameter_label=axes[0][1]
