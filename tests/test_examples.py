@@ -19,7 +19,16 @@ matplotlib.use("agg")
 from matplotlib.figure import Figure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = {"n_transient": 60, "n_steps": 40, "n_rows": 20, "every": 2, "n_trajectories": 30, "n_sites": 16}
+SMALL = {
+    "n_orbit": 10,
+    "n_replicas": 2,
+    "n_transient": 60,
+    "n_steps": 40,
+    "n_rows": 20,
+    "every": 2,
+    "n_trajectories": 30,
+    "n_sites": 16,
+}
 SCRIPTS = {
     "basins.py": ["2"],
     "finite_size.py": ["{}", "0"],
@@ -28,6 +37,8 @@ SCRIPTS = {
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
     "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
     "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
+    "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
+    "spin_relaxation.py": ["{}", "--sites", "6", "--components", "4", "--replicas", "2"],
     "trajectories.py": ["{}", "200"],
 }
 

@@ -11,6 +11,7 @@ from .model import is_sparse
 from .tap import Tap
 
 SMALL = 80  # up to so many means the derivative is made in full
+MOST_DENSE = 1000  # up to so many it is, if the iteration fails
 STEP = 1e-6  # of differences, where the derivative is not written down
 
 
@@ -57,7 +58,19 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     operator = LinearOperator((m.size, m.size), matvec=lambda v: push(v.reshape(m.shape)).ravel(), dtype=float)
     first = np.random.default_rng(0).normal(size=m.size)
     try:
-        values = eigs(operator, k=1, which="LM", v0=first, tol=1e-5, maxiter=1000, return_eigenvectors=False)
+        values = eigs(
+            operator,
+            k=1,
+            which="LM",
+            v0=first,
+            ncv=min(m.size - 1, 60),
+            tol=1e-5,
+            maxiter=1000,
+            return_eigenvectors=False,
+        )
     except ArpackNoConvergence as error:
         values = error.eigenvalues
-    return float(abs(values).max()) if len(values) else float("nan")
+    if len(values):
+        return float(abs(values).max())
+    # So many multipliers of one size that the iteration cannot tell which is first.
+    return float(abs(np.linalg.eigvals(derivative(theory, m))).max()) if m.size <= MOST_DENSE else float("nan")

@@ -47,7 +47,7 @@ def test_bits_do_not_depend_on_threads_blocks_or_resume(tmp_path):
     third = dmft.scan(job, **axes, progress=False, block=1, store=tmp_path / "out")
     for name in ("length", "entropy_production", "stderr"):
         assert first[name].tobytes() == second[name].tobytes() == third[name].tobytes()
-    dmft.verify(tmp_path / "out")
+    assert dmft.verify(tmp_path / "out")
 
 
 def test_all_that_can_be_swept():

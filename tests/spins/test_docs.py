@@ -1,0 +1,77 @@
+"""The page of the docs: its code runs, and its recipes for other packages do what they say."""
+
+import re
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dmft.spins import SpinAttention
+
+PAGE = Path(__file__).parents[2] / "docs" / "spins.md"
+BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def layer():
+    rng = np.random.default_rng(0)
+    return SpinAttention(rng.normal(size=(16, 8)) / 3, 2), rng.normal(size=(4, 8))
+
+
+def test_the_code_runs(capsys):
+    names = {}
+    for block in BLOCKS:
+        exec(compile(block.replace("16, 200", "4, 20").replace("500", "50"), str(PAGE), "exec"), names)
+    assert {"torch_function", "jax_function", "block", "orbit"} <= set(names)
+    assert "gain" in capsys.readouterr().out
+
+
+def recipe(name):
+    names = {"np": np}
+    (text,) = [block for block in BLOCKS if name in block]
+    exec(text, names)
+    return names[name]
+
+
+def test_the_recipe_for_torch(layer, monkeypatch):
+    """With PyTorch where it is installed; else with the few of its names that the recipe uses."""
+    attention, tokens = layer
+    cotangent = np.ones((4, 8))
+    wanted = attention.vjp(tokens, cotangent).inputs
+    try:
+        import torch
+    except ImportError:
+
+        class Tensor(np.ndarray):
+            def detach(self):
+                return self
+
+            def numpy(self):
+                return np.array(self)
+
+        torch = types.ModuleType("torch")
+        torch.from_numpy = lambda array: array
+        torch.autograd = types.SimpleNamespace(Function=type("Function", (), {"apply": None}))
+        monkeypatch.setitem(sys.modules, "torch", torch)
+        recipe("torch_function")(attention)
+        (spin,) = torch.autograd.Function.__subclasses__()
+        context = types.SimpleNamespace(save_for_backward=lambda *kept: setattr(context, "saved_tensors", kept))
+        given = tokens.view(Tensor)
+        assert np.array_equal(spin.forward(context, given), attention(tokens).output)
+        assert np.array_equal(spin.backward(context, cotangent.view(Tensor)), wanted)
+    else:
+        x = torch.tensor(tokens, requires_grad=True)
+        recipe("torch_function")(attention)(x).sum().backward()
+        assert np.allclose(x.grad.numpy(), wanted)
+
+
+def test_the_recipe_for_jax(layer):
+    jax = pytest.importorskip("jax")
+    jax.config.update("jax_enable_x64", True)
+    attention, tokens = layer
+    spin = recipe("jax_function")(attention)
+    assert np.allclose(spin(tokens), attention(tokens).output)
+    gradient = jax.grad(lambda x: spin(x).sum())(tokens)
+    assert np.allclose(gradient, attention.vjp(tokens, np.ones((4, 8))).inputs, atol=1e-12)
