@@ -9,6 +9,8 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from .sparse import is_sparse, locked, parts_of_rows
+
 
 class Whole:
     """An object that arrays compare with as a whole, not element by element: ``x in [array]`` is False, no error."""
@@ -88,6 +90,10 @@ class _ReadOnly(NamedTuple):
     array: np.ndarray
 
 
+class _Rows(NamedTuple):
+    matrix: Any
+
+
 class _Proxy(NamedTuple):
     items: dict[Any, Any]
 
@@ -98,6 +104,8 @@ def _packed(part: Any) -> Any:
         return part if part.flags.writeable else _ReadOnly(part)
     if isinstance(part, MappingProxyType):
         return _Proxy(_each(_packed, dict(part)))
+    if is_sparse(part):
+        return _Rows(part)
     return _each(_packed, part)
 
 
@@ -108,6 +116,8 @@ def _unpacked(part: Any) -> Any:
         return part.array
     if isinstance(part, _Proxy):
         return MappingProxyType(_each(_unpacked, part.items))
+    if isinstance(part, _Rows):
+        return locked(part.matrix)
     return _each(_unpacked, part)
 
 
@@ -124,6 +134,8 @@ def _equal(a: Any, b: Any) -> bool:
         return True
     if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
         return isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and _same_array(a, b)
+    if is_sparse(a) or is_sparse(b):
+        return is_sparse(a) and is_sparse(b) and a.shape == b.shape and _equal(parts_of_rows(a), parts_of_rows(b))
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_equal(item, b[key]) for key, item in a.items())
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
@@ -145,6 +157,8 @@ def _hash(part: Any) -> int:
     if isinstance(part, np.ndarray):
         some = part.flat[:: max(1, part.size // 64)]
         return hash((part.shape, *map(_hash, some.tolist())))
+    if is_sparse(part):
+        return hash((part.shape, _hash(parts_of_rows(part))))
     if isinstance(part, Mapping):
         return hash(frozenset((key, _hash(item)) for key, item in part.items()))
     if isinstance(part, list | tuple):

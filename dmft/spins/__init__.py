@@ -1,6 +1,7 @@
 """Vector spins with asymmetric couplings, and the attention layer as their fixed point."""
 
-from .attention import Block, SpinAttention, SpinTransformer
+from .attention import SpinAttention
+from .block import Block
 from .gradients import Gradients
 from .mean_map import LayerLoop, SpinMap
 from .meanfield import FixedPoint, MeanField
@@ -9,6 +10,7 @@ from .networks import spin_network
 from .response import Response, bessel_ratio
 from .sampling import Sampled, sample_spins, spin_trajectory
 from .scan import SpinScan
+from .transformer import SpinTransformer
 
 __all__ = [
     "Block",

@@ -4,10 +4,13 @@ The kernels are C, compiled once for each instruction set (`csrc/README.md`); th
 elements or rows, and holds the instruction set in use.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel
 from libc.stdint cimport uint64_t
 
+import numpy as np
+
 from .._util import simd as _simd
+from .._util.crew cimport Crew, crew_of, dismiss, next_part
 from .._util.doors cimport positive, ranged, sized
 
 cdef extern from "spins/spins.h" nogil:
@@ -120,6 +123,9 @@ cdef class Nodes:
         self.rule.along, self.rule.along_weight = &along[0], &along_weight[0]
         self.rule.across, self.rule.across_weight = &across[0], &across_weight[0]
 
+    def __reduce__(self):
+        return Nodes, tuple(np.array(each) for each in self.arrays)
+
 
 def radial(*,
            double n_components,
@@ -140,10 +146,16 @@ def radial(*,
     cdef double *b = _wanted("first", first, n)
     cdef double *c = _wanted("second", second, n)
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        at = i * CHUNK
-        active.radial(min(<Py_ssize_t> CHUNK, n - at), n_components, &x[at], &ratio[at], &over[at],
-                      a + at if a else NULL, b + at if b else NULL, c + at if c else NULL)
+    cdef Crew crew = crew_of(n_chunks)
+    i = at = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            at = i * CHUNK
+            active.radial(min(<Py_ssize_t> CHUNK, n - at), n_components, &x[at], &ratio[at], &over[at],
+                          a + at if a else NULL, b + at if b else NULL, c + at if c else NULL)
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def inverse(*,
@@ -157,9 +169,15 @@ def inverse(*,
     _components(n_components, 1.0)
     sized("x", x.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        at = i * CHUNK
-        active.inverse(min(<Py_ssize_t> CHUNK, n - at), n_components, &y[at], &x[at])
+    cdef Crew crew = crew_of(n_chunks)
+    i = at = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            at = i * CHUNK
+            active.inverse(min(<Py_ssize_t> CHUNK, n - at), n_components, &y[at], &x[at])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def averages(*,
@@ -181,10 +199,16 @@ def averages(*,
     sized("slope", slope.shape, (n,))
     sized("bend", bend.shape, (n,))
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        at = i * SUM_CHUNK
-        active.averages(min(<Py_ssize_t> SUM_CHUNK, n - at), n_components, rule, &t[at], &s[at], &over[at],
-                        &slope[at], &bend[at])
+    cdef Crew crew = crew_of(n_chunks)
+    i = at = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            at = i * SUM_CHUNK
+            active.averages(min(<Py_ssize_t> SUM_CHUNK, n - at), n_components, rule, &t[at], &s[at], &over[at],
+                            &slope[at], &bend[at])
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def response(*,
@@ -232,9 +256,15 @@ def response(*,
         rows.old = &old[0, 0]
     rows.change = _wanted("change", change, n)
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        at = i * ROW_CHUNK
-        active.response(&rows, at, min(<Py_ssize_t> ROW_CHUNK, n - at))
+    cdef Crew crew = crew_of(n_chunks)
+    i = at = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            at = i * ROW_CHUNK
+            active.response(&rows, at, min(<Py_ssize_t> ROW_CHUNK, n - at))
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def draw(*,
@@ -266,6 +296,12 @@ def draw(*,
     if fields is not None:
         rows.fields = &fields[0, 0]
     n_threads = _team(n_threads, n_chunks)
-    for i in prange(n_chunks, nogil=True, schedule="static", num_threads=n_threads):
-        at = i * SUM_CHUNK
-        active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> SUM_CHUNK, n - at))
+    cdef Crew crew = crew_of(n_chunks)
+    i = at = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            at = i * SUM_CHUNK
+            active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> SUM_CHUNK, n - at))
+            i = next_part(&crew, i)
+    dismiss(&crew)

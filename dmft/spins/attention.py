@@ -3,98 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
-from .._util.checks import finite, instances, number, numbers, one_of, whole, within
-from .._util.pool import checkpoint, in_order
+from .._util.blas import one_blas_thread
+from .._util.checks import finite, number, numbers, one_of, whole, within
+from .._util.memory import need_memory
+from .._util.pool import in_order
 from .._util.readonly import read_only
 from .._util.threads import n_threads as threads
-from .anderson import anderson
-from .closures import CLOSURES, Closure, Theory
+from .._util.values import Value
+from .block import Block
+from .closures import CLOSURES, Closure
 from .gradients import Gradients, pull_head
-from .meanfield import theory_of
-from .model import VectorSpins
+from .heads import rows_of, run_head
 from .response import KINDS, Kind, default_radius
-from .stability import spectral_radius
-from .tap import Tap
 
 Mask = np.ndarray | Literal["causal"] | None
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Block:
-    r"""What a layer made of its input, term by term.
-
-    Of each head the output is ``gain * (drive + attention + reaction)``: the response of a site to its field. In the
-    words of transformers: the normalisation, the residual stream, the attention and the feed-forward network.
-
-    Attributes
-    ----------
-    output : ndarray, shape (..., n_tokens, width)
-        The means, heads side by side.
-    drive : ndarray, shape (..., n_tokens, width)
-        The input, each head's slice of each token at the length of a spin.
-    attention : ndarray, shape (..., n_tokens, width)
-        Means of other tokens, weighed by the couplings.
-    reaction : ndarray, shape (..., n_tokens, width)
-        What the closure adds to the field: the Onsager term; for "gauss" what fluctuations of the field amount to.
-    gain : ndarray, shape (..., n_tokens, n_heads)
-        The response over its field.
-    couplings : ndarray, shape (..., n_heads, n_tokens, n_tokens)
-        Softmax attention.
-    residual : ndarray, shape (..., n_heads)
-        Largest change of a component in a step.
-    n_evaluations : ndarray of int, shape (..., n_heads)
-    """
-
-    output: np.ndarray
-    drive: np.ndarray
-    attention: np.ndarray
-    reaction: np.ndarray
-    gain: np.ndarray
-    couplings: np.ndarray
-    residual: np.ndarray
-    n_evaluations: np.ndarray
-
-    def lengths(self) -> dict[str, np.ndarray]:
-        """Return the length of each term of each token and head, and of the output.
-
-        Returns
-        -------
-        dict of str to ndarray, shape (..., n_tokens, n_heads)
-
-        Examples
-        --------
-        >>> layer = SpinAttention(np.zeros((8, 4)), 1)
-        >>> block = layer(np.eye(3, 4))
-        >>> {name: float(each[0, 0].round(3)) for name, each in block.lengths().items()}
-        {'drive': 1.0, 'attention': 0.346, 'reaction': 0.058, 'output': 0.462}
-        """
-        heads = self.gain.shape[-1]
-
-        def length(rows: np.ndarray) -> np.ndarray:
-            split = rows.reshape(*rows.shape[:-1], heads, -1)
-            return np.sqrt(np.einsum("...a,...a->...", split, split))
-
-        names = ("drive", "attention", "reaction", "output")
-        return {name: length(getattr(self, name)) for name in names}
-
-    def __str__(self) -> str:
-        """Return a table: a row a head, means over tokens."""
-        lengths, rows = self.lengths(), ["head    drive  attention  reaction   gain   output  evaluations"]
-        for h in range(self.gain.shape[-1]):
-            drive, attention, reaction, output = (float(each[..., h].mean()) for each in lengths.values())
-            gain, n = float(self.gain[..., h].mean()), float(self.n_evaluations[..., h].mean())
-            rows.append(f"{h:4d} {drive:8.4f} {attention:10.4f} {reaction:9.4f} {gain:6.4f} {output:8.4f} {n:12.1f}")
-        return "\n".join(rows)
-
-
-class SpinAttention:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
+class SpinAttention(Value):
     r"""A self-attention layer that computes the mean spins of networks driven by its input.
 
     Each head has a slice of d = width / heads components of each token, scaled to the length :math:`R=\sqrt{d/2-1}` of
@@ -138,6 +69,16 @@ class SpinAttention:
     ((5, 16), (32, 16))
     """
 
+    weights: np.ndarray
+    heads: int
+    beta: float
+    closure: Closure
+    mask: Mask
+    n_steps: int | None
+    response: Kind
+    tol: float
+    max_evaluations: int
+
     def __init__(
         self,
         weights: ArrayLike,
@@ -155,21 +96,43 @@ class SpinAttention:
         width = W.shape[1]
         if W.shape[0] != 2 * width or not width:
             raise ValueError(f"weights must have shape (2 * width, width), got shape {W.shape}")
-        self.heads = whole("heads", heads, 1)
-        if width % self.heads:
+        heads = whole("heads", heads, 1)
+        if width % heads:
             raise ValueError(f"heads must divide the width {width}, got {heads}")
-        self.weights, self.width, self.n_components = read_only(W), width, width // self.heads
-        self.beta = number("beta", beta, 0.0)
-        if self.beta == 0.0:
+        beta = number("beta", beta, 0.0)
+        if beta == 0.0:
             raise ValueError("beta must be > 0, got 0.0")
-        self.closure = one_of("closure", closure, CLOSURES)
-        self.mask: Mask = _mask(mask)
-        self.n_steps = None if n_steps is None else whole("n_steps", n_steps, 1)
-        self.response = one_of("response", response, KINDS)
-        self.tol, self.max_evaluations = number("tol", tol, 0.0), whole("max_evaluations", max_evaluations, 1)
-        self.radius = default_radius(self.n_components)
-        if response == "large" and self.n_components < 3:
-            raise ValueError(f"heads must leave 3 components or more with response='large', got {self.n_components}")
+        one_of("response", response, KINDS)
+        if response == "large" and width // heads < 3:
+            raise ValueError(f"heads must leave 3 components or more with response='large', got {width // heads}")
+        checked = {
+            "weights": read_only(W),
+            "heads": heads,
+            "beta": beta,
+            "closure": one_of("closure", closure, CLOSURES),
+            "mask": _mask(mask),
+            "n_steps": None if n_steps is None else whole("n_steps", n_steps, 1),
+            "response": response,
+            "tol": number("tol", tol, 0.0),
+            "max_evaluations": whole("max_evaluations", max_evaluations, 1),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def width(self) -> int:
+        """Components of a token."""
+        return int(self.weights.shape[1])
+
+    @property
+    def n_components(self) -> int:
+        """Components of a token that a head has."""
+        return self.width // self.heads
+
+    @property
+    def radius(self) -> float:
+        """Length of a spin."""
+        return default_radius(self.n_components)
 
     # ---- forward ----
 
@@ -198,8 +161,8 @@ class SpinAttention:
         """
         X, Z, starts = self._inputs(tokens, start)
         places = [(b, h) for b in range(len(X)) for h in range(self.heads)]
-        with threadpool_limits(1, "blas"):
-            found = list(in_order(lambda place: self._head(Z, starts, *place), places, threads(n_threads)))
+        with one_blas_thread():
+            found = list(in_order(lambda place: run_head(self, Z, starts, *place), places, threads(n_threads)))
         n, H = X.shape[1], self.heads
 
         def joined(k: int) -> np.ndarray:
@@ -221,11 +184,16 @@ class SpinAttention:
             raise ValueError(f"tokens must have shape {shape}, got shape {X.shape}")
         if isinstance(self.mask, np.ndarray) and len(self.mask) != X.shape[-2]:
             raise ValueError(f"tokens must be as many as the mask has rows, {len(self.mask)}, got {X.shape[-2]}")
+        n = X.shape[-2]
+        n_bytes = 8.0 * self.heads * n * n * (len(X) if X.ndim == 3 else 1)
+        need_memory(f"couplings of {n} tokens", n_bytes, "give fewer tokens")
         slices = X.reshape(*X.shape[:-1], self.heads, -1)
-        lengths = np.sqrt(np.einsum("...a,...a->...", slices, slices))
-        if not (lengths > 0).all():
-            where = tuple(int(i) for i in np.argwhere(lengths == 0)[0])
+        peak = abs(slices).max(axis=-1, keepdims=True)
+        if not (peak > 0).all():
+            where = tuple(int(i) for i in np.argwhere(peak[..., 0] == 0)[0])
             raise ValueError(f"tokens must have no slice of a head that is zero, got one at {where}")
+        slices = slices / peak  # whose squares neither overflow nor vanish
+        lengths = np.sqrt(np.einsum("...a,...a->...", slices, slices))
         Z = (slices * (self.radius / lengths)[..., None]).reshape(X.shape)
         starts = None
         if start is not None:
@@ -236,73 +204,6 @@ class SpinAttention:
                 raise ValueError(f"start must be shorter than the radius {self.radius:.6g}, got length {longest:.6g}")
             starts = starts.reshape(-1, *X.shape[-2:])
         return X.reshape(-1, *X.shape[-2:]), Z.reshape(-1, *Z.shape[-2:]), starts
-
-    def rows(self, h: int) -> tuple[slice, slice]:
-        """Return which rows of the weights make the queries and the keys of a head.
-
-        Examples
-        --------
-        >>> SpinAttention(np.zeros((16, 8)), 2).rows(1)
-        (slice(4, 8, None), slice(12, 16, None))
-        """
-        d = self.n_components
-        return slice(h * d, (h + 1) * d), slice(self.width + h * d, self.width + (h + 1) * d)
-
-    def couple(self, z: np.ndarray, h: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the couplings of a head, its queries and its keys, of drives (n_tokens, width)."""
-        queries, keys = (z @ self.weights[rows].T for rows in self.rows(h))
-        scores = queries @ keys.T
-        if isinstance(self.mask, np.ndarray):
-            scores[~self.mask] = -np.inf
-        elif self.mask == "causal":
-            scores[np.triu_indices(len(scores), 1)] = -np.inf
-        scores -= scores.max(axis=1, keepdims=True)
-        J = np.exp(scores)
-        J /= J.sum(axis=1, keepdims=True)
-        return J, queries, keys
-
-    def theory(self, J: np.ndarray, x: np.ndarray) -> Theory:
-        """Return the closure of a head's network."""
-        return theory_of(VectorSpins(J, x, self.beta, self.radius, self.response), self.closure, 1e-11, 1)
-
-    def solve(self, theory: Theory, start: np.ndarray | None, where: str) -> tuple[list[np.ndarray], float, int]:
-        """Return the means of every step, or of a fixed point twice; the residual; the number of evaluations."""
-        if self.n_steps is not None:
-            means = [np.zeros_like(theory.x) if start is None else start]
-            for _ in range(self.n_steps):
-                checkpoint()
-                means.append(theory.step(means[-1]))
-            return means, float(abs(means[-1] - means[-2]).max()), self.n_steps
-        begin = theory.start() if start is None else start
-        if isinstance(theory, Tap):
-            fields = theory.fields_of(begin)
-            found = anderson(theory.joint_step, fields, self.tol, self.max_evaluations, 3, theory.site.mean)
-            m = theory.site.mean(found.vector, n_threads=1)
-        else:
-            found = anderson(theory.step, begin, self.tol, self.max_evaluations, 3)
-            m = found.vector
-        if found.residual > self.tol:
-            raise FloatingPointError(
-                f"{self.closure} did not converge in {where} in {found.n_evaluations} evaluations: the residual is "
-                f"{found.residual:.3g}, the spectral radius there {spectral_radius(theory, m):.4g}; lower beta or "
-                "give n_steps"
-            )
-        return [m, m], found.residual, found.n_evaluations
-
-    def _head(self, Z: np.ndarray, starts: np.ndarray | None, b: int, h: int) -> tuple[Any, ...]:
-        """Return the parts of a `Block` of one head of one element of a batch."""
-        d = self.n_components
-        part = slice(h * d, (h + 1) * d)
-        x = np.ascontiguousarray(Z[b][:, part])
-        J, _, _ = self.couple(Z[b], h)
-        theory = self.theory(J, x)
-        start = None if starts is None else np.ascontiguousarray(starts[b][:, part])
-        means, residual, n = self.solve(theory, start, f"head {h}" + (f" of element {b}" if len(Z) > 1 else ""))
-        m, before = means[-1], means[-2]
-        attention = J @ before
-        fields = theory.site.inverse(m, n_threads=1)
-        gain = theory.site.derivatives(np.einsum("ia,ia->i", fields, fields), 0)[0]
-        return m, x, attention, fields - x - attention, gain, J, np.array(residual), np.array(n)
 
     # ---- backward ----
 
@@ -339,7 +240,7 @@ class SpinAttention:
         shape = np.shape(tokens)
         C = finite("cotangent", cotangent, shape).reshape(X.shape)
         places = [(b, h) for b in range(len(X)) for h in range(self.heads)]
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             found = list(in_order(lambda place: pull_head(self, Z, C, starts, *place), places, threads(n_threads)))
         of_z, of_start = np.zeros_like(X), np.zeros_like(X)
         of_weights, of_beta = np.zeros_like(self.weights), 0.0
@@ -347,87 +248,18 @@ class SpinAttention:
             columns = slice(h * self.n_components, (h + 1) * self.n_components)
             of_z[b] += part.of_z
             of_start[b][:, columns] = part.of_start
-            for rows, each in zip(self.rows(h), part.of_weights, strict=True):
+            for rows, each in zip(rows_of(self, h), part.of_weights, strict=True):
                 of_weights[rows] += each
             of_beta += part.of_beta
         # z = R x / |x|: what lies along a slice does not count.
         split = (*X.shape[:-1], self.heads, self.n_components)
         x, weight = X.reshape(split), of_z.reshape(split)
-        length = np.sqrt(np.einsum("...a,...a->...", x, x))[..., None]
+        peak = abs(x).max(axis=-1, keepdims=True)
+        length = peak * np.sqrt(np.einsum("...a,...a->...", x / peak, x / peak))[..., None]
         unit = x / length
         inner = np.einsum("...a,...a->...", unit, weight)[..., None]
         inputs = (self.radius / length * (weight - inner * unit)).reshape(shape)
         return Gradients(inputs, of_weights, of_beta, None if self.n_steps is None else of_start.reshape(shape))
-
-
-class SpinTransformer:
-    """Layers of spin attention, each fed with the output of the one before.
-
-    Parameters
-    ----------
-    layers : sequence of SpinAttention
-        Of one width.
-
-    Raises
-    ------
-    ValueError
-        If there is none, or their widths differ.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> model = SpinTransformer([SpinAttention(rng.normal(size=(16, 8)) / 3, 2) for _ in range(2)])
-    >>> tokens = rng.normal(size=(4, 8))
-    >>> blocks = model(tokens)
-    >>> len(blocks), [each.weights.shape for each in model.vjp(tokens, blocks[-1].output)]
-    (2, [(16, 8), (16, 8)])
-    """
-
-    def __init__(self, layers: Sequence[SpinAttention]) -> None:
-        self.layers = tuple(instances("layers", layers, SpinAttention, "dmft.spins.SpinAttention"))
-        widths = [layer.width for layer in self.layers]
-        if len(set(widths)) > 1:
-            raise ValueError(f"layers must have one width, got {widths}")
-
-    def __call__(self, tokens: ArrayLike, *, n_threads: int | None = None) -> list[Block]:
-        """Return what each layer makes of the output of the one before; the last one's `output` is that of all.
-
-        Parameters
-        ----------
-        tokens : array_like, shape (n_tokens, width) or (n_batch, n_tokens, width)
-        n_threads : int or None, default=None
-
-        Returns
-        -------
-        list of Block
-        """
-        blocks: list[Block] = []
-        for layer in self.layers:
-            blocks.append(layer(blocks[-1].output if blocks else tokens, n_threads=n_threads))
-        return blocks
-
-    def vjp(self, tokens: ArrayLike, cotangent: ArrayLike, *, n_threads: int | None = None) -> list[Gradients]:
-        """Return the gradients by the input, the weights and the beta of every layer, in their order.
-
-        Parameters
-        ----------
-        tokens : array_like, shape (n_tokens, width) or (n_batch, n_tokens, width)
-        cotangent : array_like, of the same shape
-            Of the output of the last layer.
-        n_threads : int or None, default=None
-
-        Returns
-        -------
-        list of Gradients
-            The `inputs` of the first are those by the tokens.
-        """
-        inputs: list[Any] = [tokens]
-        for layer in self.layers[:-1]:
-            inputs.append(layer(inputs[-1], n_threads=n_threads).output)
-        found: list[Gradients] = []
-        for layer, given in zip(reversed(self.layers), reversed(inputs), strict=True):
-            found.append(layer.vjp(given, found[-1].inputs if found else cotangent, n_threads=n_threads))
-        return found[::-1]
 
 
 def _mask(mask: Any) -> Mask:

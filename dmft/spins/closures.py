@@ -7,11 +7,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from .._util.sparse import is_sparse
 from ..gaussian.averages import tanh_gauss
 from . import _spins
-from .model import VectorSpins, is_sparse
+from .model import VectorSpins
 from .nodes import rule_for
-from .response import Response, radial
+from .response import Response, radial, slopes
 
 Closure = Literal["gauss", "naive", "tap", "onsager"]
 CLOSURES: tuple[Closure, ...] = get_args(Closure)
@@ -54,7 +55,7 @@ class Theory:
     """
 
     def __init__(self, model: VectorSpins, closure: Closure, tol: float, n_threads: int) -> None:
-        self.model, self.closure, self.n_threads = model, closure, n_threads
+        self.model, self.closure, self.tol, self.n_threads = model, closure, tol, n_threads
         self.J, self.x = model.couplings, model.fields
         self.site: Response = model.site()
         self.beta, self.R, self.D = self.site.beta, self.site.length, model.n_components
@@ -64,6 +65,9 @@ class Theory:
         if closure == "gauss" and model.response == "exact" and self.D > 1:
             widest = float(np.sqrt(np.max(self.J2.sum(axis=1)) / self.D))
             self.nodes = rule_for(self.D, round(self.beta * self.R**2 * widest, 3), tol)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.model, self.closure, self.tol, self.n_threads)
 
     # ---- the map ----
 
@@ -107,17 +111,17 @@ class Theory:
     def _reacting(self, square: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Solve t = h + k C f(h) for the length h of a field less its reaction; return s = f/t, f'(h) and k C."""
         t, kC = np.sqrt(square), self.onsager * spread
-        slope = self.site.derivatives(np.zeros(1), 0)[0][0]
+        slope = slopes(self.site, np.zeros(1), 0)[0][0]
         # The right side is concave: Newton's steps climb from below the root, and never pass it.
         h = np.maximum(t / (1.0 + kC * slope), t - kC * self.R)
         for _ in range(MAX_NEWTON):
-            g, g1 = self.site.derivatives(h * h, 1)
+            g, g1 = slopes(self.site, h * h, 1)
             rise = g + g1 * h * h
             move = (t - h - kC * g * h) / (1.0 + kC * rise)
             h = np.maximum(h + move, 0.0)
             if not (abs(move) > 1e-15 * h).any():
                 break
-        g, g1 = self.site.derivatives(h * h, 1)
+        g, g1 = slopes(self.site, h * h, 1)
         return g / (1.0 + kC * g), g + g1 * h * h, kC
 
     # ---- its derivative ----
@@ -128,7 +132,7 @@ class Theory:
         square = np.einsum("ia,ia->i", theta, theta)
         spread = np.zeros(len(m)) if self.closure == "naive" else self.spread(np.einsum("ia,ia->i", m, m))
         if self.closure == "naive":
-            scale, bend = self.site.derivatives(square, 1, self.n_threads)
+            scale, bend = slopes(self.site, square, 1, self.n_threads)
             return Local(m, theta, spread, scale, bend, np.zeros_like(scale))
         if self.closure == "onsager":
             scale, rise, kC = self._reacting(square, spread)
@@ -201,7 +205,7 @@ class Theory:
         """
         if self.closure != "gauss":
             h = self.site.inverse(m, n_threads=self.n_threads) if self.closure != "naive" else self.x + self.J @ m
-            g, g1 = self.site.derivatives(np.einsum("ia,ia->i", h, h), 1, self.n_threads)
+            g, g1 = slopes(self.site, np.einsum("ia,ia->i", h, h), 1, self.n_threads)
             both = g / self.beta, g1 / self.beta, h
             return both, both
         local = self.local(m)

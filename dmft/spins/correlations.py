@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .._util.sparse import dense
 from .closures import Theory
-from .model import is_sparse
 
 
 def covariance_traces(one: tuple[Any, Any, Any], other: tuple[Any, Any, Any]) -> np.ndarray:
@@ -24,11 +24,11 @@ def covariance_traces(one: tuple[Any, Any, Any], other: tuple[Any, Any, Any]) ->
 def delayed_traces(theory: Theory, m: np.ndarray) -> np.ndarray:
     """Return tr <s_i(t+1) s_j(t)^T> less the means' part: beta J_ij tr(Cov_i Cov_j)."""
     inside, whole = theory.moments(m)
-    J = theory.J.toarray() if is_sparse(theory.J) else theory.J
+    J = dense(theory.J)
     return theory.beta * J * covariance_traces(inside, whole)
 
 
 def production(theory: Theory, m: np.ndarray) -> float:
     """Return beta sum_ij (J_ij - J_ji) D_ij."""
-    J = theory.J.toarray() if is_sparse(theory.J) else theory.J
+    J = dense(theory.J)
     return float(theory.beta * np.sum((J - J.T) * delayed_traces(theory, m)))

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._util.values import Frozen
 from .anderson import anderson
 from .closures import Local, Theory
+from .heads import couple, rows_of, solve, theory_of_head
 
 if TYPE_CHECKING:  # for hints alone
     from .attention import SpinAttention
@@ -18,7 +20,7 @@ ADJOINT_DEPTH = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Gradients:
+class Gradients(Frozen):
     """Gradients of a scalar, as `SpinAttention.vjp` returns them.
 
     Attributes
@@ -85,10 +87,10 @@ def pull_head(layer: SpinAttention, Z: np.ndarray, C: np.ndarray, starts: np.nda
     d = layer.n_components
     part = slice(h * d, (h + 1) * d)
     z, x, cotangent = Z[b], np.ascontiguousarray(Z[b][:, part]), np.ascontiguousarray(C[b][:, part])
-    J, queries, keys = layer.couple(z, h)
-    theory = layer.theory(J, x)
+    J, queries, keys = couple(layer, z, h)
+    theory = theory_of_head(layer, J, x)
     start = None if starts is None else np.ascontiguousarray(starts[b][:, part])
-    means, _, _ = layer.solve(theory, start, f"head {h}")
+    means, _, _ = solve(layer, theory, start, f"head {h}")
     sums = _Sums(np.zeros_like(x), np.zeros_like(J))
     if layer.n_steps is None:
         local = theory.local(means[-1])
@@ -100,7 +102,7 @@ def pull_head(layer: SpinAttention, Z: np.ndarray, C: np.ndarray, starts: np.nda
             weight = sums.add(theory, theory.local(m), weight)
     of_scores = J * (sums.of_J - (J * sums.of_J).sum(axis=1, keepdims=True))
     of_queries, of_keys = of_scores @ keys, of_scores.T @ queries
-    rows = layer.rows(h)
+    rows = rows_of(layer, h)
     of_z = of_queries @ layer.weights[rows[0]] + of_keys @ layer.weights[rows[1]]
     of_z[:, part] += sums.of_x
     return _Part(of_z, (of_queries.T @ z, of_keys.T @ z), sums.of_beta, weight)

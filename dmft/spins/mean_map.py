@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, instance, one_of
+from .._util.checks import finite, instance, number, one_of
+from .._util.sparse import dense
 from ..dynamics.cycles.jets import power
 from ..dynamics.cycles.window_map import WindowMap
 from ..dynamics.system import Map
-from .attention import SpinTransformer
 from .closures import CLOSURES, Closure
-from .meanfield import theory_of
-from .model import VectorSpins, is_sparse
+from .meanfield import TOLS, theory_of
+from .model import VectorSpins
 from .stability import derivative
+from .transformer import SpinTransformer
 
 
 class SpinMap(Map):
@@ -52,10 +53,13 @@ class SpinMap(Map):
     def __init__(self, model: VectorSpins, means: ArrayLike, closure: Closure = "gauss", tol: float = 1e-11) -> None:
         self.model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
+        tol = number("tol", tol, *TOLS)
         m = finite("means", means, (None, model.n_sites, model.n_components))
         if model.n_systems not in (None, len(m)):
             raise ValueError(f"means must be of as many points as there are systems, {model.n_systems}, got {len(m)}")
-        longest = float(np.sqrt(np.einsum("pia,pia->pi", m, m)).max()) if m.size else 0.0
+        if not m.size:
+            raise ValueError(f"means must have points, got shape {m.shape}")
+        longest = float(np.sqrt(np.einsum("pia,pia->pi", m, m)).max())
         if longest >= model.radius:
             raise ValueError(f"means must be shorter than the radius {model.radius:.6g}, got length {longest:.6g}")
         n = 1 if model.n_systems is None else model.n_systems
@@ -97,7 +101,7 @@ class SpinWindowMap(WindowMap):
     def __init__(self, spins: SpinMap, beta: ArrayLike) -> None:
         self._spins, model = spins, spins.model
         self._shape = model.n_sites, model.n_components
-        self._J = model.couplings.toarray() if is_sparse(model.couplings) else model.couplings
+        self._J = dense(model.couplings)
         super().__init__(self._following, 1, model.fields.size, beta)
 
     def at(self, value: ArrayLike) -> SpinWindowMap:

@@ -8,11 +8,13 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
+from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, number, one_of, whole
+from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
+from .._util.values import Frozen, Whole
 from .anderson import anderson
 from .closures import CLOSURES, Closure, Theory
 from .correlations import delayed_traces, production
@@ -21,10 +23,11 @@ from .stability import spectral_radius
 from .tap import Tap
 
 T = TypeVar("T")
+TOLS = 1e-13, 1e-2  # of quadratures
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class FixedPoint:
+class FixedPoint(Frozen):
     """Stationary means of a network, or of each of a batch.
 
     Attributes
@@ -48,7 +51,7 @@ class FixedPoint:
     spectral_radius: Any
 
 
-class MeanField:
+class MeanField(Whole):
     r"""A mean-field theory of networks of vector spins: what the means are after a step.
 
     With :math:`\theta = x + J m` and the spread :math:`C_i = \sum_j J_{ij}^2 (1 - |m_j|^2/R^2)` the next means are
@@ -100,7 +103,7 @@ class MeanField:
     ) -> None:
         self.model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
-        self.tol = number("tol", tol, 1e-13, 1e-2)
+        self.tol = number("tol", tol, *TOLS)
         self._n_threads = threads(n_threads)
         n = 1 if model.n_systems is None else model.n_systems
         # One system has the threads for itself; of several, each has one.
@@ -111,10 +114,10 @@ class MeanField:
 
     def _means(self, name: str, value: ArrayLike | None, short: bool = False) -> list[np.ndarray]:
         """Return the means of each system."""
-        if value is None:
+        if value is None and name == "start":
             return [theory.start() for theory in self.theories]
         shape: tuple[int | None, ...] = (self.model.n_sites, self.model.n_components)
-        m = finite(name, value)
+        m = finite(name, value)  # type: ignore[arg-type]
         if self.model.n_systems is not None and m.ndim == 3:
             shape = (self.model.n_systems, *shape)
         m = finite(name, m, shape)
@@ -133,9 +136,7 @@ class MeanField:
     def _each(self, function: Callable[[int], T]) -> list[T]:
         """Return what a function returns for each system, on threads, each with one of linear algebra."""
         n = len(self.theories)
-        if n == 1:
-            return [function(0)]
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             return list(in_order(function, range(n), self._n_threads))
 
     def _joined(self, values: list[Any]) -> Any:
@@ -194,6 +195,9 @@ class MeanField:
         """
         n_steps = whole("n_steps", n_steps, 1)
         one_of("record", record, ("last", "all"))
+        if record == "all":
+            n_bytes = 8.0 * (n_steps + 1) * self.model.n_sites * self.model.n_components * len(self.theories)
+            need_memory(f"n_steps = {n_steps} times", n_bytes, "take record='last'")
         means = self._means("start", start, self._short)
 
         def orbit(i: int) -> np.ndarray:
@@ -297,7 +301,8 @@ class MeanField:
         >>> MeanField(VectorSpins([[0.5]], [[0.0]]), "naive").delayed([[0.0]])
         array([[0.5]])
         """
-        means = self._means("m", m, True)
+        means, n = self._means("m", m, True), self.model.n_sites
+        need_memory(f"correlations of {n} sites", 32.0 * n * n * len(self.theories))
         return self._joined(self._each(lambda i: delayed_traces(self.theories[i], means[i])))
 
     def entropy_production(self, m: ArrayLike) -> float | np.ndarray:
@@ -320,7 +325,8 @@ class MeanField:
         >>> MeanField(model, "naive").entropy_production(np.zeros((2, 1)))
         4.0
         """
-        means = self._means("m", m, True)
+        means, n = self._means("m", m, True), self.model.n_sites
+        need_memory(f"correlations of {n} sites", 32.0 * n * n)
         return self._joined(self._each(lambda i: production(self.theories[i], means[i])))
 
     def mismatch(self, m: ArrayLike, stationary: ArrayLike) -> float | np.ndarray:

@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, one_of, within
+from .._util.checks import finite, one_of, whole, within
 from .._util.readonly import read_only
+from .._util.sparse import is_sparse, sparse_rows
+from .._util.values import Value
 from .response import KINDS, Kind, Response
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
-class VectorSpins:
+class VectorSpins(Value):
     r"""A network of N spins with D components and length R, and any couplings; or a batch of networks.
 
     All spins are updated at once: given those before, :math:`s_i` has the law of von Mises and Fisher,
@@ -77,6 +79,8 @@ class VectorSpins:
         if len(set(batches.values())) > 1 or 0 in batches.values():
             raise ValueError(f"couplings, fields and beta must be of one number of systems, got {batches}")
         one_of("response", response, KINDS)
+        if response == "large" and x.shape[-1] < 3:
+            raise ValueError(f"fields must have 3 components or more with response='large', got {x.shape[-1]}")
         site = Response(x.shape[-1], 1.0, radius, response)  # its checks
         object.__setattr__(self, "couplings", J)
         object.__setattr__(self, "fields", read_only(x))
@@ -84,24 +88,6 @@ class VectorSpins:
         object.__setattr__(self, "radius", site.length)
         object.__setattr__(self, "response", response)
         object.__setattr__(self, "n_systems", next(iter(batches.values()), None))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return VectorSpins, (self.couplings, self.fields, self.beta, self.radius, self.response)
-
-    def _values(self) -> tuple[Any, ...]:
-        J = self.couplings
-        parts = (J.indptr, J.indices, J.data) if is_sparse(J) else (J,)
-        return (
-            *((part.shape, part.tobytes()) for part in (*parts, self.fields, self.beta)),
-            self.radius,
-            self.response,
-        )
-
-    def __eq__(self, other: object) -> bool:
-        return self._values() == other._values() if isinstance(other, VectorSpins) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._values())
 
     @property
     def n_sites(self) -> int:
@@ -128,7 +114,7 @@ class VectorSpins:
         """
         if self.n_systems is None:
             return self
-        J = self.couplings
+        i, J = whole("i", i, 0, self.n_systems - 1), self.couplings
         return VectorSpins(
             J[i] if J.ndim == 3 else J,
             self.fields[i] if self.fields.ndim == 3 else self.fields,
@@ -150,24 +136,10 @@ class VectorSpins:
         return Response(self.n_components, float(self.beta), self.radius, self.response)
 
 
-def is_sparse(array: Any) -> bool:
-    """Return whether that is a sparse array of SciPy, without loading it."""
-    return hasattr(array, "tocsr")
-
-
 def _couplings(value: Any) -> Any:
     """Return couplings as a read-only array or a sparse one in rows, checked."""
-    if is_sparse(value):
-        rows = value.tocsr().astype(float).copy()
-        finite("couplings", rows.data)
-        rows.sum_duplicates()
-        for part in (rows.data, rows.indices, rows.indptr):
-            part.flags.writeable = False
-        square = len(rows.shape) == 2 and rows.shape[0] == rows.shape[1]
-        J: Any = rows
-    else:
-        J = read_only(finite("couplings", value))
-        square = J.ndim in (2, 3) and J.shape[-1] == J.shape[-2]
+    J: Any = sparse_rows("couplings", value) if is_sparse(value) else read_only(finite("couplings", value))
+    square = J.ndim in ((2,) if is_sparse(J) else (2, 3)) and J.shape[-1] == J.shape[-2]
     if not square or 0 in J.shape:
         shape = "(n_sites, n_sites) or (n_systems, n_sites, n_sites)"
         raise ValueError(f"couplings must have shape {shape}, got shape {J.shape}")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._util.checks import number, one_of, whole
+from .._util.memory import need_memory
 from .model import VectorSpins
 from .response import default_radius
 
@@ -72,6 +73,7 @@ def spin_network(
     """
     one_of("kind", kind, ENSEMBLES)
     n, D = whole("n_sites", n_sites, 1), whole("n_components", n_components, 1)
+    need_memory(f"n_sites = {n}", 48.0 * n * n + 16.0 * n * D, "draw fewer sites")
     scale, J0 = number("scale", scale, 0.0), number("J0", J0)
     k = 0.0 if kind == "symmetric" else number("asymmetry", asymmetry, 0.0, 1.0)
     rng = np.random.default_rng(whole("seed", seed))

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, first_bad, number, one_of, whole, within
 from .._util.threads import n_threads as threads
+from .._util.values import Value
 from . import _spins
 
 Kind = Literal["exact", "large"]
@@ -72,8 +73,8 @@ def default_radius(n_components: int) -> float:
     return float(np.sqrt(0.5 * n_components - 1.0)) if n_components > 2 else 1.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Response:
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Response(Value):
     r"""The response of a vector spin to a field: :math:`m = \phi(h) = g(|h|^2)\, h`.
 
     With R the length of the spin, "exact" is the mean of von Mises' and Fisher's law,
@@ -145,41 +146,6 @@ class Response:
         if not (y < 1.0).all():
             raise ValueError(f"m must be shorter than the radius {self.length:.6g}, got {first_bad(y < 1, y)} of it")
         return y
-
-    def derivatives(self, h2: np.ndarray, order: int = 2, n_threads: int = 1) -> tuple[np.ndarray, ...]:
-        r"""Return g and, up to `order`, its derivatives by :math:`|h|`, each over :math:`|h|`, of squared lengths.
-
-        They give the derivatives of the response:
-        :math:`\partial_b \phi_a = g\delta_{ab} + g_1 h_a h_b` and
-        :math:`\partial_b\partial_c \phi_a = g_1(\delta_{ab}h_c + \delta_{ac}h_b + \delta_{bc}h_a) + g_2 h_a h_b h_c`.
-
-        Parameters
-        ----------
-        h2 : ndarray
-            Squared lengths of fields.
-        order : {0, 1, 2}, default=2
-        n_threads : int, default=1
-
-        Returns
-        -------
-        tuple of ndarray
-            g, g1, g2, as many as `order` says.
-
-        Examples
-        --------
-        >>> Response(1, radius=1.0).derivatives(np.array([0.25]), 0)[0].round(12) == (np.tanh(0.5) / 0.5).round(12)
-        array([ True])
-        """
-        if self.kind == "large":
-            b, R2 = self.sharpness, self.length**2
-            G = np.sqrt(1.0 + b * b / R2 * h2)
-            g = b / (1.0 + G)
-            g1 = -(g**2) * (b / R2) / G
-            return (g, g1, g**3 * (b / R2) ** 2 * (1.0 + 3.0 * G) / G**3)[: order + 1]
-        unit = self.beta * self.length
-        found = radial(unit * np.sqrt(h2), self.n_components, order, n_threads)
-        scale = unit * self.length
-        return tuple(scale * unit ** (2 * k) * found[place] for k, place in enumerate((1, 3, 4)[: order + 1]))
 
     def mean(self, h: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Return the mean spins in fields.
@@ -320,3 +286,40 @@ class Response:
         ratio = radial(c * np.sinh(u), self.n_components, 0, threads(n_threads))[0] * np.cosh(u)
         # log Z_b - log Z_a is the integral of A; the rest is (k_a - k_b).m_a.
         return c * half * (ratio @ weights) + np.einsum("...a,...a->...", ka - kb, a) / self.length
+
+
+def slopes(site: Response, h2: np.ndarray, order: int = 2, n_threads: int = 1) -> tuple[np.ndarray, ...]:
+    r"""Return g and, up to `order`, its derivatives by :math:`|h|`, each over :math:`|h|`, of squared lengths.
+
+    They give the derivatives of the response:
+    :math:`\partial_b \phi_a = g\delta_{ab} + g_1 h_a h_b` and
+    :math:`\partial_b\partial_c \phi_a = g_1(\delta_{ab}h_c + \delta_{ac}h_b + \delta_{bc}h_a) + g_2 h_a h_b h_c`.
+
+    Parameters
+    ----------
+    site : Response
+    h2 : ndarray
+        Squared lengths of fields.
+    order : {0, 1, 2}, default=2
+    n_threads : int, default=1
+
+    Returns
+    -------
+    tuple of ndarray
+        g, g1, g2, as many as `order` says.
+
+    Examples
+    --------
+    >>> slopes(Response(1, radius=1.0), np.array([0.25]), 0)[0].round(12) == (np.tanh(0.5) / 0.5).round(12)
+    array([ True])
+    """
+    if site.kind == "large":
+        b, R2 = site.sharpness, site.length**2
+        G = np.sqrt(1.0 + b * b / R2 * h2)
+        g = b / (1.0 + G)
+        g1 = -(g**2) * (b / R2) / G
+        return (g, g1, g**3 * (b / R2) ** 2 * (1.0 + 3.0 * G) / G**3)[: order + 1]
+    unit = site.beta * site.length
+    found = radial(unit * np.sqrt(h2), site.n_components, order, n_threads)
+    scale = unit * site.length
+    return tuple(scale * unit ** (2 * k) * found[place] for k, place in enumerate((1, 3, 4)[: order + 1]))

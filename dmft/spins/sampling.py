@@ -7,21 +7,23 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from threadpoolctl import threadpool_limits
 
+from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
+from .._util.sparse import dense
 from .._util.threads import n_threads as threads
+from .._util.values import Frozen
 from . import _spins
-from .model import VectorSpins, is_sparse
+from .model import VectorSpins
 
 MOST_SEED = 2**64 - 1
 FAR_TOO_LARGE = 1e12  # of beta R |h|: the part of a spin across its field is below rounding there
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Sampled:
+class Sampled(Frozen):
     r"""What replicas of a network were measured to do in its stationary state.
 
     All are averages of conditional means given the spins before (Rao and Blackwell). Standard errors are those of the
@@ -175,7 +177,7 @@ def sample_spins(
         D = None if raw is None else raw / n_steps - (m / n_steps) @ (before / n_steps).T
         return m / n_steps, D, moving.spins
 
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         found = list(in_order(replica, range(n_replicas), min(threads(n_threads), n_replicas)))
     m, m_stderr = _mean([each[0] for each in found])
     states = np.stack([each[2] for each in found])
@@ -183,7 +185,7 @@ def sample_spins(
         return Sampled(m, m_stderr, None, None, None, None, states, n_steps)
     traces: list[Any] = [each[1] for each in found]
     D, D_stderr = _mean(traces)
-    J = model.couplings.toarray() if is_sparse(model.couplings) else model.couplings
+    J = dense(model.couplings)
     sigma, sigma_stderr = _mean([np.array(float(model.beta) * np.sum((J - J.T) * each)) for each in traces])
     return Sampled(m, m_stderr, D, D_stderr, float(sigma), float(sigma_stderr), states, n_steps)
 

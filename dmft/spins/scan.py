@@ -9,11 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
-from .._util.checks import number, one_of, whole
+from .._util.blas import one_blas_thread
+from .._util.checks import number, one_of, whole, words
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
+from .._util.values import Value
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
@@ -32,8 +33,8 @@ STATUS = "0: finished, 1: came to no end, see reason"
 DRAWN = ("length", "overlap", "spectral_radius", "exponent", "motion", "entropy_production")
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SpinScan(Job):
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class SpinScan(Value, Job):
     """Find the stationary means of networks of vector spins by closures, and by simulations, at each point.
 
     Kept of each method: how long the means are and how they point, the entropy production; of closures the spectral
@@ -117,7 +118,7 @@ class SpinScan(Job):
     }
 
     def __post_init__(self) -> None:
-        closures = (self.closures,) if isinstance(self.closures, str) else tuple(self.closures)
+        closures = words("closures", self.closures)
         for name in closures:
             one_of("closures", name, CLOSURES)
         if len(set(closures)) < len(closures):
@@ -128,6 +129,10 @@ class SpinScan(Job):
             raise ValueError("closures must name at least one without n_replicas, got none")
         one_of("response", self.response, KINDS)
         number("tol", self.tol, 0.0)
+        for name in self.integers:
+            whole(name, getattr(self, name))
+        if self.radius is not None and not number("radius", self.radius) > 0:
+            raise ValueError(f"radius must be > 0, got {self.radius!r}")
         object.__setattr__(self, "closures", closures)
         if self.kind is None:
             if self.couplings is None or self.fields is None:
@@ -202,7 +207,7 @@ class SpinScan(Job):
 
     def _digest(self) -> str:
         """Return a digest of the network, or of what is drawn with the seeds at hand."""
-        model = self.model({name: np.array([value]) for name, value in self.point.items()}, 0)
+        model = self._network({name: np.array([value]) for name, value in self.point.items()}, 0)
         return hashlib.sha256(np.asarray(model.couplings).tobytes() + model.fields.tobytes()).hexdigest()[:16]
 
     @classmethod
@@ -217,15 +222,8 @@ class SpinScan(Job):
             raise ValueError("the network drawn by this NumPy is another one: use the NumPy of the sweep's manifest")
         return job
 
-    def model(self, points: Mapping[str, np.ndarray], i: int) -> VectorSpins:
-        """Return the network of a point.
-
-        Examples
-        --------
-        >>> job = SpinScan(kind="softmax", n_sites=4)
-        >>> job.model({name: np.array([value]) for name, value in job.point.items()}, 0).n_components
-        3
-        """
+    def _network(self, points: Mapping[str, np.ndarray], i: int) -> VectorSpins:
+        """Return the network of a point."""
         at = {name: points[name][i].item() for name in self.names}
         beta = at.pop("beta")
         options = {"beta": beta, "radius": self.radius, "response": self.response}
@@ -251,7 +249,7 @@ class SpinScan(Job):
         def measure(place: tuple[int, int]) -> tuple[dict[str, float], str]:
             i, k = place
             try:
-                model = self.model(points, i)
+                model = self._network(points, i)
                 if methods[k] == SAMPLING:
                     return self._simulate(model, self.seed_of(int(task.index[i]))), ""
                 return self._solve(model, self.closures[k])
@@ -260,7 +258,7 @@ class SpinScan(Job):
 
         places = [(i, k) for i in range(shape[0]) for k in range(shape[1])]
         side_by_side = in_order(measure, places, threads(n_threads))
-        with threadpool_limits(1, "blas"), contextlib.closing(side_by_side):
+        with one_blas_thread(), contextlib.closing(side_by_side):
             for (i, k), (found, why) in zip(places, side_by_side, strict=True):
                 for name, value in found.items():
                     arrays[name][i, k] = value

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._util.sparse import dense
 from .closures import Theory
-from .model import is_sparse
 from .tap import Tap
 
 SMALL = 80  # up to so many means the derivative is made in full
@@ -34,14 +34,13 @@ def derivative(theory: Theory, m: np.ndarray) -> np.ndarray:
     if isinstance(theory, Tap):
         push = tangent(theory, m)
         return np.stack([push(direction.reshape(m.shape)).ravel() for direction in np.eye(m.size)], axis=1)
-    local, J = theory.local(m), theory.J.toarray() if is_sparse(theory.J) else theory.J
+    local, J = theory.local(m), dense(theory.J)
     n, D = m.shape
     site = local.bend[:, None, None] * local.theta[:, :, None] * local.theta[:, None]
     site += local.scale[:, None, None] * np.eye(D)
     out = np.einsum("iab,ij->iajb", site, J)
     if local.fall.any():
-        J2 = theory.J2.toarray() if is_sparse(theory.J2) else theory.J2
-        weight = -2.0 / theory.R**2 * local.fall[:, None] * J2
+        weight = -2.0 / theory.R**2 * local.fall[:, None] * dense(theory.J2)
         out += local.theta[:, :, None, None] * weight[:, None, :, None] * m[None, None]
     return out.reshape(n * D, n * D)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .anderson import anderson
 from .closures import Theory
 from .model import VectorSpins
+from .response import slopes
 
 INNER_TOL = 1e-14  # of a step's fields, relative
 INNER_EVALUATIONS = 400
@@ -31,9 +34,12 @@ class Tap(Theory):
         super().__init__(model, "tap", 1.0, n_threads)
         self.keep_moves = keep_moves
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tap, (self.model, self.n_threads, self.keep_moves)
+
     def _spreads(self, h: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return of fields before: sums of J^2 times the isotropic parts, the other parts, sums of the traces."""
-        g, g1 = self.site.derivatives(np.einsum("ia,ia->i", h, h), 1, self.n_threads)
+        g, g1 = slopes(self.site, np.einsum("ia,ia->i", h, h), 1, self.n_threads)
         square = g**2 * np.einsum("ia,ia->i", h, h)
         return self.J2 @ (g / self.beta), g1 / self.beta, self.J2 @ (self.R**2 - square)
 
@@ -51,7 +57,7 @@ class Tap(Theory):
             v = theta - h
             Sh += np.einsum("ia,ia->i", v, h)[:, None] * v
             trace = trace + np.einsum("ia,ia->i", v, v)
-        g, g1, g2 = self.site.derivatives(h2, 2, self.n_threads)
+        g, g1, g2 = slopes(self.site, h2, 2, self.n_threads)
         along = np.einsum("ia,ia->i", h, Sh)
         bend = g1[:, None] * (2.0 * Sh + trace[:, None] * h) + (g2 * along)[:, None] * h
         inner = np.einsum("ia,ia->i", h, bend)

@@ -11,9 +11,9 @@ from typing import Any
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
 # Values that functions return: made by the package alone, so that their constructors are no doors.
 RESULTS = {
-    "Attractor", "Attractors", "Branch", "Cycle", "Cycles", "FiniteSize", "Fit", "Fluctuations", "Hysteresis",
-    "InferenceResult", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "Smearing",
-    "SpecialPoint", "Spectrum", "SweepResult", "Switching",
+    "Attractor", "Attractors", "Block", "Branch", "Cycle", "Cycles", "FiniteSize", "Fit", "FixedPoint", "Fluctuations",
+    "Gradients", "Hysteresis", "InferenceResult", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm",
+    "Orbit", "Sampled", "Smearing", "SpecialPoint", "Spectrum", "SweepResult", "Switching",
 }  # fmt: skip
 # What the engine asks of a job, and a theory of its moments: arguments that come from the package alone.
 PROTOCOL = {

@@ -102,7 +102,7 @@ def test_a_branch_loses_its_fixed_point_where_a_multiplier_leaves_the_circle():
     model = VectorSpins([[0.0, -2.0], [2.0, 0.0]], 0.3 * np.eye(2, 3), beta=0.9, response="large")
     rest = MeanField(model, "naive").fixed_point(1e-13)
     assert rest.spectral_radius < 1
-    branch = orbits.trace(SpinMap(model, rest.m[None], "naive").window_map(), rest.m.reshape(1, -1), 0.5, 2.0)
+    branch = orbits.trace(SpinMap(model, rest.m[None], "naive").window_map(), rest.m.reshape(1, -1), 0.85, 1.3)
     (point,) = [point for point in branch.special if point.kind == "neimark-sacker"][:1]
     there = model.replace(beta=point.value)
     assert MeanField(there, "naive").fixed_point(

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from dmft.systems import Map
+from scipy.sparse import eye_array
 
 import dmft
-from dmft import figures, gaussian, indicators, ising, orbits, store, streaming
+from dmft import figures, gaussian, indicators, ising, orbits, spins, store, streaming
 from dmft._util import memory
 from dmft.dynamics import spectrum
 from dmft.dynamics.cycles.linear import twisted
@@ -21,6 +22,8 @@ TENT = Map(lambda x: 1 - abs(x), np.zeros((1, 300_000)), lambda x: x[..., None])
 
 DRAWN = {"n_features": 3, "n_sites": HUGE, "n_positions": 2, "seed": 1}
 STARTS = [dmft.Start.random(1), dmft.Start.random(2)]
+TURNING = spins.VectorSpins([[0.0, 1.0], [-1.0, 0.0]], np.eye(2, 3))
+SCATTERED = spins.VectorSpins(eye_array(10**6), np.ones((10**6, 1)))
 LATTICE = ising.KineticIsing(np.zeros((300, 300)))
 NOISE = np.random.default_rng(0).random((400, 2))
 
@@ -121,6 +124,15 @@ TOO_LARGE = {
     "figures.trajectory": lambda: figures.trajectory(broadcast(HUGE)),
     "figures.exponent_map": lambda: figures.exponent_map(broadcast(10**6), broadcast(10**6), broadcast(10**6, 10**6)),
     "figures.bifurcation": lambda: figures.bifurcation(np.arange(10**5), np.zeros((10**5, 1)), bins=10**5),
+    "spin_network": lambda: spins.spin_network("softmax", HUGE, 3),
+    "VectorSpins": lambda: spins.VectorSpins(broadcast(10**6, 10**6), np.ones((10**6, 1))),
+    "sample_spins": lambda: spins.sample_spins(TURNING, HUGE, 1),
+    "spin_trajectory": lambda: spins.spin_trajectory(TURNING, HUGE),
+    "spins.MeanField.run": lambda: spins.MeanField(TURNING).run(HUGE, record="all"),
+    "delayed, sparse": lambda: spins.MeanField(SCATTERED).delayed(np.zeros((10**6, 1))),
+    "entropy_production, sparse": lambda: spins.MeanField(SCATTERED).entropy_production(np.zeros((10**6, 1))),
+    "tokens": lambda: spins.SpinAttention(np.ones((2, 1)), 1, response="exact")(np.ones((10**6, 1))),
+    "bessel_ratio": lambda: spins.bessel_ratio(broadcast(10**6, 10**6), 3),
     "put": lambda: store.put(None, HUGE, np.arange(2), np.zeros((2, 3))),
     "evolve": lambda: PAIR.exact().evolve([1, 1], 10**11),
 }

@@ -14,15 +14,18 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from scipy.sparse import eye_array
 
 import dmft
-from dmft import ising, orbits, store, streaming, systems
+from dmft import ising, orbits, spins, store, streaming, systems
 from dmft._util.values import Value
 
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
 MODEL = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 PLAIN = MODEL.replace(epsilon=0.0, beta=0.1)
 PAIR = ising.KineticIsing([[0.0, 1.0], [-1.0, 0.0]], [0.1, 0.2], 0.5)
+TRIPLE = spins.VectorSpins([[0.0, 1.0], [-1.0, 0.0]], np.eye(2, 3))
+LAYER = spins.SpinAttention(np.zeros((8, 4)), 1)
 VERDICT = {"kind": "chaos", "period": 0, "n_positive": 1, "n_zero": 0, "n_bands": 1, "rotations": (), "reason": "x"}
 
 
@@ -122,6 +125,18 @@ EXAMPLES = {
     "ising.MeanMap": lambda: ising.MeanMap(PAIR, np.zeros((1, 2))),
     "ising.Moments": lambda: PAIR.exact().evolve([1, 1], 2),
     "ising.PhaseDiagram": lambda: ising.PhaseDiagram(ising.AsymmetricSK(dJ=0.5)),
+    "spins.Block": lambda: LAYER(np.eye(2, 4)),
+    "spins.FixedPoint": lambda: spins.MeanField(TRIPLE).fixed_point(),
+    "spins.Gradients": lambda: LAYER.vjp(np.eye(2, 4), np.eye(2, 4)),
+    "spins.LayerLoop": lambda: spins.LayerLoop(spins.SpinTransformer([LAYER]), np.eye(2, 4)[None]),
+    "spins.MeanField": lambda: spins.MeanField(TRIPLE),
+    "spins.Response": lambda: spins.Response(3, -0.0),
+    "spins.Sampled": lambda: spins.sample_spins(TRIPLE, 1, 1, n_transient=0),
+    "spins.SpinAttention": lambda: spins.SpinAttention(np.zeros((8, 4)), 1, mask=np.eye(2)),
+    "spins.SpinMap": lambda: spins.SpinMap(TRIPLE, np.zeros((1, 2, 3)), "tap"),
+    "spins.SpinScan": lambda: spins.SpinScan(couplings=np.eye(2), fields=[[1.0], [-0.0]]),
+    "spins.SpinTransformer": lambda: spins.SpinTransformer([LAYER]),
+    "spins.VectorSpins": lambda: spins.VectorSpins([[0.0, 1.0], [-1.0, -0.0]], np.eye(2, 3), [1.0, 2.0]),
     "streaming.BatchMeans": lambda: statistic(streaming.BatchMeans),
     "streaming.Extremes": lambda: statistic(streaming.Extremes),
     "streaming.Statistic": lambda: streaming.Statistic(2, 3),
@@ -137,6 +152,7 @@ MORE = {
     "Refinement": lambda: sweep_job("Refinement"),
     "NetworkSweep": lambda: sweep_job("NetworkSweep"),
     "Rules": lambda: importlib.import_module("dmft.dynamics.classify").Rules(),
+    "sparse VectorSpins": lambda: spins.VectorSpins(eye_array(2), np.eye(2, 3)),
     "State": lambda: dmft.Start.random(3).state(MODEL),
 }
 NO_INSTANCES = {"System"}  # abstract

@@ -1,0 +1,90 @@
+"""A stack of layers of spin attention."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from .._util.checks import instances
+from .._util.values import Value
+from .attention import SpinAttention
+from .block import Block
+from .gradients import Gradients
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SpinTransformer(Value):
+    """Layers of spin attention, each fed with the output of the one before.
+
+    Parameters
+    ----------
+    layers : sequence of SpinAttention
+        Of one width.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or their widths differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> model = SpinTransformer([SpinAttention(rng.normal(size=(16, 8)) / 3, 2) for _ in range(2)])
+    >>> tokens = rng.normal(size=(4, 8))
+    >>> blocks = model(tokens)
+    >>> len(blocks), [each.weights.shape for each in model.vjp(tokens, blocks[-1].output)]
+    (2, [(16, 8), (16, 8)])
+    """
+
+    layers: Sequence[SpinAttention]
+
+    def __post_init__(self) -> None:
+        layers = tuple(instances("layers", self.layers, SpinAttention, "dmft.spins.SpinAttention"))
+        object.__setattr__(self, "layers", layers)
+        widths = [layer.width for layer in self.layers]
+        if len(set(widths)) > 1:
+            raise ValueError(f"layers must have one width, got {widths}")
+
+    def __call__(self, tokens: ArrayLike, *, n_threads: int | None = None) -> list[Block]:
+        """Return what each layer makes of the output of the one before; the last one's `output` is that of all.
+
+        Parameters
+        ----------
+        tokens : array_like, shape (n_tokens, width) or (n_batch, n_tokens, width)
+        n_threads : int or None, default=None
+
+        Returns
+        -------
+        list of Block
+        """
+        blocks: list[Block] = []
+        for layer in self.layers:
+            blocks.append(layer(blocks[-1].output if blocks else tokens, n_threads=n_threads))
+        return blocks
+
+    def vjp(self, tokens: ArrayLike, cotangent: ArrayLike, *, n_threads: int | None = None) -> list[Gradients]:
+        """Return the gradients by the input, the weights and the beta of every layer, in their order.
+
+        Parameters
+        ----------
+        tokens : array_like, shape (n_tokens, width) or (n_batch, n_tokens, width)
+        cotangent : array_like, of the same shape
+            Of the output of the last layer.
+        n_threads : int or None, default=None
+
+        Returns
+        -------
+        list of Gradients
+            The `inputs` of the first are those by the tokens.
+        """
+        inputs: list[Any] = [tokens]
+        for layer in self.layers[:-1]:
+            inputs.append(layer(inputs[-1], n_threads=n_threads).output)
+        found: list[Gradients] = []
+        for layer, given in zip(reversed(self.layers), reversed(inputs), strict=True):
+            found.append(layer.vjp(given, found[-1].inputs if found else cotangent, n_threads=n_threads))
+        return found[::-1]
