@@ -14,3 +14,8 @@ if os.environ.get("CI"):
 # A shell starts what it puts in the background with SIGINT ignored, which runs keep: tests send it to runs that do not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers():
+    """Return one worker more than there are cores: the tests of ranks, kills and pipes mostly wait."""
+    return (os.cpu_count() or 1) + 1

@@ -187,7 +187,7 @@ with multiprocessing.get_context("fork").Pool(2) as pool:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing is forked here")
-@pytest.mark.parametrize("how", ["fork", "pool"])
+@pytest.mark.parametrize("how", ["fork", pytest.param("pool", marks=pytest.mark.slow)])
 def test_forked_processes_go_on(tmp_path, how):
     code, said = end(start(0, tmp_path, FORKED, how))
     assert code == 0, said

@@ -35,7 +35,7 @@ def test_bounds_from_data():
     # Asynchronous data: below the exact value within 5 sigma of the overfit, which falls like 1/T.
     g = load("ep_bounds")
     model = KineticIsing(g["J0"], g["H0"], update="async")
-    spins = model.trajectory(100_000, n_transient=1000, seed=1).T
+    spins = model.trajectory(40_000, n_transient=1000, seed=1).T
     got = ep_bound(spins[:-1], spins[1:])
     exact, maxent = g["ep_maxent_newton_mtur_0"][:2]
     assert 0.8 * maxent < got < 1.2 * exact
@@ -44,7 +44,7 @@ def test_bounds_from_data():
 def test_bounds_of_parallel_data():
     rng = np.random.default_rng(0)
     model = KineticIsing(rng.normal(size=(4, 4)) / 3)
-    spins = model.trajectory(100_000, n_transient=100, seed=2).T
+    spins = model.trajectory(40_000, n_transient=100, seed=2).T
     got = [ep_bound(spins[:-1], spins[1:], estimator=k) for k in ("maxent", "newton", "mtur")]
     exact = model.exact().entropy_production()
     assert exact * 1.1 > got[0] >= got[1] >= got[2] > 0.3 * exact

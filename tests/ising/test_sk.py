@@ -89,9 +89,10 @@ def test_two_times_contains_the_chain():
 
 
 # Entropy production per spin and step of N = 64 from 4e5 draws of the couplings (published).
+@pytest.mark.parametrize("n_draws", [60, pytest.param(300, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("dJ", "beta", "published"), [(0.5, 0.8, 0.13379), (0.5, 1.2, 0.23966), (1.0, 1.0, 0.57824)])
-def test_finite_networks(dJ, beta, published):
-    n, n_draws, n_steps = 64, 300, 40
+def test_finite_networks(dJ, beta, published, n_draws):
+    n, n_steps = 64, 40
     values = []
     for seed in range(n_draws):
         rng = np.random.default_rng([seed, int(100 * beta)])
@@ -99,7 +100,7 @@ def test_finite_networks(dJ, beta, published):
         now = KineticIsing(J, beta=beta).sample(64, n_steps, seed=seed, n_threads=1)
         values.append(now.entropy_production(KineticIsing(J, beta=beta)) / n)
     stderr = np.std(values) / np.sqrt(n_draws)
-    assert stderr < 0.01 * published
+    assert stderr < 0.17 / np.sqrt(n_draws) * published
     assert abs(np.mean(values) - published) < 3 * stderr
 
 
