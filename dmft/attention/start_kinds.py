@@ -119,7 +119,9 @@ def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool
 def _products(features: Features, role: Role, index: int, of: Role) -> np.ndarray:
     """Return <W^role_index W^of_a> over the sites for all a, of features without vectors."""
     classes, groups, covariances = features.classes, features.groups, features.covariances
-    if role == "output" and classes is not None and np.all(np.abs(classes.signs) == 1.0):
+    # Where the field reads the output vectors in another order than theirs, its signs are not they.
+    reads_itself = groups is None or np.array_equal(groups.signs, groups.columns["output"])
+    if role == "output" and reads_itself and classes is not None and np.all(np.abs(classes.signs) == 1.0):
         return classes.signs[:, index] @ classes.couplings[of]
     if groups is not None:
         return groups.overlap(role, index, of)

@@ -1,5 +1,6 @@
 """Starts: one table of kinds, values that never change, and the state each means."""
 
+import itertools
 import pickle
 
 import numpy as np
@@ -148,6 +149,22 @@ def test_features_of_no_certain_size_start_from_their_features(role):
         assert_allclose(
             rows_of(start.state(model)), rows_of(start.state(dmft.mean_field(model, 4 * 10**6))), rtol=0, atol=1e-15
         )
+
+
+@pytest.mark.parametrize("output", [[0, 1, 2], [1, 2, 0], [2, 1, 0], [0, 0, 2], [1, 1, 1]])
+@pytest.mark.parametrize("base", [[0, 1, 2], [0, 1, 1]])
+def test_a_feature_of_patterns_is_its_vector_whatever_the_field_reads(base, output):
+    """The field reads an output order the other way round; the token of feature a is pattern base[order[a]]."""
+    orders = {"output": output, "value": [2, 0, 1], "query": [0, 2, 1], "key": [1, 1, 0]}
+    model = SelfAttention(Features.patterns(base, **orders), n_context=3, beta=1.0, gamma=2.0)
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=max(base) + 1)))
+    vectors = {role: signs[:, [base[a] for a in order]] for role, order in orders.items()}
+    for one in (model, dmft.mean_field(model, 8 * len(signs))):
+        for role in ROLES:
+            for index in range(3):
+                state = Start.feature(role, index, in_window=True).state(one)
+                key, value = (vectors[role][:, index] @ vectors[of] / len(signs) for of in ("key", "value"))
+                assert_allclose(rows_of(state), [value, [0, 0, 0], key, value], rtol=0, atol=1e-15)
 
 
 def test_where_there_is_no_token_the_reason_is_said():
