@@ -97,11 +97,12 @@ def table(name: str, value: Any) -> dict[str, Any]:
 
 def path(name: str, value: Any) -> str:
     """Return a path as text."""
-    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+    try:
+        text = os.fspath(value)
+    except Exception:  # no path, or whatever an object of the caller's raises
+        text = None
+    if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError(f"{name} must be a path, got {shown(value)}")
-    text = os.fspath(value)
-    if not text or "\0" in text:
-        raise ValueError(f"{name} must be a path, got {text!r}")
     return text
 
 
@@ -138,6 +139,11 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
     values would count; text, dates, complex numbers and objects; bools, unless asked for; each of these inside lists
     too. `rule` is what the message demands.
     """
+    if isinstance(value, list | tuple) and _in_itself(value):
+        raise ValueError(f"{name} must {rule}, got a list that holds itself")
+    text = value.obj if isinstance(value, memoryview) else value
+    if isinstance(text, bytes) or _holds(text, bytearray):  # NumPy reads it as small integers
+        raise ValueError(f"{name} must {rule}, got {shown(value)}")
     masks = sys.modules.get("numpy.ma")  # not loaded before somebody makes a masked array, and slow to load
     if masks is not None and _holds(value, masks.MaskedArray):
         raise ValueError(f"{name} must have no mask, got a masked array: leave out or fill in what is masked")
@@ -160,6 +166,16 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
 
 
 _BOOL = bool | np.bool_
+
+
+def _in_itself(value: Any, above: tuple[int, ...] = ()) -> bool:
+    """Return whether a list or tuple holds itself at any depth."""
+    if id(value) in above:
+        return True
+    if {type(element) for element in value} <= {int, float}:
+        return False
+    inner = [element for element in value if isinstance(element, list | tuple)]
+    return any(_in_itself(element, (*above, id(value))) for element in inner)
 
 
 def _python_numbers(value: Any) -> bool:

@@ -27,12 +27,12 @@ def columns(name: str, value: ArrayLike) -> np.ndarray:
 
 
 def truths(name: str, value: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
-    """Return an array of bools of `shape`."""
+    """Return an array of bools of `shape`; stores hold them as 0 and 1."""
     rule = f"be bool of shape {shape}"
     array = numbers(name, value, rule=rule, bools=True)
-    if array.shape != shape or array.dtype != bool:
+    if array.shape != shape or not (array.dtype == bool or (array.dtype == np.int8 and np.all(array | 1 == 1))):
         raise ValueError(f"{name} must {rule}, got {array.dtype} of {array.shape}")
-    return array
+    return array.astype(bool)
 
 
 def checked(name: str, value: ArrayLike, shape: Sequence[int | str], *, may_hold: Sequence[str] = ()) -> np.ndarray:

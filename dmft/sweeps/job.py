@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import numbers, shown, words
+from .._util.checks import WHOLE_MOST, numbers, shown, words
 from .._util.memory import need_memory
 from .errors import PictureError, UserError
 from .grid import Block, Grid, Task
@@ -292,8 +292,10 @@ class Job(abc.ABC):
         given = numbers(name, values, rule="be an array of numbers")
         array = given.astype(float)
         if name in self.integers:
-            if not (abs(array) < 2.0**63).all() or (array % 1 != 0).any():
-                raise ValueError(f"{name} must be whole numbers, got {shown(values)}")
+            most = 2**53 if given.dtype.kind == "f" else WHOLE_MOST  # beyond it a float may stand for other numbers
+            if not ((given >= -most) & (given <= most)).all() or (array % 1 != 0).any():
+                rule = " below 2**63, as integers" if (abs(array) > most / 2).any() else ""
+                raise ValueError(f"{name} must be whole numbers{rule}, got {shown(values)}")
             array = given.astype(np.int64)
         if array.ndim != 1 or array.size == 0:
             raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {array.shape}")

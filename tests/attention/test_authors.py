@@ -92,6 +92,25 @@ def test_a_token_start_is_followed_step_by_step(tmp_path):
     assert (plan.n_transient, plan.n_steps) == (99, 200)
 
 
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "1e400"])
+@pytest.mark.parametrize("key", ["epsilon_pe", "beta_att", "scaling_o", "max_bifurcation_value", "num_transient_steps"])
+def test_what_is_not_finite_is_refused(key, value, tmp_path):
+    (tmp_path / "theirs.yaml").write_text(f"{YAML}{key}: {value}\n")
+    done = run_import(tmp_path / "theirs.yaml", "--to", tmp_path / "ours.toml")
+    assert done.exit_code == 2
+    assert key in done.output
+    assert not (tmp_path / "ours.toml").exists()
+
+
+@pytest.mark.parametrize("code", [np.ones((4, 100)), np.ones((4, 63)), np.ones((0, 4)), np.ones((2, 2, 2)), [["a"]]])
+def test_a_position_of_too_many_bits_is_refused(code, tmp_path):
+    np.savez(tmp_path / "c.npz", att_window=np.zeros((4, 3)), pe_window=code)
+    done = run_import(tmp_path / "c.npz", "--to", tmp_path / "w.npz")
+    assert done.exit_code == 2
+    assert "pe_window must" in done.output
+    assert not (tmp_path / "w.npz").exists()
+
+
 def test_a_checkpoint_goes_on_where_theirs_stopped(tmp_path):
     g = Golden("inf_M3_seed1_rand_beta1.0")
     np.savez(tmp_path / "c.npz", att_window=g["att_window"], pe_window=g["pe_window"], mv_window=g["att_window"])

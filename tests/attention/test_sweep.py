@@ -128,6 +128,9 @@ def test_rows_every_few_steps_and_sections():
         ),
         ({"n_context": [4, 5]}, r"n_context must be <= 2\*\*n_positions = 4, got 5"),
         ({"n_context": [2.5]}, r"n_context must be whole numbers, got \[2.5\]"),
+        ({"seed": [2**63]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
+        ({"seed": [2**64, 1]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
+        ({"seed": [2.0**53 + 2, 1]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
         ({"seed": [-1]}, "seed must be a whole number >= 0, got -1"),
         ({"start": [dmft.Start.random(0), dmft.Start.feature("key", 1)]}, "several that differ in seed or index alone"),
         ({"beta": [1], "block": 0}, "block must be a whole number >= 1, got 0"),
@@ -145,6 +148,21 @@ def test_bad_input(arguments, message):
 
 
 # -- on disk --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seeds", [[2**63 - 1, 2**53 + 1], [np.int32(5)], np.array([2**62 + 1], np.uint64), range(3)])
+def test_seeds_are_stored_to_the_last_digit(seeds, tmp_path):
+    model = PAPER.replace(features=dmft.Features.random(n_features=3, n_sites=9, n_positions=2, seed=0))
+    for name, given in {"seed": {"seed": seeds}, "start": {"start": [dmft.Start.random(s) for s in seeds]}}.items():
+        dmft.sweep(model, **{**SMALL, "beta": [1.27], **given}, store=tmp_path / name)
+        assert dmft.load(tmp_path / name).axes[name].tolist() == [int(seed) for seed in seeds]
+        assert not dmft.verify(tmp_path / name, n_points=1).differing
+
+
+def test_a_seed_of_a_start_that_no_store_holds_is_refused():
+    for seed in (2**63, 2**64, np.uint64(2**63), np.float64(5)):
+        with pytest.raises(ValueError, match="seed must be a whole number >= 0"):
+            dmft.Start.random(seed)
 
 
 def test_a_store_holds_what_memory_would(tmp_path):

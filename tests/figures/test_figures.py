@@ -686,6 +686,14 @@ def test_regime_figures_name_what_is_wrong(call, rule):
         call()
 
 
+def test_bools_may_come_from_a_store(ax):
+    x, y, regime = [0.0, 1.0], [0.0, 1.0], np.zeros((2, 2), int)
+    figures.regime_map(x, y, regime, names=["a"], computed=np.array([[1, 0], [0, 0]], np.int8), ax=ax)
+    assert ax.lines[0].get_xdata().size == 1
+    with pytest.raises(ValueError, match=r"computed must be bool of shape \(2, 2\), got int8"):
+        figures.regime_map(x, y, regime, names=["a"], computed=np.full((2, 2), 2, np.int8), ax=ax)
+
+
 class TestNetworks:
     def test_scaling_draws_points_bars_and_theory(self, ax):
         sizes, values = [10, 100, 1000], np.array([[0.3, 0.6], [0.1, 0.2], [0.03, 0.06]])

@@ -256,7 +256,9 @@ call("orbits.AttentionMap.step")(
         {"value": {"nan", "inf", "-inf", "nans"}},
     )
 )
-call("orbits.AttentionMap.take")(lambda: Call(attention_map().take, {"points": np.array([1])}, {"points": {"bools"}}))
+call("orbits.AttentionMap.take")(
+    lambda: Call(attention_map().take, {"points": np.array([1])}, {"points": {"bools", "slice"}})
+)
 ANY_DIRECTION = {"directions": {"nan", "inf", "-inf", "its complex"}}
 TAYLOR = {"windows": TRAIL, "directions": TRAIL, "rise": 0.1, "order": 2}
 call("orbits.AttentionMap.taylor")(lambda: Call(attention_map().taylor, TAYLOR, ANY_DIRECTION))

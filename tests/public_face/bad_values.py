@@ -3,7 +3,9 @@
 import dataclasses
 import datetime
 import decimal
+import fractions
 import os
+import sys
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -36,8 +38,26 @@ class Frame:
         return "   a     b\n0  x  None"
 
 
+def broken(*names):
+    """Return an object some of whose methods raise."""
+
+    def broken(self, *_args, **_kwargs):
+        raise RuntimeError("no such thing")
+
+    return type("Broken", (), dict.fromkeys(names, broken))()
+
+
+HOOKS = ("array", "len", "getitem", "iter", "float", "index", "eq", "bool", "repr", "str", "hash", "fspath")
+
+
 def _generator():
     yield 1.0
+
+
+def _in_itself():
+    one = [1.0]
+    one.append(one)
+    return one
 
 
 # By name a function that makes the value anew.
@@ -80,6 +100,28 @@ BAD: dict[str, Callable[[], Any]] = {
     "None": lambda: None,
     "object": object,
     "unshowable": Unshowable,
+    "fraction": lambda: fractions.Fraction(1, 2),
+    "nested sets": lambda: [{1.0}, {2.0}],
+    "frozen set": lambda: frozenset({1}),
+    "object 0-d": lambda: np.array(1, dtype=object),
+    "None 0-d": lambda: np.array(None),
+    "no array": lambda: broken("__array__"),
+    "no length": lambda: broken("__len__", "__getitem__"),
+    "no number": lambda: broken("__float__", "__index__", "__int__"),
+    "no items": lambda: broken("__iter__"),
+    "no truth": lambda: broken("__bool__", "__eq__", "__hash__"),
+    "no path": lambda: broken("__fspath__"),
+    "no keys": lambda: broken("keys", "__getitem__", "__iter__", "__len__"),
+    "nothing works": lambda: broken(*(f"__{name}__" for name in HOOKS)),
+    "byte array": lambda: bytearray(b"12"),
+    "bytes in memory": lambda: memoryview(b"12"),
+    "list of bytes": lambda: [b"1"],
+    "list of true": lambda: [True, 1.0],
+    "list in itself": _in_itself,
+    "file": lambda: sys.stderr,
+    "error": lambda: ValueError("no"),
+    "ellipsis": lambda: ...,
+    "slice": lambda: slice(0, 1),
     "class": lambda: dmft.SelfAttention,
     "module": lambda: os,
     "function": lambda: _generator,
@@ -157,6 +199,31 @@ def variants(value: Any) -> dict[str, Any]:
     return bad
 
 
+class Own(np.ndarray):
+    """An array of the caller's own class."""
+
+
+def forms(value: Any) -> dict[str, Any]:
+    """Return the numbers of a valid array in other forms."""
+    if not isinstance(value, np.ndarray) or not value.size:
+        return {}
+    loose = np.repeat(value, 2, axis=-1)[..., ::2]
+    shut = value.copy()
+    shut.flags.writeable = False
+    same = {
+        "not contiguous": loose,
+        "backwards": np.ascontiguousarray(value[::-1])[::-1],
+        "columns first": np.asfortranarray(value),
+        "read-only": shut,
+        "own class": value.copy().view(Own),
+    }
+    if value.dtype != bool:
+        same["other bytes"] = value.astype(value.dtype.newbyteorder())
+    if value.dtype.kind == "f":
+        same["long double"] = value.astype(np.longdouble)
+    return same
+
+
 def shapes(value: Any) -> dict[str, Any]:
     """Return values like a valid array that may be good: of other shapes, or with other numbers."""
     if not isinstance(value, np.ndarray) or not value.size:
@@ -165,7 +232,10 @@ def shapes(value: Any) -> dict[str, Any]:
     broken[(0,) * value.ndim] = np.nan
     endless = value.astype(float)
     endless[(0,) * value.ndim] = np.inf
-    return {
+    return forms(value) | {
+        "half precision": value.astype(np.float16),
+        "matrix": np.ndarray.view(value.copy(), np.matrix) if value.ndim == 2 else value,
+        "in memory": memoryview(np.ascontiguousarray(value)),
         "one axis more": value[None],
         "one axis less": value[0],
         "one row less": value[1:],

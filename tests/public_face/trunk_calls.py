@@ -54,7 +54,7 @@ call("streaming.BatchMeans.add")(lambda: Call(statistic(streaming.BatchMeans).ad
 call("streaming.Extremes.add")(lambda: Call(statistic(streaming.Extremes).add, {"chunk": CHUNK}))
 call("streaming.WeightedAverages.add")(lambda: Call(statistic(streaming.WeightedAverages).add, {"chunk": CHUNK}))
 PICK = {"points": np.array([1])}
-MASK = {"points": {"bools"}}
+MASK = {"points": {"bools", "slice"}}
 call("streaming.BatchMeans.select")(lambda: Call(statistic(streaming.BatchMeans).select, PICK, MASK))
 call("streaming.Extremes.select")(lambda: Call(statistic(streaming.Extremes).select, PICK, MASK))
 call("streaming.WeightedAverages.select")(lambda: Call(statistic(streaming.WeightedAverages).select, PICK, MASK))

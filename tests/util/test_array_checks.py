@@ -1,18 +1,21 @@
 """The checks that every array argument passes."""
 
 import datetime
+import fractions
 
 import numpy as np
 import pytest
 
 from dmft._util.checks import finite, integers, number, numbers, permutation, sign_array, sign_vector
 
+IN_ITSELF: list = [1, -1]
+IN_ITSELF.append([IN_ITSELF])
 HIDDEN = np.ma.array([1.0, -1.0], mask=[False, True])
 CHECKS = {
     "finite": lambda value: finite("x", value),
     "numbers": lambda value: numbers("x", value),
     "sign_vector": lambda value: sign_vector("x", value),
-    "sign_array": lambda value: sign_array("x", [value] if isinstance(value, list) else value[None]),
+    "sign_array": lambda value: sign_array("x", [value] if isinstance(value, list | bytearray) else value[None]),
     "permutation": lambda value: permutation("x", value, 2),
     "integers": lambda value: integers("x", value, -1, 1),
 }
@@ -30,6 +33,9 @@ REFUSED = {
     "list of dates": [datetime.date(2020, 1, 1)] * 2,
     "objects": np.array([1, -1], dtype=object),
     "none": [1, None],
+    "byte array": bytearray(b"12"),
+    "fractions": [fractions.Fraction(1), fractions.Fraction(-1)],
+    "list in itself": IN_ITSELF,
 }
 
 
@@ -51,6 +57,13 @@ def test_masks_are_found_at_any_depth():
     for value in ([HIDDEN, [1.0, 2.0]], ((HIDDEN,), ([1.0, 2.0],)), [[[HIDDEN[1]]]]):
         with pytest.raises(ValueError, match="x must have no mask"):
             finite("x", value)
+
+
+@pytest.mark.parametrize("value", [b"12", memoryview(b"12"), memoryview(bytearray(b"12"))])
+def test_bytes_are_no_numbers(value):
+    with pytest.raises(ValueError, match="x must be real numbers, got "):
+        numbers("x", value)
+    assert numbers("x", memoryview(np.arange(2))).tolist() == [0, 1]
 
 
 def test_numbers_are_no_bools():
