@@ -9,6 +9,7 @@ import numpy as np
 
 from .._util.checks import instance, instances, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
 from ..dynamics.cycles import many_digits
 from ..dynamics.matching import follow_along
@@ -22,6 +23,7 @@ from .start import Start, start_of
 from .window_map import AttentionMap
 
 
+@underflow_is_zero
 def attractor(
     model: SelfAttention,
     *,
@@ -75,6 +77,7 @@ def attractor(
     return _complete(model, _settled(model, [start_of(start)], n_transient, n_exponents, rules, n_threads)[0])
 
 
+@underflow_is_zero
 def attractors(
     model: SelfAttention,
     *,
@@ -251,6 +254,7 @@ def settled_arrays(
     }
 
 
+@underflow_is_zero
 def identify(result: SweepResult) -> np.ndarray:
     """Give each attractor a number, in a sweep over one parameter and over starts.
 

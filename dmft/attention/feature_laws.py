@@ -12,10 +12,12 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, finite, numbers, permutation, seed_of, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .feature_parts import Parts
 from .position import Position, position_weights
 
 
+@underflow_is_zero
 def gaussian(
     *, output: ArrayLike, value: ArrayLike, query: ArrayLike, key: ArrayLike, position: Position = None
 ) -> Parts:
@@ -61,6 +63,7 @@ def gaussian(
     return Parts(law="gaussian", covariances=covariances, position=position_weights(position, n_features))
 
 
+@underflow_is_zero
 def independent(
     n_features: int,
     *,

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from .._util.checks import instance, number, shown
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..dynamics.classify import ATTRACTOR_KINDS, Kind
 from ..dynamics.matching import group
@@ -99,6 +100,7 @@ class Attractor(Frozen):
             return self.kind
         return name if self.n_bands == 1 else f"{name} on {self.n_bands} bands"
 
+    @underflow_is_zero
     def same(self, other: Attractor, sigma: float = SIGNIFICANT) -> bool:
         """Return whether this is the attractor `other`: of the same signature, in the same place within errors."""
         instance("other", other, Attractor, "an Attractor")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import instance, shown, whole
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
@@ -118,6 +119,7 @@ class Hysteresis(Frozen):
         return "\n".join(lines + creep)
 
 
+@underflow_is_zero
 def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int) -> Hysteresis:
     """Compare two branches of a result of `follow`, attractor with attractor.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .._util.checks import whole
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .batch import single
 from .model import SelfAttention, network_of
@@ -38,6 +39,7 @@ class Orbit(Frozen):
     window: Start
 
 
+@underflow_is_zero
 def trajectory(
     model: SelfAttention,
     n_steps: int,

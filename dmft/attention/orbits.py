@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, one_of, shown, whole
+from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
@@ -102,6 +103,7 @@ class Branch(branches.Branch):
         return self.orbits
 
 
+@underflow_is_zero
 def cycle(
     model: SelfAttention,
     period: int,
@@ -218,6 +220,7 @@ def _returns(
     return guesses
 
 
+@underflow_is_zero
 def branch(
     cycle: Cycle, *, max_step: float = 0.02, n_points: int = 1_000, **parameter_range: tuple[float, float]
 ) -> Branch:
@@ -286,6 +289,7 @@ def _of_network(point: SpecialPoint, model: SelfAttention) -> SpecialPoint:
     return dataclasses.replace(point, cycle=found)
 
 
+@underflow_is_zero
 def switch(point: SpecialPoint) -> Cycle:
     """Return a cycle of twice the period, of the branch that splits off at a flip.
 

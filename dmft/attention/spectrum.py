@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._util.checks import flag, shown, whole
+from .._util.underflow import underflow_is_zero
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
@@ -20,6 +21,7 @@ from .window_map import single_system
 __all__ = ["Spectrum", "log_determinant", "lyapunov"]
 
 
+@underflow_is_zero
 def lyapunov(
     model: SelfAttention | System,
     n_steps: int,
@@ -155,6 +157,7 @@ def lyapunov(
     )
 
 
+@underflow_is_zero
 def log_determinant(
     model: SelfAttention,
     n_steps: int,

@@ -12,6 +12,7 @@ from .. import _kernels
 from .._util.checks import Role, finite, one_of, places
 from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
@@ -76,6 +77,7 @@ class AttentionMap(WindowMap):
         moving = self.model.replace(beta=1.0, epsilon=min(self.model.epsilon, 0.5))
         return np.where(still, 0, n_directions(moving) if not still.all() else 0)
 
+    @underflow_is_zero
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """As for `WindowMap`, compiled."""
         windows, n_steps, phase = self.beginning(windows, n_steps, phase)
@@ -98,6 +100,7 @@ class AttentionMap(WindowMap):
         values = {name: array[points] for name, array in self.values.items()}
         return AttentionMap(self.model, self.parameter, self._n_threads, **values)
 
+    @underflow_is_zero
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As for `WindowMap`, compiled."""
         windows = self._trail(windows)
@@ -136,6 +139,7 @@ class AttentionMap(WindowMap):
         steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
         return np.stack([step.rows() for step in steps])
 
+    @underflow_is_zero
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next attention, Eqs. (2), (3), (6), (7), of arrays or series."""
         window, phase, value = self._one_step(window, phase, value)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, numbers, whole, within
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 
 RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
 # What one call of NumPy or SciPy is given at most, so that Ctrl-C gets a word in: a fraction of a second of
@@ -18,6 +19,7 @@ _NUMBERS = 2**20  # Fourier transforms
 _PAIRS = 10**8  # pairs of points
 
 
+@underflow_is_zero
 def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
     r"""Return near 1 for chaos, near 0 for regular motion: the 0-1 test of Gottwald and Melbourne.
 
@@ -67,6 +69,9 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
     series = finite("series", series, (None,))[:: whole("n_bands", n_bands, 1)]
     if series.size < 100:
         raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
+    exponent = int(np.frexp(np.abs(series).max())[1])
+    if abs(exponent) > 100:  # fourth powers would be no doubles; the result knows no unit
+        series = np.asarray(np.ldexp(series, -exponent))
     if np.ptp(series) <= RESOLUTION * np.abs(series).max():
         series = np.zeros(series.size)  # it varies by rounding alone
     n_frequencies = whole("n_frequencies", n_frequencies, 1)
@@ -97,6 +102,7 @@ def _growth(series: np.ndarray, c: np.ndarray) -> np.ndarray:
     return np.where(size > scale, (away * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
 
 
+@underflow_is_zero
 def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     r"""Return the largest log growth of a tangent so far, after every sample [1]_.
 
@@ -125,6 +131,7 @@ def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     return np.maximum.accumulate(np.maximum(np.cumsum(numbers("growth", growth), axis=0), 0.0), axis=0)
 
 
+@underflow_is_zero
 def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np.ndarray:
     r"""Return the share of pairs of points within each of some distances of each other.
 
@@ -176,6 +183,7 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     return count / ((n - n_apart) * (n - n_apart + 1) / 2.0)
 
 
+@underflow_is_zero
 def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_radii: int = 24) -> tuple[float, float]:
     r"""Estimate the correlation dimension of an attractor: the slope of log C(r) against log r [1]_.
 

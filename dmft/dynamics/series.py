@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import array_of, whole
+from .._util.underflow import underflow_is_zero
 
 SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
 
@@ -36,6 +37,7 @@ def _samples(series: ArrayLike) -> np.ndarray:
     return array
 
 
+@underflow_is_zero
 def weighted_average(series: ArrayLike) -> np.ndarray:
     """Return the weighted Birkhoff average of a series over its first axis.
 
@@ -60,6 +62,7 @@ def weighted_average(series: ArrayLike) -> np.ndarray:
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
 
 
+@underflow_is_zero
 def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
     """Return the standard error of the mean of batches, from their means along an axis.
 
@@ -91,7 +94,7 @@ def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
     n = len(means)
     if n < 2:
         return np.full(means.shape[1:], np.nan)
-    with np.errstate(invalid="ignore", divide="ignore"):  # constant or infinite channels
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # constant or infinite channels
         away = means - means.mean(axis=0)
         square = (away**2).sum(axis=0)
         # 1 / n takes the bias out; a correlation that may be chance is left alone.
@@ -100,6 +103,7 @@ def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
         return np.sqrt(square / (n - 1) / n * widening)
 
 
+@underflow_is_zero
 def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of a series over its first axis, and its standard error from the means of batches.
 
@@ -129,6 +133,7 @@ def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.
     return series.mean(axis=0), standard_error(means)
 
 
+@underflow_is_zero
 def closest_returns(series: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return when a series comes closer to its first sample than ever before, and how close.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._util.checks import number, whole
 from .._util.memory import free_memory
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .cycles.newton import complete, cycle_bytes, find_cycles
 from .exponents import (
@@ -77,6 +78,7 @@ class Spectrum(Frozen):
     window: Any
     _run: Run = dataclasses.field(repr=False)
 
+    @underflow_is_zero
     def resume(
         self, n_steps: int, *, tolerance: float | None = None, max_steps: int | None = None, n_history: int = 0
     ) -> Spectrum:
@@ -235,6 +237,7 @@ class Run:
         )
 
 
+@underflow_is_zero
 def measure_spectrum(
     system: System,
     n_steps: int,

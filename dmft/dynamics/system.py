@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import flag, function, numbers, places, shown, whole
 from .._util.memory import need_memory
 from .._util.readonly import OnCopies
+from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .cycles.window_map import StateMap, WindowMap
 
@@ -235,6 +236,7 @@ class Map(System):
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
         self.qr_interval = qr_interval
 
+    @underflow_is_zero
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
         """Take all orbits, and their tangents too if asked for, `n_steps` further."""
         if tick is not None:
@@ -261,6 +263,7 @@ class Map(System):
             self.state = self.step(self.state, *self.parameters)
         return growth
 
+    @underflow_is_zero
     def strobe(
         self,
         n_samples: int,

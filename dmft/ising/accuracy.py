@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import shown, whole
+from .._util.underflow import underflow_is_zero
 from .meanfield import MeanField
 from .model import KineticIsing
 from .sampling import successive_moments
@@ -23,6 +24,7 @@ def _model_of(theories: Mapping[str, MeanField]) -> KineticIsing:
     return models[0]
 
 
+@underflow_is_zero
 def one_step_errors(
     theories: Mapping[str, MeanField], n_before: int = 2, start: ArrayLike | None = None
 ) -> dict[str, np.ndarray]:
@@ -66,6 +68,7 @@ def one_step_errors(
     return errors
 
 
+@underflow_is_zero
 def forward_errors(
     theories: Mapping[str, MeanField],
     n_steps: int,

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, one_of, signs, within
+from .._util.underflow import underflow_is_zero
 from .model import KineticIsing, system_of
 from .moments import Moments
 
@@ -19,6 +20,7 @@ Estimator = Literal["maxent", "newton", "mtur"]
 ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
 
 
+@underflow_is_zero
 def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndarray:
     r"""Return the stationary entropy production of a model per step, in nats.
 
@@ -58,6 +60,7 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
     return np.einsum("il,...il->...", off, moments.D - moments.C)[()]
 
 
+@underflow_is_zero
 def ep_bound(
     before: ArrayLike, after: ArrayLike, weights: ArrayLike | None = None, *, estimator: Estimator = "maxent"
 ) -> float:

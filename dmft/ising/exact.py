@@ -11,6 +11,7 @@ from scipy.special import expit, log_expit
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
 from .._util.signs import sign_vectors
+from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .model import system_of
 from .moments import Moments, need_moments, stack
@@ -92,6 +93,7 @@ class Exact(Whole):
         """Return the probability that an update of site i flips it, shape (2^n, n)."""
         return expit(-2 * self.states * self._fields)
 
+    @underflow_is_zero
     def advance(self, p: np.ndarray) -> np.ndarray:
         """Return the distribution one step after the distribution `p`, shape (2**n_sites,)."""
         return self._advanced(self._distribution("p", p))
@@ -128,6 +130,7 @@ class Exact(Whole):
             )
         return (self.states == start).all(1).astype(float)
 
+    @underflow_is_zero
     def moments(self, p: np.ndarray) -> Moments:
         """Return the moments one step after the distribution `p`."""
         return self._moments(self._distribution("p", p))
@@ -135,6 +138,7 @@ class Exact(Whole):
     def _moments(self, p: np.ndarray) -> Moments:
         return moments_of_sums(self._step.sums(self.states, p), 1.0)
 
+    @underflow_is_zero
     def evolve(self, start: ArrayLike, n_steps: int) -> Moments:
         """Return the moments at times 0 to `n_steps`.
 
@@ -160,6 +164,7 @@ class Exact(Whole):
             p = self._advanced(p)
         return stack(times)
 
+    @underflow_is_zero
     def stationary_distribution(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> np.ndarray:
         """Iterate the uniform distribution until a step changes it by less than `tol`.
 
@@ -185,10 +190,12 @@ class Exact(Whole):
             f"{change:.3g}; raise max_steps or tol, or beta is so large that states are trapped"
         )
 
+    @underflow_is_zero
     def stationary(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> Moments:
         """Return the moments of the stationary state; arguments as in `stationary_distribution`."""
         return self._moments(self.stationary_distribution(tol, max_steps))
 
+    @underflow_is_zero
     def entropy_production(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> float:
         r"""Return the stationary entropy production per step, in nats.
 

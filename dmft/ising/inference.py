@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 
 from .._util.checks import number, one_of, whole
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..gaussian.averages import tanh_gauss
 from .methods import METHODS, Method, Network
@@ -65,6 +66,7 @@ class InferenceResult(Frozen):
         return KineticIsing(self.couplings, self.fields, **options)
 
 
+@underflow_is_zero
 def infer(
     data: Moments | ArrayLike,
     method: Method = "gaussian",

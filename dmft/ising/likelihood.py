@@ -10,6 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .inference import InferenceResult, Silent, check_invertible, drop_silent
 from .model import KineticIsing, system_of
@@ -17,6 +18,7 @@ from .sampling import sample
 from .spikes import spike_moments, spike_train, untransposed
 
 
+@underflow_is_zero
 def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     r"""Return the log-likelihood of a spike train per spin and step, in nats.
 
@@ -54,6 +56,7 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     return float(np.where(now == before, np.logaddexp(updated, stay), updated).mean())
 
 
+@underflow_is_zero
 def max_likelihood(
     spikes: ArrayLike, *, ridge: float = 0.0, silent: Silent = "raise", tol: float = 1e-10, max_iter: int = 50
 ) -> InferenceResult:
@@ -173,6 +176,7 @@ class Fit(Value):
     noise: float
 
 
+@underflow_is_zero
 def goodness_of_fit(
     model: KineticIsing,
     spikes: ArrayLike,

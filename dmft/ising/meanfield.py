@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import instance, number, one_of, whole
 from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .methods import METHODS, Arrays, Conditioning, Method, Network
 from .model import system_of
@@ -75,6 +76,7 @@ class MeanField(Whole):
     array([-0.204382, -0.204382])
     """
 
+    @underflow_is_zero
     def __init__(
         self,
         model: KineticIsing,
@@ -106,6 +108,7 @@ class MeanField(Whole):
         m, C, D = METHODS[self.method](self._network, m, C, D)
         return np.clip(m, -1, 1), C, D
 
+    @underflow_is_zero
     def step(self, moments: Moments) -> Moments:
         """Return the moments one step later.
 
@@ -167,6 +170,7 @@ class MeanField(Whole):
         n = self.model.n_sites
         return Moments.of_state(np.ones(n) if start is None else spin_state("start", start, n))
 
+    @underflow_is_zero
     def run(
         self, n_steps: int, start: Moments | ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
     ) -> Moments:
@@ -202,6 +206,7 @@ class MeanField(Whole):
                 del times[0]
         return stack(times) if record == "all" else times[0]
 
+    @underflow_is_zero
     def fixed_point(
         self,
         tol: float = 1e-10,

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, signs, whole, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ class Moments(Frozen):
             n_samples=self.n_samples,
         )
 
+    @underflow_is_zero
     def entropy_production(self, model: KineticIsing) -> float | np.ndarray:
         """Return the entropy production of `model` with these moments, per step, in nats.
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._util.checks import number, one_of, shown, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .model import KineticIsing
 
 # Mean and width of the couplings, half-width of the fields.
@@ -19,6 +20,7 @@ ENSEMBLES: dict[str, dict[str, float]] = {
 }
 
 
+@underflow_is_zero
 def network(
     kind: Literal["sk", "mix", "glass", "sparse"],
     n_sites: int,

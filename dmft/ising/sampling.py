@@ -12,6 +12,7 @@ from .._util.checks import one_of, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from ..store.plain import digest
 from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
@@ -91,6 +92,7 @@ def _add(total: Sums, new: Sums) -> Sums:
     return total
 
 
+@underflow_is_zero
 def sample(
     model: KineticIsing,
     n_trajectories: int,
@@ -225,16 +227,22 @@ def successive_moments(
         here[:] = spins
         return sums
 
-    yield Moments.of_state(state)
     n_threads = min(threads(n_threads), len(firsts))
-    for _ in range(n_steps):
+
+    @underflow_is_zero
+    def step_on() -> Moments:
         total: Sums = []
         for first in range(0, len(firsts), n_threads):
             for sums in list(in_order(advance, range(first, min(first + n_threads, len(firsts))), n_threads)):
                 total = _add(total, sums)
-        yield moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
+        return moments_of_sums(total, n_trajectories, n_samples=n_trajectories)
+
+    yield Moments.of_state(state)
+    for _ in range(n_steps):
+        yield step_on()
 
 
+@underflow_is_zero
 def trajectory(
     model: KineticIsing, n_steps: int, start: ArrayLike | None = None, *, n_transient: int = 0, seed: int = 0
 ) -> np.ndarray:

@@ -17,6 +17,7 @@ from scipy.optimize import brentq
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..gaussian.averages import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
@@ -76,6 +77,7 @@ class AsymmetricSK(Value):
         for name, low in (("J0", -np.inf), ("dJ", 0), ("H0", 0)):
             object.__setattr__(self, name, number(name, getattr(self, name), low))
 
+    @underflow_is_zero
     def n_nodes(self, beta: float) -> int:
         """Return how many random fields averages take; raise MemoryError if they are too many: nodes are eigenvalues.
 
@@ -122,6 +124,7 @@ class AsymmetricSK(Value):
             beta * (h + self.J0 * m1)[:, None], beta * (h + self.J0 * m2)[:, None], v, v, np.clip(rho, -1, 1)
         )
 
+    @underflow_is_zero
     def magnetisation(self, beta: float) -> float:
         """Return the largest stationary m: the state reached from all ones."""
         beta = self._beta(beta)
@@ -139,6 +142,7 @@ class AsymmetricSK(Value):
         # At the critical point the root is double, and Newton only halves the distance.
         return 0.0 if abs(m) < 1e-7 else m
 
+    @underflow_is_zero
     def overlap(self, beta: float, m: float) -> float:
         """Return q, the correlation of a spin with itself at distant times."""
         beta, m = self._beta(beta), number("m", m, -1, 1)
@@ -148,6 +152,7 @@ class AsymmetricSK(Value):
         # E tanh tanh is convex in q and below 1 at q = 1: one root.
         return 0.0 if excess(0.0) < 1e-15 else brentq(excess, 0.0, 1.0, xtol=1e-15, rtol=1e-14)
 
+    @underflow_is_zero
     def steady(self, beta: float) -> SteadyState:
         """Return the stationary state of parallel updates.
 
@@ -169,6 +174,7 @@ class AsymmetricSK(Value):
         entropy = w @ (log2cosh_gauss(g, v) - g * tanh_gauss(g, v)) - v * k
         return SteadyState(m=m, q=q, k=k, entropy_rate=float(entropy), entropy_production=v * (1 - q) * k)
 
+    @underflow_is_zero
     def asynchronous(self, beta: float) -> SteadyState:
         r"""Return the stationary state of asynchronous updates, at rate 1 per spin.
 
@@ -211,6 +217,7 @@ class AsymmetricSK(Value):
         lost = solve_ivp(derivative, (0, 40), [0.0, 0.0], method="DOP853", rtol=1e-11, atol=1e-13).y[1, -1]
         return dataclasses.replace(steady, entropy_production=v * steady.k * float(lost))
 
+    @underflow_is_zero
     def dynamics(self, beta: float, n_steps: int, m0: float = 1.0, q0: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Return m(t) and q(t, t-1) of parallel updates at times 1 to `n_steps`.
 
@@ -235,6 +242,7 @@ class AsymmetricSK(Value):
             m[t] = now
         return m, q
 
+    @underflow_is_zero
     def two_times(self, beta: float, n_steps: int, m0: float = 1.0) -> np.ndarray:
         """Return q(t, s) of parallel updates at times 0 to `n_steps`, from one state of mean `m0`."""
         n_bytes = 8.0 * (whole("n_steps", n_steps, 1) + 1) ** 2
@@ -248,6 +256,7 @@ class AsymmetricSK(Value):
                 q[t, s] = q[s, t] = self._overlap(beta, m[t - 1], m[s - 1], [q[t - 1, s - 1]])[0]
         return q
 
+    @underflow_is_zero
     def beta_c(self) -> float:
         r"""Return the inverse temperature where m = 0 loses stability, inf if it never does.
 

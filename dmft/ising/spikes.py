@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, numbers, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .moments import Moments
 
 MAX_BINS = 1e12
 _PRODUCTS = 3e9  # in one call of linear algebra: a fraction of a second
 
 
+@underflow_is_zero
 def spike_train(spikes: ArrayLike) -> np.ndarray:
     """Return a spike train as spins -1 and 1.
 
@@ -49,6 +51,7 @@ def spike_train(spikes: ArrayLike) -> np.ndarray:
     return np.where(array == 1, 1, -1).astype(np.int8)
 
 
+@underflow_is_zero
 def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float | None = None) -> np.ndarray:
     """Bin event times into a spike train: 1 where a bin holds at least one event.
 
@@ -151,6 +154,7 @@ def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return total
 
 
+@underflow_is_zero
 def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     """Return the moments of a spike train, over its pairs of successive bins.
 

@@ -14,6 +14,7 @@ from .._util.memory import need_memory
 from .._util.pool import in_order
 from .._util.readonly import read_only
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .block import Block
 from .closures import CLOSURES, Closure
@@ -79,6 +80,7 @@ class SpinAttention(Value):
     tol: float
     max_evaluations: int
 
+    @underflow_is_zero
     def __init__(
         self,
         weights: ArrayLike,
@@ -136,6 +138,7 @@ class SpinAttention(Value):
 
     # ---- forward ----
 
+    @underflow_is_zero
     def __call__(self, tokens: ArrayLike, start: ArrayLike | None = None, *, n_threads: int | None = None) -> Block:
         """Return what the layer makes of tokens.
 
@@ -207,6 +210,7 @@ class SpinAttention(Value):
 
     # ---- backward ----
 
+    @underflow_is_zero
     def vjp(
         self, tokens: ArrayLike, cotangent: ArrayLike, start: ArrayLike | None = None, *, n_threads: int | None = None
     ) -> Gradients:

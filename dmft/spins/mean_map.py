@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, number, one_of
 from .._util.sparse import dense
+from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.jets import power
 from ..dynamics.cycles.window_map import WindowMap
 from ..dynamics.system import Map
@@ -50,6 +51,7 @@ class SpinMap(Map):
            [ 0.79 ,  0.   ,  0.   ]])
     """
 
+    @underflow_is_zero
     def __init__(self, model: VectorSpins, means: ArrayLike, closure: Closure = "gauss", tol: float = 1e-11) -> None:
         self.model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
@@ -98,6 +100,7 @@ class SpinWindowMap(WindowMap):
 
     parameter = "beta"
 
+    @underflow_is_zero
     def __init__(self, spins: SpinMap, beta: ArrayLike) -> None:
         self._spins, model = spins, spins.model
         self._shape = model.n_sites, model.n_components
@@ -157,6 +160,7 @@ class LayerLoop(Map):
     (1, 50, 12)
     """
 
+    @underflow_is_zero
     def __init__(self, model: SpinTransformer, tokens: ArrayLike) -> None:
         self.model = instance("model", model, SpinTransformer, "a dmft.spins.SpinTransformer")
         X = finite("tokens", tokens, (None, None, model.layers[0].width))

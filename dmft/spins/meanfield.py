@@ -14,6 +14,7 @@ from .._util.checks import finite, flag, instance, number, one_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Whole
 from .anderson import anderson
 from .closures import CLOSURES, Closure, Theory
@@ -98,6 +99,7 @@ class MeanField(Whole):
     (True, True, True)
     """
 
+    @underflow_is_zero
     def __init__(
         self, model: VectorSpins, closure: Closure = "gauss", *, tol: float = 1e-11, n_threads: int | None = None
     ) -> None:
@@ -150,6 +152,7 @@ class MeanField(Whole):
     def _short(self) -> bool:
         return self.closure == "tap"
 
+    @underflow_is_zero
     def step(self, m: ArrayLike) -> np.ndarray:
         """Return the means one step later.
 
@@ -170,6 +173,7 @@ class MeanField(Whole):
         means = self._means("m", m, self._short)
         return self._joined(self._each(lambda i: self.theories[i].step(means[i])))
 
+    @underflow_is_zero
     def run(
         self, n_steps: int, start: ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
     ) -> np.ndarray:
@@ -211,6 +215,7 @@ class MeanField(Whole):
 
         return self._joined(self._each(orbit))
 
+    @underflow_is_zero
     def fixed_point(
         self,
         tol: float = 1e-10,
@@ -284,6 +289,7 @@ class MeanField(Whole):
 
     # ---- what is measured ----
 
+    @underflow_is_zero
     def delayed(self, m: ArrayLike) -> np.ndarray:
         r"""Return the delayed correlations :math:`D_{ij} = \mathrm{tr} \langle s_i(t+1) s_j(t)^T \rangle_c`.
 
@@ -305,6 +311,7 @@ class MeanField(Whole):
         need_memory(f"correlations of {n} sites", 32.0 * n * n * len(self.theories))
         return self._joined(self._each(lambda i: delayed_traces(self.theories[i], means[i])))
 
+    @underflow_is_zero
     def entropy_production(self, m: ArrayLike) -> float | np.ndarray:
         r"""Return the entropy production of the stationary state, in nats a step.
 
@@ -329,6 +336,7 @@ class MeanField(Whole):
         need_memory(f"correlations of {n} sites", 32.0 * n * n)
         return self._joined(self._each(lambda i: production(self.theories[i], means[i])))
 
+    @underflow_is_zero
     def mismatch(self, m: ArrayLike, stationary: ArrayLike) -> float | np.ndarray:
         """Return how far means are from stationary ones: the divergence of their product laws, in nats.
 

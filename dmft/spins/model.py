@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, one_of, whole, within
 from .._util.readonly import read_only
 from .._util.sparse import is_sparse, sparse_rows
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .response import KINDS, Kind, Response
 
@@ -57,6 +58,7 @@ class VectorSpins(Value):
     response: Kind
     n_systems: int | None
 
+    @underflow_is_zero
     def __init__(
         self,
         couplings: Any,

@@ -8,6 +8,7 @@ import numpy as np
 
 from .._util.checks import number, one_of, whole
 from .._util.memory import need_memory
+from .._util.underflow import underflow_is_zero
 from .model import VectorSpins
 from .response import default_radius
 
@@ -15,6 +16,7 @@ Ensemble = Literal["gaussian", "softmax", "symmetric"]
 ENSEMBLES: tuple[Ensemble, ...] = ("gaussian", "softmax", "symmetric")
 
 
+@underflow_is_zero
 def spin_network(
     kind: Ensemble,
     n_sites: int,

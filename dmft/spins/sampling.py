@@ -14,6 +14,7 @@ from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.sparse import dense
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from . import _spins
 from .model import VectorSpins
@@ -99,6 +100,7 @@ def _checked(model: VectorSpins, seed: int, start: ArrayLike | None) -> tuple[Ve
     return model, seed_of(seed, MOST_SEED), spins
 
 
+@underflow_is_zero
 def sample_spins(
     model: VectorSpins,
     n_replicas: int,
@@ -198,6 +200,7 @@ def _mean(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return array.mean(axis=0), array.std(axis=0, ddof=1) / np.sqrt(n)
 
 
+@underflow_is_zero
 def spin_trajectory(
     model: VectorSpins, n_steps: int, *, start: ArrayLike | None = None, seed: int = 0, replica: int = 0
 ) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from .._util.checks import instances
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .attention import SpinAttention
 from .block import Block
@@ -42,6 +43,7 @@ class SpinTransformer(Value):
 
     layers: Sequence[SpinAttention]
 
+    @underflow_is_zero
     def __post_init__(self) -> None:
         layers = tuple(instances("layers", self.layers, SpinAttention, "dmft.spins.SpinAttention"))
         object.__setattr__(self, "layers", layers)
@@ -49,6 +51,7 @@ class SpinTransformer(Value):
         if len(set(widths)) > 1:
             raise ValueError(f"layers must have one width, got {widths}")
 
+    @underflow_is_zero
     def __call__(self, tokens: ArrayLike, *, n_threads: int | None = None) -> list[Block]:
         """Return what each layer makes of the output of the one before; the last one's `output` is that of all.
 
@@ -66,6 +69,7 @@ class SpinTransformer(Value):
             blocks.append(layer(blocks[-1].output if blocks else tokens, n_threads=n_threads))
         return blocks
 
+    @underflow_is_zero
     def vjp(self, tokens: ArrayLike, cotangent: ArrayLike, *, n_threads: int | None = None) -> list[Gradients]:
         """Return the gradients by the input, the weights and the beta of every layer, in their order.
 

@@ -16,6 +16,7 @@ from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
+from .._util.underflow import underflow_is_zero
 from ..store import Store
 from . import workers
 from .agreement import agree
@@ -77,6 +78,7 @@ def scan(
     return run(job, axes, together, how)
 
 
+@underflow_is_zero
 def run(
     job: Job,
     axes: Mapping[str, ArrayLike],
@@ -142,6 +144,7 @@ class Worker:
     n_threads: int | None
     store: Store | None
 
+    @underflow_is_zero
     def __call__(
         self,
         block: Block,

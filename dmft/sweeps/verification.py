@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._util.checks import instance, path, whole
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..store import Store, StoreError
 from . import registry
@@ -41,6 +42,7 @@ class Verification(Frozen):
         return not self.differing
 
 
+@underflow_is_zero
 def verify(
     folder: str | os.PathLike[str],
     n_points: int = 3,

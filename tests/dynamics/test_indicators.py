@@ -154,3 +154,12 @@ def test_zero_one_takes_rounding_for_rest():
     noise = np.random.default_rng(0).choice([0.0, np.finfo(float).eps], size=2_000)
     assert zero_one(1.0 + noise)[0] == 0.0
     assert zero_one(noise * 1e20)[0] > 0.5  # the same signal where it is no rounding
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e150, 1e308])
+def test_the_zero_one_test_knows_no_unit(size):
+    x = np.empty(1_000)
+    x[0] = 0.3
+    for n in range(999):
+        x[n + 1] = 4 * x[n] * (1 - x[n])
+    np.testing.assert_allclose(zero_one(x * size)[1], zero_one(x)[1], rtol=0, atol=1e-9)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
+from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..records import Every
@@ -24,6 +25,7 @@ NOISES: tuple[Noise, ...] = ("common", "independent")
 _CHUNK = 2**22  # spins unpacked at a time
 
 
+@underflow_is_zero
 def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     r"""Return the overlap of the tokens of an orbit with each other, the two-time correlation of its sites.
 
@@ -89,6 +91,7 @@ def _overlap_of_spins(spins: Spins) -> np.ndarray:
     return (total - n_unused) / spins.n_sites
 
 
+@underflow_is_zero
 def distance(
     model: SelfAttention,
     n_steps: int,
@@ -177,6 +180,7 @@ def _two_starts(starts: Sequence[Start]) -> Sequence[Start]:
     return starts
 
 
+@underflow_is_zero
 def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: Noise = "common") -> np.ndarray:
     r"""Return the distance of two infinite replicas.
 

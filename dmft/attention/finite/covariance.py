@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
@@ -43,6 +44,7 @@ class Fluctuations(Frozen):
     growth: float
 
 
+@underflow_is_zero
 def fluctuations(model: SelfAttention, orbit: Orbit | Cycle, *, period: int | None = None) -> Fluctuations:
     r"""Return the covariance of a large finite network about a mean-field orbit.
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..reference import attend
@@ -36,6 +37,7 @@ class NoisySpectrum(Frozen):
     replicas: np.ndarray
 
 
+@underflow_is_zero
 def noisy_lyapunov(
     model: SelfAttention,
     n_steps: int,

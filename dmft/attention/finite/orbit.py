@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, one_of, whole, within, words
+from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..records import RECORD_NAMES, Every, check_record
@@ -39,6 +40,7 @@ class NetworkOrbit(Orbit):
     spins: Spins | None
 
 
+@underflow_is_zero
 def network(
     model: SelfAttention,
     n_steps: int,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._util.checks import instances, number, whole
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
@@ -56,6 +57,7 @@ class Switching(Frozen):
             return self.counts / self.residence[:, None]
 
 
+@underflow_is_zero
 def switching(
     model: SelfAttention,
     attractors: Sequence[Orbit],

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, shown, whole
 from ..._util.memory import need_memory
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
 from ..model import SelfAttention, network_of, parameter
@@ -82,6 +83,7 @@ def _sizes(sizes: Sequence[int]) -> list[int]:
     return [number_of_sites(n, "sizes") for n in given]
 
 
+@underflow_is_zero
 def finite_size(
     model: SelfAttention,
     *,
@@ -192,6 +194,7 @@ class Smearing(Frozen):
     theory: np.ndarray
 
 
+@underflow_is_zero
 def smearing(
     model: SelfAttention,
     *,

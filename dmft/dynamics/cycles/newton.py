@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ..._util.checks import instance, number, numbers, places, shown
 from ..._util.memory import need_memory
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from . import linear, many_digits
 from .window_map import WindowMap
@@ -140,6 +141,7 @@ def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data
+@underflow_is_zero
 def find_cycles(
     system: WindowMap, windows: np.ndarray, periods: ArrayLike, *, phase: int = 0, tolerance: float = TOLERANCE
 ) -> Cycles:
