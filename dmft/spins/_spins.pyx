@@ -35,6 +35,12 @@ cdef extern from "spins/spins.h" nogil:
         double *mean
         double *square
         double *change
+    enum: MOST_KEPT
+    ctypedef struct Mixing:
+        Py_ssize_t size
+        int n_kept, place
+        double *residual
+        double *changes
     ctypedef struct Spins:
         void (*radial)(Py_ssize_t, double, const double *, double *, double *, double *, double *,
                        double *) noexcept nogil
@@ -43,6 +49,8 @@ cdef extern from "spins/spins.h" nogil:
         void (*averages)(Py_ssize_t, double, const Rule *, const double *, const double *, double *, double *,
                          double *) noexcept nogil
         void (*draw)(const Rows *, const uint64_t *, uint64_t, int, double *, Py_ssize_t, Py_ssize_t) noexcept nogil
+        void (*residuals)(const Mixing *, const double *, const double *, double *) noexcept nogil
+        void (*combine)(Py_ssize_t, int, const int *, const double *, const double *, double *) noexcept nogil
 
 cdef extern from "philox.h" nogil:
     enum: FOR_SPINS
@@ -305,3 +313,51 @@ def draw(*,
             active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> SUM_CHUNK, n - at))
             i = next_part(&crew, i)
     dismiss(&crew)
+
+
+def residuals(*,
+              const double[:, ::1] pool not None,  # IN (n, size)
+              Py_ssize_t image,                    # rows of the pool
+              Py_ssize_t vector,
+              double[::1] residual not None,       # INOUT (size,): the last one, then this one
+              double[:, ::1] changes not None,     # INOUT (n_kept or more, size)
+              int place,                           # where the new change goes, below n_kept; -1: there is none
+              double[::1] products not None):      # OUT (2 n_kept + 1,)
+    """Take the residual of an iteration, its change, and the products of these with the changes kept."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = pool.shape[0], size = pool.shape[1], n_kept = (products.shape[0] - 1) // 2
+    cdef Mixing mix
+    ranged("image", image, 0, n - 1)
+    ranged("vector", vector, 0, n - 1)
+    sized("residual", residual.shape, (size,))
+    ranged("length of changes", changes.shape[0], n_kept, MOST_KEPT)
+    sized("changes", changes.shape, (changes.shape[0], size))
+    sized("products", products.shape, (2 * n_kept + 1,))
+    ranged("place", place, 0 if n_kept else -1, n_kept - 1)
+    if size == 0:
+        return
+    mix.size, mix.n_kept, mix.place, mix.residual = size, <int> n_kept, place, &residual[0]
+    mix.changes = &changes[0, 0] if n_kept else NULL
+    with nogil:
+        active.residuals(&mix, &pool[image, 0], &pool[vector, 0], &products[0])
+
+
+def combine(*,
+            double[:, ::1] pool not None,       # INOUT (n, size)
+            const int[::1] slots not None,      # IN (k,): rows of the pool
+            const double[::1] weights not None,  # IN (k,)
+            Py_ssize_t out):                    # OUT: a row that is none of these
+    """Put a sum of rows times weights in another row."""
+    cdef const Spins *active = _active
+    cdef Py_ssize_t n = pool.shape[0], size = pool.shape[1], k = slots.shape[0], i
+    ranged("number of rows", k, 1, n)
+    sized("weights", weights.shape, (k,))
+    ranged("out", out, 0, n - 1)
+    for i in range(k):
+        ranged("row", slots[i], 0, n - 1)
+        if slots[i] == out:
+            raise ValueError(f"out must be none of the rows that are summed, got {out}")
+    if size == 0:
+        return
+    with nogil:
+        active.combine(size, <int> k, &slots[0], &weights[0], &pool[0, 0], &pool[out, 0])

@@ -3,51 +3,60 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
+
+from .._util.pool import checkpoint
+from . import _spins
 
 RIDGE = 1e-14  # of the normal equations, relative
 WORSE = 4.0  # a residual so many times the best one makes the history forgotten
 PATIENCE = 6  # restarts after which steps are shortened
+LAME = 0.64  # of the square of the residual: what the best combination leaves where it is not worth its cost
+SLOW, FAST = 0.2, 0.5  # of the residual is what a step leaves then: plain ones are as good, and good enough
+
+Step = Callable[[np.ndarray, np.ndarray], float]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Solution:
-    """The last vector, its residual max|f(u) - u|, and how many evaluations it took."""
+    """The last vector, its residual, and how many evaluations it took."""
 
     vector: np.ndarray
     residual: float
     n_evaluations: int
 
 
-def anderson(
-    function: Callable[[np.ndarray], np.ndarray],
-    start: np.ndarray,
-    tol: float,
-    max_evaluations: int,
-    depth: int,
-    measure: Callable[[np.ndarray], np.ndarray] = np.asarray,
-) -> Solution:
+def filling(function: Callable[[np.ndarray], np.ndarray]) -> Step:
+    """Return a step, for `anderson`, of a function that returns a new array."""
+
+    def step(u: np.ndarray, out: np.ndarray) -> float:
+        out[...] = function(u)
+        return float(abs(out - u).max())
+
+    return step
+
+
+def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, depth: int) -> Solution:
     r"""Seek u with f(u) = u.
 
     With residuals :math:`r = f(u) - u` of the last steps, the next vector is :math:`f(u) - \sum_k c_k \Delta f_k`,
     with c of least :math:`|r - \sum_k c_k \Delta r_k|`. Where that makes the residual much worse the iteration goes
     back to the best vector and forgets; after some of these it takes shorter steps. Fixed points that repel a plain
-    iteration are found too.
+    iteration are found too. Where combinations gain little, as with random couplings, whose residuals are at right
+    angles, and a plain step halves the residual, plain steps are taken for as long as they do.
 
     Parameters
     ----------
-    function : callable
-        Takes and returns an array of the shape of `start`, a new one every time.
+    step : callable
+        ``step(u, out)`` fills `out` with f(u) and returns the residual as it shall be measured, such as max|f(u) - u|.
     start : ndarray
     tol : float
         Residual at which to end.
     max_evaluations : int
     depth : int
         Steps remembered; 0: a plain iteration.
-    measure : callable, optional
-        What of a vector the residual is of, max|measure(f(u)) - measure(u)|; the vector itself, if not told otherwise.
 
     Returns
     -------
@@ -59,55 +68,75 @@ def anderson(
 
     Examples
     --------
-    >>> bool(abs(anderson(np.cos, np.ones(1), 1e-14, 100, 2).vector[0] - 0.7390851332151607) < 1e-13)
+    >>> bool(abs(anderson(filling(np.cos), np.ones(1), 1e-14, 100, 2).vector[0] - 0.7390851332151607) < 1e-13)
     True
     """
     shape, size = start.shape, start.size
-    images, changes = np.empty((depth, size)), np.empty((depth, size))
-    gram = np.zeros((depth, depth))
-    u = np.array(start, dtype=float).ravel()
-    best: tuple[float, np.ndarray, np.ndarray] = (np.inf, u, u)
-    last: tuple[np.ndarray, np.ndarray] | None = None
-    n_stored, restarts, mixing = 0, 0, 1.0
-    lowest = np.inf
+    pool = np.empty((depth + 6, size))  # vectors and images, in rows that are free in turn
+    changes, gram, residual = np.empty((depth, size)), np.zeros((depth, depth)), np.empty(size)
+    pool[0], u = start.ravel(), 0
+    best: tuple[float, int, int] = (np.inf, 0, 0)  # a residual, the rows of its vector and image
+    chain: list[int] = []  # rows of the last images, one after the other
+    n_stored, restarts, mixing, n_lame = 0, 0, 1.0, 0
+    plain, lowest, before = depth == 0, np.inf, np.inf
     for n in range(1, max_evaluations + 1):
-        image = function(u.reshape(shape)).ravel()
-        r = image - u
-        residual = float(abs(r).max())
-        if measure is not np.asarray and np.isfinite(residual):
-            residual = float(abs(measure(image.reshape(shape)) - measure(u.reshape(shape))).max())
-        if not np.isfinite(residual):
-            residual = np.inf
-        if residual <= tol:
-            return Solution(u.reshape(shape), residual, n)
-        if residual < best[0]:
-            best, lowest = (residual, u, image), min(lowest, residual)
-        elif residual > WORSE * best[0] and n_stored:
+        checkpoint()
+        image = _free(pool, {u, *best[1:], *chain})
+        now = step(pool[u].reshape(shape), pool[image].reshape(shape))
+        now = now if np.isfinite(now) else np.inf
+        if now <= tol:
+            return Solution(pool[u].reshape(shape).copy(), now, n)
+        if now < best[0]:
+            best, lowest = (now, u, image), min(lowest, now)
+        elif now == np.inf and best[0] == np.inf:
+            break
+        elif now > WORSE * best[0] and (len(chain) > 1 or now == np.inf):
             # Back to the best, and on from there by a plain step, shorter if that has happened often.
             restarts += 1
             mixing = 1.0 if restarts <= PATIENCE else max(0.5 * mixing, 0.05)
-            n_stored, last = 0, None
-            u = best[1] + mixing * (best[2] - best[1])
-            best = (WORSE * best[0], best[1], best[2])  # it may have to get worse first
+            u, chain, n_stored, plain, n_lame = _free(pool, set(best[1:])), [], 0, depth == 0, 0
+            pool[u] = pool[best[1]] + mixing * (pool[best[2]] - pool[best[1]])
+            best = (WORSE * best[0], *best[1:])  # it may have to get worse first
             continue
-        if depth and last is not None:
-            place = n_stored % depth
-            images[place] = image - last[0]
-            changes[place] = r - last[1]
-            n_stored += 1
-            n_kept = min(n_stored, depth)
-            some = changes[:n_kept]
-            gram[place, :n_kept] = gram[:n_kept, place] = some @ changes[place]
-            matrix = gram[:n_kept, :n_kept] + RIDGE * np.trace(gram[:n_kept, :n_kept]) * np.eye(n_kept)
-            try:
-                weights = np.linalg.solve(matrix, some @ r)
-            except np.linalg.LinAlgError:
-                weights = np.zeros(n_kept)
-            following = image - weights @ images[:n_kept]
-            if mixing < 1.0:
-                following -= (1.0 - mixing) * (r - weights @ some)
-        else:
-            following = u + mixing * r
-        last = (image, r)
-        u = following
-    return Solution(best[1].reshape(shape), lowest, max_evaluations)
+        if depth == 0 or (plain and now <= FAST * before):
+            u, before = image, now
+            continue
+        plain, as_good, before = False, SLOW * before < now <= FAST * before, now
+        place, n_kept = (n_stored % depth, min(n_stored + 1, depth)) if chain else (-1, 0)
+        products = np.empty(2 * n_kept + 1)
+        _spins.residuals(
+            pool=pool, image=image, vector=u, residual=residual, changes=changes, place=place, products=products
+        )
+        chain = [*chain[-depth:], image]
+        if place < 0:
+            if mixing == 1.0:
+                u = image
+            else:
+                u = _free(pool, {u, *best[1:], *chain})
+                pool[u] = pool[image] - (1.0 - mixing) * residual
+            continue
+        n_stored += 1
+        gram[place, :n_kept] = gram[:n_kept, place] = products[:n_kept]
+        matrix = gram[:n_kept, :n_kept] + RIDGE * np.trace(gram[:n_kept, :n_kept]) * np.eye(n_kept)
+        try:
+            c = np.linalg.solve(matrix, products[n_kept:-1])
+        except np.linalg.LinAlgError:
+            c = np.zeros(n_kept)
+        n_lame = n_lame + 1 if products[-1] - c @ products[n_kept:-1] > LAME * products[-1] else 0
+        if n_lame > 1 and as_good and mixing == 1.0:
+            u, chain, n_stored, plain, n_lame = image, [], 0, True, 0
+            continue
+        # The changes in their order: that of the images k and k + 1 of the chain.
+        in_order = c[np.arange(n_stored - n_kept, n_stored) % depth]
+        weights = np.append(in_order, 1.0)
+        weights[1:] -= in_order
+        u = _free(pool, {*best[1:], *chain})
+        _spins.combine(pool=pool, slots=np.array(chain, dtype=np.intc), weights=weights, out=u)
+        if mixing < 1.0:
+            pool[u] -= (1.0 - mixing) * (residual - c @ changes[:n_kept])
+    return Solution(pool[best[1]].reshape(shape).copy(), lowest, n)
+
+
+def _free(pool: np.ndarray, taken: Iterable[int]) -> int:
+    """Return a row of the pool that is not taken."""
+    return min(set(range(len(pool))).difference(taken))

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from .._util.pool import in_order
 from .._util.sparse import is_sparse
 from ..gaussian.averages import tanh_gauss
 from . import _spins
@@ -17,6 +18,7 @@ from .response import Response, radial, slopes
 Closure = Literal["gauss", "naive", "tap", "onsager"]
 CLOSURES: tuple[Closure, ...] = get_args(Closure)
 MAX_NEWTON = 60
+PIECE = 256  # rows of a product of matrices
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,22 +83,44 @@ class Theory:
 
     def step(self, m: np.ndarray) -> np.ndarray:
         """Return the next means."""
-        theta = np.ascontiguousarray(self.J @ m)
-        if self.closure == "naive":
-            return self._response(theta, None)
-        spread = self.spread(np.einsum("ia,ia->i", m, m))
-        if self.closure == "gauss" and (self.model.response == "large" or self.D > 1):
-            return self._response(theta, spread)
-        theta += self.x
-        return self._scale(np.einsum("ia,ia->i", theta, theta), spread)[:, None] * theta
+        out = np.empty_like(m)
+        self._fill(m, out, None)
+        return out
 
-    def _response(self, theta: np.ndarray, spread: np.ndarray | None) -> np.ndarray:
-        law = self.model.response if self.nodes is None else "averaged"
-        _spins.response(
-            law=law, beta=self.beta, radius=self.R, nodes=self.nodes, theta=theta, fields=self.x, spread=spread,
-            mean=theta, square=np.empty(len(theta)), n_threads=self.n_threads,
-        )  # fmt: skip
-        return theta
+    def step_to(self, m: np.ndarray, out: np.ndarray) -> float:
+        """Fill `out` with the next means; return the largest change of a component."""
+        change = np.empty(len(m))
+        self._fill(m, out, change)
+        return float(change.max())
+
+    def _product(self, m: np.ndarray, out: np.ndarray) -> None:
+        """Fill `out` with J m: by rows that threads share out, in the same pieces however many there are."""
+        if is_sparse(self.J):
+            out[...] = self.J @ m
+            return
+        if len(m) <= PIECE:
+            np.matmul(self.J, m, out=out)
+            return
+        pieces = [slice(i, i + PIECE) for i in range(0, len(m), PIECE)]
+        for _ in in_order(lambda rows: np.matmul(self.J[rows], m, out=out[rows]), pieces, self.n_threads):
+            pass
+
+    def _fill(self, m: np.ndarray, out: np.ndarray, change: np.ndarray | None) -> None:
+        """Fill `out` with the next means, and `change` with how far those of each site are from the last."""
+        self._product(m, out)
+        spread = None if self.closure == "naive" else self.spread(np.einsum("ia,ia->i", m, m))
+        if self.closure == "naive" or (self.closure == "gauss" and (self.model.response == "large" or self.D > 1)):
+            _spins.response(
+                law=self.model.response if self.nodes is None else "averaged", beta=self.beta, radius=self.R,
+                nodes=self.nodes, theta=out, fields=self.x, spread=spread, old=None if change is None else m,
+                mean=out, square=np.empty(len(m)), change=change, n_threads=self.n_threads,
+            )  # fmt: skip
+            return
+        assert spread is not None
+        out += self.x
+        out *= self._scale(np.einsum("ia,ia->i", out, out), spread)[:, None]
+        if change is not None:
+            change[:] = abs(out - m).max(axis=1)
 
     def _scale(self, square: np.ndarray, spread: np.ndarray) -> np.ndarray:
         """Return s where there is no kernel: Gaussian fields of D = 1, and the Onsager term."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._util.values import Frozen
-from .anderson import anderson
+from .anderson import anderson, filling
 from .closures import Local, Theory
 from .heads import couple, rows_of, solve, theory_of_head
 
@@ -73,7 +73,8 @@ def adjoint(theory: Theory, local: Local, cotangent: np.ndarray) -> np.ndarray:
     size = float(abs(cotangent).max())
     if size == 0.0:
         return np.zeros_like(cotangent)
-    found = anderson(lambda w: cotangent + theory.pull(local, w)[0], cotangent, ADJOINT_TOL * size, 2000, ADJOINT_DEPTH)
+    step = filling(lambda w: cotangent + theory.pull(local, w)[0])
+    found = anderson(step, cotangent, ADJOINT_TOL * size, 2000, ADJOINT_DEPTH)
     if found.residual > 1e4 * ADJOINT_TOL * size:
         raise FloatingPointError(
             f"the adjoint fixed point did not converge: the residual is {found.residual / size:.3g}; the fixed point "

@@ -64,10 +64,10 @@ def solve(
     begin = theory.start() if start is None else start
     if isinstance(theory, Tap):
         fields = theory.fields_of(begin)
-        found = anderson(theory.joint_step, fields, layer.tol, layer.max_evaluations, 3, theory.site.mean)
+        found = anderson(theory.joint_step, fields, layer.tol, layer.max_evaluations, 3)
         m = theory.site.mean(found.vector, n_threads=1)
     else:
-        found = anderson(theory.step, begin, layer.tol, layer.max_evaluations, 3)
+        found = anderson(theory.step_to, begin, layer.tol, layer.max_evaluations, 3)
         m = found.vector
     if found.residual > layer.tol:
         raise FloatingPointError(

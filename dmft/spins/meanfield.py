@@ -267,10 +267,10 @@ class MeanField(Whole):
             theory = self.theories[i]
             if isinstance(theory, Tap):
                 fields = theory.fields_of(means[i])
-                found = anderson(theory.joint_step, fields, tol, max_evaluations, depth, theory.site.mean)
+                found = anderson(theory.joint_step, fields, tol, max_evaluations, depth)
                 m = theory.site.mean(found.vector, n_threads=1)
             else:
-                found = anderson(theory.step, means[i], tol, max_evaluations, depth)
+                found = anderson(theory.step_to, means[i], tol, max_evaluations, depth)
                 m = found.vector
             done = found.residual <= tol
             radius = spectral_radius(theory, m) if stability or (strict and not done) else np.nan

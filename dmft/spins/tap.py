@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .anderson import anderson
+from .anderson import anderson, filling
 from .closures import Theory
 from .model import VectorSpins
 from .response import slopes
@@ -67,10 +67,17 @@ class Tap(Theory):
         """Return the fields in which sites have these means."""
         return self.site.inverse(m, n_threads=self.n_threads)
 
-    def joint_step(self, h: np.ndarray) -> np.ndarray:
-        """Return theta + c with all means those in fields h: its fixed points are those of the closure."""
-        theta = self.x + self.J @ self.site.mean(h, n_threads=self.n_threads)
-        return theta + self._reaction(h, h, self._spreads(h), theta)
+    def joint_step(self, h: np.ndarray, out: np.ndarray) -> float:
+        """Fill `out` with theta + c, all means those in fields h; return the largest change of a component of those.
+
+        Its fixed points are those of the closure.
+        """
+        m = self.site.mean(h, n_threads=self.n_threads)
+        theta = self.x + self.J @ m
+        np.add(theta, self._reaction(h, h, self._spreads(h), theta), out=out)
+        if not np.isfinite(out).all():
+            return np.inf
+        return float(abs(self.site.mean(out, n_threads=self.n_threads) - m).max())
 
     def step(self, m: np.ndarray) -> np.ndarray:
         """Return the next means."""
@@ -78,9 +85,8 @@ class Tap(Theory):
         parts = self._spreads(before)
         theta = self.x + self.J @ m
         tol = INNER_TOL * (1.0 + float(abs(theta).max()))
-        found = anderson(
-            lambda h: theta + self._reaction(h, before, parts, theta), theta, tol, INNER_EVALUATIONS, depth=3
-        )
+        step = filling(lambda h: theta + self._reaction(h, before, parts, theta))
+        found = anderson(step, theta, tol, INNER_EVALUATIONS, depth=3)
         if found.residual > 1e4 * tol:
             raise FloatingPointError(
                 f"the equations of a TAP step have no solution that is found: the residual is {found.residual:.3g}; "

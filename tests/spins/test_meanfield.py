@@ -319,3 +319,10 @@ def test_bad_calls_are_refused(call, blamed):
     theory = MeanField(VectorSpins(np.zeros((2, 2)), np.zeros((2, 3))))
     with pytest.raises(ValueError, match=f"^{blamed}"):
         call(theory)
+
+
+@pytest.mark.parametrize("closure", CLOSURES)
+def test_one_system_has_the_same_bits_whatever_the_threads(closure):
+    model = network(300, 4, scale=0.5, response="large")
+    found = [MeanField(model, closure, n_threads=n).run(3) for n in (1, 2, 3)]
+    assert len({each.tobytes() for each in found}) == 1

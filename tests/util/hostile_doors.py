@@ -140,6 +140,13 @@ DOORS = {
     "draw": (_spins.draw, {name: doubles(N, 4) for name in ("theta", "fields", "spins")} | {"beta": 1.0, "radius": 1.0,
         "key": np.ones(2, dtype=WORDS), "step": 0, "purpose": "spins", "n_threads": 2}, COMPONENTS | {
         "purpose": [""], "step": [-1], "beta": [-1.0, np.nan, np.inf], "radius": [0.0, -1.0, np.nan, np.inf]}, ()),
+    "residuals": (_spins.residuals, {"pool": doubles(3, N), "residual": doubles(N), "changes": doubles(2, N),
+        "products": doubles(5), "image": 0, "vector": 1, "place": 1}, {
+        "image": [-1, 3, LONG], "vector": [-1, 3, LONG], "place": [-1, 2, LONG], "changes": [doubles(1, N)],
+        "products": [doubles(7)]}, ("changes", "pool")),
+    "combine": (_spins.combine, {"pool": doubles(3, N), "slots": np.array([0, 1], dtype=np.intc),
+        "weights": doubles(2), "out": 2}, {"out": [-1, 0, 1, 3, LONG], "slots": [
+        np.array(pair, dtype=np.intc) for pair in ((0, -1), (0, 3), (0, 2), (0, 2**31 - 1))]}, ("pool",)),
     "spins sets": (_spins._use, {"": 0}, {"": [-1, LONG]}, ()),
     "weights": (_series.weights, {"first": 3, "length": 16.0, "norm": np.zeros(SUMS), "weight": doubles(N, SUMS),
         "total": doubles(N, SUMS), "done": np.zeros(N, dtype=np.intc)}, {

@@ -1,6 +1,7 @@
 /* The vector spins of one instruction set; compiled once for each. */
 #include "spins.h"
 
+#include "mixing.h"
 #include "rows.h"
 #include "sampler.h"
 
@@ -60,4 +61,5 @@ static void averages(ptrdiff_t n, double D, const Rule *rule, const double *t, c
     leave_wide_registers();
 }
 
-const Spins ISA(dmft_spins) = {radial, inverse, response, averages, draw_rows};
+const Spins ISA(dmft_spins) = {radial, inverse, response, averages, draw_rows,
+                               residuals, combine};

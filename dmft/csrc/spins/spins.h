@@ -32,6 +32,16 @@ typedef struct {
     double *change;        /* OUT (n,): max |m - old|, or NULL */
 } Rows;
 
+enum { MOST_KEPT = 50 };
+
+/* The last changes of the residual of an iteration, image - vector. */
+typedef struct {
+    ptrdiff_t size;
+    int n_kept, place;   /* changes kept, at most MOST_KEPT; where the next one goes, -1: there is none yet */
+    double *residual;    /* INOUT (size,): the last one, then this one */
+    double *changes;     /* INOUT (n, size) */
+} Mixing;
+
 typedef struct {
     /* A, A/x, A', (A/x)'/x and the derivative of that over x, for D components; NULL: not wanted */
     void (*radial)(ptrdiff_t n, double D, const double *x, double *ratio, double *over, double *slope, double *first,
@@ -45,6 +55,10 @@ typedef struct {
     /* spins (n_all, n_components) drawn in the fields of rows first .. first + n - 1 */
     void (*draw)(const Rows *rows, const uint64_t key[2], uint64_t step, int purpose, double *spins, ptrdiff_t first,
                  ptrdiff_t n);
+    /* products (2 n_kept + 1,): of the changes with the new one, with the residual, and of that with itself */
+    void (*residuals)(const Mixing *mix, const double *image, const double *vector, double *products);
+    /* out = the sum of weights times rows of a pool, of which out is none */
+    void (*combine)(ptrdiff_t size, int n, const int *slots, const double *weights, const double *pool, double *out);
 } Spins;
 
 extern const Spins dmft_spins_baseline, dmft_spins_avx2, dmft_spins_avx512;
