@@ -15,7 +15,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS), os.envir
 def digest(result):
     """Hash of every array of a sweep."""
     sha = hashlib.sha256()
-    for name in sorted(result.keys()):
+    for name in sorted(result):
         sha.update(name.encode() + np.ascontiguousarray(result[name]).tobytes())
     return sha.hexdigest()
 

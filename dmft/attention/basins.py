@@ -286,7 +286,7 @@ def identify(result: SweepResult) -> np.ndarray:
     """
     instance("result", result, SweepResult, "a dmft.SweepResult of `sweep`")
     if "kind" not in result:
-        raise ValueError(f"result must have the measure 'attractor', got {', '.join(result.keys())}")
+        raise ValueError(f"result must have the measure 'attractor', got {', '.join(result)}")
     if len(result.dims) != 2 or "start" not in result.dims:
         raise ValueError(f"result must be over start and one parameter, got {', '.join(result.dims)}")
     signature = np.stack([result[name] for name in SIGNATURE], axis=-1)

@@ -56,7 +56,7 @@ def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> 
     }
     name = name_of(result)
     if name is None:
-        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result.keys())}")
+        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     return pictures[name]()
 
 
@@ -142,7 +142,7 @@ def draw_branches(result: SweepResult, feature: int, variable: str | None, compa
 
     name = name_of_branches(result)
     if name is None:
-        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result.keys())}")
+        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     branches = result.labels["branch"].tolist()
     if name == "continuation_map":
         _, x, y = result.dims

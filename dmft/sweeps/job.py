@@ -243,7 +243,7 @@ class Job(abc.ABC):
         PictureError
             If there is nothing to draw.
         """
-        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result.keys())}")
+        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
 
     # -- the grid ---------------------------------------------------------------------------------
 

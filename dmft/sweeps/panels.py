@@ -39,7 +39,7 @@ def draw_panels(
     from .. import figures
 
     if len(result.dims) > 2:
-        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result.keys())}")
+        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     names = [name for name in names if name in result]
     if variable is not None and variable not in names:
         raise PictureError(f"--variable must be one of {', '.join(names)}, got {variable}")

@@ -221,7 +221,7 @@ class Refinement(Value, Job):
             sign = np.where(np.abs(leading) <= error, 0, np.sign(leading))
             return np.where(np.isnan(sign), 2, sign).astype(np.int64)
         if self.label not in result:
-            names = ", ".join(result.keys())
+            names = ", ".join(result)
             raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {shown(self.label)}")
         labels = result[self.label]
         if labels.ndim != 1 or labels.dtype.kind not in "iubU":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .._util.checks import flag, shown
+from .._util.checks import flag, shown, words
 from .._util.checks import path as checked_path
 from .._util.values import Whole
 from ..store import Store, merge, netcdf, put, write_whole
@@ -38,8 +38,8 @@ class Source(Protocol):
         """Return all that determines the numbers."""
 
 
-class SweepResult(Whole):
-    """What a sweep measured at every point; index it by the name of an array.
+class SweepResult(Whole, Mapping[str, np.ndarray]):
+    """What a sweep measured at every point: a mapping of names to arrays, read when they are asked for.
 
     Attributes
     ----------
@@ -57,9 +57,13 @@ class SweepResult(Whole):
     >>> from dmft import Features, SelfAttention, sweep
     >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
     >>> result = sweep(model, beta=[0.5, 1.0], n_steps=100, n_rows=10, progress=False)
-    >>> result["attention"].shape
-    (2, 10, 3)
+    >>> result["attention"].shape, "status" in result
+    ((2, 10, 3), True)
     """
+
+    # Equal to itself alone, as other results are: the arrays of two may not fit in memory.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
     def __init__(
         self, axes: Mapping[str, np.ndarray], dims: Sequence[str], source: Source, partial: bool = False
@@ -98,18 +102,23 @@ class SweepResult(Whole):
         """Whether every point is done."""
         return sum(len(index) for index, _ in self._source.parts("status")) == math.prod(self.shape)
 
-    def keys(self) -> list[str]:
-        """Return the names of the arrays."""
-        return list(self.variables)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
 
     def __contains__(self, name: object) -> bool:
-        return name in self.keys()
+        return isinstance(name, str) and name in self.variables
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
     def __getitem__(self, name: str) -> np.ndarray:
         if not isinstance(name, str):
-            raise TypeError(f"name must be the name of an array, {', '.join(self.keys())}, got {shown(name)}")
+            raise TypeError(f"name must be the name of an array, {', '.join(self)}, got {shown(name)}")
         if name not in self:
-            raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self.keys())}")
+            raise KeyError(f"{name!r} is not in this sweep; it has {', '.join(self)}")
         n_points, n_put = math.prod(self.shape), 0
         array: np.ndarray | None = None
         for index, part in self._source.parts(name):
@@ -137,7 +146,7 @@ class SweepResult(Whole):
 
     def __repr__(self) -> str:
         sizes = " x ".join(f"{name}: {size}" for name, size in zip(self.dims, self.shape, strict=True))
-        return f"SweepResult({sizes}; {', '.join(self.keys())})"
+        return f"SweepResult({sizes}; {', '.join(self)})"
 
     @property
     def n_failed(self) -> int:
@@ -161,7 +170,7 @@ class SweepResult(Whole):
         variables = {name: (self.dims + dims, unit, meaning) for name, (dims, unit, meaning) in self.variables.items()}
         attributes = {"title": "dmft sweep", "Conventions": "CF-1.8"}
         if self.store is None:
-            arrays = {name: self[name] for name in self.keys()}
+            arrays = dict(self)
             write_whole(path, netcdf(arrays, {**self.axes, **self.labels}, attributes, variables))
             return
         if not self.complete:
@@ -177,7 +186,7 @@ class SweepResult(Whole):
         -------
         xarray.Dataset
             Dimensions named by the axes, then row, feature, exponent; units and meanings in the
-            attributes of each variable.
+            attributes of each variable; coordinates as a merged file has them.
         """
         try:
             import xarray
@@ -186,12 +195,55 @@ class SweepResult(Whole):
         about = {n: {"units": units, "long_name": meaning} for n, (_, units, meaning) in self.variables.items()}
         variables = {
             name: (self.dims + self.variables[name][0], self[name], about[name])
-            for name in self.keys()
+            for name in self
             if name not in self.dims
         }
-        coordinates: dict[str, Any] = {name: (name, self.axes[name], about.get(name, {})) for name in self.dims}
-        coordinates.update({name: (name, names) for name, names in self.labels.items()})
-        return xarray.Dataset(variables, coordinates)
+        data = xarray.Dataset(variables)
+        along = {**self.axes, **self.labels}
+        return data.assign_coords(
+            {
+                str(name): (name, along.get(str(name), np.arange(size)), about.get(str(name), {}))
+                for name, size in data.sizes.items()
+            }
+        )
+
+    def to_dataframe(self, names: Sequence[str] | None = None) -> Any:
+        """Return a ``pandas.DataFrame`` with a line for each point; needs the extra ``[xarray]``, which brings pandas.
+
+        Parameters
+        ----------
+        names : sequence of str or None, default=None
+            Arrays to take. None: all but those that have a row for each recorded step.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Indexed by the axes. An array with further dimensions has a column for each of its elements, such as
+            ``exponents[0]`` or, where these have names, ``mean_C[naive]``.
+
+        Examples
+        --------
+        >>> from dmft import Features, SelfAttention, sweep
+        >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+        >>> result = sweep(model, beta=[0.5, 1.0], n_steps=100, n_rows=10, progress=False)
+        >>> list(result.to_dataframe(["status", "window"]).columns)[:2]
+        ['status', 'window[0, 0]']
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('to_dataframe needs pandas; pip install "dmft[xarray]"') from error
+        if names is None:
+            names = [name for name in self if name not in self.dims and "row" not in self.variables[name][0]]
+        columns: dict[str, np.ndarray] = {}
+        for name in words("names", names):
+            array, labels = self[name], [self.labels.get(dim) for dim in self.variables[name][0]]
+            flat = array.reshape(math.prod(self.shape), *array.shape[len(self.dims) :])
+            for place in np.ndindex(flat.shape[1:]):
+                of = ", ".join(str(i if known is None else known[i]) for i, known in zip(place, labels, strict=True))
+                columns[f"{name}[{of}]" if of else name] = flat[:, *place]
+        index = pandas.MultiIndex.from_product([self.axes[name] for name in self.dims], names=self.dims)
+        return pandas.DataFrame(columns, index if len(self.dims) > 1 else index.get_level_values(0))
 
 
 class Memory:

@@ -189,10 +189,32 @@ def test_files_are_read_by_h5py_and_xarray(tmp_path):
     with xarray.open_dataset(tmp_path / "one.nc") as merged:
         assert merged["exponents"].dims == ("beta", "gamma", "exponent")
         assert_array_equal(merged["exponents"].sel(beta=1.0, gamma=220.0), result["exponents"][1, 2])
+        assert set(merged.coords) == set(ours.coords)
         for name in ours.variables:
             assert_array_equal(merged[name], ours[name])
             assert merged[name].dims == ours[name].dims
         assert json.loads(merged.attrs["dmft_manifest"])["n_points"] == 6
+
+
+def test_a_result_is_a_mapping_and_a_frame():
+    pytest.importorskip("pandas")
+    result = dmft.sweep(PAPER, beta=[0.8, 1.0], gamma=[100.0, 200.0, 220.0], **SMALL)
+    assert len(result) == len(list(result)) == len(dict(result.items()))
+    assert result.get("nothing") is None
+    assert 3 not in result
+    assert result == result
+    assert result != dmft.sweep(PAPER, beta=[0.8, 1.0], gamma=[100.0, 200.0, 220.0], **SMALL)
+    assert set(result._ipython_key_completions_()) == set(result)
+    frame = result.to_dataframe()
+    assert frame.loc[1.0, 200.0]["exponents[3]"] == result["exponents"][1, 1, 3]
+    assert not any(name.startswith("attention[") for name in frame)  # that has rows
+    rows = result.to_dataframe(["attention"])
+    assert rows.loc[0.8, 220.0]["attention[4, 2]"] == result["attention"][0, 2, 4, 2]
+    line = dmft.sweep(PAPER, beta=[0.8, 1.0], **SMALL).to_dataframe("status")
+    assert line.index.name == "beta"
+    assert line.loc[0.8].tolist() == [0]
+    with pytest.raises(KeyError, match="'exponent' is not in this sweep; it has"):
+        result.to_dataframe(["exponent"])
 
 
 def test_a_folder_with_anything_in_it_is_left_alone(tmp_path):

@@ -303,6 +303,7 @@ call("verify")(
 )
 call("SweepResult.__getitem__")(lambda: Call(swept().__getitem__, {"name": "beta"}, says="is not in this sweep"))
 call("SweepResult.coded")(lambda: Call(swept().coded, {"name": "status"}, says="is not in this sweep"))
+call("SweepResult.to_dataframe")(lambda: Call(swept().to_dataframe, {"names": ["status"]}, says="is not in this sweep"))
 call("SweepResult.to_netcdf")(
     lambda: Call(swept().to_netcdf, {"path": os.path.join(FOLDER.name, "out.nc")}, says="plain file or new")
 )

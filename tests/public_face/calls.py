@@ -82,6 +82,7 @@ def public() -> dict[str, Callable[..., Any]]:
                 static = inspect.getattr_static(one, method)
                 function = getattr(static, "__func__", static)
                 public_one = not method.startswith("_") or method == "__getitem__"
+                public_one = public_one and getattr(function, "__module__", "").startswith("dmft")
                 skip = f"{name}.{method}" in INSIDE or (job and method in PROTOCOL)
                 if public_one and not skip and inspect.isfunction(function) and parameters(function, True):
                     found[f"{where}.{method}"] = function

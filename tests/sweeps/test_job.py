@@ -106,7 +106,7 @@ def test_blocks_and_executors_change_no_refined_diagram(block):
     with ThreadPoolExecutor(3) as pool:
         for how in ({}, {"executor": pool}):
             other = dmft.scan(job, **GRID, block=block, progress=False, **how)
-            for name in one.keys():  # noqa: SIM118
+            for name in one:
                 assert_array_equal(other[name], one[name])
 
 
@@ -123,7 +123,7 @@ def test_a_killed_refinement_goes_on_from_any_shards(tmp_path):
         assert not dmft.load(tmp_path / "s", partial=True).complete
         again = dmft.scan(job, **GRID, store=tmp_path / "s", resume=True, progress=False)
         assert store.done() == numbers
-        for name in one.keys():  # noqa: SIM118
+        for name in one:
             assert_array_equal(again[name], one[name])
 
 

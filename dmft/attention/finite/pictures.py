@@ -29,7 +29,7 @@ def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> 
     from ... import figures
 
     if name_of(result) is None:
-        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result.keys())}")
+        raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     variable = recorded(result, feature, variable)
     if "theory_attention" not in result or variable != "attention":
         return draw_orbit(result, feature, variable)
