@@ -234,12 +234,10 @@ class SpinAttention(Value):
         Raises
         ------
         ValueError
-            If a shape does not fit, or the closure is "tap", whose derivatives are not there.
+            If a shape does not fit.
         FloatingPointError
             If a head, or its adjoint, does not converge.
         """
-        if self.closure == "tap":
-            raise ValueError("closure must be 'gauss', 'naive' or 'onsager' for gradients, got 'tap'")
         X, Z, starts = self._inputs(tokens, start)
         shape = np.shape(tokens)
         C = finite("cotangent", cotangent, shape).reshape(X.shape)

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._util.values import Frozen
-from .anderson import anderson, filling
 from .closures import Local, Theory
 from .heads import couple, rows_of, solve, theory_of_head
+from .tap import Tap
+from .tap_gradients import Pull, pull_rest, pull_step, solve_adjoint
 
 if TYPE_CHECKING:  # for hints alone
     from .attention import SpinAttention
-
-ADJOINT_TOL = 1e-13  # of the adjoint fixed point, relative to the cotangent
-ADJOINT_DEPTH = 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +54,13 @@ class _Sums:
     of_J: np.ndarray
     of_beta: float = 0.0
 
+    def take(self, pull: Pull) -> np.ndarray:
+        """Add the gradients of a step; return that by the means before."""
+        self.of_x += pull.of_x
+        self.of_J += pull.of_J
+        self.of_beta += pull.of_beta
+        return pull.of_m
+
     def add(self, theory: Theory, local: Local, weight: np.ndarray) -> np.ndarray:
         """Add what a weight of the means after a step has; return what it is of the means before."""
         of_m, of_theta, of_spread = theory.pull(local, weight)
@@ -68,19 +73,13 @@ class _Sums:
         return of_m
 
 
-def adjoint(theory: Theory, local: Local, cotangent: np.ndarray) -> np.ndarray:
-    """Return the weight w = c + (dF/dm)^T w of a fixed point."""
-    size = float(abs(cotangent).max())
-    if size == 0.0:
-        return np.zeros_like(cotangent)
-    step = filling(lambda w: cotangent + theory.pull(local, w)[0])
-    found = anderson(step, cotangent, ADJOINT_TOL * size, 2000, ADJOINT_DEPTH)
-    if found.residual > 1e4 * ADJOINT_TOL * size:
-        raise FloatingPointError(
-            f"the adjoint fixed point did not converge: the residual is {found.residual / size:.3g}; the fixed point "
-            "is near a bifurcation: change beta, or give n_steps"
-        )
-    return found.vector
+def _pull_rest(sums: _Sums, theory: Theory, m: np.ndarray, cotangent: np.ndarray) -> None:
+    """Add the gradients of stationary means, of the weight w = c + (dF/dm)^T w."""
+    if isinstance(theory, Tap):
+        sums.take(pull_rest(theory, m, cotangent))
+        return
+    local = theory.local(m)
+    sums.add(theory, local, solve_adjoint(lambda w: theory.pull(local, w)[0], cotangent))
 
 
 def pull_head(layer: SpinAttention, Z: np.ndarray, C: np.ndarray, starts: np.ndarray | None, b: int, h: int) -> _Part:
@@ -93,14 +92,16 @@ def pull_head(layer: SpinAttention, Z: np.ndarray, C: np.ndarray, starts: np.nda
     start = None if starts is None else np.ascontiguousarray(starts[b][:, part])
     means, _, _ = solve(layer, theory, start, f"head {h}")
     sums = _Sums(np.zeros_like(x), np.zeros_like(J))
+    weight = cotangent
     if layer.n_steps is None:
-        local = theory.local(means[-1])
-        sums.add(theory, local, adjoint(theory, local, cotangent))
+        _pull_rest(sums, theory, means[-1], cotangent)
         weight = np.zeros_like(x)
     else:
-        weight = cotangent
-        for m in reversed(means[:-1]):
-            weight = sums.add(theory, theory.local(m), weight)
+        for before, after in zip(means[-2::-1], means[:0:-1], strict=True):
+            if isinstance(theory, Tap):
+                weight = sums.take(pull_step(theory, before, after, weight))
+            else:
+                weight = sums.add(theory, theory.local(before), weight)
     of_scores = J * (sums.of_J - (J * sums.of_J).sum(axis=1, keepdims=True))
     of_queries, of_keys = of_scores @ keys, of_scores.T @ queries
     rows = rows_of(layer, h)

@@ -306,13 +306,13 @@ def slopes(site: Response, h2: np.ndarray, order: int = 2, n_threads: int = 1) -
     site : Response
     h2 : ndarray
         Squared lengths of fields.
-    order : {0, 1, 2}, default=2
+    order : {0, 1, 2, 3}, default=2
     n_threads : int, default=1
 
     Returns
     -------
     tuple of ndarray
-        g, g1, g2, as many as `order` says.
+        g, g1, g2, g3, as many as `order` says.
 
     Examples
     --------
@@ -321,11 +321,25 @@ def slopes(site: Response, h2: np.ndarray, order: int = 2, n_threads: int = 1) -
     """
     if site.kind == "large":
         b, R2 = site.sharpness, site.length**2
-        G = np.sqrt(1.0 + b * b / R2 * h2)
+        k, G = b * b / R2, np.sqrt(1.0 + b * b / R2 * h2)
         g = b / (1.0 + G)
-        g1 = -(g**2) * (b / R2) / G
-        return (g, g1, g**3 * (b / R2) ** 2 * (1.0 + 3.0 * G) / G**3)[: order + 1]
-    unit = site.beta * site.length
-    found = radial(unit * np.sqrt(h2), site.n_components, order, n_threads)
+        g1 = -g * k / (G * (1.0 + G))
+        g2 = g * k**2 * (1.0 + 3.0 * G) / (G**3 * (1.0 + G) ** 2)
+        g3 = -3.0 * g * k**3 * (1.0 + 4.0 * G + 5.0 * G * G) / (G**5 * (1.0 + G) ** 3)
+        return (g, g1, g2, g3)[: order + 1]
+    unit, D = site.beta * site.length, site.n_components
+    _, *rest = radial(unit * np.sqrt(h2), D, min(order, 2), n_threads)
+    found = [rest[0], *rest[2:]][: order + 1]
+    if order == 3:
+        found.append(_third(unit**2 * h2, D, *found))
     scale = unit * site.length
-    return tuple(scale * unit ** (2 * k) * found[place] for k, place in enumerate((1, 3, 4)[: order + 1]))
+    return tuple(scale * unit ** (2 * k) * each for k, each in enumerate(found))
+
+
+def _third(y: np.ndarray, D: int, f: np.ndarray, f1: np.ndarray, f2: np.ndarray) -> np.ndarray:
+    """Return the third derivative of A(x)/x over x, of y = x^2: from the equation of A, by its series near 0."""
+    near = y < 1e-6 * D * D
+    safe = np.where(near, 1.0, y)
+    far = -(8.0 * f * f1 + 2.0 * y * (f1**2 + f * f2) + (D + 4.0) * f2) / safe
+    at_0 = -48.0 * (5.0 * D + 12.0) / (D**4 * (D + 2.0) ** 2 * (D + 4.0) * (D + 6.0))
+    return np.where(near, at_0, far)

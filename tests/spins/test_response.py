@@ -78,6 +78,17 @@ def test_covariance_and_derivatives_are_those_of_the_mean(kind, n_components):
     assert abs(bend - measured).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    "site", [Response(1, 1.3), Response(2, 0.7), Response(64, 1.5), Response(8, 1.5, None, "large")]
+)
+@pytest.mark.parametrize("h2", [1e-9, 1e-3, 0.1, 1.0, 40.0])
+def test_the_third_derivative_is_that_of_the_second(site, h2):
+    near, step = slopes(site, np.array([h2]), 3), 1e-3 * h2
+    after, before = (slopes(site, np.array([h2 + sign * step]), 2)[2] for sign in (1, -1))
+    # Near 0 the difference of two numbers that are almost one has few digits.
+    assert near[3][0] == pytest.approx((after - before)[0] / step, rel=1e-5 if h2 > 1e-5 else 0.1)
+
+
 def test_variances_add_up_to_what_is_left_of_the_length():
     for n_components in (1, 2, 3, 30):
         site = Response(n_components, 2.0, 1.5)
