@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
 import select
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 _KEPT = 10  # errors
+_unheard = threading.local()  # .depth: how many blocks of `unheard` this thread is in
 _PIECE = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe takes at once if it takes any
 
 
@@ -114,6 +119,45 @@ class SafeStream:
             before = self._report.n_problems
             self._report(lambda: hasattr(self._stream, "flush") and self._stream.flush())
             self._is_open = self._report.n_problems == before
+
+
+def tell(message: str, stacklevel: int = 1) -> None:
+    """Warn of what was found (RuntimeWarning): on standard error where a host makes an error of that.
+
+    Examples
+    --------
+    >>> import contextlib, sys, warnings
+    >>> with warnings.catch_warnings(), contextlib.redirect_stderr(sys.stdout):
+    ...     warnings.simplefilter("error")
+    ...     tell("exponents are averages")
+    RuntimeWarning: exponents are averages
+    """
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=stacklevel + 1)
+    except Exception:  # of the filters of a host, of what it shows warnings with
+        SafeStream(sys.stderr, Reporter()).write(f"RuntimeWarning: {message}\n")
+
+
+@contextlib.contextmanager
+def unheard(*loggers: str) -> Iterator[None]:
+    """Keep what these loggers of a library say in the block from the handlers of a host, which may fail.
+
+    Examples
+    --------
+    >>> with unheard("h5py._conv"):
+    ...     logging.getLogger("h5py._conv").error("never seen")
+    """
+    for name in loggers:
+        logging.getLogger(name).addFilter(_is_heard)  # once: the logger knows those it has
+    _unheard.depth = getattr(_unheard, "depth", 0) + 1
+    try:
+        yield
+    finally:
+        _unheard.depth -= 1
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not getattr(_unheard, "depth", 0)
 
 
 def _takes(file: io.FileIO, seconds: float) -> bool:

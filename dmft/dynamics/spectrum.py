@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from typing import Any
 
 import numpy as np
 
 from .._util.checks import number, whole
 from .._util.memory import free_memory
+from .._util.reporting import tell
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .cycles.newton import complete, cycle_bytes, find_cycles
@@ -181,10 +181,9 @@ class Run:
             return found, 0
         n_bytes = cycle_bytes(window_map, period)
         if n_bytes > min(MULTIPLIERS, free_memory()):
-            warnings.warn(
+            tell(
                 f"the exponents are averages, not those of the multipliers of the cycle of period {period} that the "
                 f"orbit is on: these take {n_bytes / 2**30:.3g} GiB; multipliers=False asks for averages",
-                RuntimeWarning,
                 stacklevel=2,
             )
             return found, 0

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .._util.reporting import unheard
 from .._util.values import Whole
 from . import leftovers, manifest
 from .errors import StoreError, UnsoundError
 from .lock import Lock, holder
-from .netcdf4 import Variables, dims, first_dim, netcdf, values
+from .netcdf4 import LOGGER, Variables, dims, first_dim, netcdf, values
 from .plain import unpacked
 from .provenance import provenance
 from .shard import marks, open_shard
@@ -153,7 +154,8 @@ class Store(Whole):
 
     def _begun(self) -> Store:
         """Look at all that is written in place, and at what writes it, before work begins."""
-        import h5py  # noqa: F401
+        with unheard(LOGGER):
+            import h5py  # noqa: F401
 
         for name in ("shards", "failures"):
             refuse_unless_folder(self.folder / name)

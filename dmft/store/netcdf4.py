@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.reporting import unheard
 from .._util.symbols import SYMBOLS, label
 
 if TYPE_CHECKING:
     import h5py
 
+LOGGER = "h5py._conv"  # tells of every conversion, from the import on
 Variables = Mapping[str, tuple[tuple[str, ...], str, str]]  # names of the dimensions, unit, meaning
 
 
@@ -65,13 +68,15 @@ def npz(**arrays: ArrayLike) -> bytes:
     return buffer.getvalue()
 
 
-def create(target: IO[bytes], attributes: Mapping[str, str | int]) -> h5py.File:
-    """Begin a new netCDF4 file in an open one: HDF5 opens none, and takes no lock, which hosts may lack."""
-    import h5py  # late: a user who stores nothing should not wait for it
+@contextlib.contextmanager
+def create(target: IO[bytes], attributes: Mapping[str, str | int]) -> Iterator[h5py.File]:
+    """Write a new netCDF4 file in an open one: HDF5 opens none, and takes no lock, which hosts may lack."""
+    with unheard(LOGGER):
+        import h5py  # late: a user who stores nothing should not wait for it
 
-    file = h5py.File(target, "w", libver=("earliest", "v110"))
-    file.attrs.update(attributes)
-    return file
+    with unheard(LOGGER), h5py.File(target, "w", libver=("earliest", "v110")) as file:
+        file.attrs.update(attributes)
+        yield file
 
 
 def dimension(file: h5py.File, name: str, values: Any, variables: Variables) -> None:

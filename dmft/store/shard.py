@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._util.reporting import unheard
 from .errors import StoreError, UnsoundError
-from .netcdf4 import first_dim
+from .netcdf4 import LOGGER, first_dim
 from .whole import damage, open_plain
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ def open_shard(path: Path, manifest: Mapping[str, Any], block: int, old: bool, s
     sound : set
         Files that were found sound, which are not looked at again; this one is added.
     """
-    import h5py  # late: a user who stores nothing should not wait for it
+    with unheard(LOGGER):
+        import h5py  # late: a user who stores nothing should not wait for it
 
     try:
         file = os.fdopen(open_plain(path), "rb")
@@ -63,7 +65,7 @@ def open_shard(path: Path, manifest: Mapping[str, Any], block: int, old: bool, s
         file.seek(0)
         try:
             # Through Python's file HDF5 opens no other, and takes no lock, which hosts may lack and notebooks hold.
-            with h5py.File(file, "r") as data:
+            with unheard(LOGGER), h5py.File(file, "r") as data:
                 if mark not in sound:
                     _check(path, data, manifest, block, old)
                     sound.add(mark)

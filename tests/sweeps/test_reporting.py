@@ -1,15 +1,17 @@
 """What only reports on a sweep costs no result."""
 
 import io
+import logging
 import os
 import subprocess
 import sys
 import time
 
 import pytest
-from processes import ENVIRONMENT
+from processes import ENVIRONMENT, end, start
 
 import dmft
+from dmft._util.reporting import unheard
 from dmft.sweeps import progress
 
 MODEL = dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0)
@@ -65,6 +67,7 @@ def test_any_standard_error(name, monkeypatch, tmp_path):
 
 CODE = """
 import dmft
+from dmft._util.reporting import unheard
 from dmft.sweeps import progress
 progress.SILENT = -1.0
 model = dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0)
@@ -112,3 +115,39 @@ def test_ctrl_c_is_no_error_of_reporting(monkeypatch):
     with pytest.raises(KeyboardInterrupt), progress.progress(2, stream=Interrupting()) as tick:  # noqa: PT012
         time.sleep(0.2)
         tick(2)
+
+
+LOGGED = """
+import logging, sys, warnings
+class Unwilling(logging.Handler):
+    def emit(self, record):
+        raise RuntimeError(record.getMessage())
+logging.raiseExceptions = True
+logging.getLogger().addHandler(Unwilling())
+logging.getLogger().setLevel(1)
+logging.captureWarnings(True)
+warnings.simplefilter("always")
+import dmft
+model = dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0)
+how = {"n_steps": 5, "n_transient": 2, "store": sys.argv[1] + "/s"}
+print(dmft.sweep(model, beta=[1.0, 2.0], block=1, **how).complete, dmft.load(how["store"])["beta"])
+dmft.load(how["store"]).to_netcdf(sys.argv[1] + "/merged.nc")
+"""
+
+
+def test_a_host_that_logs_all_that_libraries_do_and_fails(tmp_path):
+    """In a process of its own: h5py has most to say as it is imported."""
+    assert end(start(0, tmp_path, LOGGED, tmp_path)) == (0, "True [1. 2.]\n")
+    assert (tmp_path / "merged.nc").exists()
+
+
+def test_what_libraries_say_is_kept_from_handlers_in_the_block_alone():
+    logger, heard = logging.getLogger("a library"), []
+    logger.addHandler(handler := logging.Handler())
+    handler.emit = lambda record: heard.append(record.getMessage())
+    with unheard("a library"), unheard("a library"):
+        logger.error("inside")
+    with pytest.raises(KeyError), unheard("a library"):
+        raise KeyError
+    logger.error("outside")
+    assert heard == ["outside"]

@@ -1,5 +1,8 @@
 """What is too large says so in one line before it is allocated."""
 
+import logging
+import warnings
+
 import numpy as np
 import pytest
 from dmft.systems import Map
@@ -122,7 +125,7 @@ TOO_LARGE = {
         ising.PhaseDiagram(ising.AsymmetricSK(dJ=0.5)), beta=np.ones(10**5), dJ=np.ones(10**5), progress=False
     ),
     "figures.trajectory": lambda: figures.trajectory(broadcast(HUGE)),
-    "figures.exponent_map": lambda: figures.exponent_map(broadcast(10**6), broadcast(10**6), broadcast(10**6, 10**6)),
+    "figures.exponent_map": lambda: figures.exponent_map(range(10**6), range(10**6), broadcast(10**6, 10**6)),
     "figures.bifurcation": lambda: figures.bifurcation(np.arange(10**5), np.zeros((10**5, 1)), bins=10**5),
     "spin_network": lambda: spins.spin_network("softmax", HUGE, 3),
     "VectorSpins": lambda: spins.VectorSpins(broadcast(10**6, 10**6), np.ones((10**6, 1))),
@@ -168,3 +171,24 @@ def test_multipliers_that_cost_more_than_what_was_asked_are_left_out_in_words(mo
         found = dmft.lyapunov(MODEL, 1_000, n_exponents=2)
     assert found.period == 0
     assert (found.exponents == averages.exponents).all()
+
+
+def unwilling(*_, **__):
+    raise RuntimeError("no warnings here")
+
+
+@pytest.mark.parametrize("host", ["errors", "shows", "logs"])
+def test_a_host_that_makes_errors_of_warnings_gets_its_result(host, monkeypatch, capsys):
+    monkeypatch.setattr(spectrum, "MULTIPLIERS", 1.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if host == "errors" else "always")
+        if host == "shows":
+            monkeypatch.setattr(warnings, "showwarning", unwilling)
+        if host == "logs":
+            handler = logging.Handler()
+            monkeypatch.setattr(handler, "emit", unwilling)
+            monkeypatch.setattr(logging.getLogger("py.warnings"), "handlers", [handler])
+            monkeypatch.setattr(warnings, "showwarning", lambda *what: logging.getLogger("py.warnings").warning(what))
+        found = dmft.lyapunov(MODEL, 1_000, n_exponents=2)
+    assert (found.period, found.exponents.shape) == (0, (2,))
+    assert "averages, not those of the multipliers" in capsys.readouterr().err
