@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import platform
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
-from ..store.plain import digest
+from ..sweeps.agreement import agree
 from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
 from .step import Step, moments_of_sums
@@ -27,6 +28,9 @@ MOST_SEED = 2**128 - 1  # that of a sweep's point has so many bits
 Sums = list[np.ndarray]  # of one step, see Step.sums
 
 
+_ASKED = ("Get_rank", "Get_size", "allgather", "iprobe", "isend", "recv")  # of a communicator
+
+
 class Communicator(Protocol):
     """What sampling asks of an MPI communicator; that of mpi4py has it."""
 
@@ -38,6 +42,33 @@ class Communicator(Protocol):
 
     def allgather(self, sendobj: Any) -> list[Any]:
         """Return the objects of all processes, in their order."""
+
+    def iprobe(self, *where: Any, **named: Any) -> bool:
+        """Say whether a message is there."""
+
+    def isend(self, obj: Any, *where: Any, **named: Any) -> Any:
+        """Send a message, and do not wait for it to arrive."""
+
+    def recv(self, *where: Any, **named: Any) -> Any:
+        """Return a message."""
+
+
+def _agree(comm: Communicator, asked: dict[str, Any]) -> None:
+    """Return when all ranks sample the same; else raise on each."""
+    if comm.Get_size() > 1:
+        agree(comm, asked, "ising.sample", "make the call on every rank of comm, all get the result")
+
+
+def _all_can(comm: Communicator, check: Callable[[], None]) -> None:
+    """Raise on all ranks what a check of memory raises on one: the others would wait for it."""
+    problem = None
+    try:
+        check()
+    except MemoryError as error:
+        problem = error
+    for found in comm.allgather(problem):
+        if found is not None:
+            raise found
 
 
 def _stream(seed: int, block: int) -> np.random.Generator:
@@ -134,8 +165,8 @@ def sample(
     ------
     ValueError
         If an argument is outside its domain.
-    RuntimeError
-        If ranks make different calls; on each of them.
+    dmft.sweeps.agreement.RanksError
+        If ranks make different calls, or one makes none; on each that calls (a RuntimeError).
 
     Examples
     --------
@@ -144,7 +175,7 @@ def sample(
     >>> x.m.round(2)
     array([-0.61, -0.58])
     """
-    if comm is not None and not callable(getattr(comm, "Get_rank", None)):
+    if comm is not None and not all(callable(getattr(comm, name, None)) for name in _ASKED):
         raise ValueError(f"comm must be an MPI communicator, got {shown(comm)}")
     system_of(model)
     n_trajectories, n_steps = whole("n_trajectories", n_trajectories, 1), whole("n_steps", n_steps, 1)
@@ -152,27 +183,31 @@ def sample(
     state = np.ones(model.n_sites) if start is None else spin_state("start", start, model.n_sites)
     step, all_times = Step(model), record == "all"
     n_blocks = -(-n_trajectories // BLOCK)
-    seed_of(seed, MOST_SEED)
+    seed = seed_of(seed, MOST_SEED)
 
     def block(i: int) -> list[Sums]:
         n_here = min(BLOCK, n_trajectories - i * BLOCK)
         return _block(step, state, n_steps, n_here, all_times, _stream(seed, i))
 
     total: list[Sums] = []
-    n_threads = min(threads(n_threads), n_blocks)
-    need_moments(model.n_sites, n_steps + 1 if all_times else 1, width=n_threads + 2)
-    rank, size = (0, 1) if comm is None else (comm.Get_rank(), comm.Get_size())
-    call = [n_trajectories, n_steps, record, str(seed), n_threads, state, model.update, model.rate, model.J, model.H]
-    mine = None if comm is None else np.frombuffer(bytes.fromhex(digest(call)), np.uint8)
+    n_threads, rank, size = min(threads(n_threads), n_blocks), 0, 1
+    n_times = n_steps + 1 if all_times else 1
+    if comm is None:
+        need_moments(model.n_sites, n_times, width=n_threads + 2)
+    else:
+        rank, size = comm.Get_rank(), comm.Get_size()
+        asked = {"n_trajectories": n_trajectories, "n_steps": n_steps, "start": state, "seed": seed, "record": record}
+        _agree(comm, {"model": [model.update, model.rate, model.J, model.H], **asked})
+        n_threads = min(comm.allgather(n_threads))
+        n_here = comm.allgather(platform.node()).count(platform.node())
+        _all_can(comm, lambda: need_moments(model.n_sites, n_times, width=n_here * (n_threads + size + 1)))
     # As many blocks at a time as there are workers, so that memory holds the sums of these only.
     for first in range(0, n_blocks, n_threads * size):
         blocks = range(first, min(first + n_threads * size, n_blocks))
         done = list(in_order(block, blocks[rank::size], n_threads))
-        if comm is not None and mine is not None:
-            of_ranks = comm.allgather([[[mine]], *done])  # before the sums, the hash of the call in their form
-            if other := [i for i, ((((its,),), *_)) in enumerate(of_ranks) if not np.array_equal(its, mine)]:
-                raise RuntimeError(f"all ranks must sample the same, with as many threads; others than {rank}: {other}")
-            done = [of_ranks[k % size][1 + k // size] for k in range(len(blocks))]
+        if comm is not None:
+            of_ranks = comm.allgather(done)
+            done = [of_ranks[k % size][k // size] for k in range(len(blocks))]
         for sums in done:
             total = [_add(*both) for both in zip(total, sums, strict=True)] if total else sums
     times = [moments_of_sums(sums, n_trajectories, n_samples=n_trajectories) for sums in total]

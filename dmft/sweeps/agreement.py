@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..store.plain import digest, packed
@@ -20,15 +20,20 @@ _PATIENCE = 10.0  # times as long others wait for rank 0, which has the results 
 _SOON = 1.0  # seconds for the other ranks when one is known to be wrong
 _ASKED, _VERDICT = 31_417, 31_418  # tags
 
-_n_calls = 0
+_keyval: int | None = None  # of the attribute of communicators in which calls are counted
 _sent: list[Any] = []  # messages under way
+_SWEEPS = "sweep, scan, follow and refine"
+_SERIAL = (
+    "make the call on every rank (rank 0 gets the result, the others None), or give executor='serial' for a run in "
+    "one process alone"
+)
 
 
 class RanksError(RuntimeError):
     """The MPI ranks were not all asked for the same run."""
 
 
-def agree(comm: Any, asked: Mapping[str, Any]) -> None:
+def agree(comm: Any, asked: Mapping[str, Any], calls: str = _SWEEPS, remedy: str = _SERIAL) -> None:
     """Return when all ranks have called, for the same; else raise on every rank that has.
 
     Parameters
@@ -37,24 +42,39 @@ def agree(comm: Any, asked: Mapping[str, Any]) -> None:
         Of several ranks.
     asked : dict of str to object
         What the ranks must be asked for alike, by the names that users know.
+    calls, remedy : str, optional
+        In the message of an error: of which functions the calls are, and what to do.
 
     Raises
     ------
     RanksError
         If another rank was asked for something else, or does not come in time.
     """
-    global _n_calls
-    _n_calls += 1
-    mine = {"number of runs before": str(_n_calls - 1), **{name: _fingerprint(value) for name, value in asked.items()}}
+    number = _count(comm)
+    mine = {
+        "number of runs before": str(number - 1),
+        "function": calls,
+        **{name: _fingerprint(value) for name, value in asked.items()},
+    }
     if comm.rank == 0:
         problem, there = _hear(comm, mine)
         for rank in there:  # others may have ended: a message to them may end the job without a word
-            _send(comm, (_n_calls, problem), rank, _VERDICT)
+            _send(comm, (number, problem), rank, _VERDICT)
     else:
         _send(comm, (comm.rank, mine), 0, _ASKED)
-        problem = _verdict(comm)
+        problem = _verdict(comm, number)
     if problem:
-        raise RanksError(problem)
+        raise RanksError(f"all MPI ranks must make the same calls of {calls}, got: {problem}; {remedy}")
+
+
+def _count(comm: Any, number: int | None = None) -> int:
+    """Return the number of this call on a communicator, which keeps it."""
+    global _keyval
+    if _keyval is None:
+        _keyval = type(comm).Create_keyval()
+    number = (comm.Get_attr(_keyval) or 0) + 1 if number is None else number
+    comm.Set_attr(_keyval, number)
+    return number
 
 
 def _hear(comm: Any, mine: Mapping[str, str]) -> tuple[str, list[int]]:
@@ -79,31 +99,22 @@ def _hear(comm: Any, mine: Mapping[str, str]) -> tuple[str, list[int]]:
         elif asked != mine:
             names = " and ".join(name for name in mine if asked.get(name) != mine[name])
             wrong.setdefault(f"came with another {names}", []).append(rank)
-    return _said([f"{_ranks(ranks)} {what}" for what, ranks in wrong.items()]), sorted(heard)
+    return ", ".join(f"{_ranks(ranks)} {what}" for what, ranks in wrong.items()), sorted(heard)
 
 
-def _verdict(comm: Any) -> str:
+def _verdict(comm: Any, mine: int) -> str:
     """Return on another rank what rank 0 says of this call."""
     seconds = _PATIENCE * _limit()
     deadline, pause = time.monotonic() + seconds, 1e-4
     while time.monotonic() < deadline:
         if comm.iprobe(source=0, tag=_VERDICT):
             number, problem = comm.recv(source=0, tag=_VERDICT)
-            if problem or number == _n_calls:  # and not of a call that this rank has given up
+            if problem or number == mine:  # and not of a call that this rank has given up
                 return str(problem)
         else:
             time.sleep(pause)
             pause = min(2 * pause, 0.01)
-    return _said([f"rank 0 did not come within {seconds:g} s (ten times {LIMIT})"])
-
-
-def _said(wrong: Iterable[str]) -> str:
-    """Return a sentence for what is wrong; nothing for nothing."""
-    what = ", ".join(wrong)
-    return what and (
-        f"all MPI ranks must make the same calls of sweep, scan, follow and refine, got: {what}; make the call on "
-        "every rank (rank 0 gets the result, the others None), or give executor='serial' for a run in one process alone"
-    )
+    return f"rank 0 did not come within {seconds:g} s (ten times {LIMIT})"
 
 
 def _ranks(ranks: list[int]) -> str:

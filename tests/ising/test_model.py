@@ -1,8 +1,12 @@
 """Enumeration against stored numbers and brute force; Monte Carlo against enumeration."""
 
+import collections
+import copy
 import itertools
+import re
 import threading
 import tracemalloc
+import types
 
 import numpy as np
 import pytest
@@ -11,7 +15,7 @@ from hypothesis import strategies as st
 from kinetic import STATIONARY, load, network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dmft.ising import Exact, KineticIsing, sample, trajectory
+from dmft.ising import Exact, KineticIsing, sample, sampling, trajectory
 
 UPDATES = [("parallel", 1.0), ("lazy", 0.4), ("async", 1.0)]
 
@@ -168,32 +172,54 @@ def test_bits_of_samples_do_not_depend_on_threads(update, rate):
 
 
 class Comm:
-    """A rank among threads of one process: the package only asks for rank, size and allgather."""
+    """A rank among threads of one process."""
 
-    def __init__(self, rank, barrier, slots):
-        self.rank, self.barrier, self.slots = rank, barrier, slots
+    def __init__(self, rank, barrier, slots, sent):
+        self.rank, self.size, self.barrier, self.slots, self.sent = rank, len(slots), barrier, slots, sent
+        self.kept = {}
 
     def Get_rank(self):
         return self.rank
 
     def Get_size(self):
-        return len(self.slots)
+        return self.size
 
     def allgather(self, mine):
         self.slots[self.rank] = mine
         self.barrier.wait(30)
-        out = [[[[x.copy() for x in kept] for kept in sums] for sums in part] for part in self.slots]
+        out = copy.deepcopy(self.slots)
         self.barrier.wait(30)
         return out
+
+    def isend(self, message, dest, tag):
+        self.sent[dest, tag].append(copy.deepcopy(message))
+        return types.SimpleNamespace(Test=lambda: True)
+
+    def iprobe(self, source=None, tag=None):
+        return bool(self.sent[self.rank, tag])
+
+    def recv(self, source=None, tag=None):
+        return self.sent[self.rank, tag].pop(0)
+
+    @staticmethod
+    def Create_keyval():
+        return 1
+
+    def Get_attr(self, key):
+        return self.kept.get(key)
+
+    def Set_attr(self, key, value):
+        self.kept[key] = value
 
 
 def on_ranks(*work):
     """Call a function of its communicator on each rank; return their results, or errors."""
     barrier, slots, results = threading.Barrier(len(work)), [None] * len(work), [None] * len(work)
+    sent = collections.defaultdict(list)
 
     def run(rank):
         try:
-            results[rank] = work[rank](Comm(rank, barrier, slots))
+            results[rank] = work[rank](Comm(rank, barrier, slots, sent))
         except Exception as error:
             results[rank] = error
 
@@ -231,7 +257,24 @@ def test_ranks_that_sample_something_else_are_refused_on_all(other):
     calls = [lambda comm, how=how: sample(**how, comm=comm) for how in (same, same | other, same)]
     for rank, error in enumerate(on_ranks(*calls)):
         assert isinstance(error, RuntimeError)
-        assert f"all ranks must sample the same, with as many threads; others than {rank}: [" in str(error)
+        (name,) = other
+        assert re.search(rf"got: rank 1 came with another {name}; make the call on every rank", str(error)), rank
+
+
+def test_a_rank_without_memory_is_told_of_on_all(monkeypatch):
+    def need(*_, **__):
+        if threading.current_thread() is lacking[0]:
+            raise MemoryError("no memory here")
+
+    def call(comm):
+        if comm.rank == 1:
+            lacking.append(threading.current_thread())
+        comm.barrier.wait(30)
+        return sample(random_model(7, 4), 3000, 4, n_threads=1, comm=comm)
+
+    lacking = []
+    monkeypatch.setattr(sampling, "need_moments", need)
+    assert [str(error) for error in on_ranks(call, call)] == ["no memory here"] * 2
 
 
 def test_trajectories():
