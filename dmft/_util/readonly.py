@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,27 @@ def read_only_arrays(arrays: Mapping[Key, np.ndarray]) -> Mapping[Key, np.ndarra
     False
     """
     return MappingProxyType({name: read_only(array) for name, array in arrays.items()})
+
+
+def seal(value: Any) -> None:
+    """Make the arrays and dicts of a frozen dataclass read-only, when it is made.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Result:
+    ...     series: np.ndarray
+    ...     def __post_init__(self):
+    ...         seal(self)
+    >>> Result(np.zeros(2)).series.flags.writeable
+    False
+    """
+    for field in dataclasses.fields(value):
+        part = getattr(value, field.name)
+        if isinstance(part, np.ndarray):
+            object.__setattr__(value, field.name, read_only(part))
+        elif isinstance(part, dict):
+            object.__setattr__(value, field.name, MappingProxyType(dict(part)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

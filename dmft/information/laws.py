@@ -1,0 +1,414 @@
+"""Entropies and informations of discrete laws, exactly, in nats.
+
+A law is an array of probabilities with one axis a site, or a `SparseLaw`. Informations are sums of ``p ln(p / q)`` over
+states, never differences of entropies: what is zero comes out as zero to rounding.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import entr
+
+from .._util.checks import finite, numbers, shown, within
+from .._util.values import Value
+from .parts import Sites, disjoint, named_parts, part
+
+MAX_PARTS = 12
+TOLERANCE = 1e-9
+
+
+def probabilities(name: str, value: ArrayLike) -> np.ndarray:
+    """Return probabilities whose sum is exactly 1 as nearly as floats allow."""
+    p = within(name, finite(name, value), 0, np.inf)
+    total = p.sum()
+    if abs(total - 1) > TOLERANCE:
+        raise ValueError(f"{name} must sum to 1, got {float(total)!r}")
+    return p / total
+
+
+def whole_numbers(name: str, value: ArrayLike, shape: str, axes: tuple[int, ...] = (2,)) -> np.ndarray:
+    """Return an array of whole numbers, or of bools, with entries and as many axes as `shape` tells."""
+    rule = f"be whole numbers of shape {shape}"
+    array = numbers(name, value, rule=rule, bools=True)
+    if array.ndim not in axes or 0 in array.shape or array.dtype.kind == "f":
+        raise ValueError(f"{name} must {rule}, got shape {array.shape} of {array.dtype}")
+    return array
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class SparseLaw(Value):
+    """A law on few of the states of many sites.
+
+    Parameters
+    ----------
+    states : array_like of int, shape (n_states, n_sites)
+        Any whole numbers. A state that appears twice counts with the sum of its probabilities.
+    p : array_like, shape (n_states,)
+        Probabilities; all other states have none.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match, states are not whole numbers, or the probabilities are negative or do not sum to 1.
+
+    Examples
+    --------
+    >>> law = SparseLaw([[0, 0], [1, 1]], [0.5, 0.5])
+    >>> round(mutual_information(law, 0, 1), 6)  # ln 2
+    0.693147
+    """
+
+    states: np.ndarray
+    p: np.ndarray
+
+    def __init__(self, states: ArrayLike, p: ArrayLike) -> None:
+        array = whole_numbers("states", states, "(n_states, n_sites)")
+        p = probabilities("p", p)
+        if p.shape != (len(array),):
+            raise ValueError(f"p must have shape ({len(array)},), one for each state, got shape {p.shape}")
+        # Every site's values as 0, 1, ...: what follows only asks which are equal.
+        coded = np.stack([np.unique(column, return_inverse=True)[1] for column in array.T], axis=1)
+        groups, first = _groups(coded)
+        object.__setattr__(self, "states", array[first])
+        object.__setattr__(self, "p", np.bincount(groups, p))
+        self.states.flags.writeable = self.p.flags.writeable = False
+
+    @classmethod
+    def from_samples(cls, samples: ArrayLike) -> SparseLaw:
+        """Return the empirical law of samples: each state with its share.
+
+        Parameters
+        ----------
+        samples : array_like of int, shape (n_samples, n_sites)
+
+        Returns
+        -------
+        SparseLaw
+
+        Examples
+        --------
+        >>> SparseLaw.from_samples([[1, 0], [1, 0], [0, 0], [1, 1]]).p
+        array([0.25, 0.5 , 0.25])
+        """
+        array = whole_numbers("samples", samples, "(n_samples, n_sites)")
+        return cls(array, np.full(len(array), 1 / len(array)))
+
+    @property
+    def n_sites(self) -> int:
+        """Number of sites."""
+        return int(self.states.shape[1])
+
+    def marginal(self, sites: Sites) -> SparseLaw:
+        """Return the law of some sites, in rising order."""
+        kept = part("sites", sites, self.n_sites)
+        return SparseLaw(self.states[:, kept], self.p)
+
+
+def _groups(coded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which distinct row each row is, and where each distinct row stands first."""
+    sizes = coded.max(axis=0).astype(object) + 1
+    if np.prod(sizes) < 2**62:
+        key = np.zeros(len(coded), dtype=np.int64)
+        for column, size in zip(coded.T, sizes, strict=True):
+            key = key * size + column
+        _, first, groups = np.unique(key, return_index=True, return_inverse=True)
+    else:
+        _, first, groups = np.unique(coded, axis=0, return_index=True, return_inverse=True)
+    return groups.reshape(-1), first
+
+
+class _Law:
+    """A law, dense or sparse, that knows the probability of any part at every state."""
+
+    def __init__(self, p: ArrayLike | SparseLaw) -> None:
+        self.sparse = isinstance(p, SparseLaw)
+        if isinstance(p, SparseLaw):
+            self.p, self.n_sites = p.p, p.n_sites
+            self._coded = np.stack([np.unique(c, return_inverse=True)[1] for c in p.states.T], axis=1)
+        else:
+            self.p = probabilities("p", p)
+            self.n_sites = self.p.ndim
+            if not self.n_sites:
+                raise ValueError("p must have one axis a site, got a single number")
+
+    def at_states(self, sites: tuple[int, ...]) -> np.ndarray:
+        """Return the probability of a part, in a shape that goes with `p`."""
+        if self.sparse:
+            if not sites:
+                return np.ones(1)
+            groups, _ = _groups(self._coded[:, sites])
+            return np.bincount(groups, self.p)[groups]
+        return self.p.sum(axis=tuple(set(range(self.n_sites)) - set(sites)), keepdims=True)
+
+    def entropy(self, sites: tuple[int, ...]) -> float:
+        if self.sparse:
+            groups, _ = _groups(self._coded[:, sites])
+            return float(entr(np.bincount(groups, self.p)).sum())
+        return float(entr(self.at_states(sites)).sum())
+
+    def only(self, sites: tuple[int, ...]) -> tuple[_Law, dict[int, int]]:
+        """Return the law of some sites alone, and the new number of each."""
+        new = object.__new__(_Law)
+        new.sparse, new.n_sites = self.sparse, len(sites)
+        if self.sparse:
+            groups, first = _groups(self._coded[:, sites])
+            new.p, new._coded = np.bincount(groups, self.p), self._coded[first][:, sites]
+        else:
+            new.p = self.at_states(sites).reshape([self.p.shape[i] for i in sites])
+        return new, {site: i for i, site in enumerate(sites)}
+
+
+def _divergence(p: np.ndarray, *ratio: tuple[np.ndarray, int]) -> float:
+    """Return the mean of the sum of +-ln of some probabilities, at least 0: it is known to be a divergence."""
+    where = p > 0
+    logs = np.zeros(np.count_nonzero(where))
+    with np.errstate(divide="ignore"):
+        for q, sign in ratio:
+            logs += sign * np.log(np.broadcast_to(q, p.shape)[where])
+    return max(0.0, float(p[where] @ logs))
+
+
+def entropy(p: ArrayLike | SparseLaw, sites: Sites | None = None) -> float:
+    r"""Return the entropy :math:`-\sum p \ln p` of some sites, in nats.
+
+    Parameters
+    ----------
+    p : array_like with one axis a site, or SparseLaw
+        Probabilities, >= 0 and of sum 1.
+    sites : int or iterable of int, optional
+        All sites unless given.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If `p` is no law or a site does not exist.
+
+    References
+    ----------
+    T. M. Cover, J. A. Thomas, *Elements of Information Theory*, chapter 2.
+
+    Examples
+    --------
+    >>> round(entropy([[0.25, 0.25], [0.25, 0.25]], 1), 6)  # ln 2
+    0.693147
+    """
+    law = _Law(p)
+    return law.entropy(part("sites", range(law.n_sites) if sites is None else sites, law.n_sites))
+
+
+def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tuple[str, ...], float]:
+    """Return the entropy of every union of named parts, in nats.
+
+    Parameters
+    ----------
+    p : array_like with one axis a site, or SparseLaw
+    parts : mapping of str to int or iterable of int
+        At most 12 parts without common sites; sites in none of them are summed over.
+
+    Returns
+    -------
+    dict
+        From the names of the parts of a union, in the order given, to its entropy.
+
+    Raises
+    ------
+    ValueError
+        If `p` is no law, parts overlap, or there are too many.
+
+    Examples
+    --------
+    >>> h = entropies([[0.5, 0.0], [0.0, 0.5]], {"agent": 0, "world": 1})
+    >>> {names: round(value, 4) for names, value in h.items()}
+    {('agent',): 0.6931, ('world',): 0.6931, ('agent', 'world'): 0.6931}
+    """
+    law = _Law(p)
+    named = named_parts(parts, law.n_sites)
+    names, sets = list(named), list(named.values())
+    if len(names) > MAX_PARTS:
+        raise ValueError(f"parts must be at most {MAX_PARTS} for all their unions, got {len(names)}")
+    out = {}
+    for size in range(1, len(names) + 1):
+        for chosen in combinations(range(len(names)), size):
+            sites = tuple(sorted(site for k in chosen for site in sets[k]))
+            out[tuple(names[k] for k in chosen)] = law.entropy(sites)
+    return out
+
+
+def cmi(p: ArrayLike | SparseLaw, X: Sites, Y: Sites, B: Sites = ()) -> float:
+    r"""Return the conditional mutual information I(X; Y | B), in nats.
+
+    :math:`\sum p(x,y,b) \ln [p(x,y,b)\, p(b) / (p(x,b)\, p(y,b))]`: zero if and only if X and
+    Y are independent given B.
+
+    Parameters
+    ----------
+    p : array_like with one axis a site, or SparseLaw
+        Probabilities, >= 0 and of sum 1.
+    X, Y : int or iterable of int
+        Sites of the two parts.
+    B : int or iterable of int, default=()
+        Sites that are known; sites in none of the parts are summed over.
+
+    Returns
+    -------
+    float
+        >= 0.
+
+    Raises
+    ------
+    ValueError
+        If `p` is no law, a part is empty, parts overlap or a site does not exist.
+
+    References
+    ----------
+    T. M. Cover, J. A. Thomas, *Elements of Information Theory*, section 2.5.
+
+    Examples
+    --------
+    >>> p = np.zeros((2, 2, 2))
+    >>> for x in (0, 1):
+    ...     for y in (0, 1):
+    ...         p[x, y, x ^ y] = 0.25
+    >>> round(cmi(p, 0, 1), 6), round(cmi(p, 0, 1, 2), 6)  # independent, but not given their parity
+    (0.0, 0.693147)
+    """
+    law = _Law(p)
+    given = [part(name, sites, law.n_sites, empty=name == "B") for name, sites in (("X", X), ("Y", Y), ("B", B))]
+    disjoint("XYB", given)
+    law, new = law.only(tuple(sorted({site for sites in given for site in sites})))
+    x, y, b = (tuple(new[site] for site in sites) for sites in given)
+    at = law.at_states
+    return _divergence(law.p, (law.p, 1), (at(b), 1), (at((*x, *b)), -1), (at((*y, *b)), -1))
+
+
+def mutual_information(p: ArrayLike | SparseLaw, X: Sites, Y: Sites) -> float:
+    """Return the mutual information I(X; Y), in nats: `cmi` with nothing known.
+
+    Parameters
+    ----------
+    p : array_like with one axis a site, or SparseLaw
+    X, Y : int or iterable of int
+
+    Returns
+    -------
+    float
+        >= 0.
+
+    Raises
+    ------
+    ValueError
+        As `cmi`.
+
+    Examples
+    --------
+    >>> round(mutual_information([[0.4, 0.1], [0.1, 0.4]], 0, 1), 6)
+    0.192745
+    """
+    return cmi(p, X, Y)
+
+
+def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> float:
+    r"""Return how much the entropies of parts exceed that of all together, in nats.
+
+    The divergence of the joint law from the product of the parts' laws (total correlation).
+
+    Parameters
+    ----------
+    p : array_like with one axis a site, or SparseLaw
+    parts : mapping of str to int or iterable of int
+        Parts without common sites; sites in none of them are summed over.
+
+    Returns
+    -------
+    float
+        >= 0; for two parts their mutual information.
+
+    Raises
+    ------
+    ValueError
+        If `p` is no law or parts overlap.
+
+    References
+    ----------
+    S. Watanabe, IBM J. Res. Dev. 4, 66 (1960).
+
+    Examples
+    --------
+    >>> law = SparseLaw([[0, 0, 0], [1, 1, 1]], [0.5, 0.5])
+    >>> round(multi_information(law, {"a": 0, "b": 1, "c": 2}), 6)  # 2 ln 2
+    1.386294
+    """
+    law = _Law(p)
+    sets = list(named_parts(parts, law.n_sites).values())
+    law, new = law.only(tuple(sorted(site for sites in sets for site in sites)))
+    each = [(law.at_states(tuple(new[site] for site in sites)), -1) for sites in sets]
+    return _divergence(law.p, (law.p, 1), *each)
+
+
+def kl(p: ArrayLike, q: ArrayLike) -> float:
+    r"""Return the Kullback-Leibler divergence :math:`\sum p \ln (p / q)`, in nats.
+
+    Parameters
+    ----------
+    p, q : array_like
+        Laws of one shape.
+
+    Returns
+    -------
+    float
+        >= 0; inf if `p` has a state that `q` excludes.
+
+    Raises
+    ------
+    ValueError
+        If one is no law or the shapes differ.
+
+    Examples
+    --------
+    >>> round(kl([0.5, 0.5], [0.9, 0.1]), 6), kl([0.5, 0.5], [1.0, 0.0])
+    (0.510826, inf)
+    """
+    p, q = probabilities("p", p), probabilities("q", q)
+    if p.shape != q.shape:
+        raise ValueError(f"q must have the shape of p, {p.shape}, got {q.shape}")
+    return _divergence(p, (p, 1), (q, -1))
+
+
+def product_kl(p: Sequence[ArrayLike], q: Sequence[ArrayLike]) -> float:
+    r"""Return the divergence of one law of independent sites from another, :math:`\sum_i D(p_i \Vert q_i)`, in nats.
+
+    Parameters
+    ----------
+    p, q : sequence of array_like
+        Of each site its law.
+
+    Returns
+    -------
+    float
+        >= 0; inf if a site has a state that `q` excludes.
+
+    Raises
+    ------
+    ValueError
+        If the numbers of sites or of states differ, or one is no law.
+
+    Examples
+    --------
+    >>> round(product_kl([[0.5, 0.5], [0.3, 0.7]], [[0.9, 0.1], [0.3, 0.7]]), 6)
+    0.510826
+    """
+    for name, laws in (("p", p), ("q", q)):
+        if not isinstance(laws, list | tuple) and not (isinstance(laws, np.ndarray) and laws.ndim == 2):
+            raise ValueError(f"{name} must be a list of laws, one for each site, got {shown(laws)}")
+    if not len(p) or len(p) != len(q):
+        raise ValueError(f"q must have a law for each of the {len(p)} sites of p, got {len(q)}")
+    return sum(kl(one, other) for one, other in zip(p, q, strict=True))

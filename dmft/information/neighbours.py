@@ -1,0 +1,206 @@
+"""Informations of any continuous law, estimated from the distances of samples to their nearest neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.spatial import cKDTree
+from scipy.special import digamma
+
+from .._util.checks import flag, seed_of, whole
+from .._util.threads import n_threads as threads
+from .parts import Sites, disjoint, part
+from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
+
+MOST_TIES = 0.01
+N_STRETCHES = 8
+INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
+
+
+def neighbour_cmi(
+    samples: ArrayLike,
+    X: Sites,
+    Y: Sites,
+    B: Sites = (),
+    *,
+    k: int = 5,
+    jitter: bool = False,
+    n_null: int = 0,
+    null_neighbours: int = 5,
+    seed: int = 0,
+    n_threads: int | None = None,
+) -> InformationEstimate:
+    r"""Estimate I(X; Y | B) of a continuous law from samples by nearest neighbours, in nats.
+
+    With :math:`\epsilon` the distance of a sample to its k-th neighbour among all, in the largest difference of any
+    site, and n the numbers of other samples that are strictly nearer in a part [1]_,
+
+    .. math:: I = \psi(k) + \langle\psi(n_B + 1) - \psi(n_{XB} + 1) - \psi(n_{YB} + 1)\rangle,
+
+    and with nothing known :math:`\psi(k) + \psi(n) - \langle\psi(n_X + 1) + \psi(n_Y + 1)\rangle` [2]_. Sites are
+    measured in their standard deviations. The error is the larger of two: that of the mean of the terms, in blocks, and
+    that of the mean of estimates from 8 stretches of the samples [4]_.
+
+    Parameters
+    ----------
+    samples : array_like, shape (n_samples, n_sites) or (n_series, n_samples, n_sites)
+        In their order in time, if they have one.
+    X, Y : int or iterable of int
+        Sites of the two parts.
+    B : int or iterable of int, default=()
+        Sites that are known; sites in none of the parts are left out.
+    k : int, default=5
+        More neighbours: less noise, more bias.
+    jitter : bool, default=False
+        Add uniform noise as wide as the smallest difference of two values of a site: for rounded samples.
+    n_null : int, default=0
+        How often to exchange X among samples of like B, for `InformationEstimate.p_value` [3]_.
+    null_neighbours : int, default=5
+        Among how many samples, nearest in B, it is exchanged.
+    seed : int, default=0
+        Of the jitter and of the exchanges.
+    n_threads : int or None, default=None
+        The result does not depend on it.
+
+    Returns
+    -------
+    InformationEstimate
+        Its bias is not known, and left in: it pulls towards 0 as dimensions grow. Its error is about 1.3 times too
+        small for 500 samples, 1.1 times for 2000.
+
+    Raises
+    ------
+    ValueError
+        If there are too few samples, a site does not vary, parts overlap, or distances are tied.
+
+    References
+    ----------
+    .. [1] S. Frenzel & B. Pompe, Phys. Rev. Lett. 99, 204101 (2007).
+    .. [2] A. Kraskov, H. Stoegbauer & P. Grassberger, Phys. Rev. E 69, 066138 (2004), the first estimator.
+    .. [3] J. Runge, AISTATS 2018, arXiv:1709.01447.
+    .. [4] C. M. Holmes & I. Nemenman, Phys. Rev. E 100, 022404 (2019).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=2000)
+    >>> estimate = neighbour_cmi(np.column_stack([x, x**2 + 0.1 * rng.normal(size=2000)]), 0, 1)
+    >>> 1.8 < estimate.value < 2.1, estimate.error < 0.05  # no correlation at all
+    (True, True)
+    """
+    z = series(samples)
+    names = (("X", X), ("Y", Y), ("B", B))
+    x, y, b = (list(part(name, sites, z.shape[2], empty=name == "B")) for name, sites in names)
+    disjoint("XYB", (tuple(x), tuple(y), tuple(b)))
+    n = z.shape[0] * z.shape[1]
+    k, nearest = whole("k", k, 1), whole("null_neighbours", null_neighbours, 1)
+    if not max(k, nearest) + 1 < n:
+        raise ValueError(f"k and null_neighbours must be < {n - 1}, the samples but one, got {k} and {nearest}")
+    n_null, rng = whole("n_null", n_null), np.random.default_rng(seed_of(seed))
+    flat = z.reshape(n, -1)
+    if flag("jitter", jitter):
+        flat = flat + _grain(flat) * rng.uniform(-0.5, 0.5, flat.shape)
+    workers = threads(n_threads)
+    local, ties = _local(flat[:, x], flat[:, y], flat[:, b], k, workers)
+    if ties > MOST_TIES:
+        raise ValueError(
+            f"samples must have distinct distances, got {ties:.3g} of them tied with a neighbour: they are rounded or "
+            "discrete; use jitter=True, or a SparseLaw of whole numbers"
+        )
+    stretches = np.array_split(flat, N_STRETCHES)
+    if len(stretches[-1]) < k + FEWEST:
+        raise ValueError(f"samples must be at least {N_STRETCHES * (k + FEWEST)} with k = {k}, got {n}")
+    each = [_local(some[:, x], some[:, y], some[:, b], k, workers)[0].mean() for some in stretches]
+    terms = local.reshape(*z.shape[:2], 1)
+    block = block_length(terms, None)
+    means = in_blocks(terms, block)[:, 0] / block
+    error = max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
+    null = np.empty(n_null)
+    if n_null:
+        around = cKDTree(flat[:, b]).query(flat[:, b], nearest + 1, p=np.inf, workers=workers)[1] if b else None
+        for i in range(n_null):
+            order = rng.permutation(n) if around is None else _exchanged(around, rng)
+            null[i] = _local(flat[order][:, x], flat[:, y], flat[:, b], k, workers)[0].mean()
+    return InformationEstimate(float(local.mean()), error, 0.0, n, block, ties, null)
+
+
+def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) -> tuple[np.ndarray, float]:
+    """Return what each sample adds, whose mean is the information, and the share of samples with tied neighbours."""
+    every = np.hstack([x, y, b])
+    distance = cKDTree(every).query(every, k + 2, p=np.inf, workers=workers)[0]
+    ties = float(np.mean(distance[:, k] >= distance[:, k + 1] * (1 - 1e-12)))
+    radius = distance[:, k] * INSIDE
+
+    def mean_log(points: np.ndarray) -> np.ndarray:
+        return np.asarray(digamma(_nearer(points, radius, workers)))
+
+    known = mean_log(b) if b.shape[1] else digamma(len(x))
+    return digamma(k) + known - mean_log(np.hstack([x, b])) - mean_log(np.hstack([y, b])), ties
+
+
+def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
+    """Return how many samples, each itself included, are within a radius of each."""
+    if points.shape[1] > 2:
+        tree = cKDTree(points)
+        return np.asarray(tree.query_ball_point(points, radius, p=np.inf, workers=workers, return_length=True))
+    # Trees visit all that they count; in one and two dimensions counting takes n log n.
+    ranges = []
+    for value in points.T:
+        ordered = np.sort(value)
+        low = np.searchsorted(ordered, value - radius, "left")
+        high = np.searchsorted(ordered, value + radius, "right")
+        ranges.append((low, high))
+    if points.shape[1] == 1:
+        return np.asarray(high - low)
+    (first, last), (low, high) = ranges
+    # In the order of the first component, the place of each sample in that of the second.
+    place = np.empty(len(points), dtype=np.int64)
+    place[np.argsort(points[:, 1], kind="stable")] = np.arange(len(points))
+    place = place[np.argsort(points[:, 0], kind="stable")]
+    below = _below(place, np.tile(first, 2), np.tile(last, 2), np.concatenate([high, low]))
+    return below[: len(points)] - below[len(points) :]
+
+
+def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """Return for each query how many of ``values[first:last]`` are below a bound, bit by bit (a wavelet matrix).
+
+    Examples
+    --------
+    >>> _below(np.array([3, 0, 2, 1]), np.array([0, 1]), np.array([4, 3]), np.array([2, 1]))
+    array([2, 1])
+    """
+    count = np.zeros(len(bound), dtype=np.int64)
+    for bit in reversed(range(len(values).bit_length())):
+        up = (values >> bit & 1).astype(bool)
+        down_before = np.concatenate([[0], np.cumsum(~up)])
+        n_down = down_before[-1]
+        from_first, from_last = down_before[first], down_before[last]
+        over = (bound >> bit & 1).astype(bool)
+        count += np.where(over, from_last - from_first, 0)
+        first = np.where(over, n_down + first - from_first, from_first)
+        last = np.where(over, n_down + last - from_last, from_last)
+        values = np.concatenate([values[~up], values[up]])
+    return count
+
+
+def _grain(flat: np.ndarray) -> np.ndarray:
+    """Return the smallest difference of two values of each site that has equal ones; 0 for the others."""
+    grain = np.zeros(flat.shape[1])
+    for j, column in enumerate(flat.T):
+        values = np.unique(column)
+        if len(values) < len(column):
+            gaps = np.diff(values)
+            grain[j] = gaps[gaps > 1e-12 * abs(values).max()].min()  # not of rounding
+    return grain
+
+
+def _exchanged(around: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return for each sample another among its neighbours, each taken once where that is possible."""
+    n, width = around.shape
+    choices = rng.permuted(around, axis=1)
+    order, taken = np.empty(n, dtype=np.int64), np.zeros(n, dtype=bool)
+    for i in rng.permutation(n).tolist():
+        free = [j for j in choices[i].tolist() if not taken[j]]
+        order[i] = free[0] if free else choices[i, rng.integers(width)]
+        taken[order[i]] = True
+    return order
