@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-enum { FOR_COUNTS, FOR_SPINS, FOR_START, FOR_PAIRS, FOR_SIZES };
+enum { FOR_COUNTS, FOR_SPINS, FOR_START, FOR_PAIRS, FOR_SIZES, FOR_JUMPS };
 
 typedef struct { uint64_t key[2], item, step, purpose; } stream;
 typedef struct { uint64_t word[4]; } words;

@@ -1,0 +1,42 @@
+"""Stochastic thermodynamics of jump processes: what they produce, what flows in them, what their parts know.
+
+Nats, k_B = 1; rates per unit time.
+"""
+
+from . import agents
+from .budget import Budget, Cycles, PartBudget
+from .chain import Chain, ChainBudget, ChainPart
+from .counting import Counting
+from .evolution import Relaxation, integral_fluctuation
+from .meaning import Semantic, semantic
+from .partition import Partition, information_flow, mutual_information, pair_flow, transfer_entropy
+from .process import MarkovJump, Reservoir
+from .protocol import Protocol, ProtocolBudget
+from .scrambling import scramble
+from .trajectories import Paths
+
+__all__ = [
+    "Budget",
+    "Chain",
+    "ChainBudget",
+    "ChainPart",
+    "Counting",
+    "Cycles",
+    "MarkovJump",
+    "PartBudget",
+    "Partition",
+    "Paths",
+    "Protocol",
+    "ProtocolBudget",
+    "Relaxation",
+    "Reservoir",
+    "Semantic",
+    "agents",
+    "information_flow",
+    "integral_fluctuation",
+    "mutual_information",
+    "pair_flow",
+    "scramble",
+    "semantic",
+    "transfer_entropy",
+]

@@ -1,0 +1,64 @@
+"""Processes put together from the moves of mechanisms over a grid of states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.special import rel_entr
+
+from ..._util.checks import finite, number, whole
+from ..process import MarkovJump, Reservoir
+
+
+class Moves:
+    """Edges, collected mechanism by mechanism."""
+
+    def __init__(self) -> None:
+        self._edges: list[tuple[np.ndarray, ...]] = []
+
+    def add(self, source: np.ndarray, target: np.ndarray, log_rate: Any, mechanism: int) -> None:
+        """Add edges of a mechanism; those of rate 0 are left out."""
+        x, y, logs = np.broadcast_arrays(source, target, log_rate)
+        x, y, logs = x.ravel(), y.ravel(), logs.ravel()
+        real = logs > -np.inf
+        self._edges.append((x[real], y[real], logs[real], np.full(real.sum(), mechanism)))
+
+    def process(self, n_states: int, reservoirs: Sequence[Reservoir], **further: Any) -> MarkovJump:
+        """Return the process."""
+        x, y, logs, v = (np.concatenate(column) for column in zip(*self._edges, strict=True))
+        return MarkovJump(x, y, logs, v, n_states=n_states, reservoirs=reservoirs, **further)
+
+
+def ln(rate: Any) -> np.ndarray:
+    """Return the logarithm of rates, -inf for 0."""
+    with np.errstate(divide="ignore"):
+        return np.log(rate)
+
+
+def checked(self: Any, **rules: Any) -> None:
+    """Check the numbers of a frozen agent: by name the least value, or least and largest, or ``int`` and these."""
+    for name, rule in rules.items():
+        low, *rest = rule if isinstance(rule, tuple) else (rule,)
+        if low is int:
+            value: Any = whole(name, getattr(self, name), *rest)
+        elif low == "pair":
+            value = tuple(finite(name, getattr(self, name), (2,)).tolist())
+            for each in value:
+                number(name, each, *rest)
+        else:
+            value = number(name, getattr(self, name), low, *rest)
+        object.__setattr__(self, name, value)
+
+
+def positive(self: Any, *names: str) -> None:
+    """Refuse numbers that are not above 0."""
+    for name in names:
+        if number(name, getattr(self, name)) <= 0:
+            raise ValueError(f"{name} must be > 0, got {getattr(self, name)!r}")
+
+
+def divergence(p: np.ndarray, q: np.ndarray) -> float:
+    """Return the divergence of p from q, in nats."""
+    return max(0.0, float(rel_entr(p, q).sum()))

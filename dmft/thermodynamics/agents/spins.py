@@ -1,0 +1,219 @@
+"""An agent of kinetic Ising spins in an environment of others."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from functools import cached_property
+from math import inf
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import log_expit
+
+from ..._util.checks import finite, within
+from ..._util.signs import sign_vectors
+from ..._util.values import Value
+from ..partition import Partition
+from ..process import MarkovJump, Reservoir
+from .moves import checked, divergence, positive
+
+MAX_SPINS = 20
+PARTS = ("environment", "sensors", "internal", "motors")
+
+
+def spin_process(J: ArrayLike, H: ArrayLike, T: ArrayLike, rate: ArrayLike) -> MarkovJump:
+    r"""Return the jump process of spins that flip at :math:`r_i (1 - s_i \tanh(h_i / T_i)) / 2`.
+
+    Parameters
+    ----------
+    J : array_like, shape (n_sites, n_sites)
+        ``J[i, j]`` acts from j on i; the diagonal is 0.
+    H, T, rate : array_like, shape (n_sites,)
+        Fields, temperatures > 0, rates > 0.
+
+    Returns
+    -------
+    MarkovJump
+        One mechanism a spin; site 0 is the slowest bit of the state, +1 first.
+
+    Raises
+    ------
+    ValueError
+        If there are more than 20 sites, before anything is allocated, or numbers are outside their domain.
+
+    Examples
+    --------
+    >>> spin_process([[0.0]], [np.log(3.0) / 2], [1.0], [1.0]).stationary().round(12)
+    array([0.75, 0.25])
+    """
+    H = finite("H", H, (None,))
+    n = len(H)
+    if n > MAX_SPINS:
+        raise ValueError(f"n_sites must be <= {MAX_SPINS} for enumeration, got {n}: 2^{n} states")
+    J, T = finite("J", J, (n, n)), within("T", finite("T", T, (n,)), 1e-300, inf)
+    rate = within("rate", finite("rate", rate, (n,)), 1e-300, inf)
+    if np.diag(J).any():
+        raise ValueError("J must have a zero diagonal, got another")
+    s = sign_vectors(n)
+    here = np.arange(len(s))
+    logs = np.log(rate) + log_expit(-2 * s * (s @ J.T + H) / T)
+    there = here[:, None] ^ (1 << np.arange(n)[::-1])
+    source, spin = np.repeat(here, n), np.tile(np.arange(n), len(s))
+    return MarkovJump(source, there.ravel(), logs.ravel(), spin, n_states=len(s), reservoirs=[Reservoir(t) for t in T])
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class IsingAgent(Value):
+    """Sensors, internal spins and motors in an environment, a ring of spins that may be driven.
+
+    Parameters
+    ----------
+    n_env, n_sensor, n_internal, n_motor : int
+        Numbers of spins, at least 1 each (the environment at least 3).
+    j_env, drive : float
+        Coupling along the ring, and its part that goes round one way only.
+    c_in, c_out, w, j_int, field : float
+        Couplings from the environment to sensors, from motors to the environment, through the agent, among its internal
+        spins; field on these.
+    reciprocity : float
+        The share of every link of the agent that acts back.
+    T_env, T_agent : float
+        Temperatures, > 0.
+    rate_env, rate_agent : float
+        Rates, > 0.
+
+    Raises
+    ------
+    ValueError
+        If a number is outside its domain or there are more than 20 spins.
+
+    References
+    ----------
+    The dynamics: R. J. Glauber, J. Math. Phys. 4, 294 (1963). The agent is of this package.
+
+    Examples
+    --------
+    >>> agent = IsingAgent(drive=0.0)
+    >>> now = agent.process.budget(partition=agent.partition)
+    >>> round(now.ep, 12), round(agent.stored(), 12)  # equilibrium
+    (0.0, 0.0)
+    """
+
+    n_env: int = 3
+    n_sensor: int = 1
+    n_internal: int = 2
+    n_motor: int = 1
+    j_env: float = 0.3
+    drive: float = 0.8
+    c_in: float = 1.0
+    c_out: float = 0.5
+    w: float = 0.8
+    j_int: float = 0.6
+    reciprocity: float = 1.0
+    field: float = 0.1
+    T_env: float = 1.0
+    T_agent: float = 1.0
+    rate_env: float = 1.0
+    rate_agent: float = 1.0
+
+    def __post_init__(self) -> None:
+        checked(self, n_env=(int, 3), n_sensor=(int, 1), n_internal=(int, 1), n_motor=(int, 1))
+        names = ("j_env", "drive", "c_in", "c_out", "w", "j_int", "reciprocity", "field")
+        checked(self, **dict.fromkeys((*names, "T_env", "T_agent", "rate_env", "rate_agent"), -inf))
+        positive(self, "T_env", "T_agent", "rate_env", "rate_agent")
+        if len(self.parts) > MAX_SPINS:
+            raise ValueError(f"the spins must be at most {MAX_SPINS} for enumeration, got {len(self.parts)}")
+
+    @property
+    def parts(self) -> np.ndarray:
+        """Which part each spin belongs to: 0 environment, 1 sensors, 2 internal, 3 motors."""
+        return np.repeat(np.arange(4), [self.n_env, self.n_sensor, self.n_internal, self.n_motor])
+
+    @cached_property
+    def couplings(self) -> np.ndarray:
+        """``J[i, j]`` acts from j on i, shape (n_sites, n_sites)."""
+        environment, sensors, internal, motors = (np.flatnonzero(self.parts == k).tolist() for k in range(4))
+        J = np.zeros((len(self.parts),) * 2)
+        for i in range(self.n_env):
+            J[i, i - 1 if i else self.n_env - 1] += self.j_env + self.drive
+            J[i - 1 if i else self.n_env - 1, i] += self.j_env - self.drive
+
+        def link(to: int, of: int, g: float) -> None:
+            J[to, of] += g
+            J[of, to] += self.reciprocity * g
+
+        for k, sensor in enumerate(sensors):
+            link(sensor, environment[k % self.n_env], self.c_in)
+            for each in internal:
+                link(each, sensor, self.w / np.sqrt(self.n_sensor))
+        for k, motor in enumerate(motors):
+            for each in internal:
+                link(motor, each, self.w / np.sqrt(self.n_internal))
+            link(environment[(self.n_env - 1 - k) % self.n_env], motor, self.c_out)
+        for one, other in itertools.pairwise(internal):
+            J[one, other] += self.j_int
+            J[other, one] += self.j_int
+        return J
+
+    @property
+    def fields(self) -> np.ndarray:
+        """Fields, shape (n_sites,)."""
+        return np.where(self.parts == 2, self.field, 0.0)
+
+    @property
+    def temperatures(self) -> np.ndarray:
+        """Temperature of each spin, shape (n_sites,)."""
+        return np.where(self.parts == 0, self.T_env, self.T_agent)
+
+    @cached_property
+    def process(self) -> MarkovJump:
+        """The jump process, one mechanism a spin."""
+        rate = np.where(self.parts == 0, self.rate_env, self.rate_agent)
+        return spin_process(self.couplings, self.fields, self.temperatures, rate)
+
+    @property
+    def partition(self) -> Partition:
+        """Environment, sensors, internal spins, motors."""
+        return spin_partition(self.parts)
+
+    def stored(self, p: ArrayLike | None = None) -> float:
+        """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature."""
+        law = self.process.law(p)
+        return stored_free_energy(self.couplings, self.fields, self.parts, self.T_agent, law)
+
+    def harvest(self, p: ArrayLike | None = None) -> float:
+        """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per unit time."""
+        law = self.process.law(p)
+        return harvested_power(self.process, self.couplings, self.parts, law)
+
+
+def spin_partition(parts: np.ndarray) -> Partition:
+    """Return the partition of states of spins into the parts that their spins belong to."""
+    bits = (sign_vectors(len(parts)) < 0).astype(np.int64)
+    labels = {}
+    for k, name in enumerate(PARTS):
+        mine = bits[:, parts == k]
+        labels[name] = mine @ (1 << np.arange(mine.shape[1]))
+    return Partition(**labels)
+
+
+def stored_free_energy(J: np.ndarray, H: np.ndarray, parts: np.ndarray, T: float, p: np.ndarray) -> float:
+    """Return T times the divergence of the agent's law from its marginal of the joint equilibrium at T."""
+    s = sign_vectors(len(H))
+    energy = -s @ H - ((s @ (J + J.T) / 2) * s).sum(axis=1) / 2
+    gibbs = np.exp(-(energy - energy.min()) / T)
+    shape = (2 ** int((parts == 0).sum()), -1)
+    return T * divergence(p.reshape(shape).sum(axis=0), (gibbs / gibbs.sum()).reshape(shape).sum(axis=0))
+
+
+def harvested_power(process: MarkovJump, J: np.ndarray, parts: np.ndarray, p: np.ndarray) -> float:
+    """Return the heat given off by all spins but the environment's, less the work of nonreciprocal links among them."""
+    heat = process.budget(p).heat
+    assert heat is not None
+    agent = parts > 0
+    flux = np.exp(process.log_rate) * p[process.source]
+    s, spin = sign_vectors(len(parts))[process.source], process.mechanism
+    inner = (J - J.T) / 2 * np.outer(agent, agent)
+    work = -2 * s[np.arange(len(spin)), spin] * (s * inner[spin]).sum(axis=1)
+    return float(-heat[agent].sum() - flux @ work)

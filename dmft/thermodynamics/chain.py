@@ -1,0 +1,214 @@
+"""Chains in discrete time: entropy production of a step, and of parts that may move together."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import rel_entr
+
+from .._util.checks import finite, whole, within
+from .._util.readonly import read_only, seal
+from .._util.values import Frozen, Value
+from .partition import Partition, is_partition
+from .stationary import stationary_state
+
+MAX_STATES = 4096
+DENSE_AT_ONCE = 1 << 20  # entries of matrices
+LARGEST = 300.0  # logarithm of a tilted ratio
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChainPart(Value):
+    """A part of a chain that may move together with others, in nats per step.
+
+    Attributes
+    ----------
+    flow : float
+        Mean of ``ln P(x'|x, y) / P(x|x', y')``: in the stationary state at least `transfer` less `backward` (our proof:
+        the difference is a divergence).
+    transfer, backward : float
+        I(x'; y | x) and I(x; y' | x'): what the others tell of the part's next state, and of its last one backwards.
+    """
+
+    flow: float
+    transfer: float
+    backward: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ChainBudget(Frozen):
+    """Entropy produced in a step, in nats.
+
+    Attributes
+    ----------
+    ep, adiabatic, nonadiabatic : float
+        The first is the sum of the others: what keeps the stationary state, and what approaches it.
+    parts : dict of str to ChainPart
+        If a partition was given.
+    """
+
+    ep: float
+    adiabatic: float
+    nonadiabatic: float
+    parts: Mapping[str, ChainPart]
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Chain(Value):
+    """A Markov chain.
+
+    Parameters
+    ----------
+    P : array_like, shape (n_states, n_states)
+        ``P[x', x]`` is the probability of a step from x to x': columns add up to 1. At most 4096 states.
+
+    Raises
+    ------
+    ValueError
+        If the matrix is not square, an entry is negative, or a column does not add up to 1.
+
+    References
+    ----------
+    P. Gaspard, J. Stat. Phys. 117, 599 (2004).
+
+    Examples
+    --------
+    >>> ring = Chain([[0.0, 0.25, 0.75], [0.75, 0.0, 0.25], [0.25, 0.75, 0.0]])
+    >>> round(ring.budget().ep, 6)  # (0.75 - 0.25) ln 3
+    0.549306
+    """
+
+    P: np.ndarray
+
+    def __post_init__(self) -> None:
+        P = within("P", finite("P", self.P, (None, None)), 0, np.inf)
+        if P.shape[0] != P.shape[1] or not len(P) or len(P) > MAX_STATES:
+            raise ValueError(f"P must be square with at most {MAX_STATES} states, got shape {P.shape}")
+        total = P.sum(axis=0)
+        wrong = abs(total - 1) > 1e-9
+        if wrong.any():
+            k = int(np.argmax(wrong))
+            raise ValueError(f"P must have columns that add up to 1, got {total[k].item()!r} in column {k}")
+        object.__setattr__(self, "P", read_only(P))
+
+    @property
+    def n_states(self) -> int:
+        """Number of states."""
+        return len(self.P)
+
+    def law(self, p: Any, name: str = "p") -> np.ndarray:
+        """Return a checked law over the states; the stationary one for None."""
+        if p is None and name == "p":
+            return self.stationary()
+        law = within(name, finite(name, p, (self.n_states,)), 0, np.inf)
+        if abs(law.sum() - 1) > 1e-9:
+            raise ValueError(f"{name} must sum to 1, got {float(law.sum())!r}")
+        return law
+
+    def stationary(self) -> np.ndarray:
+        """Return the stationary state, shape (n_states,).
+
+        Raises
+        ------
+        ValueError
+            If several sets of states are never left.
+        """
+        off = self.P * ~np.eye(self.n_states, dtype=bool)
+        target, source = np.nonzero(off)
+        return stationary_state(source, target, np.log(off[target, source]), self.n_states, "elimination")
+
+    def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:
+        """Return the laws after 0 .. `n_steps` steps, shape (n_steps + 1, n_states)."""
+        laws = [self.law(p0, "p0")]
+        for _ in range(whole("n_steps", n_steps)):
+            laws.append(self.P @ laws[-1])
+        return np.array(laws)
+
+    def log_ratio(self) -> np.ndarray:
+        """Return ``ln P[x', x] / P[x, x']``; 0 where neither step occurs, inf for one-way steps."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.log(self.P) - np.log(self.P.T)
+        return np.where((self.P == 0) & (self.P.T == 0), 0.0, ratio)
+
+    def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> ChainBudget:
+        """Return the entropy produced in a step from a law, the stationary one unless given; see `ChainBudget`."""
+        law, pi = self.law(p), self.stationary()
+        joint = self.P * law
+        after = joint.sum(axis=1)
+        steps = joint > 0
+        ratio = self.log_ratio()[steps]
+        log_law, log_after, log_pi = (np.log(np.maximum(q, 1e-300)) for q in (law, after, pi))
+        to, of = np.nonzero(steps)
+        ep = joint[steps] @ (ratio + log_law[of] - log_after[to])
+        adiabatic = joint[steps] @ (ratio + log_pi[of] - log_pi[to])
+        nonadiabatic = rel_entr(law, pi).sum() - rel_entr(after, pi).sum()
+        parts = {}
+        if partition is not None:
+            is_partition(partition)
+            if partition.labels.shape[1] != self.n_states:
+                got = partition.labels.shape[1]
+                raise ValueError(f"partition must have {self.n_states} states as the chain, got {got}")
+            parts = {name: self._part(joint, partition.labels[k]) for k, name in enumerate(partition.names)}
+        return ChainBudget(float(ep), float(adiabatic), float(nonadiabatic), parts)
+
+    def _part(self, joint: np.ndarray, label: np.ndarray) -> ChainPart:
+        own = np.eye(int(label.max()) + 1)[label]
+        next_given = own.T @ self.P  # of the part, from every state of all
+        steps = joint > 0
+        to, of = np.nonzero(steps)
+        with np.errstate(divide="ignore"):
+            log_next = np.log(next_given)
+        flow = joint[steps] @ (log_next[label[to], of] - log_next[label[of], to])
+        forth, back = own.T @ joint, own.T @ joint.T  # (part after, all before), (part before, all after)
+        return ChainPart(float(flow), _told(forth, own), _told(back, own))
+
+    def scgf(self, k: ArrayLike) -> np.ndarray:
+        """Return the scaled cumulant generating function of the entropy given off, per step; symmetric about -1/2.
+
+        Parameters
+        ----------
+        k : array_like
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `k`.
+        """
+        points, ratio = finite("k", k), self.log_ratio()
+        if np.isinf(ratio[self.P > 0]).any():
+            raise ValueError("P must have a way back for every step, got one-way steps")
+        largest = float(abs(points).max(initial=0.0)) * float(abs(ratio[self.P > 0]).max(initial=0.0))
+        if not largest < LARGEST:
+            raise ValueError(f"k must have steps' ratios to its power that are finite, got exp({largest:.3g})")
+        growth, step = np.empty(points.size), max(1, DENSE_AT_ONCE // self.n_states**2)
+        for first in range(0, points.size, step):
+            tilted = self.P * np.exp(points.ravel()[first : first + step, None, None] * ratio)
+            growth[first : first + step] = np.linalg.eigvals(tilted).real.max(axis=1)
+        return np.log(growth).reshape(points.shape)
+
+    def ep_variance(self) -> float:
+        """Return the variance per step of the entropy given off in the long run, in squared nats."""
+        p, ratio = self.stationary(), self.log_ratio()
+        first, second = self.P * np.where(self.P > 0, ratio, 0), self.P * np.where(self.P > 0, ratio, 0) ** 2
+        mean = float((first @ p).sum())
+        # Sum of what a step changes of the means of all later ones; the added row of ones makes its sum 0.
+        A = np.eye(self.n_states) - self.P + np.outer(p, np.ones(self.n_states))
+        z = np.linalg.solve(A, first @ p - mean * p)
+        return float((second @ p).sum() - mean**2 + 2 * (first @ z).sum())
+
+
+def _told(table: np.ndarray, own: np.ndarray) -> float:
+    """Return I(part; all | part of all) of a joint law of a part (rows) and of all, whose own part is known."""
+    known = (table @ own) @ own.T
+    total = table.sum(axis=0)
+    total_known = (total @ own) @ own.T
+    some = table > 0
+    ratio = table / np.where(total > 0, total, 1) / np.where(known > 0, known, 1) * total_known
+    return max(0.0, float(table[some] @ np.log(ratio[some])))

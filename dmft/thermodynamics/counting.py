@@ -1,0 +1,129 @@
+"""Statistics of currents in the stationary state, without sampling."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.sparse.linalg import eigs, splu
+
+from .._util.checks import finite, number
+from .._util.readonly import seal
+from .._util.values import Frozen
+
+if TYPE_CHECKING:
+    from .process import MarkovJump
+
+MAX_DENSE = 500
+DENSE_AT_ONCE = 1 << 20  # entries of matrices
+LARGEST = 300.0  # logarithm of a tilted rate
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Counting(Frozen):
+    r"""A current: mean and variance of its count per unit time in the long run.
+
+    Attributes
+    ----------
+    mean, variance : float
+    ep, activity : float
+        Of the stationary state.
+
+    References
+    ----------
+    A. C. Barato, U. Seifert, Phys. Rev. Lett. 114, 158101 (2015);
+    I. Di Terlizzi, M. Baiesi, J. Phys. A 52, 02LT03 (2019).
+    """
+
+    mean: float
+    variance: float
+    ep: float
+    activity: float
+    _process: MarkovJump = dataclasses.field(repr=False)
+    _increments: np.ndarray = dataclasses.field(repr=False)
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+    @property
+    def tur(self) -> float:
+        """The variance over the mean squared, times the entropy production: >= 2."""
+        return self._relative(self.ep)
+
+    @property
+    def kur(self) -> float:
+        """The variance over the mean squared, times the activity: >= 1."""
+        return self._relative(self.activity)
+
+    def _relative(self, cost: float) -> float:
+        return np.inf if self.mean == 0 else self.variance / self.mean**2 * cost
+
+    def scgf(self, k: ArrayLike) -> np.ndarray:
+        """Return the scaled cumulant generating function, the rate at which the mean of exp(k count) grows.
+
+        Parameters
+        ----------
+        k : array_like
+            Any shape.
+
+        Returns
+        -------
+        ndarray
+            Of the shape of `k`; 0 at 0, with `mean` and `variance` as its first derivatives there.
+        """
+        points = finite("k", k)
+        process, n = self._process, self._process.n_states
+        bounds = [process.log_rate + k * self._increments for k in (points.min(initial=0.0), points.max(initial=0.0))]
+        largest = float(np.max(bounds, initial=0.0))
+        if not largest < LARGEST:
+            raise ValueError(f"k must have rates times exp(k increment) that are finite, got exp({largest:.3g})")
+        found = np.empty(points.size)
+        step = max(1, DENSE_AT_ONCE // n**2) if n <= MAX_DENSE else 1
+        for first in range(0, points.size, step):
+            found[first : first + step] = self._growth(points.ravel()[first : first + step])
+        return found.reshape(points.shape)
+
+    def _growth(self, k: np.ndarray) -> np.ndarray:
+        process = self._process
+        n = process.n_states
+        out = np.bincount(process.source, np.exp(process.log_rate), n)
+        tilt = np.exp(process.log_rate + k[:, None] * self._increments)
+        if n <= MAX_DENSE:
+            A = np.zeros((len(k), n, n))
+            for one, entries in zip(A, tilt, strict=True):
+                np.add.at(one, (process.target, process.source), entries)
+            A[:, range(n), range(n)] -= out
+            return np.asarray(np.linalg.eigvals(A).real.max(axis=1))
+        one = sparse.csc_array((tilt[0], (process.target, process.source)), shape=(n, n))
+        one = sparse.csc_array(one - sparse.diags_array(out))
+        return np.asarray(eigs(one, k=1, which="LR", v0=process.stationary(), return_eigenvectors=False).real)
+
+
+def solve_balance(process: MarkovJump, right: np.ndarray) -> np.ndarray:
+    """Return z of sum 0 with L z = `right`, which has the sum 0."""
+    n = process.n_states
+    ones = np.ones((n, 1))
+    bordered = sparse.block_array([[process.generator(), ones], [ones.T, None]]).tocsc()
+    return splu(bordered).solve(np.append(right, 0.0))[:n]
+
+
+def of_process(process: MarkovJump, increments: ArrayLike) -> Counting:
+    """Return the statistics of a current."""
+    d = finite("increments", increments, (len(process.source),))
+    paired = process.reverse >= 0
+    back = d[process.reverse]
+    wrong = paired & (abs(d + back) > 1e-9 * (1 + abs(d)))
+    if wrong.any():
+        k = int(np.argmax(wrong))
+        raise ValueError(f"increments must change sign on reversed edges, got {d[k]} and {back[k]} for edge {k}")
+    p = process.stationary()
+    budget = process.budget()
+    forth = np.exp(process.log_rate) * p[process.source]
+    mean = number("mean", forth @ d)
+    drift = np.bincount(process.target, forth * d, process.n_states) - mean * p
+    z = solve_balance(process, -drift)
+    variance = forth @ d**2 + 2 * (np.exp(process.log_rate) * d) @ z[process.source]
+    return Counting(mean, float(variance), budget.ep, budget.activity, process, d)

@@ -1,0 +1,174 @@
+"""Relaxation, first passages, response and integral fluctuation theorems, by matrices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+from scipy.linalg import expm
+from scipy.sparse.linalg import expm_multiply, splu
+from scipy.special import rel_entr, xlogy
+
+from .._util.checks import finite, integers, number, one_of, within
+from .._util.readonly import seal
+from .._util.values import Frozen
+from .counting import solve_balance
+from .partition import is_process
+
+if TYPE_CHECKING:
+    from .process import MarkovJump
+
+MAX_DENSE = 250
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Relaxation(Frozen):
+    """The law at some times, and the entropy produced from the start until then, in nats.
+
+    Attributes
+    ----------
+    times : ndarray, shape (n_times,)
+    p : ndarray, shape (n_times, n_states)
+    ep, adiabatic, nonadiabatic : ndarray, shape (n_times,)
+        Integrated; the first is the sum of the others.
+    """
+
+    times: np.ndarray
+    p: np.ndarray
+    ep: np.ndarray
+    adiabatic: np.ndarray
+    nonadiabatic: np.ndarray
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+
+def _propagate(A: sparse.csc_array, start: np.ndarray, time: float) -> np.ndarray:
+    if A.shape[0] <= 2 * MAX_DENSE:
+        return expm(A.toarray() * time) @ start
+    return expm_multiply(A * time, start, traceA=float(A.diagonal().sum()) * time)
+
+
+def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the law after a time, and how often each edge is passed until then, exactly: one exponential for both."""
+    n = process.n_states
+    double = sparse.block_array([[process.generator(), None], [sparse.eye_array(n), sparse.csc_array((n, n))]]).tocsc()
+    both = np.maximum(_propagate(double, np.concatenate([p0, np.zeros(n)]), t), 0)
+    return both[:n], np.exp(process.log_rate) * both[n:][process.source]
+
+
+def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxation:
+    """Return the relaxation from a law; integrals of the law are propagated with it, so that nothing is stepped."""
+    start = process.law(p0, "p0")
+    t = within("times", finite("times", times, (None,)), 0, np.inf)
+    pi = process.stationary()
+    pieces = [spent(process, start, time) for time in t]
+    p = np.array([law for law, _ in pieces]).reshape(len(t), process.n_states)
+    forth = np.array([flows for _, flows in pieces]).reshape(len(t), len(process.source))
+    log_pi = np.log(np.maximum(pi, 1e-300))
+    ratio = process.log_ratio
+
+    def flow(per_edge: np.ndarray) -> np.ndarray:
+        return np.where(forth > 0, forth * np.where(forth > 0, per_edge, 0.0), 0.0).sum(axis=1)
+
+    ep = -xlogy(p, p).sum(axis=1) + xlogy(start, start).sum() + flow(ratio)
+    adiabatic = flow(ratio + log_pi[process.source] - log_pi[process.target])
+    nonadiabatic = rel_entr(start, pi).sum() - rel_entr(p, pi).sum(axis=1)
+    return Relaxation(t, p, ep, adiabatic, nonadiabatic)
+
+
+def first_passage(process: MarkovJump, to: int | Sequence[int]) -> np.ndarray:
+    """Return mean first-passage times."""
+    n = process.n_states
+    given = [to] if isinstance(to, int | np.integer) else list(to) if isinstance(to, range) else to
+    ends = np.unique(integers("to", given, 0, n - 1))
+    if not len(ends):
+        raise ValueError(f"to must be states in 0..{n - 1}, got none")
+    back = sparse.csr_array((np.ones(len(process.source)), (process.target, process.source)), shape=(n, n))
+    reaches = np.zeros(n, dtype=bool)
+    reaches[ends] = True
+    is_end = reaches.copy()
+    while True:  # states with a path to the end, a step at a time
+        wider = reaches | (back.T @ reaches.astype(float) > 0)
+        if (wider == reaches).all():
+            break
+        reaches = wider
+    lost = ~reaches
+    forward = sparse.csr_array((np.ones(len(process.source)), (process.source, process.target)), shape=(n, n))
+    while True:  # and those that may be lost before they arrive
+        wider = lost | (~is_end & (forward @ lost.astype(float) > 0))
+        if (wider == lost).all():
+            break
+        lost = wider
+    tau = np.where(lost, np.inf, 0.0)
+    inner = np.flatnonzero(~lost & ~is_end)
+    if len(inner):
+        A = process.generator().T.tocsr()[inner][:, inner].tocsc()
+        tau[inner] = splu(A).solve(-np.ones(len(inner)))
+    return tau
+
+
+def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
+    """Return the derivative of the stationary state."""
+    d = finite("d_log_rate", d_log_rate, (len(process.source),))
+    flux = np.exp(process.log_rate) * process.stationary()[process.source] * d
+    change = np.bincount(process.target, flux, process.n_states) - np.bincount(process.source, flux, process.n_states)
+    return solve_balance(process, -change)
+
+
+def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str = "ep") -> float:
+    r"""Return the mean of :math:`e^{-\Sigma}` over all trajectories of some time: 1, and less with one-way jumps.
+
+    Parameters
+    ----------
+    process : MarkovJump
+    p0 : array_like, shape (n_states,)
+        Law at the start; every state must be possible.
+    t : float
+    kind : {"ep", "adiabatic", "nonadiabatic"}
+        Which entropy.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the law, the time or the kind is none.
+
+    References
+    ----------
+    U. Seifert, Phys. Rev. Lett. 95, 040602 (2005); M. Esposito, C. Van den Broeck, Phys. Rev. Lett. 104, 090601 (2010).
+
+    Examples
+    --------
+    >>> from dmft.thermodynamics import MarkovJump
+    >>> ring = MarkovJump([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2], np.log([2.0, 2.0, 2.0, 1.0, 1.0, 1.0]))
+    >>> round(integral_fluctuation(ring, [0.2, 0.3, 0.5], 1.5), 12)
+    1.0
+    """
+    is_process(process)
+    start = process.law(p0, "p0")
+    time = number("t", t, 0)
+    one_of("kind", kind, ("ep", "adiabatic", "nonadiabatic"))
+    n, pi = process.n_states, process.stationary()
+    log_pi = np.log(np.maximum(pi, 1e-300))
+    shift = log_pi[process.source] - log_pi[process.target]
+    if kind == "ep":
+        tilt = process.log_ratio
+    elif kind == "adiabatic":
+        tilt = process.log_ratio + shift
+    else:
+        tilt = -shift
+    rate = np.exp(process.log_rate)
+    A = sparse.csc_array((np.exp(process.log_rate - tilt), (process.target, process.source)), shape=(n, n))
+    A = sparse.csc_array(A - sparse.diags_array(np.bincount(process.source, rate, n)))
+    if kind == "adiabatic":
+        return float(_propagate(A, start, time).sum())
+    end = _propagate(process.generator(), start, time)
+    return float(end @ _propagate(A, np.ones(n), time))

@@ -1,0 +1,401 @@
+"""Jump processes in continuous time: states, mechanisms that move between them, reservoirs that drive these."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import sparse
+
+from .._util import checks
+from .._util.checks import finite, integers, one_of, whole, within
+from .._util.readonly import read_only
+from .._util.values import Value
+from . import budget as _budget
+from . import counting as _counting
+from . import evolution as _evolution
+from . import trajectories as _trajectories
+from .stationary import METHODS, Method, stationary_state
+
+if TYPE_CHECKING:
+    from .budget import Budget, Cycles
+    from .counting import Counting
+    from .evolution import Relaxation
+    from .partition import Partition
+    from .trajectories import Paths
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Reservoir(Value):
+    """A bath of heat and particles.
+
+    Parameters
+    ----------
+    T : float, default=1
+        Temperature, > 0, in units of energy.
+    mu : float, default=0
+        Chemical potential.
+
+    Raises
+    ------
+    ValueError
+        If `T` is not above 0 or a number is not finite.
+
+    Examples
+    --------
+    >>> Reservoir(T=2.0)
+    Reservoir(T=2.0, mu=0.0)
+    """
+
+    T: float = 1.0
+    mu: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "T", checks.number("T", self.T))
+        if self.T <= 0:
+            raise ValueError(f"T must be > 0, got {self.T!r}")
+        object.__setattr__(self, "mu", checks.number("mu", self.mu))
+
+
+def _baths(value: Sequence[Reservoir]) -> list[Reservoir]:
+    return checks.instances("reservoirs", value, Reservoir, "dmft.thermodynamics.Reservoir")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class MarkovJump(Value):
+    """A jump process, given by its edges.
+
+    Parameters
+    ----------
+    source, target : array_like of int, shape (n_edges,)
+        States 0 .. n_states - 1 that an edge leads from and to.
+    log_rate : array_like, shape (n_edges,)
+        Logarithm of the rate of each edge, per unit time.
+    mechanism : array_like of int, shape (n_edges,), optional
+        Which mechanism an edge belongs to; all 0 unless given. Two mechanisms may join the same states.
+    n_states : int, optional
+        The largest state + 1 unless given.
+    reservoirs : sequence of Reservoir, optional
+        One a mechanism.
+    energy, number : array_like, shape (n_states,), optional
+        Energy and number of particles of each state.
+
+    Attributes
+    ----------
+    reverse : ndarray, shape (n_edges,)
+        The edge that leads back by the same mechanism; -1 if there is none.
+
+    Raises
+    ------
+    ValueError
+        If an edge leads from a state to itself or to none, appears twice, or a number is not finite.
+
+    Notes
+    -----
+    ``W_v[x', x]`` of the literature is the rate from x to x' by mechanism v. Entropies are in nats, k_B = 1.
+
+    References
+    ----------
+    U. Seifert, Rep. Prog. Phys. 75, 126001 (2012).
+
+    Examples
+    --------
+    >>> ring = MarkovJump([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2], np.log([2.0, 2.0, 2.0, 1.0, 1.0, 1.0]))
+    >>> ring.stationary().round(6)
+    array([0.333333, 0.333333, 0.333333])
+    >>> round(ring.budget().ep, 6)  # (2 - 1) ln 2
+    0.693147
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    log_rate: np.ndarray
+    mechanism: np.ndarray
+    n_states: int
+    reservoirs: tuple[Reservoir, ...] | None
+    energy: np.ndarray | None
+    number: np.ndarray | None
+    reverse: np.ndarray
+
+    def __init__(
+        self,
+        source: ArrayLike,
+        target: ArrayLike,
+        log_rate: ArrayLike,
+        mechanism: ArrayLike | None = None,
+        *,
+        n_states: int | None = None,
+        reservoirs: Sequence[Reservoir] | None = None,
+        energy: ArrayLike | None = None,
+        number: ArrayLike | None = None,
+    ) -> None:
+        logs = finite("log_rate", log_rate, (None,))
+        baths = None if reservoirs is None else _baths(reservoirs)
+        last = np.iinfo(np.int32).max if n_states is None else whole("n_states", n_states, 1) - 1
+        x, y = integers("source", source, 0, last), integers("target", target, 0, last)
+        most = np.iinfo(np.int32).max if baths is None else len(baths) - 1
+        v = np.zeros(len(logs), dtype=np.int64) if mechanism is None else integers("mechanism", mechanism, 0, most)
+        for name, array in (("source", x), ("target", y), ("mechanism", v)):
+            if len(array) != len(logs):
+                raise ValueError(f"{name} must have one entry for each of {len(logs)} log_rate, got {len(array)}")
+        if (x == y).any():
+            k = int(np.argmax(x == y))
+            raise ValueError(f"target must differ from source, got state {x[k]} twice for edge {k}")
+        n = int(max(x.max(), y.max())) + 1 if n_states is None and len(x) else (n_states or 1)
+        order = np.lexsort((v, y, x))
+        same = (np.diff(x[order]) == 0) & (np.diff(y[order]) == 0) & (np.diff(v[order]) == 0)
+        if same.any():
+            k = order[int(np.argmax(same))]
+            raise ValueError(f"edges must be distinct, got two from {x[k]} to {y[k]} by mechanism {v[k]}")
+        fixed = (x, y, logs, v)
+        for field, array in zip(("source", "target", "log_rate", "mechanism"), fixed, strict=True):
+            object.__setattr__(self, field, read_only(array))
+        object.__setattr__(self, "n_states", n)
+        object.__setattr__(self, "reservoirs", None if baths is None else tuple(baths))
+        for field, given in (("energy", energy), ("number", number)):
+            object.__setattr__(self, field, None if given is None else read_only(finite(field, given, (n,))))
+        reverse = np.full(len(x), -1)
+        if len(x):
+            scale = int(v.max()) + 1
+            forth, behind = (x * n + y) * scale + v, (y * n + x) * scale + v
+            place = np.minimum(np.searchsorted(forth[order], behind), len(x) - 1)
+            found = order[place]
+            reverse = np.where(forth[found] == behind, found, -1)
+        object.__setattr__(self, "reverse", read_only(reverse))
+
+    @classmethod
+    def from_rates(
+        cls,
+        rates: ArrayLike,
+        *,
+        reservoirs: Sequence[Reservoir] | None = None,
+        energy: ArrayLike | None = None,
+        number: ArrayLike | None = None,
+    ) -> MarkovJump:
+        """Return the process of a table of rates.
+
+        Parameters
+        ----------
+        rates : array_like, shape (n_states, n_states) or (n_mechanisms, n_states, n_states)
+            ``rates[v, x', x]`` >= 0 from x to x'; the diagonals are not used.
+        reservoirs, energy, number
+            As for the class.
+
+        Returns
+        -------
+        MarkovJump
+
+        Raises
+        ------
+        ValueError
+            If a rate is negative or not finite, or the table is not square.
+
+        Examples
+        --------
+        >>> MarkovJump.from_rates([[0.0, 3.0], [1.0, 0.0]]).stationary()
+        array([0.75, 0.25])
+        """
+        W = within("rates", finite("rates", rates), 0, np.inf)
+        W = W[None] if W.ndim == 2 else W
+        if W.ndim != 3 or W.shape[1] != W.shape[2]:
+            raise ValueError(f"rates must have shape (n_mechanisms, n_states, n_states), got shape {W.shape}")
+        off = W * ~np.eye(W.shape[1], dtype=bool)
+        v, y, x = np.nonzero(off)
+        log_rate = np.log(off[v, y, x])
+        return cls(x, y, log_rate, v, n_states=W.shape[1], reservoirs=reservoirs, energy=energy, number=number)
+
+    @classmethod
+    def from_energies(
+        cls,
+        energy: ArrayLike,
+        prefactors: ArrayLike,
+        reservoirs: Sequence[Reservoir] = (Reservoir(),),
+        number: ArrayLike | None = None,
+    ) -> MarkovJump:
+        r"""Return a process in local detailed balance: rates :math:`G_v e^{-(\Delta E - \mu_v \Delta N) / 2 T_v}`.
+
+        Parameters
+        ----------
+        energy : array_like, shape (n_states,)
+        prefactors : array_like, shape (n_mechanisms, n_states, n_states) or (n_states, n_states)
+            ``prefactors[v]`` symmetric, >= 0.
+        reservoirs : sequence of Reservoir
+            One a mechanism.
+        number : array_like, shape (n_states,), optional
+            0 unless given.
+
+        Returns
+        -------
+        MarkovJump
+
+        Raises
+        ------
+        ValueError
+            If prefactors are negative or not symmetric, or shapes do not match.
+
+        Examples
+        --------
+        >>> two = MarkovJump.from_energies([0.0, np.log(3.0)], [[0.0, 1.0], [1.0, 0.0]])
+        >>> two.stationary().round(12)  # the law of Gibbs
+        array([0.75, 0.25])
+        """
+        E, baths = finite("energy", energy, (None,)), _baths(reservoirs)
+        n = len(E)
+        N = np.zeros(n) if number is None else finite("number", number, (n,))
+        G = within("prefactors", finite("prefactors", prefactors), 0, np.inf)
+        G = G[None] if G.ndim == 2 else G
+        if G.shape != (len(baths), n, n):
+            raise ValueError(f"prefactors must have shape {(len(baths), n, n)}, got shape {G.shape}")
+        if not np.array_equal(G, G.transpose(0, 2, 1)):
+            raise ValueError("prefactors must be symmetric, got others")
+        off = G * ~np.eye(n, dtype=bool)
+        v, y, x = np.nonzero(off)
+        T = np.array([r.T for r in baths])[v]
+        mu = np.array([r.mu for r in baths])[v]
+        log_rate = np.log(off[v, y, x]) - (E[y] - E[x] - mu * (N[y] - N[x])) / (2 * T)
+        return cls(x, y, log_rate, v, n_states=n, reservoirs=baths, energy=E, number=N)
+
+    @property
+    def n_mechanisms(self) -> int:
+        """Number of mechanisms."""
+        if self.reservoirs is not None:
+            return len(self.reservoirs)
+        return int(self.mechanism.max()) + 1 if len(self.mechanism) else 1
+
+    @property
+    def log_ratio(self) -> np.ndarray:
+        """Entropy that an edge gives to its reservoir: ln of its rate over its reverse's; inf for one-way edges."""
+        back = self.log_rate[self.reverse]
+        return np.where(self.reverse >= 0, self.log_rate - back, np.inf)
+
+    def generator(self) -> sparse.csc_array:
+        """Return L of ``dp/dt = L p``, shape (n_states, n_states), sparse; columns add up to 0."""
+        shape = (self.n_states, self.n_states)
+        L = sparse.csc_array((np.exp(self.log_rate), (self.target, self.source)), shape=shape)
+        return sparse.csc_array(L - sparse.diags_array(L.sum(axis=0)))
+
+    def law(self, p: Any, name: str = "p") -> np.ndarray:
+        """Return a checked law over the states; the stationary one for None."""
+        if p is None and name == "p":
+            return self.stationary()
+        law = within(name, finite(name, p, (self.n_states,)), 0, np.inf)
+        if abs(law.sum() - 1) > 1e-9:
+            raise ValueError(f"{name} must sum to 1, got {float(law.sum())!r}")
+        return law
+
+    def stationary(self, method: Method = "auto") -> np.ndarray:
+        """Return the stationary state.
+
+        Parameters
+        ----------
+        method : {"auto", "elimination", "lu", "gmres"}
+            Elimination without subtraction up to 3000 states, then sparse factors pinned at the likeliest state where
+            the graph is narrow, else GMRES.
+
+        Returns
+        -------
+        ndarray, shape (n_states,)
+            0 for states that are left for ever.
+
+        Raises
+        ------
+        ValueError
+            If several sets of states are never left: there is no one stationary state.
+        FloatingPointError
+            If flows are not balanced to 1e-9 of all flow.
+        """
+        one_of("method", method, METHODS)
+        return stationary_state(self.source, self.target, self.log_rate, self.n_states, method)
+
+    def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> Budget:
+        """Return entropy production, flows, heat and work in a state, the stationary one unless given; see `Budget`."""
+        return _budget.of_process(self, p, partition)
+
+    def cycles(self) -> Cycles:
+        """Return a basis of cycles with affinities and stationary currents; see `Cycles`."""
+        return _budget.of_cycles(self)
+
+    def counting(self, increments: ArrayLike) -> Counting:
+        """Return the statistics of a current in the stationary state; see `Counting`.
+
+        Parameters
+        ----------
+        increments : array_like, shape (n_edges,)
+            What an edge adds to the count; minus that on its reverse.
+        """
+        return _counting.of_process(self, increments)
+
+    def relax(self, p0: ArrayLike, times: ArrayLike) -> Relaxation:
+        """Return the law at some times from a start, and the entropy produced until then; see `Relaxation`."""
+        return _evolution.relaxation(self, p0, times)
+
+    def first_passage(self, to: int | Sequence[int]) -> np.ndarray:
+        """Return the mean time until one of some states is reached, from every state; inf if that may never happen.
+
+        Examples
+        --------
+        >>> MarkovJump([0, 1, 1], [1, 2, 0], np.log([1.0, 1.0, 1.0])).first_passage(2)
+        array([3., 2., 0.])
+        """
+        return _evolution.first_passage(self, to)
+
+    def paths(
+        self,
+        n: int,
+        t: float,
+        *,
+        seed: int,
+        p0: ArrayLike | None = None,
+        increments: ArrayLike | None = None,
+        residence: bool = False,
+        first: int = 0,
+        n_threads: int | None = None,
+    ) -> Paths:
+        """Return trajectories, each on a random stream of its own: the same bits for any number of threads.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+        t : float
+            How long.
+        seed : int
+        p0 : array_like, shape (n_states,), optional
+            Law at the start; the stationary state unless given.
+        increments : array_like, shape (n_currents, n_edges), optional
+            What each edge adds to counts.
+        residence : bool, default=False
+            Whether to keep the time in each state.
+        first : int, default=0
+            Number of the first trajectory: two calls may share a seed.
+        n_threads : int, optional
+
+        Returns
+        -------
+        Paths
+
+        Examples
+        --------
+        >>> ring = MarkovJump([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2], np.log([2.0, 2.0, 2.0, 1.0, 1.0, 1.0]))
+        >>> paths = ring.paths(1000, 10.0, seed=1)
+        >>> abs(paths.flow.mean() / 10 - ring.budget().ep) < 0.1
+        np.True_
+        """
+        return _trajectories.follow(self, n, t, seed, p0, increments, residence, first, n_threads)
+
+    def response(self, d_log_rate: ArrayLike) -> np.ndarray:
+        """Return how the stationary state changes with a parameter, given how every log rate does.
+
+        Parameters
+        ----------
+        d_log_rate : array_like, shape (n_edges,)
+
+        Returns
+        -------
+        ndarray, shape (n_states,)
+            Of sum 0.
+        """
+        return _evolution.response(self, d_log_rate)

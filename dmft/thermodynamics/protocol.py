@@ -1,0 +1,148 @@
+"""Processes that change at given times: work at the changes, heat between them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import expm
+from scipy.special import rel_entr, xlogy
+
+from .._util.checks import number, shown
+from .._util.readonly import seal
+from .._util.values import Frozen, Value
+from .evolution import spent
+from .partition import is_process
+from .process import MarkovJump
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class ProtocolBudget(Frozen):
+    """A period, segment by segment.
+
+    Attributes
+    ----------
+    p : ndarray, shape (n_segments, n_states)
+        Law at the start of each segment.
+    work : ndarray, shape (n_segments,), or None
+        Mean work of the change after each segment, the last back to the first; None without energies.
+    heat : ndarray, shape (n_segments, n_mechanisms), or None
+        Into the system from each reservoir; None without reservoirs.
+    ep, nonadiabatic : ndarray, shape (n_segments,)
+        Entropy produced in each segment, in nats, and the part of it that relaxes to the segment's stationary state.
+    """
+
+    p: np.ndarray
+    work: np.ndarray | None
+    heat: np.ndarray | None
+    ep: np.ndarray
+    nonadiabatic: np.ndarray
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Protocol(Value):
+    """Processes on the same states, one after the other, each for its duration; then again from the first.
+
+    Parameters
+    ----------
+    segments : sequence of (MarkovJump, float)
+        Processes and durations > 0.
+
+    Raises
+    ------
+    ValueError
+        If there is none, the numbers of states differ, or a duration is not above 0.
+
+    References
+    ----------
+    C. Jarzynski, Phys. Rev. Lett. 78, 2690 (1997); U. Seifert, Rep. Prog. Phys. 75, 126001 (2012).
+
+    Examples
+    --------
+    >>> G = [[0.0, 1.0], [1.0, 0.0]]
+    >>> low, high = (MarkovJump.from_energies([0.0, e], G) for e in (0.0, 1.0))
+    >>> drive = Protocol([(low, 1.0), (high, 1.0)])
+    >>> now = drive.budget()
+    >>> round(now.work.sum() + now.heat.sum(), 12)  # the first law over a period
+    np.float64(0.0)
+    >>> round(drive.work_average([0.5, 0.5]) - float(1 + np.exp(-1)) / 2, 12)  # exp(-difference of free energies)
+    0.0
+    """
+
+    segments: tuple[tuple[MarkovJump, float], ...]
+
+    def __init__(self, segments: Sequence[tuple[MarkovJump, float]]) -> None:
+        kept: list[tuple[MarkovJump, float]] = []
+        if not isinstance(segments, list | tuple) or not all(
+            isinstance(s, tuple | list) and len(s) == 2 for s in segments
+        ):
+            raise ValueError(
+                f"segments must be a list of pairs of a MarkovJump and its duration, got {shown(segments)}"
+            )
+        for k, (process, t) in enumerate(segments):
+            is_process(process, f"segments[{k}][0]")
+            duration = number(f"segments[{k}] duration", t)
+            if duration <= 0:
+                raise ValueError(f"segments[{k}] duration must be > 0, got {duration!r}")
+            if kept and process.n_states != kept[0][0].n_states:
+                raise ValueError(f"segments[{k}] must have {kept[0][0].n_states} states, got {process.n_states}")
+            kept.append((process, duration))
+        if not kept:
+            raise ValueError("segments must be one or more, got none")
+        object.__setattr__(self, "segments", tuple(kept))
+
+    def periodic(self) -> np.ndarray:
+        """Return the law at the start of a period that comes back after it, shape (n_states,)."""
+        n = self.segments[0][0].n_states
+        period = np.eye(n)
+        for process, t in self.segments:
+            period = expm(process.generator().toarray() * t) @ period
+        A = np.vstack([period - np.eye(n), np.ones(n)])
+        p = np.maximum(np.linalg.lstsq(A, np.append(np.zeros(n), 1.0), rcond=None)[0], 0)
+        return p / p.sum()
+
+    def budget(self, p0: ArrayLike | None = None) -> ProtocolBudget:
+        """Return what a period produces; from the law that comes back unless one is given."""
+        p = self.periodic() if p0 is None else self.segments[0][0].law(p0, "p0")
+        laws, heat, ep, relaxed, works = [], [], [], [], []
+        for k, (process, t) in enumerate(self.segments):
+            laws.append(p)
+            end, flows = spent(process, p, t)
+            flow = np.bincount(process.mechanism, flows * process.log_ratio, process.n_mechanisms)
+            ep.append(xlogy(p, p).sum() - xlogy(end, end).sum() + flow.sum())
+            pi = process.stationary()
+            relaxed.append(rel_entr(p, pi).sum() - rel_entr(end, pi).sum())
+            if process.reservoirs is not None:
+                heat.append(-np.array([r.T for r in process.reservoirs]) * flow)
+            after = self.segments[(k + 1) % len(self.segments)][0]
+            if process.energy is not None and after.energy is not None:
+                works.append(end @ (after.energy - process.energy))
+            p = end
+        every = len(self.segments)
+        return ProtocolBudget(
+            np.array(laws),
+            np.array(works) if len(works) == every else None,
+            np.array(heat) if len(heat) == every else None,
+            np.array(ep),
+            np.array(relaxed),
+        )
+
+    def work_average(self, p0: ArrayLike, T: float = 1.0) -> float:
+        """Return the mean of exp(-work / T) over one run through all segments, without the change back.
+
+        From equilibrium of the first segment at one temperature it is exp(-difference of free energies / T).
+        """
+        v, T = self.segments[0][0].law(p0, "p0"), number("T", T)
+        if T <= 0:
+            raise ValueError(f"T must be > 0, got {T!r}")
+        for k, (process, t) in enumerate(self.segments[:-1]):
+            after = self.segments[k + 1][0]
+            if process.energy is None or after.energy is None:
+                raise ValueError("segments must have energies for work, got one without")
+            v = (expm(process.generator().toarray() * t) @ v) * np.exp(-(after.energy - process.energy) / T)
+        return float(v.sum())

@@ -1,0 +1,143 @@
+"""What a process would be without what its mechanisms see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.checks import integers, number, whole, words
+from .partition import Partition, is_partition, is_process
+
+if TYPE_CHECKING:
+    from .process import MarkovJump
+
+
+def averaged(
+    process: MarkovJump,
+    partition: Partition,
+    hidden: Sequence[str],
+    p: np.ndarray,
+    mechanisms: np.ndarray,
+    classes: ArrayLike | None = None,
+) -> MarkovJump:
+    """Return the process whose chosen mechanisms have their mean rates given all but what is hidden, in a law.
+
+    Parameters, errors and sources as for `scramble`.
+    """
+    from .process import MarkovJump
+
+    chosen = np.isin(process.mechanism, mechanisms)
+    group = partition.group(*(partition.index(name) for name in hidden))
+    kept = [k for k, name in enumerate(partition.names) if name not in hidden]
+    own = partition.group(*kept)
+    n_hidden = int(group.max()) + 1
+    seen = np.zeros(n_hidden, dtype=np.int64) if classes is None else integers("classes", classes, 0, n_hidden - 1)
+    if len(seen) != n_hidden:
+        raise ValueError(f"classes must have {n_hidden} entries, one for each hidden state, got {len(seen)}")
+    x, y, v = process.source[chosen], process.target[chosen], process.mechanism[chosen]
+    if (group[x] != group[y]).any():
+        k = int(np.argmax(group[x] != group[y]))
+        raise ValueError(f"mechanisms must not move what is hidden, got {v[k]} from state {x[k]} to {y[k]}")
+    n_classes, n_own = int(seen.max()) + 1, int(own.max()) + 1
+    cell = own * n_classes + seen[group]
+    weight = np.bincount(cell, p, n_own * n_classes)
+    share = np.where(weight[cell] > 0, p / np.where(weight > 0, weight, 1)[cell], 1 / np.bincount(cell)[cell])
+    jump = np.unique(np.stack([cell[x], own[y], v]), axis=1, return_inverse=True)
+    (begin, end, which), at = jump[0], jump[1].reshape(-1)
+    mean = np.bincount(at, np.exp(process.log_rate[chosen]) * share[x])
+    state = np.full((n_own, n_hidden), -1)
+    state[own, group] = np.arange(process.n_states)
+    # Every state of a cell has every jump of the cell.
+    order = np.argsort(cell, kind="stable")
+    first = np.searchsorted(cell[order], begin)
+    count = np.bincount(cell, minlength=n_own * n_classes)[begin]
+    repeat = np.repeat(np.arange(len(begin)), count)
+    inside = np.arange(len(repeat)) - np.repeat(np.cumsum(count) - count, count)
+    source = order[first[repeat] + inside]
+    target = state[end[repeat], group[source]]
+    real = (target >= 0) & (mean[repeat] > 0)
+    return MarkovJump(
+        np.r_[process.source[~chosen], source[real]],
+        np.r_[process.target[~chosen], target[real]],
+        np.r_[process.log_rate[~chosen], np.log(mean[repeat][real])],
+        np.r_[process.mechanism[~chosen], which[repeat][real]],
+        n_states=process.n_states,
+        reservoirs=process.reservoirs,
+        energy=process.energy,
+        number=process.number,
+    )
+
+
+def scramble(
+    process: MarkovJump,
+    partition: Partition,
+    hidden: str | Sequence[str],
+    mechanisms: int | Sequence[int],
+    classes: ArrayLike | None = None,
+    *,
+    tol: float = 1e-13,
+    max_sweeps: int = 200,
+) -> tuple[MarkovJump, np.ndarray]:
+    r"""Return the process whose mechanisms no longer see some parts, and its stationary state.
+
+    The rates of the chosen mechanisms become their means over :math:`p(y | x, \phi(y))`, y being hidden and x all else,
+    in the stationary state of the scrambled process itself. The dynamics of what is hidden stay as they are.
+
+    Parameters
+    ----------
+    process : MarkovJump
+    partition : Partition
+    hidden : str or sequence of str
+        The parts that are no longer seen.
+    mechanisms : int or sequence of int
+        Which mechanisms are blinded; they must not move what is hidden.
+    classes : array_like of int, optional
+        For each hidden state, numbered in the order of its labels, what of it may still be seen; nothing unless given.
+    tol : float, default=1e-13
+        Largest change of a probability in the last iteration.
+    max_sweeps : int, default=200
+
+    Returns
+    -------
+    MarkovJump, ndarray
+
+    Raises
+    ------
+    ValueError
+        If a mechanism moves what is hidden, or a part does not exist.
+    FloatingPointError
+        If the stationary state is not found within `max_sweeps`.
+
+    Notes
+    -----
+    Our definition (observed scrambling), made self-consistent. Averaging a channel that exchanges energy with what is
+    hidden is a drive by itself: the scrambled process of one in equilibrium may be out of it.
+
+    References
+    ----------
+    A. Kolchinsky, D. H. Wolpert, Interface Focus 8, 20180041 (2018), for scrambling.
+    """
+    is_process(process)
+    is_partition(partition)
+    names = words("hidden", hidden)
+    for name in names:
+        partition.number_of("hidden", name)
+    if not names:
+        raise ValueError("hidden must be one part or more, got none")
+    given = [mechanisms] if isinstance(mechanisms, int | np.integer) else mechanisms
+    which = integers("mechanisms", given, 0, process.n_mechanisms - 1)
+    low = number("tol", tol, 1e-16)
+    p = process.stationary()
+    for _ in range(whole("max_sweeps", max_sweeps, 1)):
+        blind = averaged(process, partition, names, p, which, classes)
+        new = blind.stationary()
+        change = abs(new - p).max()
+        p = new
+        if change < low:
+            return blind, p
+    raise FloatingPointError(
+        f"the scrambled state was not reached in {max_sweeps} sweeps: the last changed {change:.3g}"
+    )

@@ -1,0 +1,114 @@
+"""Trajectories of jump processes, many at a time; see _jumps.pyx."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.checks import finite, flag, number, seed_of, whole, within
+from .._util.readonly import seal
+from .._util.threads import n_threads as threads
+from .._util.values import Frozen
+from ._jumps import paths as _paths
+
+if TYPE_CHECKING:
+    from .process import MarkovJump
+
+MAX_RESIDENCE = 1 << 27
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Paths(Frozen):
+    """Trajectories of one duration, and what was counted along them.
+
+    Attributes
+    ----------
+    start, end : ndarray, shape (n_paths,)
+        States.
+    n_jumps : ndarray, shape (n_paths,)
+    flow : ndarray, shape (n_paths,)
+        Entropy given to the reservoirs, in nats; inf after a jump that has no reverse.
+    counts : ndarray, shape (n_paths, n_currents)
+        Sums of the increments.
+    residence : ndarray, shape (n_paths, n_states), or None
+        Time spent in each state.
+
+    References
+    ----------
+    D. T. Gillespie, J. Phys. Chem. 81, 2340 (1977); U. Seifert, Phys. Rev. Lett. 95, 040602 (2005).
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    n_jumps: np.ndarray
+    flow: np.ndarray
+    counts: np.ndarray
+    residence: np.ndarray | None
+
+    def __post_init__(self) -> None:
+        seal(self)
+
+    def ep(self, p_start: ArrayLike, p_end: ArrayLike) -> np.ndarray:
+        """Return the entropy produced along each trajectory, given the laws at its start and end, in nats."""
+        most = int(max(self.start.max(), self.end.max()))
+        begin, last = (
+            within(name, finite(name, p, (None,)), 0, 1) for name, p in (("p_start", p_start), ("p_end", p_end))
+        )
+        for name, p in (("p_start", begin), ("p_end", last)):
+            if len(p) <= most:
+                raise ValueError(f"{name} must have an entry for every state, got {len(p)} and state {most}")
+        with np.errstate(divide="ignore"):
+            return np.log(begin[self.start]) - np.log(last[self.end]) + self.flow
+
+
+def follow(
+    process: MarkovJump,
+    n: int,
+    t: float,
+    seed: int,
+    p0: ArrayLike | None = None,
+    increments: ArrayLike | None = None,
+    residence: bool = False,
+    first: int = 0,
+    n_threads: int | None = None,
+) -> Paths:
+    """Return trajectories; see `MarkovJump.paths`."""
+    n, t, first = whole("n", n, 1), number("t", t, 0), whole("first", first)
+    seed = seed_of(seed, 2**64 - 1)
+    law = process.stationary() if p0 is None else process.law(p0, "p0")
+    n_edges = len(process.source)
+    d = np.zeros((0, n_edges)) if increments is None else np.atleast_2d(finite("increments", increments))
+    if d.ndim != 2 or d.shape[1] != n_edges:
+        raise ValueError(f"increments must have shape (n_currents, {n_edges}), got shape {d.shape}")
+    if flag("residence", residence) and n * process.n_states > MAX_RESIDENCE:
+        raise ValueError(f"n times n_states must be <= {MAX_RESIDENCE} with residence, got {n * process.n_states}")
+    order = np.argsort(process.source, kind="stable")
+    index = np.searchsorted(process.source[order], np.arange(process.n_states + 1))
+    rate = np.exp(process.log_rate[order])
+    cumulative = np.empty(n_edges)
+    for low, high in itertools.pairwise(index.tolist()):  # from 0 in every state, or small rates drown
+        cumulative[low:high] = np.cumsum(rate[low:high])
+    gain = np.ascontiguousarray(np.column_stack([process.log_ratio[order], d.T[order]]))
+    ends, n_jumps = np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
+    sums = np.zeros((n, gain.shape[1]))
+    stay = np.zeros((n, process.n_states)) if residence else None
+    _paths(
+        first=index.astype(np.int64),
+        target=np.ascontiguousarray(process.target[order]),
+        cumulative=cumulative,
+        gain=gain,
+        start=np.cumsum(law),
+        duration=t,
+        seed=seed,
+        first_item=first,
+        ends=ends,
+        n_jumps=n_jumps,
+        sums=sums,
+        residence=stay,
+        n_threads=min(threads(n_threads), n),
+    )
+    return Paths(ends[:, 0].copy(), ends[:, 1].copy(), n_jumps, sums[:, 0].copy(), sums[:, 1:].copy(), stay)
