@@ -1,0 +1,120 @@
+"""Compiled paths of diffusions, and their noise. Shapes are checked at the top; values, in lorenz.py and paths.py.
+
+The kernels are C, compiled once for each instruction set (`csrc/README.md`); this file has the loops over paths and
+holds the instruction set in use. The twin is reference.py.
+"""
+
+from cython.parallel cimport prange
+from libc.math cimport isfinite
+from libc.stdint cimport uint64_t
+
+from .._util import simd as _simd
+from .._util.doors cimport natural, positive, ranged, sized
+
+cdef extern from "diffusions/diffusions.h" nogil:
+    enum: LORENZ
+    ctypedef struct Lorenz:
+        double sigma, rho, b, coupling, drive, speed
+        double noise[6]
+    ctypedef struct Run:
+        double dt
+        int heun
+        uint64_t seed, step
+        Py_ssize_t n_steps, every
+    ctypedef struct Diffusions:
+        Py_ssize_t width
+        void (*lorenz)(const Lorenz *, const Run *, uint64_t, Py_ssize_t, double *, double *,
+                       const double *) noexcept nogil
+        void (*normals)(uint64_t, uint64_t, Py_ssize_t, uint64_t, Py_ssize_t, double *) noexcept nogil
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define DIFFUSIONS(isa) &dmft_diffusions_##isa
+    static const Diffusions *const diffusions_sets[] = EACH_SET(DIFFUSIONS);
+    """
+    const Diffusions *diffusions_sets[]
+
+cdef const Diffusions *_active
+
+
+def _use(int i):
+    global _active
+    ranged("set", i, 0, N_SETS - 1)
+    _active = diffusions_sets[i]
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
+
+
+def lorenz(*,
+           const double[::1] system,       # IN  (12,): sigma, rho, b, coupling, drive, speed, noise
+           double dt,
+           bint heun,
+           uint64_t seed,
+           uint64_t first_path,            # number of the first path
+           uint64_t first_step,            # number of the first step
+           Py_ssize_t n_steps,
+           Py_ssize_t every,
+           double[:, ::1] state,           # INOUT (n_paths, 6)
+           double[:, :, ::1] kept,         # OUT (n_paths, n_steps / every, 6) or None
+           const double[:, :, ::1] noise,  # IN  (n_paths, n_steps, 6) instead of that of the seed, or None
+           int n_threads):
+    """Follow paths of two coupled Lorenz systems, each on a stream of its own."""
+    cdef Py_ssize_t n = state.shape[0], width = _active.width, i, n_blocks, n_kept = 0
+    cdef Lorenz model
+    cdef Run run
+    cdef double *out = NULL
+    cdef const double *given = NULL
+    positive("n_threads", n_threads)
+    natural("n_steps", n_steps)
+    positive("every", every)
+    sized("system", system.shape, (12,))
+    sized("state", state.shape, (-1, LORENZ))
+    if kept is not None:
+        n_kept = n_steps // every
+        sized("kept", kept.shape, (n, n_kept, LORENZ))
+    if noise is not None:
+        sized("noise", noise.shape, (n, n_steps, LORENZ))
+    if not isfinite(dt):
+        raise ValueError(f"dt must be finite, got {dt}")
+    if n == 0 or n_steps == 0:
+        return
+    if kept is not None and n_kept:
+        out = &kept[0, 0, 0]
+    if noise is not None:
+        given = &noise[0, 0, 0]
+    model.sigma, model.rho, model.b, model.coupling = system[0], system[1], system[2], system[3]
+    model.drive, model.speed = system[4], system[5]
+    for i in range(LORENZ):
+        model.noise[i] = system[6 + i]
+    run.dt, run.heun, run.seed, run.step = dt, heun, seed, first_step
+    run.n_steps, run.every = n_steps, every
+    n_blocks = (n + width - 1) // width
+    # One writer a path, so bits cannot depend on n_threads.
+    for i in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        _active.lorenz(&model, &run, first_path + <uint64_t> (i * width), min(width, n - i * width),
+                       &state[i * width, 0], NULL if out == NULL else out + i * width * n_kept * LORENZ,
+                       NULL if given == NULL else given + i * width * n_steps * LORENZ)
+
+
+def normals(*,
+            uint64_t seed,
+            uint64_t first_path,           # number of the first path
+            uint64_t first,                # which four numbers of every stream come first
+            double[:, ::1] out,            # OUT (n_paths, 4 n_fours)
+            int n_threads):
+    """Fill in normal numbers of the streams of paths."""
+    cdef Py_ssize_t n = out.shape[0], n_fours = out.shape[1] // 4, width = _active.width, i
+    positive("n_threads", n_threads)
+    if out.shape[1] % 4:
+        raise ValueError(f"out must have shape (any, 4 n_fours), got shape ({n}, {out.shape[1]})")
+    if n == 0 or n_fours == 0:
+        return
+    for i in prange((n + width - 1) // width, nogil=True, schedule="dynamic", num_threads=n_threads):
+        _active.normals(seed, first_path + <uint64_t> (i * width), min(width, n - i * width), first, n_fours,
+                        &out[i * width, 0])

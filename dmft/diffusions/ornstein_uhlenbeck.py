@@ -1,0 +1,102 @@
+"""Ornstein-Uhlenbeck processes, exactly: the linear diffusions, whose stationary laws are Gaussian."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
+
+from .._util.checks import finite, instance, seed_of, whole
+from .._util.readonly import read_only
+from .._util.values import Value
+from ..information import Blanket
+from .paths import step_length
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
+class OrnsteinUhlenbeck(Value):
+    r"""A linear diffusion :math:`dx = -A x\,dt + \sqrt{2\Gamma}\,dW`.
+
+    Parameters
+    ----------
+    pull : array_like, shape (n_sites, n_sites)
+        A, with eigenvalues of positive real parts.
+    diffusion : array_like, shape (n_sites, n_sites) or (n_sites,)
+        :math:`\Gamma`, symmetric and positive definite, or its diagonal.
+
+    Attributes
+    ----------
+    covariance : ndarray, shape (n_sites, n_sites)
+        C of the stationary law: :math:`A C + C A^T = 2\Gamma`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, fluctuations grow, or the diffusion is not positive definite.
+
+    References
+    ----------
+    M. Aguilera, B. Millidge, A. Tschantz & C. L. Buckley, Phys. Life Rev. 40, 24 (2022), arXiv:2105.11203.
+
+    Examples
+    --------
+    >>> turning = OrnsteinUhlenbeck([[1.0, 1.0], [-1.0, 1.0]], [1.0, 1.0])
+    >>> turning.covariance.round(6)
+    array([[1., 0.],
+           [0., 1.]])
+    >>> round(turning.entropy_production(), 6)
+    2.0
+    """
+
+    pull: np.ndarray
+    diffusion: np.ndarray
+    covariance: np.ndarray
+
+    def __init__(self, pull: ArrayLike, diffusion: ArrayLike) -> None:
+        A = finite("pull", pull, (None, None))
+        n = len(A)
+        if A.shape != (n, n) or not n:
+            raise ValueError(f"pull must have shape (n_sites, n_sites), got shape {A.shape}")
+        given = finite("diffusion", diffusion)
+        G = np.diag(given) if given.ndim == 1 else given
+        if G.shape != (n, n):
+            raise ValueError(f"diffusion must have shape ({n}, {n}) or ({n},), got shape {given.shape}")
+        if abs(G - G.T).max() > 1e-12 * abs(G).max() or not np.linalg.eigvalsh(G)[0] > 0:
+            raise ValueError("diffusion must be symmetric and positive definite")
+        slowest = float(np.linalg.eigvals(A).real.min())
+        if not slowest > 0:
+            raise ValueError(f"pull must have eigenvalues with real parts > 0, got {slowest!r}")
+        C = solve_continuous_lyapunov(A, 2 * G)
+        object.__setattr__(self, "pull", read_only(A))
+        object.__setattr__(self, "diffusion", read_only(G))
+        object.__setattr__(self, "covariance", read_only((C + C.T) / 2))
+
+    def cmi(self, blanket: Blanket) -> float:
+        """Return I(internal; external | blanket) of the stationary law, in nats."""
+        return instance("blanket", blanket, Blanket, "a dmft.information.Blanket").gaussian_cmi(self.covariance)
+
+    def entropy_production(self) -> float:
+        r"""Return :math:`\mathrm{tr}(A^T \Gamma^{-1} A C) - \mathrm{tr} A`, in nats per unit of time.
+
+        Computed from what of the flow turns, :math:`A C - \Gamma`, antisymmetric: zero comes out as zero, never below.
+        """
+        turn = self.pull @ self.covariance - self.diffusion
+        turn = (turn - turn.T) / 2
+        return float(np.trace(cho_solve(cho_factor(self.diffusion), turn) @ np.linalg.solve(self.covariance, turn.T)))
+
+    def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0) -> np.ndarray:
+        """Return stationary paths at equal times, drawn from their exact law, shape (n_paths, n_steps, n_sites)."""
+        n_paths, n_steps = whole("n_paths", n_paths, 1), whole("n_steps", n_steps, 1)
+        rng, n = np.random.default_rng(seed_of(seed)), len(self.pull)
+        decay = expm(-step_length(dt) * self.pull)
+        noise = self.covariance - decay @ self.covariance @ decay.T
+        values, vectors = np.linalg.eigh((noise + noise.T) / 2)
+        kick = vectors * np.sqrt(np.maximum(values, 0))
+        x = rng.normal(size=(n_paths, n)) @ np.linalg.cholesky(self.covariance).T
+        out = np.empty((n_paths, n_steps, n))
+        for t in range(n_steps):
+            out[:, t] = x
+            x = x @ decay.T + rng.normal(size=(n_paths, n)) @ kick.T
+        return out

@@ -1,0 +1,162 @@
+"""Ensembles of paths of diffusions with additive noise: any drift; each path on a random stream of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._util.checks import finite, function, number, one_of, seed_of, whole
+from .._util.memory import need_memory
+from .._util.readonly import OnCopies, read_only
+from .._util.threads import n_threads as threads
+from .._util.values import Value
+from ._paths import normals
+
+Scheme = Literal["euler", "heun"]
+SCHEMES = ("euler", "heun")
+MOST_SEED = 2**64 - 1
+FOURS = 1 << 16  # of normal numbers made at once
+
+
+def stream(seed: int, n_paths: int, first: int, n: int, *, first_path: int = 0, n_threads: int = 1) -> np.ndarray:
+    """Return normal numbers `first` .. first + n - 1 of the streams of paths, shape (n_paths, n).
+
+    They are a function of the seed, the path and their place alone.
+
+    Examples
+    --------
+    >>> bool((stream(1, 3, 6, 5)[2] == stream(1, 1, 5, 6, first_path=2)[0, 1:]).all())
+    True
+    """
+    low, high = first // 4, -(-(first + n) // 4)
+    out = np.empty((n_paths, 4 * (high - low)))
+    normals(seed=seed, first_path=first_path, first=low, out=out, n_threads=n_threads)
+    return out[:, first - 4 * low :][:, :n]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Diffusion(Value):
+    r"""A diffusion :math:`dx = F(x)\,dt + \mathrm{diag}(a)\,dW` with a drift of the user's.
+
+    Parameters
+    ----------
+    drift : callable
+        F: from states, shape (n_paths, n_components), to their velocities of the same shape.
+    noise : array_like, shape (n_components,)
+        Amplitudes a, > 0: standard deviations after a unit of time.
+    divergence : callable, optional
+        From states to the divergence of F there, shape (n_paths,); by central differences unless given.
+
+    Raises
+    ------
+    ValueError
+        If the drift is no function or amplitudes are not above 0.
+
+    Examples
+    --------
+    >>> well = Diffusion(lambda x: x - x**3, [0.5])
+    >>> paths = well.paths(np.zeros((200, 1)), n_steps=400, dt=0.05, every=40, seed=1)
+    >>> paths.shape, bool(0.5 < (paths[:, -1] ** 2).mean() < 1.2)
+    ((200, 10, 1), True)
+    """
+
+    drift: Callable[[np.ndarray], np.ndarray]
+    noise: np.ndarray
+    divergence: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "drift", OnCopies(function("drift", self.drift), "drift", (0, 1)))
+        object.__setattr__(self, "noise", amplitudes("noise", self.noise))
+        if self.divergence is not None:
+            object.__setattr__(
+                self, "divergence", OnCopies(function("divergence", self.divergence), "divergence", (0,))
+            )
+
+    def paths(
+        self,
+        start: ArrayLike,
+        n_steps: int,
+        dt: float,
+        *,
+        every: int = 1,
+        scheme: Scheme = "euler",
+        seed: int = 0,
+        first_step: int = 0,
+        n_threads: int | None = None,
+    ) -> np.ndarray:
+        """Follow paths, all side by side.
+
+        Parameters
+        ----------
+        start : array_like, shape (n_paths, n_components)
+        n_steps : int
+        dt : float
+            Of a step, > 0.
+        every : int, default=1
+            Keep the state after each so many steps.
+        scheme : {"euler", "heun"}, default="euler"
+            Euler and Maruyama's, or the stochastic one of Heun: its drift is the mean of those at both ends.
+        seed : int, default=0
+            Path i has stream i of it.
+        first_step : int, default=0
+            Number of the first step, to go on with the noise of an earlier run.
+        n_threads : int or None, default=None
+            Of the noise. The result does not depend on it.
+
+        Returns
+        -------
+        ndarray, shape (n_paths, n_steps // every, n_components)
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit.
+        FloatingPointError
+            If a path leaves the real numbers: says at which step.
+        """
+        d = len(self.noise)
+        x = finite("start", start, (None, d))
+        n_steps, every, dt = whole("n_steps", n_steps), whole("every", every, 1), step_length(dt)
+        one_of("scheme", scheme, SCHEMES)
+        seed, first_step = seed_of(seed, MOST_SEED), whole("first_step", first_step)
+        n, team = len(x), threads(n_threads)
+        if not n:
+            raise ValueError(f"start must have at least one path, got shape {x.shape}")
+        need_memory(f"{n} paths", 8.0 * n * d * (n_steps // every + 4))
+        out = np.empty((n, n_steps // every, d))
+        scale = self.noise * np.sqrt(dt)
+        chunk = max(1, FOURS // (n * d))
+        for t in range(n_steps):
+            if t % chunk == 0:
+                ahead = min(chunk, n_steps - t)
+                noise = stream(seed, n, (first_step + t) * d, ahead * d, n_threads=team).reshape(n, ahead, d)
+            kick = scale * noise[:, t % chunk]
+            f = self.drift(x)
+            if scheme == "heun":
+                f = (f + self.drift(x + dt * f + kick)) / 2
+            x = x + dt * f + kick
+            if not np.isfinite(x).all():
+                raise FloatingPointError(f"step {first_step + t + 1}: a path left the real numbers; lower dt")
+            if (t + 1) % every == 0:
+                out[:, t // every] = x
+        return out
+
+
+def amplitudes(name: str, value: ArrayLike) -> np.ndarray:
+    """Return amplitudes of noise, all above 0, read-only."""
+    a = finite(name, value, (None,))
+    if not a.size or not (a > 0).all():
+        raise ValueError(f"{name} must be > 0 in every component, got {a.tolist()}")
+    return read_only(a)
+
+
+def step_length(dt: float) -> float:
+    """Return a time step, above 0."""
+    dt = number("dt", dt, 0)
+    if not dt:
+        raise ValueError("dt must be > 0, got 0.0")
+    return dt
