@@ -1,6 +1,8 @@
 """Asymmetric kinetic Ising systems: simulation, mean-field theories, inference, entropy production."""
 
 from .accuracy import forward_errors, one_step_errors
+from .blanket_sweep import BlanketSweep
+from .blankets import blanket_information
 from .entropy import entropy_production, ep_bound
 from .exact import Exact
 from .inference import InferenceResult, infer
@@ -9,14 +11,17 @@ from .mean_map import MeanMap
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
-from .networks import network
+from .networks import asymmetric_couplings, blanket_network, network
+from .response import linear_response
 from .sampling import sample, successive_moments, trajectory
 from .scan import ForwardScan, PhaseDiagram
 from .sk import AsymmetricSK
 from .spikes import bin_events, spike_moments, spike_train
+from .stationary import StationaryLaw, stationary_law
 
 __all__ = [
     "AsymmetricSK",
+    "BlanketSweep",
     "Exact",
     "Fit",
     "ForwardScan",
@@ -26,12 +31,17 @@ __all__ = [
     "MeanMap",
     "Moments",
     "PhaseDiagram",
+    "StationaryLaw",
+    "asymmetric_couplings",
     "bin_events",
+    "blanket_information",
+    "blanket_network",
     "entropy_production",
     "ep_bound",
     "forward_errors",
     "goodness_of_fit",
     "infer",
+    "linear_response",
     "log_likelihood",
     "max_likelihood",
     "network",
@@ -39,6 +49,7 @@ __all__ = [
     "sample",
     "spike_moments",
     "spike_train",
+    "stationary_law",
     "successive_moments",
     "trajectory",
 ]

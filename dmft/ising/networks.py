@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._util.checks import number, one_of, shown, whole
+from .._util.checks import finite, number, one_of, shown, whole
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .model import KineticIsing
@@ -89,3 +90,97 @@ def network(
         np.fill_diagonal(order, 2.0)
         couplings[np.argsort(np.argsort(order, axis=1), axis=1) >= links] = 0.0
     return KineticIsing(couplings, fields, **options)
+
+
+def asymmetric_couplings(
+    noise: ArrayLike, phi: float, *, links: ArrayLike | None = None, J0: float = 1.0, dJ: float = 0.5
+) -> np.ndarray:
+    r"""Return couplings whose disorder is turned from symmetric to antisymmetric by an angle.
+
+    .. math::
+
+        J_{ij} = \frac{J_0}{k} + \frac{\Delta J}{\sqrt k} \Big[\cos\varphi\, \frac{G_{ij} + G_{ji}}{\sqrt2}
+        + \sin\varphi\, \frac{G_{ij} - G_{ji}}{\sqrt2}\Big]
+
+    where there is a link, with k the mean number of links of a site. At 0 asynchronous updates are in equilibrium;
+    their distance from it grows up to a right angle.
+
+    Parameters
+    ----------
+    noise : array_like, shape (n_sites, n_sites)
+        G, normal numbers.
+    phi : float
+        In radians.
+    links : array_like of bool, shape (n_sites, n_sites), optional
+        Which couplings there are; all but the diagonal unless given.
+    J0, dJ : float
+
+    Returns
+    -------
+    ndarray, shape (n_sites, n_sites)
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit or there is no link.
+
+    Examples
+    --------
+    >>> asymmetric_couplings([[0.0, 1.0], [3.0, 0.0]], 0.0, dJ=1.0).round(3)
+    array([[0.   , 3.828],
+           [3.828, 0.   ]])
+    """
+    G = finite("noise", noise, (None, None))
+    if G.shape[0] != G.shape[1]:
+        raise ValueError(f"noise must have shape (n_sites, n_sites), got shape {G.shape}")
+    linked = ~np.eye(len(G), dtype=bool) if links is None else finite("links", links, G.shape, bools=True) != 0
+    k = linked.sum() / max(len(G), 1)
+    if not k:
+        raise ValueError("links must have at least one, got none")
+    phi, J0, dJ = number("phi", phi), number("J0", J0), number("dJ", dJ, 0)
+    disorder = (np.cos(phi) * (G + G.T) + np.sin(phi) * (G - G.T)) / np.sqrt(2)
+    return np.asarray(np.where(linked, J0 / k + dJ / np.sqrt(k) * disorder, 0.0))
+
+
+def blanket_network(
+    n_internal: int = 3,
+    n_blanket: int = 3,
+    n_external: int = 3,
+    *,
+    phi: float = 0.0,
+    J0: float = 1.0,
+    dJ: float = 0.5,
+    seed: int = 0,
+    **options: Any,
+) -> KineticIsing:
+    """Draw a network whose internal and external sites are coupled only through those of a blanket.
+
+    All other pairs have the couplings of `asymmetric_couplings`. Internal sites come first, then the blanket's.
+
+    Parameters
+    ----------
+    n_internal, n_blanket, n_external : int, default=3
+    phi : float, default=0.0
+        Asymmetry, in radians: 0 symmetric, pi/2 antisymmetric disorder.
+    J0, dJ : float
+    seed : int, default=0
+        Of the disorder, which is the same for every `phi`.
+    **options
+        As for `KineticIsing`: beta, update, fields.
+
+    Returns
+    -------
+    KineticIsing
+
+    Examples
+    --------
+    >>> model = blanket_network(1, 1, 1, phi=0.5, seed=1, update="async")
+    >>> model.couplings[0, 2], model.couplings[2, 0], model.n_sites
+    (np.float64(0.0), np.float64(0.0), 3)
+    """
+    sizes = [whole("n_internal", n_internal, 1), whole("n_blanket", n_blanket, 1), whole("n_external", n_external, 1)]
+    n = sum(sizes)
+    links = ~np.eye(n, dtype=bool)
+    links[: sizes[0], n - sizes[2] :] = links[n - sizes[2] :, : sizes[0]] = False
+    noise = np.random.default_rng(whole("seed", seed)).normal(size=(n, n))
+    return KineticIsing(asymmetric_couplings(noise, phi, links=links, J0=J0, dJ=dJ), **options)

@@ -1,4 +1,4 @@
-"""Run files of kinetic Ising systems: sections of a network, and of the SK model at infinite size."""
+"""Run files of kinetic Ising systems: sections of a network, of the SK model at infinite size, of Markov blankets."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from ..sweeps.errors import ConfigError
 from ..sweeps.section import Axes, Axis, Described, RunFile, Section, arrays_of, axis_values
+from .blanket_sweep import BlanketSweep
 from .methods import Method
 from .model import KineticIsing
 from .networks import ENSEMBLES, network
@@ -154,3 +155,37 @@ class SKFile(RunFile):
             raise ConfigError("sk.dJ is missing, and not swept")
         model = AsymmetricSK(J0=sk.J0, dJ=0.0 if sk.dJ is None else sk.dJ, H0=sk.H0)
         return Described(PhaseDiagram(model, beta=sk.beta, update=sk.update), axes, self.sweep.together)
+
+
+class BlanketSection(Section):
+    """``[blanket]``: networks whose internal and external sites are coupled through a blanket."""
+
+    n_internal: int = 3
+    n_blanket: int = 3
+    n_external: int = 3
+    J0: float = 1.0
+    dJ: float = 0.5
+    update: Literal["async", "parallel"] = "async"
+    beta: float = 1.0
+    phi: float = 0.0
+    seed: int = 0
+
+
+class BlanketAxes(Axes):
+    """``[sweep]`` of Markov blankets."""
+
+    beta: Axis = None
+    phi: Axis = None
+    seed: Axis = None
+
+
+class BlanketFile(RunFile):
+    """A whole run file of Markov blankets."""
+
+    blanket: BlanketSection
+    sweep: BlanketAxes = msgspec.field(default_factory=BlanketAxes)
+
+    def job(self) -> Described:
+        """Return the job, the axes, and whether they are swept together."""
+        job = BlanketSweep(**self.blanket.arguments())
+        return Described(job, self.sweep.axes() or {"beta": np.array([job.beta])}, self.sweep.together)

@@ -41,8 +41,16 @@ SYSTEMS: Mapping[str, System] = {
         sections={"model": "attention.runfile:AttentionFile"},
     ),
     "ising": System(
-        jobs={"forward scan": "ising.scan:ForwardScan", "phase diagram": "ising.scan:PhaseDiagram"},
-        sections={"ising": "ising.runfile:IsingFile", "sk": "ising.runfile:SKFile"},
+        jobs={
+            "forward scan": "ising.scan:ForwardScan",
+            "phase diagram": "ising.scan:PhaseDiagram",
+            "blanket sweep": "ising.blanket_sweep:BlanketSweep",
+        },
+        sections={
+            "ising": "ising.runfile:IsingFile",
+            "sk": "ising.runfile:SKFile",
+            "blanket": "ising.runfile:BlanketFile",
+        },
     ),
     "spins": System(jobs={"spin scan": "spins.scan:SpinScan"}, sections={"spins": "spins.runfile:SpinsFile"}),
 }

@@ -1,0 +1,197 @@
+"""Stationary laws of kinetic Ising systems over all their states, exactly, without a matrix of transitions."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+from scipy.special import expit, log_expit
+from threadpoolctl import threadpool_limits
+
+from .._util.checks import instance
+from .._util.memory import need_memory
+from .._util.readonly import read_only
+from .._util.signs import sign_vectors
+from .._util.values import Frozen
+from ..thermodynamics.stationary import balanced, eliminated
+from .model import KineticIsing
+from .moments import Moments
+from .step import Step, moments_of_sums
+
+Flow: TypeAlias = Callable[[np.ndarray], np.ndarray]
+
+MAX_SITES = 18
+DENSE_SITES = 9  # up to which states are eliminated one by one; to MAX_DENSE where GMRES does not settle
+MAX_DENSE = 11
+CHUNK = 4096  # states whose transitions are formed at once
+KEPT_SITES = 13  # up to which they are kept
+TOLERANCE = 1e-9
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class StationaryLaw(Frozen):
+    """The stationary law of a small kinetic Ising system.
+
+    Attributes
+    ----------
+    model : KineticIsing
+    law : ndarray, shape (2,) * n_sites
+        Probability of every state, with one axis a site: index 0 is spin 1, index 1 is spin -1. What
+        `dmft.information.cmi` takes.
+    residual : float
+        Probability flow that is not balanced, as a share of all flow.
+    """
+
+    model: KineticIsing
+    law: np.ndarray
+    residual: float
+
+    def moments(self) -> Moments:
+        """Return means, covariances, and covariances one step apart."""
+        step = Step(self.model)
+        return moments_of_sums(step.sums(sign_vectors(self.model.n_sites), self.law.reshape(-1)), 1.0)
+
+    def entropy_production(self) -> float:
+        """Return the entropy produced in a step, in nats: parallel, of all spins; asynchronous, of one attempt."""
+        J, n = self.model.J, self.model.n_sites
+        if self.model.update == "parallel":
+            return float(((J - J.T) * self.moments().D).sum())
+        states, p = sign_vectors(n), self.law
+        total = 0.0
+        for i in range(n):
+            forth = _log_flip(states, i, self.model).reshape(p.shape)
+            total += float((p * np.exp(forth) * (forth - np.flip(forth, i))).sum())
+        return max(0.0, total / n)
+
+
+def _log_flip(states: np.ndarray, i: int, model: KineticIsing) -> np.ndarray:
+    """Return the logarithm of the probability that an update of site i flips it, at every state."""
+    return np.asarray(log_expit(-2 * states[:, i] * (states @ model.J[i] + model.H[i])))
+
+
+def stationary_law(model: KineticIsing) -> StationaryLaw:
+    """Find the stationary law over all states of a system of at most 18 sites, parallel or asynchronous.
+
+    To 9 sites by elimination of one state after the other, exact to rounding in every component. Beyond by GMRES on
+    products with the transitions, which are never formed: a flip a site of asynchronous updates, a product of two
+    factors, each of half of the sites, of parallel ones.
+
+    Parameters
+    ----------
+    model : KineticIsing
+        With ``update="parallel"`` or ``"async"``.
+
+    Returns
+    -------
+    StationaryLaw
+
+    Raises
+    ------
+    ValueError
+        If there are more sites or updates are lazy, before anything is allocated.
+    FloatingPointError
+        If the flows cannot be balanced: beta is so large that states are trapped.
+
+    Notes
+    -----
+    Time grows like ``n 2**n`` a product for asynchronous updates and like ``4**n`` for parallel ones.
+
+    Examples
+    --------
+    >>> from dmft.ising import KineticIsing
+    >>> pair = KineticIsing([[0.0, 0.5], [0.5, 0.0]], update="async")
+    >>> stationary_law(pair).law.round(6)  # exp(s s' / 2), in equilibrium
+    array([[0.365529, 0.134471],
+           [0.134471, 0.365529]])
+    """
+    n = instance("model", model, KineticIsing, "a dmft.ising.KineticIsing").n_sites
+    if n > MAX_SITES:
+        raise ValueError(
+            f"n_sites must be <= {MAX_SITES} for enumeration, got {n}: 2^{n} states; use linear_response or samples"
+        )
+    if model.update == "lazy":
+        raise ValueError("update must be 'parallel' or 'async' for a stationary law, got 'lazy'")
+    need_memory(f"2^{n} states", 8.0 * 2**n * (2 * n + 50))
+    # One thread of linear algebra: sums over states must not depend on how many there are.
+    with threadpool_limits(1, "blas"):
+        flow, exit_rate = _async_flow(model) if model.update == "async" else _parallel_flow(model)
+        if not exit_rate.min() > 0:
+            raise FloatingPointError("the stationary law is not balanced: beta is so large that a state is never left")
+        p, rest = None, np.inf
+        if n > DENSE_SITES:
+            with contextlib.suppress(FloatingPointError):
+                p = balanced(flow, exit_rate)
+                rest = _residual(flow, exit_rate, p)
+        if n <= DENSE_SITES or (n <= MAX_DENSE and not rest <= TOLERANCE):
+            p = eliminated(_rates(model))
+            rest = _residual(flow, exit_rate, p)
+    if p is None or not rest <= TOLERANCE:
+        raise FloatingPointError(
+            f"the stationary law is not balanced: {rest:.3g} of all flow is left over; beta is so large that states "
+            "are trapped"
+        )
+    return StationaryLaw(model, read_only(p.reshape((2,) * n)), rest)
+
+
+def _residual(flow: Flow, exit_rate: np.ndarray, p: np.ndarray) -> float:
+    return float(abs(flow(p)).sum() / (exit_rate @ p))
+
+
+def _rates(model: KineticIsing) -> np.ndarray:
+    """Return all transitions from row to column, shape (2^n, 2^n)."""
+    n, states = model.n_sites, sign_vectors(model.n_sites)
+    if model.update == "parallel":
+        left, right = _factors(model, states)
+        return np.asarray((left[:, :, None] * right[:, None, :]).reshape(2**n, 2**n))
+    Q, here = np.zeros((2**n, 2**n)), np.arange(2**n)
+    for i in range(n):
+        Q[here, here ^ (1 << (n - 1 - i))] = np.exp(_log_flip(states, i, model))
+    return Q
+
+
+def _factors(model: KineticIsing, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the probabilities of all next states of either half of the sites, from some states."""
+    up, n = expit(2 * (states @ model.J.T + model.H)), model.n_sites
+    halves = []
+    for sites in (range(n // 2), range(n // 2, n)):
+        out = np.ones((len(up), 1))
+        for i in sites:
+            out = np.stack([out * up[:, i : i + 1], out * (1 - up[:, i : i + 1])], axis=2).reshape(len(up), -1)
+        halves.append(out)
+    return halves[0], halves[1]
+
+
+def _async_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:
+    n, states = model.n_sites, sign_vectors(model.n_sites)
+    flips = [np.exp(_log_flip(states, i, model)) for i in range(n)]
+    shapes = [(2**i, 2, 2 ** (n - 1 - i)) for i in range(n)]
+
+    def flow(p: np.ndarray) -> np.ndarray:
+        out = np.zeros_like(p)
+        for flip, shape in zip(flips, shapes, strict=True):
+            moved = (flip * p).reshape(shape)
+            out += (moved[:, ::-1] - moved).reshape(-1)
+        return out
+
+    return flow, np.sum(flips, axis=0)
+
+
+def _parallel_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:
+    n, states = model.n_sites, sign_vectors(model.n_sites)
+    first = n // 2
+
+    parts = [slice(k, k + CHUNK) for k in range(0, 2**n, CHUNK)]
+    kept = [_factors(model, states[rows]) for rows in parts] if n <= KEPT_SITES else None
+
+    def flow(p: np.ndarray) -> np.ndarray:
+        out = np.zeros((2**first, 2 ** (n - first)))
+        for k, rows in enumerate(parts):
+            left, right = kept[k] if kept else _factors(model, states[rows])
+            out += (left * p[rows, None]).T @ right
+        return out.reshape(-1) - p
+
+    stay = [log_expit(2 * states[rows] * (states[rows] @ model.J.T + model.H)).sum(axis=1) for rows in parts]
+    return flow, -np.expm1(np.concatenate(stay))

@@ -1,0 +1,102 @@
+"""Sweeps of Markov blankets: numbers of single networks, stores, run files, pictures."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_array_equal
+
+import dmft
+from dmft.cli import main
+from dmft.ising import BlanketSweep, blanket_information, blanket_network, linear_response, stationary_law
+from dmft.runfile import read
+
+JOB = BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update="async")
+AXES = {"beta": [0.5, 1.5], "phi": [0.0, 0.8], "seed": [3, 4]}
+FILE = """
+[blanket]
+n_internal = 2
+n_blanket = 2
+n_external = 2
+update = "{}"
+[sweep]
+beta = [0.5, 1.5]
+phi = [0.0, 0.8]
+seed = [3, 4]
+"""
+
+
+def scan(job, **options):
+    return dmft.scan(job, progress=False, **options)
+
+
+@pytest.mark.parametrize("update", ["async", "parallel"])
+def test_a_point_is_a_network(update):
+    job = BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update=update)
+    result = scan(job, **AXES)
+    assert result.dims == ("beta", "phi", "seed")
+    model = blanket_network(2, 2, 2, phi=0.8, seed=4, beta=0.5, update=update)
+    law, sweep = stationary_law(model), 6 if update == "async" else 1
+    assert result["information"][0, 1, 1] == blanket_information(model, job.blanket).value
+    assert result["entropy_production"][0, 1, 1] == law.entropy_production() * sweep
+    linear = linear_response(model)
+    assert result["linear_information"][0, 1, 1] == pytest.approx(job.blanket.gaussian_cmi(linear.C), rel=1e-12)
+    assert result["linear_entropy_production"][0, 1, 1] == pytest.approx(
+        linear.entropy_production(model) * sweep, rel=1e-9
+    )
+    if update == "async":
+        assert (result["information"][:, 0] < 1e-13).all()
+
+
+def test_bits_do_not_depend_on_threads_blocks_or_company():
+    every = scan(JOB, **AXES)
+    other = scan(JOB, **AXES, n_threads=2, block=3)
+    alone = scan(JOB, beta=[1.5], phi=[0.8], seed=[3])
+    for name in every.keys():  # noqa: SIM118
+        assert_array_equal(every[name], other[name])
+    for name in ("information", "entropy_production", "linear_information"):
+        assert_array_equal(every[name][1, 1, 0], alone[name].ravel()[0])
+
+
+def test_networks_beyond_enumeration_have_linear_response_alone():
+    result = scan(BlanketSweep(n_internal=10, n_blanket=5, n_external=10), beta=[0.3], phi=[0.0, 1.0])
+    assert "information" not in result
+    assert result["linear_information"][0, 0] < 1e-13 < result["linear_information"][0, 1]
+
+
+def test_what_cannot_be_found_is_marked():
+    result = scan(BlanketSweep(n_internal=2, n_blanket=2, n_external=2), beta=[0.5, 2000.0])
+    assert result["status"].tolist() == [0, 1]
+    assert np.isnan(result["information"][1])
+    assert "beta is so large" in result["reason"][1]
+
+
+@pytest.mark.parametrize("update", ["async"])
+def test_run_files_stores_and_pictures(tmp_path, update):
+    (tmp_path / "run.toml").write_text(FILE.format(update))
+    described = read(str(tmp_path / "run.toml")).job()
+    assert described.job == BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update=update)
+    command = ["run", str(tmp_path / "run.toml"), "--out", str(tmp_path / "out"), "--quiet"]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    result = dmft.load(tmp_path / "out")
+    again = scan(described.job, **AXES)
+    for name in ("information", "entropy_production", "linear_information", "gaussian_information"):
+        assert_array_equal(result[name], again[name])
+    assert CliRunner().invoke(main, ["verify", str(tmp_path / "out")]).exit_code == 0
+    drawn = CliRunner().invoke(main, ["plot", str(tmp_path / "out"), "--to", str(tmp_path / "drawn.png")])
+    assert drawn.exit_code == 0, drawn.output
+    assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"n_internal": 0}, "n_internal must be a whole number >= 1"),
+        ({"update": "lazy"}, "update must be one of"),
+        ({"beta": -1.0}, "beta must be >= 0"),
+        ({"dJ": -1.0}, "dJ must be >= 0"),
+    ],
+)
+def test_what_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        BlanketSweep(**change)
