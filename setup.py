@@ -101,6 +101,8 @@ KERNELS = {
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.dynamics._series": ([], []),
+    "dmft.thermodynamics._jumps": ([], []),
+    "dmft.diffusions._paths": (["diffusions/lorenz.c"], ORDER),
 }
 ONCE = {"dmft.dynamics._series": ["series/series.c"]}
 

@@ -87,7 +87,9 @@ _LATER = {
     "figures": "figures",
     "gaussian": "gaussian",
     "classify": "dynamics.classify",
+    "diffusions": "diffusions",
     "indicators": "dynamics.indicators",
+    "information": "information",
     "ising": "ising",
     "orbits": "attention.orbits",
     "reference": "attention.reference",
@@ -96,6 +98,8 @@ _LATER = {
     "store": "store",
     "streaming": "dynamics.streaming",
     "systems": "dynamics.system",
+    "thermodynamics": "thermodynamics",
+    "token_laws": "attention.finite.token_laws",
 }
 _aliases.register(__name__, {name: target for name, target in _LATER.items() if name != target})
 

@@ -31,11 +31,13 @@ SMALL = {
 }
 SCRIPTS = {
     "basins.py": ["2"],
+    "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
     "finite_size.py": ["{}", "0"],
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
     "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
+    "lorenz_blanket.py": ["--time", "100", "--couplings", "2", "--out", "{}/drawn.png"],
     "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
     "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
     "spin_relaxation.py": ["{}", "--sites", "6", "--components", "4", "--replicas", "2"],

@@ -16,13 +16,14 @@ HOME = Path(dmft.__file__).parent
 # The floors by folder: a room imports from rooms on lower floors, and from itself.
 FLOOR = {
     "_kernels": 0, "_version": 0, "_util": 0, "csrc": 0,
-    "figures": 1, "gaussian": 1, "dynamics": 1, "store": 1,
+    "figures": 1, "gaussian": 1, "dynamics": 1, "information": 1, "store": 1,
     "sweeps": 2,
-    "attention": 3, "ising": 3, "spins": 3,
-    "runfile": 4, "__init__": 4,
-    "cli": 5, "__main__": 6,
+    "thermodynamics": 3,
+    "attention": 4, "diffusions": 4, "ising": 4, "spins": 4,
+    "runfile": 5, "__init__": 5,
+    "cli": 6, "__main__": 7,
 }  # fmt: skip
-SYSTEMS = {"attention", "ising", "spins"}
+SYSTEMS = {"attention", "diffusions", "ising", "spins"}
 # What only one room may import, and only late: a file or a folder below the package.
 DOORS = {
     "mpi4py": "sweeps/workers",

@@ -6,6 +6,7 @@ SYMBOLS: dict[str, str] = {
     "beta": r"\beta",
     "gamma": r"\gamma",
     "epsilon": r"\epsilon",
+    "phi": r"\varphi",
     "n_context": "L",
     "n_sites": "N",
     "n_components": "D",
@@ -30,6 +31,10 @@ SYMBOLS: dict[str, str] = {
     "mean_D": r"\langle D \rangle",
     "entropy_rate": "S/N",
     "entropy_production": r"\sigma",
+    "linear_entropy_production": r"\sigma_\mathrm{lin}",
+    "information": r"I(X;Y\mid B)",
+    "gaussian_information": r"I_G",
+    "linear_information": r"I_\mathrm{lin}",
 }
 """Symbols without dollars, by the name of the parameter or array. Names that are words ("seed", "start") have none."""
 

@@ -5,6 +5,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 (titles, colour bars, limits) stays with the caller. matplotlib's global settings are left as they were.
 """
 
+from ._blankets import blanket_graph, coloured_dots, estimates
 from ._branches import branches
 from ._cycles import cycle_branch
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
@@ -20,11 +21,14 @@ __all__ = [
     "basin_map",
     "beside_theory",
     "bifurcation",
+    "blanket_graph",
     "branches",
     "coexisting",
+    "coloured_dots",
     "curves",
     "cycle_branch",
     "diagram",
+    "estimates",
     "exponent_map",
     "exponent_maps",
     "lyapunov_spectrum",

@@ -80,7 +80,7 @@ def _window(name: str, value: Any) -> Any:
 
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("parameter_label", "value_label", "x_label", "y_label", "dots"), word),
+    **dict.fromkeys(("parameter_label", "value_label", "shade_label", "x_label", "y_label", "dots"), word),
     "names": _words,
     "labels": _symbol_or_words,
     "panels": table,

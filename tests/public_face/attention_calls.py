@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 import dmft
-from dmft import Features, SelfAttention, Start, orbits
+from dmft import Features, SelfAttention, Start, orbits, token_laws
 from dmft.dynamics.classify import Rules
 
 from .calls import Call, call
@@ -359,3 +359,20 @@ call("switching")(
          "radius": 0.1, "n_threads": 1},
     )
 )  # fmt: skip
+
+
+@functools.cache
+def tiny():
+    features = Features.random(n_features=2, n_sites=2, n_positions=0, seed=1)
+    return SelfAttention(features, n_context=2, beta=1.0, gamma=2.0)
+
+
+call("token_laws.token_law")(lambda: Call(token_laws.token_law, {"model": tiny(), "n_tokens": 3, "phase": 1}))
+call("token_laws.TokenLaw.cmi")(
+    lambda: Call(
+        token_laws.token_law(tiny(), 3).cmi,
+        {"one": 0, "other": 2, "known": 1},
+        {"known": {"empty list", "empty array"}},
+    )
+)  # fmt: skip
+call("token_laws.TokenLaw.sites")(lambda: Call(token_laws.token_law(tiny(), 3).sites, {"tokens": 1}))

@@ -11,16 +11,21 @@ from typing import Any
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
 # Values that functions return: made by the package alone, so that their constructors are no doors.
 RESULTS = {
-    "Attractor", "Attractors", "Block", "Branch", "Cycle", "Cycles", "FiniteSize", "Fit", "FixedPoint", "Fluctuations",
-    "Gradients", "Hysteresis", "InferenceResult", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm",
-    "Orbit", "Sampled", "Smearing", "SpecialPoint", "Spectrum", "SweepResult", "Switching",
+    "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainPart", "Counting", "Cycle", "Cycles",
+    "Density", "FiniteSize", "Fit", "FixedPoint", "Fluctuations", "Gradients", "Hysteresis", "InferenceResult",
+    "InformationEstimate", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "PartBudget",
+    "Paths", "ProtocolBudget", "Rate", "Relaxation", "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum",
+    "StationaryLaw", "SweepResult", "Switching", "TokenLaw",
 }  # fmt: skip
 # What the engine asks of a job, and a theory of its moments: arguments that come from the package alone.
 PROTOCOL = {
     "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more",
     "picture", "run", "seed_of", "specification",
 }  # fmt: skip
-INSIDE = {"Moments.unchecked", "Start.continuing", "System", "StoreError", "Statistic", "store"}
+INSIDE = {
+    "Chain.law", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of", "Partition.group",
+    "Partition.number_of", "Partition.others", "Start.continuing", "System", "StoreError", "Statistic", "store",
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,7 @@ FIGURE = Figure()
 GAPS = {"masked", "its mask", "nans"}  # what is masked is a gap
 OF_NAMES = r"^(values|networks|panels) must have shape|names must be as many"  # of a wrong number of names
 GOOD = {
-    **dict.fromkeys(("parameter_label", "value_label", "x_label", "y_label"), TEXTS),
+    **dict.fromkeys(("parameter_label", "value_label", "shade_label", "x_label", "y_label"), TEXTS),
     **dict.fromkeys(("values", "theory", "exponents", "exponent", "stderr", "running", "period"), GAPS),
     "labels": TEXTS | WORDS,
     "names": WORDS,
@@ -53,6 +53,18 @@ def enter(name, arguments):
 
 
 enter("autocorrelation", lambda: {"values": STEPS, "max_lag": 4, "ax": ax(), "labels": "A"})
+enter(
+    "blanket_graph",
+    lambda: {"couplings": np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]]), "parts": ([0], [1], [2]), "ax": ax()},
+)
+call("figures.coloured_dots")(
+    lambda: Call(
+        figures.coloured_dots,
+        {"x": X, "y": X, "shade": X, "ax": ax(), **AXES, "shade_label": "z"},
+        GOOD | dict.fromkeys(("x", "y", "shade"), GAPS),
+    )
+)
+enter("estimates", lambda: {"parameter": X, "values": {"one": (X, X)}, "ax": ax(), **LABELS})
 enter("basin_map", lambda: {"x": X, "y": Y, "index": CODES, "names": NAMES, "ax": ax(), **AXES})
 enter(
     "beside_theory",

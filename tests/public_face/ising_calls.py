@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from dmft import ising
+from dmft.information import Blanket
 
 from .calls import Call, call
 
@@ -175,4 +176,37 @@ call("ising.forward_errors")(
 )
 call("ising.one_step_errors")(
     lambda: Call(ising.one_step_errors, {"theories": {"g": theory()}, "n_before": 1, "start": UP})
+)
+
+# -- blankets ---------------------------------------------------------------------------------
+
+PARTS = Blanket(0, 1, 2)
+CHAIN = ising.KineticIsing(np.array([[0.0, 0.5, 0.0], [0.2, 0.0, 0.3], [0.0, 0.1, 0.0]]), update="async")
+call("ising.BlanketSweep")(
+    lambda: Call(
+        ising.BlanketSweep,
+        {"n_internal": 1, "n_blanket": 1, "n_external": 1, "J0": 1.0, "dJ": 0.5, "update": "async", "beta": 1.0,
+         "phi": 0.5, "seed": 1},
+    )
+)  # fmt: skip
+call("ising.stationary_law")(lambda: Call(ising.stationary_law, {"model": CHAIN}))
+call("ising.linear_response")(lambda: Call(ising.linear_response, {"model": CHAIN, "m": np.array([0.1, 0.2, 0.3])}))
+call("ising.blanket_information")(
+    lambda: Call(
+        ising.blanket_information,
+        {"model": CHAIN, "blanket": PARTS, "method": "samples", "n_samples": 40, "n_steps": 2, "seed": 1},
+        says="^samples must",
+    )
+)
+call("ising.blanket_network")(
+    lambda: Call(
+        ising.blanket_network,
+        {"n_internal": 1, "n_blanket": 1, "n_external": 1, "phi": 0.5, "J0": 1.0, "dJ": 0.5, "seed": 1},
+    )
+)
+call("ising.asymmetric_couplings")(
+    lambda: Call(
+        ising.asymmetric_couplings,
+        {"noise": J, "phi": 0.5, "links": np.array([[False, True], [True, False]]), "J0": 1.0, "dJ": 0.5},
+    )
 )

@@ -10,9 +10,11 @@ import numpy as np
 
 from dmft import _kernels
 from dmft.attention.finite import _network
+from dmft.diffusions import _paths
 from dmft.dynamics import _series
 from dmft.gaussian import _integrals
 from dmft.spins import _spins
+from dmft.thermodynamics import _jumps
 
 REFUSED = (ValueError, TypeError, OverflowError)
 WORDS = np.uint64
@@ -75,6 +77,8 @@ INDEX |= {"n_threads": [0, -1, -LONG], "clock": [-1]}
 TWO = {"H": doubles(N), "a": doubles(N, 3), "m": doubles(N, 3), "mean": doubles(N), "slope": doubles(N)}
 GIVEN = {name: doubles(N, N) for name in ("v", "rise", "linear", "square", "mean", "cov")}
 SUMS = _series.BIRKHOFF_SUMS
+EDGES = {"first": [0, 1, 3, 4], "target": [1, 0, 2, 0]}
+EDGES = {name: np.array(values, dtype=np.int64) for name, values in EDGES.items()}
 NODES = ("along", "along_weight", "across", "across_weight")
 COMPONENTS = {"n_threads": [0, -1, -LONG]}
 
@@ -158,6 +162,22 @@ DOORS = {
         "n_threads": 2}, {"n_threads": [0], "first": [-1, 5, LONG], "length": [0, -1, 2**62]}, ("x", "sums")),
     "extremes": (_series.extremes, {"x": doubles(2, N, 3), "low": doubles(2, 3), "high": doubles(2, 3),
         "n_threads": 2}, {"n_threads": [0, -1]}, ("x",)),
+    "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
+    "jumps": (_jumps.paths, EDGES | {"cumulative": np.cumsum(doubles(4)), "gain": doubles(4, 2),
+        "start": np.cumsum(np.full(3, 1 / 3)), "duration": 2.0, "seed": 1, "first_item": 0,
+        "ends": np.zeros((N, 2), dtype=np.int64), "n_jumps": np.zeros(N, dtype=np.int64), "sums": np.zeros((N, 2)),
+        "residence": np.zeros((N, 3)), "n_threads": 2}, {
+        "n_threads": [0, -1], "duration": [np.nan, np.inf], "seed": [-1], "cumulative": [np.full(4, np.inf)],
+        "first": [np.array(bad, dtype=np.int64) for bad in ([0, 3, 1, 4], [1, 1, 3, 4], [0, 1, 3, LONG])],
+        "target": [np.array([1, 0, bad, 0], dtype=np.int64) for bad in (-1, 3, LONG)]}, ()),
+    "lorenz": (_paths.lorenz, {"system": doubles(12), "dt": 0.01, "heun": True, "seed": 1, "first_path": 0,
+        "first_step": 0, "n_steps": 4, "every": 2, "state": doubles(N, 6), "kept": doubles(N, 2, 6),
+        "noise": doubles(N, 4, 6), "n_threads": 2}, {
+        "n_threads": [0, -1], "n_steps": [-1, -LONG, LONG], "every": [0, -1], "dt": [np.nan, np.inf],
+        "seed": [-1]}, ()),
+    "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
+        "n_threads": [0, -1], "first": [-1], "seed": [-1]}, ("out",)),
+    "diffusion sets": (_paths._use, {"": 0}, {"": [-1, LONG]}, ()),
 }  # fmt: skip
 
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from dmft.orbits import WindowMap
 from dmft.systems import Map
-from public_face import attention_calls, figure_calls, ising_calls, spins_calls, trunk_calls
+from public_face import (
+    attention_calls,
+    figure_calls,
+    information_calls,
+    ising_calls,
+    spins_calls,
+    thermodynamics_calls,
+    trunk_calls,
+)
 from public_face.calls import CALLS, parameters, public
 from public_face.walk import complaints
 
@@ -12,8 +20,10 @@ from dmft import Start
 
 assert attention_calls
 assert figure_calls
+assert information_calls
 assert ising_calls
 assert spins_calls
+assert thermodynamics_calls
 assert trunk_calls
 
 

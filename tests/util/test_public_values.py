@@ -17,8 +17,9 @@ import pytest
 from scipy.sparse import eye_array
 
 import dmft
-from dmft import ising, orbits, spins, store, streaming, systems
+from dmft import diffusions, information, ising, orbits, spins, store, streaming, systems, thermodynamics
 from dmft._util.values import Value
+from dmft.thermodynamics import agents
 
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
 MODEL = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
@@ -91,6 +92,13 @@ def sweep_job(name):
     }[name]()
 
 
+DOTS = agents.TwoDots()
+
+
+def semantic():
+    return thermodynamics.semantic(DOTS.process, DOTS.partition, "d", np.full(4, 0.25), 1.0, lambda p: float(p[0]))
+
+
 EXAMPLES = {
     "Attractor": attractor,
     "Attractors": lambda: dmft.Attractors((attractor(),), np.zeros(2, int), np.ones(1), np.ones(1)),
@@ -125,6 +133,40 @@ EXAMPLES = {
     "ising.MeanMap": lambda: ising.MeanMap(PAIR, np.zeros((1, 2))),
     "ising.Moments": lambda: PAIR.exact().evolve([1, 1], 2),
     "ising.PhaseDiagram": lambda: ising.PhaseDiagram(ising.AsymmetricSK(dJ=0.5)),
+    "diffusions.CoupledLorenz": lambda: diffusions.CoupledLorenz(-0.5, noise=np.arange(1.0, 7.0)),
+    "diffusions.Density": lambda: diffusions.stationary_density(np.arange(40.0).reshape(2, 20, 1), [0], 3, 4),
+    "diffusions.Diffusion": lambda: diffusions.Diffusion(half, [1.0]),
+    "diffusions.OrnsteinUhlenbeck": lambda: diffusions.OrnsteinUhlenbeck(np.eye(2), [1.0, 2.0]),
+    "diffusions.Rate": lambda: diffusions.Rate(1.0, np.nan),
+    "information.Blanket": lambda: information.Blanket(0, [1, 3], 2),
+    "information.InformationEstimate": lambda: information.InformationEstimate(0.5, 0.1, 0.0, 20, 1, null=np.ones(3)),
+    "information.SparseLaw": lambda: information.SparseLaw([[0, 1], [1, 1]], [0.5, 0.5]),
+    "ising.BlanketSweep": lambda: ising.BlanketSweep(n_internal=2, phi=-0.0),
+    "ising.StationaryLaw": lambda: ising.stationary_law(PAIR),
+    "thermodynamics.Budget": lambda: DOTS.process.budget(partition=DOTS.partition),
+    "thermodynamics.Chain": lambda: thermodynamics.Chain(np.full((2, 2), 0.5)),
+    "thermodynamics.ChainBudget": lambda: thermodynamics.Chain(np.full((2, 2), 0.5)).budget(),
+    "thermodynamics.ChainPart": lambda: thermodynamics.ChainPart(1.0, np.nan, 0.0),
+    "thermodynamics.Counting": lambda: DOTS.process.counting(np.zeros(12)),
+    "thermodynamics.Cycles": lambda: DOTS.process.cycles(),
+    "thermodynamics.MarkovJump": lambda: agents.Battery(n_max=1).process,
+    "thermodynamics.PartBudget": lambda: thermodynamics.PartBudget(1.0, 1.0, np.nan, -0.0),
+    "thermodynamics.Partition": lambda: thermodynamics.Partition(a=[0, 1], b=[0, 0]),
+    "thermodynamics.Paths": lambda: DOTS.process.paths(3, 1.0, seed=1, residence=True),
+    "thermodynamics.Protocol": lambda: thermodynamics.Protocol([(DOTS.process, 1.0), (DOTS.process, 2.0)]),
+    "thermodynamics.ProtocolBudget": lambda: thermodynamics.Protocol([(DOTS.process, 1.0)]).budget(),
+    "thermodynamics.Relaxation": lambda: DOTS.process.relax(np.full(4, 0.25), [1.0]),
+    "thermodynamics.Reservoir": lambda: thermodynamics.Reservoir(2.0, -0.0),
+    "thermodynamics.Semantic": semantic,
+    "thermodynamics.agents.Battery": lambda: agents.Battery(n_max=1),
+    "thermodynamics.agents.FoodAgent": lambda: agents.FoodAgent(n_loc=2, n_lev=2),
+    "thermodynamics.agents.Forager": lambda: agents.Forager(k=2, n_max=1),
+    "thermodynamics.agents.IsingAgent": lambda: agents.IsingAgent(field=-0.0),
+    "thermodynamics.agents.Regulated": lambda: agents.Regulated(forager=agents.Forager(k=2, n_max=1), R=1),
+    "thermodynamics.agents.Sensor": agents.Sensor,
+    "thermodynamics.agents.Tape": lambda: agents.Tape(eps=0.1, delta=0.2, tau=1.0),
+    "thermodynamics.agents.TwoDots": agents.TwoDots,
+    "token_laws.TokenLaw": lambda: dmft.token_laws.TokenLaw(np.full((2, 2), 0.25), 1, 2),
     "spins.Block": lambda: LAYER(np.eye(2, 4)),
     "spins.FixedPoint": lambda: spins.MeanField(TRIPLE).fixed_point(),
     "spins.Gradients": lambda: LAYER.vjp(np.eye(2, 4), np.eye(2, 4)),
