@@ -14,6 +14,7 @@ from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
 from .directions import n_directions_of
+from .feature_laws import ENUMERABLE
 from .kernel import ROLE_ORDER, network_of
 from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
@@ -317,6 +318,12 @@ class Batch(System):
     def describe(self, point: int = 0) -> str:
         """Return the parameters of a point in words."""
         return f"beta = {self.beta[point]}, gamma = {self.gamma[point]}, epsilon = {self.epsilon[point]}"
+
+    def remedy(self) -> str:
+        """Return what keeps orbits within the real numbers, in words."""
+        if self._model.features.law == "independent" and self._model.n_features > ENUMERABLE:
+            return f"the sum of beta |A| must be below 1.5e5 for more than {ENUMERABLE} independent features"
+        return super().remedy()
 
     def continuation(self, point: int = 0) -> Start:
         """Return the start from which a run of a point goes on exactly."""

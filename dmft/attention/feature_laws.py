@@ -16,6 +16,8 @@ from .._util.underflow import underflow_is_zero
 from .feature_parts import Parts
 from .position import Position, position_weights
 
+ENUMERABLE = 20  # so many the kernel takes one by one where the field is strong, csrc/attention/laws.h
+
 
 @underflow_is_zero
 def gaussian(
@@ -77,7 +79,8 @@ def independent(
     r"""Return independent +-1 vectors over infinitely many sites, which the roles read in their own orders.
 
     The averages run over all 2**n_features sign columns, exactly, at a cost that grows like
-    n_features: hundreds of features are no trouble.
+    n_features: hundreds of features are no trouble. With more than 20 features, :math:`\beta\sum_a|A_a|` is at most
+    1.5e5: where the attention grows beyond it the orbit is lost, as one that leaves the real numbers.
 
     Parameters
     ----------
@@ -99,7 +102,8 @@ def independent(
     -----
     With :math:`\sigma` uniform in :math:`\{-1, 1\}^M`,
     :math:`E\,\sigma_a \tanh(\beta \sigma \cdot A) = \int_0^\infty \sin(k A_a)
-    \prod_{c \ne a} \cos(k A_c) / (\beta \sinh(\pi k / 2\beta))\, dk`.
+    \prod_{c \ne a} \cos(k A_c) / (\beta \sinh(\pi k / 2\beta))\, dk`, to 1e-12. Beyond
+    :math:`\beta\sum|A|` = 8192 up to 20 features are summed over their sign columns, if these are the fewer terms.
 
     Examples
     --------

@@ -143,9 +143,12 @@ class System(Whole, abc.ABC):
         failed = np.flatnonzero(self.failed())
         if failed.size:
             raise FloatingPointError(
-                f"the orbit left the real numbers at {self.describe(int(failed[0]))}; "
-                "start from a state of moderate size"
+                f"the orbit left the real numbers at {self.describe(int(failed[0]))}; {self.remedy()}"
             )
+
+    def remedy(self) -> str:
+        """Return what keeps orbits within the real numbers, in words."""
+        return "start from a state of moderate size"
 
 
 class Map(System):

@@ -1,6 +1,9 @@
 """The compiled map against reference.py, one step at a time, and the bits it promises."""
 
 import hashlib
+import itertools
+import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -83,11 +86,60 @@ def test_hundreds_of_independent_features():
         assert_array_equal(alone["output"][0], records["output"][i])
 
 
+def sign_means(amplitudes, counts, beta):
+    """Return E[s tanh(beta sum s A)] for a sign of each kind of amplitude, `counts` signs each, by exact fields."""
+    exact, sums = [Fraction(x) for x in amplitudes], [[] for _ in counts]
+    for up in itertools.product(*(range(n + 1) for n in counts)):
+        turned = [2 * k - n for k, n in zip(up, counts, strict=True)]
+        field = Fraction(beta) * sum(a * t for a, t in zip(exact, turned, strict=True))
+        weight = math.prod(map(math.comb, counts, up)) / 2 ** sum(counts) * math.tanh(max(-50, min(50, field)))
+        for terms, t, n in zip(sums, turned, counts, strict=True):
+            terms.append(weight * t / n)
+    return [math.fsum(terms) for terms in sums]
+
+
+CANCELLING = [([0.3, 0.9], [3, 1]), ([0.1, 0.2, 0.3], [1, 1, 1]), ([0.7, 0.3], [1, 1]), ([1 / 3, 2 / 3], [2, 3])]
+MANY = [([0.3, 0.9], [18, 6]), ([0.25, 0.1, 0.7], [9, 8, 4])]  # more than are enumerated
+
+
+@pytest.mark.parametrize(
+    ("amplitudes", "counts", "total"),
+    [(*one, total) for one in CANCELLING for total in (8e3, 9e3, 1.4e5, 2e5, 1e14)]
+    + [(*MANY[0], 9e3), (*MANY[1], 2e4)],
+)
+def test_independent_features_in_strong_fields(amplitudes, counts, total):
+    """Amplitudes that cancel in decimals and not in binary: the sign of their sum is in its last bits."""
+    attention = np.repeat(amplitudes, counts) * np.random.default_rng(2).choice([-1, 1], sum(counts))
+    model = dmft.SelfAttention(dmft.Features.independent(len(attention)), n_context=1, beta=1.0, gamma=1.0)
+    beta = total / np.abs(attention).sum()
+    expected = np.sign(attention) * np.repeat(sign_means(amplitudes, counts, beta), counts)
+    betas = np.array([beta, 0.1, beta, 20_000.0, 1.0])
+    records, _ = advance(batch_of(model, [State(attention[None], 0)] * 5, beta=betas), 1, ("output",))
+    assert_allclose(records["output"][[0, 2], 0], [expected, expected], rtol=0, atol=3e-13)
+    for i in range(5):
+        alone, _ = advance(batch_of(model, [State(attention[None], 0)], beta=betas[i : i + 1]), 1, ("output",))
+        assert_array_equal(alone["output"][0], records["output"][i])
+
+
+@pytest.mark.parametrize("total", [9e3, 1e6, 1e12])
+def test_slopes_of_independent_features_in_strong_fields(total):
+    attention, signs = np.array([0.3, 0.3, -0.3, 0.9]), np.array(list(itertools.product([1, -1], repeat=4)))
+    beta = total / np.abs(attention).sum()
+    field = [sum(Fraction(a) * int(s) for a, s in zip(attention, row, strict=True)) for row in signs]
+    rise = beta / np.cosh(np.array([float(max(-300, min(300, Fraction(beta) * y))) for y in field])) ** 2
+    model = dmft.SelfAttention(dmft.Features.independent(4), n_context=1, beta=beta, gamma=1.0)
+    assert_allclose(
+        dmft.linearize(model, attention[None]).rows[0], signs.T * rise @ signs / 16, rtol=1e-12, atol=1e-12 * beta
+    )
+
+
 def test_independent_features_beyond_reason_are_marked_not_looped_over():
-    model = dmft.SelfAttention(dmft.Features.independent(n_features=2), n_context=1, beta=1e9, gamma=1.0)
-    batch = batch_of(model, [State(np.ones((1, 2)), 0)])
+    model = dmft.SelfAttention(dmft.Features.independent(n_features=21), n_context=1, beta=1e9, gamma=1.0)
+    batch = batch_of(model, [State(np.ones((1, 21)), 0)])
     batch.advance(1)
     assert batch.failed().tolist() == [True]
+    with pytest.raises(FloatingPointError, match=r"must be below 1\.5e5 for more than 20 independent features"):
+        batch.check_finite()
 
 
 @settings(deadline=None, max_examples=60)

@@ -50,6 +50,73 @@ static __attribute__((noinline)) void gaussian_activations(int M, const Block *b
 #define FLAT 1e-100 /* below this beta, tanh(beta y) is beta y */
 #define PI 0x1.921fb54442d18p+1
 
+/* Where X = beta sum|A| is beyond STRONG the angles k A would have too few digits: k A is rounded, which moves A, and
+   tanh has steps of width 1/X there. Such lanes take all sign vectors, up to ENUMERABLE features, if these are fewer
+   than the nodes or the nodes too many; else the waves begin anew every RENEWED nodes. */
+#define STRONG 8192.0
+enum { ENUMERABLE = 20, RENEWED = 256, OFTEN = 4096 };
+
+/* cos and sin of n (angle + rest) for a lane, where n angle may have few digits left below 1. */
+INLINE void far_wave(double n, double angle, double rest, double *c, double *s)
+{
+    double high = n * angle, low = fma(n, angle, -high) + n * rest, ch = cos(high), sh = sin(high);
+    *c = ch - low * sh;
+    *s = sh + low * ch;
+}
+
+/* Of lanes in `strong` alone: sums over half of the sign vectors, the rest being the same, in the order of Gray's code.
+   sigma.A is kept in two doubles, where it cancels too. */
+static __attribute__((noinline)) void enumerated_activations(int M, const Block *b, int g, ivec strong, pack *att,
+                                                             pack *x, pack *slope)
+{
+    const vec beta = b->beta[g];
+    const int64_t count = (int64_t)1 << (M - 1);
+    pack *part = b->work;
+    double sign[ENUMERABLE];
+    vec high = splat(0.0), low = splat(0.0);
+    for (int a = 0; a < M; a++) {
+        sign[a] = 1.0;
+        part[a][g] = splat(0.0);
+        x[a][g] = where(strong, splat(0.0), x[a][g]);
+        for (int c = 0; slope && c < M; c++) slope[a * M + c][g] = where(strong, splat(0.0), slope[a * M + c][g]);
+    }
+    for (int64_t n = 0; n < count; n++) {
+        if (n % OFTEN == 0 && b->job->stopped(b->job->crew)) return;
+        const int flipped = n ? __builtin_ctzll((unsigned long long)n) : 0; /* one sign a vector */
+        if (n) sign[flipped] = -sign[flipped];
+        for (int a = flipped; a < (n ? flipped + 1 : M); a++) {
+            vec step = (n ? 2.0 : 1.0) * sign[a] * att[a][g];
+            vec sum = high + step, back = sum - high, rest = (high - (sum - back)) + (step - back);
+            low += rest;
+            high = sum;
+        }
+        const ratio t = tanh_ratio(beta * (high + low));
+        const vec mean = where(strong, t.numerator / t.denominator, splat(0.0));
+        for (int a = 0; a < M; a++) part[a][g] += sign[a] * mean;
+        if ((n + 1) % RENEWED == 0 || n + 1 == count)
+            for (int a = 0; a < M; a++) {
+                x[a][g] = where(strong, x[a][g] + part[a][g], x[a][g]);
+                part[a][g] = splat(0.0);
+            }
+        if (!slope) continue;
+        const vec rise = where(strong, t.slope / (t.denominator * t.denominator), splat(0.0));
+        if (!any(rise > 0.0)) continue;
+        for (int a = 0; a < M; a++)
+            for (int c = 0; c <= a; c++) {
+                vec more = slope[a * M + c][g] + sign[a] * sign[c] * rise;
+                slope[a * M + c][g] = where(strong, more, slope[a * M + c][g]);
+            }
+    }
+    const double share = 1.0 / (double)count;
+    for (int a = 0; a < M; a++) {
+        x[a][g] = where(strong, share * x[a][g], x[a][g]);
+        for (int c = 0; slope && c <= a; c++) {
+            vec rise = where(strong, beta * (share * slope[a * M + c][g]), slope[a * M + c][g]);
+            slope[a * M + c][g] = slope[c * M + a][g] = rise;
+        }
+    }
+}
+
 static __attribute__((noinline)) void independent_activations(int M, const Block *b, pack *att, pack *x, pack *slope)
 {
     pack *cosine = b->work, *sine = cosine + M, *turn = sine + M, *tilt = turn + M, *before = tilt + M;
@@ -58,7 +125,14 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
         vec extent = splat(0.0);
         for (int a = 0; a < M; a++) extent += (vec)((ivec)att[a][g] & INT64_MAX);
         const vec dk = PI / (extent + DIGITS / (2.0 * beta));
-        const vec last = where(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
+        vec last = where(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
+        const ivec strong = beta * extent > STRONG;
+        ivec enumerated = (ivec)splat(0.0);
+        if (M <= ENUMERABLE) {
+            enumerated = strong & (((double)(1 << (M - 1)) < last / dk) | (last / dk >= (double)MOST_NODES));
+            last = where(enumerated, splat(-1.0), last);
+        }
+        const int renewing = any(strong & ~enumerated);
         for (int a = 0; a < M; a++) {
             for (int i = 0; i < WIDTH; i++) { /* angles in [-pi, pi], once a step */
                 turn[a][g][i] = cos(dk[i] * att[a][g][i]);
@@ -72,16 +146,28 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
         vec k = dk;
         int n = 1;
         for (; n < MOST_NODES && any(k <= last); n++, k = (double)n * dk) {
+            if (n % OFTEN == 0 && b->job->stopped(b->job->crew)) return;
             const vec fall = vexp(-PI / 2.0 * k / beta);
             /* A lane whose nodes are done adds zeros: its bits do not depend on its company. */
             const vec weight = where(k <= last, 2.0 * fall / (beta * (1.0 - fall * fall)), splat(0.0));
-            vec product = splat(1.0);
             for (int a = 0; a < M; a++) {
                 vec c = cosine[a][g] * turn[a][g] - sine[a][g] * tilt[a][g];
                 sine[a][g] = sine[a][g] * turn[a][g] + cosine[a][g] * tilt[a][g];
                 cosine[a][g] = c;
+            }
+            if (renewing && n % RENEWED == 0)
+                for (int a = 0; a < M; a++)
+                    for (int i = 0; i < WIDTH; i++) {
+                        double angle = dk[i] * att[a][g][i], rest = fma(dk[i], att[a][g][i], -angle), c, s;
+                        if (!strong[i]) continue;
+                        far_wave((double)n, angle, rest, &c, &s);
+                        cosine[a][g][i] = c;
+                        sine[a][g][i] = s;
+                    }
+            vec product = splat(1.0);
+            for (int a = 0; a < M; a++) {
                 before[a][g] = product;
-                product *= c;
+                product *= cosine[a][g];
             }
             vec after = weight;
             for (int a = M - 1; a >= 0; a--) {
@@ -107,6 +193,7 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
                 vec rise = where(beta > FLAT, dk * slope[a * M + c][g], a == c ? beta : splat(0.0));
                 slope[a * M + c][g] = slope[c * M + a][g] = rise;
             }
+        if (any(enumerated)) enumerated_activations(M, b, g, enumerated, att, x, slope);
     }
 }
 
