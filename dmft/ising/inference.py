@@ -122,7 +122,7 @@ def infer(
         If a neuron never changes and is not to be dropped, or an argument does not fit; if the method inverts C
         and neurons are linearly dependent (condition number of their correlations above 1e12): names them.
     FloatingPointError
-        If the theory has no solution for these data: says for which site.
+        If the theory has no solution for these data, or its couplings run to infinity: says for which site.
 
     Notes
     -----
@@ -232,7 +232,7 @@ def _gradient(
     J, H = net.J, net.H
     history: History = []
     for _ in range(max_iter):
-        dm, dD = target.residuals(net, method, J, H)
+        dm, dD = _bounded(net, method, target, J, H, "smaller eta_H and eta_J")
         history.append(((dm**2).mean(), (dD**2).mean()))
         if max(history[-1]) < tol:
             break
@@ -309,20 +309,23 @@ def _gaussian(B: np.ndarray, m: np.ndarray, m0: np.ndarray, a: np.ndarray) -> tu
     return J, H
 
 
-def _bounded(net: Network, method: Method, target: Target, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the residuals of couplings and fields x, (n_sites, n_sites + 1), unless they have run to infinity."""
-    lost = ~(abs(x) < 1e100).all(axis=1)
+def _bounded(
+    net: Network, method: Method, target: Target, J: np.ndarray, H: np.ndarray, remedy: str = "ridge > 0"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the residuals of couplings and fields, unless these have run to infinity."""
+    size = np.maximum(abs(J).max(axis=1), abs(H))
+    lost = ~(size < 1e100)
     if not lost.any():
         try:
             with np.errstate(over="ignore", invalid="ignore"):
-                dm, dD = target.residuals(net, method, x[:, :-1], x[:, -1])
+                dm, dD = target.residuals(net, method, J, H)
             lost = ~(np.isfinite(dm) & np.isfinite(dD).all(axis=1))
-        except ValueError:  # a variance beyond what the averages take
-            lost = abs(x).max(axis=1) == abs(x).max()
+        except (ValueError, FloatingPointError):  # a variance beyond what the averages take
+            lost = size == size.max()
     if lost.any():
         raise FloatingPointError(
-            f"{method} runs to infinity at site {np.flatnonzero(lost)[0]} of {len(x)}: its data ask for couplings "
-            "without bound; use more data, ridge > 0 or another method"
+            f"{method} runs to infinity at site {np.flatnonzero(lost)[0]} of {len(H)}: its data ask for couplings "
+            f"without bound; use more data, {remedy} or another method"
         )
     return dm, dD
 
@@ -342,7 +345,7 @@ def _quasi_newton(
     size, best, patience = 1.0, np.inf, 0
     for _ in range(max_iter):
         try:
-            dm, dD = _bounded(net, method, target, x)
+            dm, dD = _bounded(net, method, target, x[:, :-1], x[:, -1])
         except FloatingPointError:
             # The step was too long: take half of it from the last point.
             if not points or size < 1e-6:

@@ -26,6 +26,7 @@ Conditioning = Literal["current", "previous"]
 
 # A variance that is more negative than rounding makes it: C is no covariance any more.
 ROUNDING = 1e-10
+MOST_VARIANCE = 1e12  # of a field: the nodes of its averages grow like the root
 
 
 class _Scratch(threading.local):
@@ -199,6 +200,9 @@ def gaussian(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Array
     """
     a = 1 - m**2
     v, g = net.J2 @ a, net.field(m)
+    if v.max() > MOST_VARIANCE:
+        i = int(v.argmax())
+        raise FloatingPointError(f"gaussian runs away: the field of site {i} has the variance {v[i]:.3g}")
     half, rho = scratch(len(m), 2)
     scale(1 / np.sqrt(np.where(v > 0, v, 1.0)), net.J, np.sqrt(a), out=half)
     np.matmul(half, half.T, out=rho)

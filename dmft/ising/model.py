@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .exact import Exact
     from .moments import Moments
 
+MOST = 1e100  # of couplings and fields: their squares and sums of them are numbers still
 Update = Literal["parallel", "lazy", "async"]
 UPDATES: tuple[Update, ...] = ("parallel", "lazy", "async")
 
@@ -40,7 +41,7 @@ class KineticIsing(Value):
     fields : array_like, shape (n_sites,), or None, default=None
         None: no fields.
     beta : float, default=1.0
-        Inverse temperature (>= 0) of couplings and fields.
+        Inverse temperature (>= 0) of couplings and fields; times beta they are at most 1e100.
     update : {"parallel", "lazy", "async"}, default="parallel"
     rate : float, default=1.0
         Probability of an update of a spin, in (0, 1]. Must be 1 unless ``update="lazy"``.
@@ -83,9 +84,13 @@ class KineticIsing(Value):
         if rate == 0 or (rate != 1 and update != "lazy"):
             rule = "in (0, 1]" if update == "lazy" else f"1 with update={update!r}"
             raise ValueError(f"rate must be {rule}, got {shown(rate)}")
+        beta = number("beta", beta, 0)
+        for name, values in (("couplings", J), ("fields", H)):
+            if not (most := beta * float(abs(values).max())) <= MOST:
+                raise ValueError(f"{name} times beta must be in [-{MOST:g}, {MOST:g}], got {most:g}")
         object.__setattr__(self, "couplings", read_only(J))
         object.__setattr__(self, "fields", read_only(H))
-        object.__setattr__(self, "beta", number("beta", beta, 0))
+        object.__setattr__(self, "beta", beta)
         object.__setattr__(self, "update", update)
         object.__setattr__(self, "rate", rate)
 

@@ -264,3 +264,16 @@ def test_transposed_spikes_are_said_to_be():
     spikes = np.random.default_rng(1).integers(0, 2, (3, 60))
     with pytest.raises(ValueError, match="60 rows, the neurons, and 3 columns, the bins: transposed"):
         infer(spikes.T)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_gradient_that_runs_to_infinity_names_a_site(method):
+    train = np.random.default_rng(0).integers(0, 2, (4, 60))
+    with pytest.raises(FloatingPointError, match=rf"^{method} runs to infinity at site \d of 4: .* smaller eta_H"):
+        infer(train, method, solver="gradient", eta_H=1e300, eta_J=1e300, max_iter=10)
+
+
+def test_a_gradient_of_fields_without_bound_ends():
+    train = np.random.default_rng(0).integers(0, 2, (4, 60))
+    with pytest.raises(FloatingPointError, match="gaussian runs to infinity at site"):
+        infer(train, "gaussian", solver="gradient", eta_J=1e22, max_iter=10)

@@ -254,3 +254,10 @@ def test_a_certain_spin_among_uncertain_ones():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("scale", [1e10, 1e30, 1e99])
+def test_a_gaussian_field_without_bound_is_no_hang(scale):
+    J = scale * np.array([[0.1, 0.3, -0.2], [-0.2, 0.2, 0.5], [0.3, 0.1, 0.0]])
+    with pytest.raises(FloatingPointError, match=r"the field of site \d has the variance"):
+        MeanField(KineticIsing(J), "gaussian").step(Moments(m=np.zeros(3), C=np.eye(3), D=np.eye(3)))

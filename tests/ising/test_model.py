@@ -308,3 +308,14 @@ def test_trajectories():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(random_model(3, 0))
+
+
+@pytest.mark.parametrize(
+    ("change", "name"), [({"couplings": [[1e300]]}, "couplings"), ({"fields": [-1e101]}, "fields")]
+)
+def test_what_has_no_square_is_refused(change, name):
+    given = {"couplings": [[1.0]], "fields": [1.0]} | change
+    with pytest.raises(ValueError, match=rf"{name} times beta must be in \[-1e\+100, 1e\+100\], got 1e\+"):
+        KineticIsing(**given)
+    with pytest.raises(ValueError, match="couplings times beta must be in"):
+        KineticIsing([[1.0]], beta=1e101)
