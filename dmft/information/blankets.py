@@ -35,7 +35,7 @@ class Blanket(Value):
 
     Parameters
     ----------
-    internal, blanket, external : int or iterable of int
+    internal, blanket, external : int or sequence of int
         Sites 0, 1, ..., each in one of them; the blanket may be empty.
 
     Raises
@@ -90,7 +90,7 @@ class Blanket(Value):
         ----------
         couplings : array_like or sparse array, shape (n_sites, n_sites)
             Two sites are linked if one acts on the other.
-        internal, external : int or iterable of int
+        internal, external : int or sequence of int
             Some sites of the two sides.
 
         Raises
@@ -266,7 +266,7 @@ def screen(
 
 def _graph(couplings: ArrayLike | sparse.sparray) -> sparse.csr_array:
     """Return which sites are linked, in either direction, itself left out."""
-    J: Any = couplings if sparse.issparse(couplings) else numbers("couplings", couplings, bools=True)
+    J: Any = couplings if sparse.issparse(couplings) else numbers("couplings", couplings, bools=True).astype(float)
     if J.ndim != 2 or J.shape[0] != J.shape[1] or not J.shape[0]:
         raise ValueError(f"couplings must have shape (n_sites, n_sites), got shape {shown(J.shape)}")
     linked = sparse.coo_array(J)

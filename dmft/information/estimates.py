@@ -32,9 +32,9 @@ def gaussian_cmi_estimate(
     ----------
     samples : array_like, shape (n_samples, n_sites) or (n_series, n_samples, n_sites)
         In their order in time, if they have one.
-    X, Y : int or iterable of int
+    X, Y : int or sequence of int
         Sites of the two parts.
-    B : int or iterable of int, default=()
+    B : int or sequence of int, default=()
         Sites that are known; sites in none of the parts are left out.
     block : int, optional
         Samples of a block; 1: they are independent. By their correlation time unless given.

@@ -59,7 +59,7 @@ def gaussian_entropy(covariance: ArrayLike, sites: Sites | None = None) -> float
     ----------
     covariance : array_like, shape (n_sites, n_sites)
         Symmetric and positive definite.
-    sites : int or iterable of int, optional
+    sites : int or sequence of int, optional
         All unless given.
 
     Returns
@@ -97,9 +97,9 @@ def gaussian_cmi(covariance: ArrayLike, X: Sites, Y: Sites, B: Sites = ()) -> fl
     ----------
     covariance : array_like, shape (n_sites, n_sites)
         Symmetric and positive definite.
-    X, Y : int or iterable of int
+    X, Y : int or sequence of int
         Sites of the two parts.
-    B : int or iterable of int, default=()
+    B : int or sequence of int, default=()
         Sites that are known; sites in none of the parts are left out.
 
     Returns
@@ -138,7 +138,7 @@ def gaussian_mutual_information(covariance: ArrayLike, X: Sites, Y: Sites) -> fl
     Parameters
     ----------
     covariance : array_like, shape (n_sites, n_sites)
-    X, Y : int or iterable of int
+    X, Y : int or sequence of int
 
     Returns
     -------
@@ -164,7 +164,7 @@ def gaussian_multi_information(covariance: ArrayLike, parts: Mapping[str, Sites]
     Parameters
     ----------
     covariance : array_like, shape (n_sites, n_sites)
-    parts : mapping of str to int or iterable of int
+    parts : mapping of str to int or sequence of int
         Parts without common sites; sites in none of them are left out.
 
     Returns

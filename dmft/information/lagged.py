@@ -67,7 +67,7 @@ def lagged_information(
     Parameters
     ----------
     samples : array_like, shape (n_samples, n_sites) or (n_series, n_samples, n_sites)
-    X, Y, B : int or iterable of int
+    X, Y, B : int or sequence of int
     lag : int
         >= 0.
     method : {"gaussian", "neighbours", "discrete"}, default="gaussian"
@@ -121,8 +121,8 @@ def transfer_entropy(
     ----------
     samples : array_like, shape (n_samples, n_sites) or (n_series, n_samples, n_sites)
         In their order in time.
-    source, target : int or iterable of int
-    condition : int or iterable of int, default=()
+    source, target : int or sequence of int
+    condition : int or sequence of int, default=()
     lag : int, default=1
         How many steps the source is before the target.
     history : int, default=1
@@ -203,7 +203,7 @@ def discrete_cmi_estimate(
     Parameters
     ----------
     samples : array_like of int, shape (n_samples, n_sites) or (n_series, n_samples, n_sites)
-    X, Y, B : int or iterable of int
+    X, Y, B : int or sequence of int
     block : int, default=1
         Successive samples that go together; 1: all are independent.
     n_boot : int, default=100

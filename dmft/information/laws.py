@@ -180,7 +180,7 @@ def entropy(p: ArrayLike | SparseLaw, sites: Sites | None = None) -> float:
     ----------
     p : array_like with one axis a site, or SparseLaw
         Probabilities, >= 0 and of sum 1.
-    sites : int or iterable of int, optional
+    sites : int or sequence of int, optional
         All sites unless given.
 
     Returns
@@ -211,7 +211,7 @@ def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tupl
     Parameters
     ----------
     p : array_like with one axis a site, or SparseLaw
-    parts : mapping of str to int or iterable of int
+    parts : mapping of str to int or sequence of int
         At most 12 parts without common sites; sites in none of them are summed over.
 
     Returns
@@ -253,9 +253,9 @@ def cmi(p: ArrayLike | SparseLaw, X: Sites, Y: Sites, B: Sites = ()) -> float:
     ----------
     p : array_like with one axis a site, or SparseLaw
         Probabilities, >= 0 and of sum 1.
-    X, Y : int or iterable of int
+    X, Y : int or sequence of int
         Sites of the two parts.
-    B : int or iterable of int, default=()
+    B : int or sequence of int, default=()
         Sites that are known; sites in none of the parts are summed over.
 
     Returns
@@ -296,7 +296,7 @@ def mutual_information(p: ArrayLike | SparseLaw, X: Sites, Y: Sites) -> float:
     Parameters
     ----------
     p : array_like with one axis a site, or SparseLaw
-    X, Y : int or iterable of int
+    X, Y : int or sequence of int
 
     Returns
     -------
@@ -324,7 +324,7 @@ def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> f
     Parameters
     ----------
     p : array_like with one axis a site, or SparseLaw
-    parts : mapping of str to int or iterable of int
+    parts : mapping of str to int or sequence of int
         Parts without common sites; sites in none of them are summed over.
 
     Returns

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .._util.checks import numbers, shown, table
 
-Sites = int | Collection[int] | np.ndarray
+Sites = int | Sequence[int] | np.ndarray
 
 
 def part(name: str, sites: Sites, n_sites: int, *, empty: bool = False) -> tuple[int, ...]:
@@ -19,7 +19,7 @@ def part(name: str, sites: Sites, n_sites: int, *, empty: bool = False) -> tuple
     ----------
     name : str
         What the part is called in a message.
-    sites : int or collection of int
+    sites : int or sequence of int
     n_sites : int
     empty : bool, default=False
         Whether a part may have no site.
@@ -39,7 +39,7 @@ def part(name: str, sites: Sites, n_sites: int, *, empty: bool = False) -> tuple
     ((0, 2), (1,))
     """
     rule = f"be sites in 0..{n_sites - 1}, each once"
-    given: Any = list(sites) if isinstance(sites, range | set | frozenset) else sites
+    given: Any = list(sites) if isinstance(sites, range) else sites
     array = numbers(name, given, rule=rule)
     if array.ndim > 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(f"{name} must {rule}, got {shown(sites)}")

@@ -233,7 +233,7 @@ def test_what_is_refused(estimate, call, message):
         (lambda: transfer_entropy(Z, 0, 1, lag=0), "lag must be a whole number >= 1"),
         (lambda: transfer_entropy(Z, 0, 0), "X and Y|B"),
         (lambda: transfer_entropy(Z, 0, 1, method="kernel"), "method must be one of"),
-        (lambda: transfer_entropy(Z, 0, 1, lag=400), "lags must be"),
+        (lambda: transfer_entropy(Z, 0, 1, lag=400), "samples must be more in a series than the 400"),
         (lambda: delayed(Z, []), "lags must be"),
         (lambda: discrete_cmi_estimate(Z, 0, 1), "samples must be whole numbers"),
         (lambda: discrete_cmi_estimate([[0, 1]] * 10, 0, 1), "at least 20 blocks, got 10 of 1"),
