@@ -7,8 +7,6 @@ from ratios import names, stored
 from dmft.spins import MeanField, SpinAttention, SpinTransformer, VectorSpins
 from dmft.spins.closures import CLOSURES
 
-WITH_GRADIENTS = CLOSURES
-
 
 def layer(n_tokens=5, width=12, heads=2, seed=0, **options):
     rng = np.random.default_rng(seed)
@@ -102,7 +100,7 @@ def test_a_batch_is_its_elements_whatever_the_threads():
 
 
 @pytest.mark.parametrize("response", ["large", "exact"])
-@pytest.mark.parametrize("closure", WITH_GRADIENTS)
+@pytest.mark.parametrize("closure", CLOSURES)
 @pytest.mark.parametrize(("n_steps", "mask"), [(None, None), (None, "causal"), (1, None), (3, "causal")])
 def test_gradients_are_those_of_differences(response, closure, n_steps, mask):
     rng, size = np.random.default_rng(5), 1e-5
@@ -127,6 +125,17 @@ def test_gradients_are_those_of_differences(response, closure, n_steps, mask):
         move = rng.normal(size=at.shape)
         slope = (value(**{name: at + size * move}) - value(**{name: at - size * move})) / (2 * size)
         assert np.isclose((gradient * move).sum(), slope, rtol=1e-7, atol=1e-7), name
+
+
+@pytest.mark.parametrize("closure", CLOSURES)
+@pytest.mark.parametrize("n_components", [1, 2, 3])
+def test_gradients_of_few_components(n_components, closure):
+    rng, size = np.random.default_rng(7), 1e-5
+    attention, tokens = layer(4, 2 * n_components, closure=closure, response="exact", beta=1.2, tol=1e-13)
+    cotangent, move = rng.normal(size=(2, *tokens.shape))
+    up, down = (attention(tokens + sign * size * move).output for sign in (1, -1))
+    slope = ((up - down) * cotangent).sum() / (2 * size)
+    assert np.isclose((attention.vjp(tokens, cotangent).inputs * move).sum(), slope, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize("n_steps", [None, 2])
