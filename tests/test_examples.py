@@ -39,8 +39,11 @@ SCRIPTS = {
     "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
     "lorenz_blanket.py": ["--time", "100", "--couplings", "2", "--out", "{}/drawn.png"],
     "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
+    "spin_binary.py": ["{}", "--sites", "8", "--networks", "2", "--starts", "2"],
     "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
-    "spin_relaxation.py": ["{}", "--sites", "6", "--components", "4", "--replicas", "2"],
+    "spin_digits.py": ["{}", "--epochs", "1", "--file", str(Path(__file__).parent / "data" / "spins" / "digits.npz")],
+    "spin_phases.py": ["{}", "--points", "2", "--sites", "4", "--steps", "10"],
+    "spin_relaxation.py": ["{}", "--sites", "6", "--components", "24", "--replicas", "2"],
     "trajectories.py": ["{}", "200"],
 }
 

@@ -48,7 +48,7 @@ def couple(layer: SpinAttention, z: np.ndarray, h: int) -> tuple[np.ndarray, np.
 
 def theory_of_head(layer: SpinAttention, J: np.ndarray, x: np.ndarray) -> Theory:
     """Return the closure of a head's network."""
-    return theory_of(VectorSpins(J, x, layer.beta, layer.radius, layer.response), layer.closure, 1e-11, 1)
+    return theory_of(VectorSpins.unchecked(J, x, layer.beta, layer.radius, layer.response), layer.closure, 1e-11, 1)
 
 
 def solve(

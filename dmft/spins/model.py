@@ -84,12 +84,21 @@ class VectorSpins(Value):
         if response == "large" and x.shape[-1] < 3:
             raise ValueError(f"fields must have 3 components or more with response='large', got {x.shape[-1]}")
         site = Response(x.shape[-1], 1.0, radius, response)  # its checks
-        object.__setattr__(self, "couplings", J)
-        object.__setattr__(self, "fields", read_only(x))
-        object.__setattr__(self, "beta", read_only(betas))
-        object.__setattr__(self, "radius", site.length)
-        object.__setattr__(self, "response", response)
-        object.__setattr__(self, "n_systems", next(iter(batches.values()), None))
+        n_systems = next(iter(batches.values()), None)
+        self._set(J, read_only(x), read_only(betas), site.length, response, n_systems)
+
+    def _set(self, *parts: Any) -> None:
+        for name, part in zip(self.__dataclass_fields__, parts, strict=True):
+            object.__setattr__(self, name, part)
+
+    @classmethod
+    def unchecked(
+        cls, couplings: np.ndarray, fields: np.ndarray, beta: float, radius: float, response: Kind
+    ) -> VectorSpins:
+        """Return one network of arrays that nobody else has and numbers that were checked, as layers make many of."""
+        network = object.__new__(cls)
+        network._set(couplings, fields, np.array(beta), radius, response, None)
+        return network
 
     @property
     def n_sites(self) -> int:

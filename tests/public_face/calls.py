@@ -25,6 +25,7 @@ PROTOCOL = {
 INSIDE = {
     "Chain.law", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of", "Partition.group",
     "Partition.number_of", "Partition.others", "Start.continuing", "System", "StoreError", "Statistic", "store",
+    "VectorSpins.unchecked",
 }  # fmt: skip
 
 
