@@ -316,6 +316,7 @@ FEATURES = {
     },
 }
 SK = "[sk]\ndJ = 0.0\nH0 = 1.0\n[sweep]\nbeta = [1.0, 2.0]\n"
+NETWORK = GOOD.replace('measure = ["orbit", "lyapunov"]', "") + "[network]\nn_sites = 99\nn_replicas = 2\n"
 SIZES = {
     **{f"{n} values": (GOOD, [f"sweep.beta.num={n}"], "values would take") for n in (10**12, 9 * 10**18)},
     "a plane": (GOOD, ["sweep.beta.num=1000000", "sweep.gamma={start=1, stop=2, num=1000000}"], "points would take"),
@@ -336,6 +337,17 @@ SIZES = {
         f"an axis of {value}": (GOOD, [f"sweep.{name}=[{value}]"], f"{name} must be")
         for name, value in (("seed", "1e30"), ("start", "1e30"), ("n_context", "1e300"), ("seed", "inf"))
     },
+    "a seed that the paper's generator has not": (
+        GOOD,
+        ["features.kind=paper", "features.seed=1", "sweep.seed=[1, 1000000000000]"],
+        "seed must be a whole number in 0..4294967295, got 1000000000000",
+    ),
+    **{
+        f"{n} networks": (NETWORK, [f"network.n_replicas={n}"], f"n_replicas = {n} networks with")
+        for n in (10**10, 10**12, 9 * 10**18)
+    },
+    "rows of networks": (NETWORK, ["run.n_steps=10000000000"], "n_rows = 10000000000 would take"),
+    "a width whose square is none": (SK, ["sk.dJ=1e300"], "dJ must be <= 1e150, got 1e+300"),
     **{
         f"SK: {settings}": (SK, settings, "random fields at beta")
         for settings in (

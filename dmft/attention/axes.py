@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .feature_draws import MOST_PAPER_SEED
 from .features import Features
 from .model import SelfAttention
 
@@ -24,15 +25,15 @@ class Axis:
         by side in the kernel may differ in it.
     whole : int, optional
         The parameter is a whole number, of at least this.
-    any_value : bool, default=False
-        Whether every such whole number is allowed, so that no model is made to check it.
+    most : callable, optional
+        Of a model: the largest such number, None if all can be; no model is made then to check one of them.
     """
 
     meaning: str
     value: Callable[[SelfAttention], Any]
     change: Callable[[SelfAttention, Any], SelfAttention] | None = None
     whole: int | None = None
-    any_value: bool = False
+    most: Callable[[SelfAttention], int | None] | None = None
 
 
 def _with_seed(model: SelfAttention, seed: int) -> SelfAttention:
@@ -51,7 +52,7 @@ AXES: Mapping[str, Axis] = {
         value=lambda model: model.features.recipe.get("seed"),
         change=_with_seed,
         whole=0,
-        any_value=True,
+        most=lambda model: MOST_PAPER_SEED if model.features.recipe.get("kind") == "paper" else None,
     ),
     "start": Axis(  # not of the model: the number of a start in its family
         meaning="seed or index of the start", value=lambda model: None, whole=0

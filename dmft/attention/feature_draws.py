@@ -13,6 +13,8 @@ from .._util.checks import ROLES, Role, flag, permutation, roles, seed_of, shape
 from .authors.draws import draw_weights
 from .feature_parts import Parts, parts_of_vectors
 
+MOST_PAPER_SEED = 2**32 - 1  # what NumPy's old generator takes, which the paper's code used
+
 
 def random(*, n_features: int, n_sites: int, n_positions: int, seed: int) -> Parts:
     """Return independent +-1 vectors for every role.
@@ -146,7 +148,7 @@ def paper(
             most = n_sites / n_segments
             raise ValueError(f"tied_positions must have n_positions < sites of a segment = {most:g}, got {n_positions}")
     weights, _ = draw_weights(
-        seed_of(seed, most=2**32 - 1),
+        seed_of(seed, most=MOST_PAPER_SEED),
         n_features,
         n_sites,
         n_positions,

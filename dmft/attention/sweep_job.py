@@ -153,10 +153,10 @@ class AttentionSweep(Value, Job):
         if axis.whole is None:
             model.replace(**{name: parameter(name, value)})
             return
-        value = whole(name, value, axis.whole)
+        value = whole(name, value, axis.whole, axis.most(model) if axis.most is not None else None)
         if name == "start":
             self.start.member(value).state(model)
-        elif not axis.any_value:
+        elif axis.most is None:
             plan = self._plan({name: value})
             plan.check_start(self.start.state(plan.model))
 

@@ -51,7 +51,7 @@ class AsymmetricSK(Value):
     J0 : float, default=1.0
         Mean coupling, times N.
     dJ : float
-        Standard deviation of the couplings, times the root of N; >= 0.
+        Standard deviation of the couplings, times the root of N; from 0 to 1e150.
     H0 : float, default=0.0
         Fields are uniform on [-H0, H0].
 
@@ -76,6 +76,8 @@ class AsymmetricSK(Value):
     def __post_init__(self) -> None:
         for name, low in (("J0", -np.inf), ("dJ", 0), ("H0", 0)):
             object.__setattr__(self, name, number(name, getattr(self, name), low))
+        if self.dJ > 1e150:  # its square is no double
+            raise ValueError(f"dJ must be <= 1e150, got {self.dJ:g}")
 
     @underflow_is_zero
     def n_nodes(self, beta: float) -> int:

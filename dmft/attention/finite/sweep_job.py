@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ..._util.checks import one_of, seed_of, whole
+from ..._util.memory import need_memory
 from ..._util.values import Value
 from ...sweeps.grid import Task
 from ...sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
@@ -113,6 +114,9 @@ class NetworkSweep(Value, Job):
         if n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {n_rows}")
         put(self, "n_rows", n_rows)
+        width = 2.0 * self.model.n_context * self.model.n_features + len(self.record) * n_rows * self.model.n_features
+        what = f"n_replicas = {self.n_replicas} networks with n_rows = {n_rows}"
+        need_memory(what, 8.0 * self.n_replicas * (width + 8), "take fewer")
         self.start.state(self.model)
         site_groups(self.model.features)
         self.check("n_sites", self.n_sites)
