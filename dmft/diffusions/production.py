@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, integers, whole
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..dynamics.series import standard_error
 from .paths import Diffusion
@@ -34,6 +35,7 @@ class Rate(Value):
     error: float
 
 
+@underflow_is_zero
 def entropy_production(system: Diffusion | CoupledLorenz, samples: ArrayLike, n_batches: int = 20) -> Rate:
     r"""Estimate the entropy production of a stationary diffusion from samples of its states.
 
@@ -116,6 +118,7 @@ class Density(Frozen):
         seal(self)
 
 
+@underflow_is_zero
 def stationary_density(samples: ArrayLike, components: ArrayLike, bins: int = 50, n_batches: int = 20) -> Density:
     """Estimate the stationary density of one component, or of two together, from samples.
 

@@ -7,11 +7,13 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma
 
 from .._util.checks import seed_of, whole
+from .._util.underflow import underflow_is_zero
 from .gaussian import gaussian_cmi
 from .parts import Sites, disjoint, part
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 
+@underflow_is_zero
 def gaussian_cmi_estimate(
     samples: ArrayLike,
     X: Sites,

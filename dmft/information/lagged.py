@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import integers, numbers, one_of, whole
+from .._util.underflow import underflow_is_zero
 from .estimates import gaussian_cmi_estimate
 from .laws import SparseLaw, cmi, whole_numbers
 from .neighbours import neighbour_cmi
@@ -192,6 +193,7 @@ def _estimate(
     return discrete_cmi_estimate(samples, X, Y, B, **options)
 
 
+@underflow_is_zero
 def discrete_cmi_estimate(
     samples: ArrayLike, X: Sites, Y: Sites, B: Sites = (), *, block: int = 1, n_boot: int = 100, seed: int = 0
 ) -> InformationEstimate:

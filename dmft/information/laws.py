@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr
 
 from .._util.checks import finite, numbers, shown, within
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .parts import Sites, disjoint, named_parts, part
 
@@ -145,6 +146,7 @@ class _Law:
             return np.bincount(groups, self.p)[groups]
         return self.p.sum(axis=tuple(set(range(self.n_sites)) - set(sites)), keepdims=True)
 
+    @underflow_is_zero
     def entropy(self, sites: tuple[int, ...]) -> float:
         if self.sparse:
             groups, _ = _groups(self._coded[:, sites])
@@ -205,6 +207,7 @@ def entropy(p: ArrayLike | SparseLaw, sites: Sites | None = None) -> float:
     return law.entropy(part("sites", range(law.n_sites) if sites is None else sites, law.n_sites))
 
 
+@underflow_is_zero
 def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tuple[str, ...], float]:
     """Return the entropy of every union of named parts, in nats.
 
@@ -243,6 +246,7 @@ def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tupl
     return out
 
 
+@underflow_is_zero
 def cmi(p: ArrayLike | SparseLaw, X: Sites, Y: Sites, B: Sites = ()) -> float:
     r"""Return the conditional mutual information I(X; Y | B), in nats.
 
@@ -316,6 +320,7 @@ def mutual_information(p: ArrayLike | SparseLaw, X: Sites, Y: Sites) -> float:
     return cmi(p, X, Y)
 
 
+@underflow_is_zero
 def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> float:
     r"""Return how much the entropies of parts exceed that of all together, in nats.
 
@@ -354,6 +359,7 @@ def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> f
     return _divergence(law.p, (law.p, 1), *each)
 
 
+@underflow_is_zero
 def kl(p: ArrayLike, q: ArrayLike) -> float:
     r"""Return the Kullback-Leibler divergence :math:`\sum p \ln (p / q)`, in nats.
 

@@ -9,14 +9,17 @@ from scipy.special import digamma
 
 from .._util.checks import flag, seed_of, whole
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .parts import Sites, disjoint, part
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 MOST_TIES = 0.01
 N_STRETCHES = 8
+TOO_SMALL = 1.2  # what neighbours that terms share hide of their scatter: measured
 INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
 
+@underflow_is_zero
 def neighbour_cmi(
     samples: ArrayLike,
     X: Sites,
@@ -39,7 +42,8 @@ def neighbour_cmi(
 
     and with nothing known :math:`\psi(k) + \psi(n) - \langle\psi(n_X + 1) + \psi(n_Y + 1)\rangle` [2]_. Sites are
     measured in their standard deviations. The error is the larger of two: that of the mean of the terms, in blocks, and
-    that of the mean of estimates from 8 stretches of the samples [4]_.
+    that of the mean of estimates from 8 stretches of the samples [4]_, times 1.2: terms that share neighbours
+    scatter less than their mean does, by 1.14 to 1.24 for 300 to 1000 samples (measured on Gaussian laws, Lorenz systems).
 
     Parameters
     ----------
@@ -65,8 +69,7 @@ def neighbour_cmi(
     Returns
     -------
     InformationEstimate
-        Its bias is not known, and left in: it pulls towards 0 as dimensions grow. Its error is about 1.3 times too
-        small for 500 samples, 1.1 times for 2000.
+        Its bias is not known, and left in: it pulls towards 0 as dimensions grow. The error is of the spread alone.
 
     Raises
     ------
@@ -114,7 +117,7 @@ def neighbour_cmi(
     terms = local.reshape(*z.shape[:2], 1)
     block = block_length(terms, None)
     means = in_blocks(terms, block)[:, 0] / block
-    error = max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
+    error = TOO_SMALL * max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
     null = np.empty(n_null)
     if n_null:
         around = cKDTree(flat[:, b]).query(flat[:, b], nearest + 1, p=np.inf, workers=workers)[1] if b else None

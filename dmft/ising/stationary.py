@@ -15,6 +15,7 @@ from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.readonly import read_only
 from .._util.signs import sign_vectors
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..thermodynamics.stationary import balanced, eliminated
 from .model import KineticIsing
@@ -49,11 +50,13 @@ class StationaryLaw(Frozen):
     law: np.ndarray
     residual: float
 
+    @underflow_is_zero
     def moments(self) -> Moments:
         """Return means, covariances, and covariances one step apart."""
         step = Step(self.model)
         return moments_of_sums(step.sums(sign_vectors(self.model.n_sites), self.law.reshape(-1)), 1.0)
 
+    @underflow_is_zero
     def entropy_production(self) -> float:
         """Return the entropy produced in a step, in nats: parallel, of all spins; asynchronous, of one attempt."""
         J, n = self.model.J, self.model.n_sites
@@ -72,6 +75,7 @@ def _log_flip(states: np.ndarray, i: int, model: KineticIsing) -> np.ndarray:
     return np.asarray(log_expit(-2 * states[:, i] * (states @ model.J[i] + model.H[i])))
 
 
+@underflow_is_zero
 def stationary_law(model: KineticIsing) -> StationaryLaw:
     """Find the stationary law over all states of a system of at most 18 sites, parallel or asynchronous.
 

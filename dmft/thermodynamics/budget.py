@@ -13,6 +13,7 @@ from scipy.sparse import csgraph
 from scipy.special import xlogy
 
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .partition import Partition, is_partition
 
@@ -143,6 +144,7 @@ def _produced(forth: np.ndarray, back: np.ndarray, ratio: np.ndarray) -> np.ndar
     return out
 
 
+@underflow_is_zero
 def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | None = None) -> Budget:
     """Return the budget of a process in a state."""
     if partition is not None:
@@ -226,6 +228,7 @@ def _parts(
     return out
 
 
+@underflow_is_zero
 def of_cycles(process: MarkovJump) -> Cycles:
     """Return a basis of cycles; affinities are differences of a potential that is summed over a spanning tree."""
     p = process.stationary()

@@ -12,6 +12,7 @@ from scipy.special import rel_entr
 
 from .._util.checks import finite, whole, within
 from .._util.readonly import read_only, seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .partition import Partition, is_partition
 from .stationary import stationary_state
@@ -124,6 +125,7 @@ class Chain(Value):
         target, source = np.nonzero(off)
         return stationary_state(source, target, np.log(off[target, source]), self.n_states, "elimination")
 
+    @underflow_is_zero
     def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:
         """Return the laws after 0 .. `n_steps` steps, shape (n_steps + 1, n_states)."""
         laws = [self.law(p0, "p0")]
@@ -137,6 +139,7 @@ class Chain(Value):
             ratio = np.log(self.P) - np.log(self.P.T)
         return np.where((self.P == 0) & (self.P.T == 0), 0.0, ratio)
 
+    @underflow_is_zero
     def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> ChainBudget:
         """Return the entropy produced in a step from a law, the stationary one unless given; see `ChainBudget`."""
         law, pi = self.law(p), self.stationary()
@@ -169,6 +172,7 @@ class Chain(Value):
         forth, back = own.T @ joint, own.T @ joint.T  # (part after, all before), (part before, all after)
         return ChainPart(float(flow), _told(forth, own), _told(back, own))
 
+    @underflow_is_zero
     def scgf(self, k: ArrayLike) -> np.ndarray:
         """Return the scaled cumulant generating function of the entropy given off, per step; symmetric about -1/2.
 
@@ -193,6 +197,7 @@ class Chain(Value):
             growth[first : first + step] = np.linalg.eigvals(tilted).real.max(axis=1)
         return np.log(growth).reshape(points.shape)
 
+    @underflow_is_zero
     def ep_variance(self) -> float:
         """Return the variance per step of the entropy given off in the long run, in squared nats."""
         p, ratio = self.stationary(), self.log_ratio()

@@ -12,6 +12,7 @@ from scipy.sparse.linalg import eigs, splu
 
 from .._util.checks import finite, number
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Counting(Frozen):
     def _relative(self, cost: float) -> float:
         return np.inf if self.mean == 0 else self.variance / self.mean**2 * cost
 
+    @underflow_is_zero
     def scgf(self, k: ArrayLike) -> np.ndarray:
         """Return the scaled cumulant generating function, the rate at which the mean of exp(k count) grows.
 
@@ -110,6 +112,7 @@ def solve_balance(process: MarkovJump, right: np.ndarray) -> np.ndarray:
     return splu(bordered).solve(np.append(right, 0.0))[:n]
 
 
+@underflow_is_zero
 def of_process(process: MarkovJump, increments: ArrayLike) -> Counting:
     """Return the statistics of a current."""
     d = finite("increments", increments, (len(process.source),))

@@ -15,6 +15,7 @@ from scipy.special import rel_entr, xlogy
 
 from .._util.checks import finite, integers, number, one_of, within
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .counting import solve_balance
 from .partition import is_process
@@ -61,6 +62,7 @@ def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np
     return both[:n], np.exp(process.log_rate) * both[n:][process.source]
 
 
+@underflow_is_zero
 def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxation:
     """Return the relaxation from a law; integrals of the law are propagated with it, so that nothing is stepped."""
     start = process.law(p0, "p0")
@@ -81,6 +83,7 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
     return Relaxation(t, p, ep, adiabatic, nonadiabatic)
 
 
+@underflow_is_zero
 def first_passage(process: MarkovJump, to: int | Sequence[int]) -> np.ndarray:
     """Return mean first-passage times."""
     n = process.n_states
@@ -112,6 +115,7 @@ def first_passage(process: MarkovJump, to: int | Sequence[int]) -> np.ndarray:
     return tau
 
 
+@underflow_is_zero
 def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     """Return the derivative of the stationary state."""
     d = finite("d_log_rate", d_log_rate, (len(process.source),))
@@ -120,6 +124,7 @@ def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     return solve_balance(process, -change)
 
 
+@underflow_is_zero
 def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str = "ep") -> float:
     r"""Return the mean of :math:`e^{-\Sigma}` over all trajectories of some time: 1, and less with one-way jumps.
 

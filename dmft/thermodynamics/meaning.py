@@ -11,6 +11,7 @@ from scipy.sparse.linalg import expm_multiply
 
 from .._util.checks import flag, function, instance, number, whole
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..information.laws import kl
 from .chain import Chain
@@ -77,6 +78,7 @@ def _intervals(n: int) -> Iterator[list[int]]:
         yield np.cumsum([0, *((cuts >> i) & 1 for i in range(n - 1))]).tolist()
 
 
+@underflow_is_zero
 def semantic(
     process: MarkovJump | Chain,
     partition: Partition,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, numbers, one_of
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..information.laws import SparseLaw
 from ..information.laws import mutual_information as _of_law
@@ -129,6 +130,7 @@ def _law(process: MarkovJump, partition: Partition, p: ArrayLike | None) -> np.n
     return process.law(p)
 
 
+@underflow_is_zero
 def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> dict[str, float]:
     r"""Return how fast each part's own jumps change its information on all others, in nats per unit time.
 
@@ -159,6 +161,7 @@ def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | N
     return {name: partition.flow_of(process, law, k, forth) for k, name in enumerate(partition.names)}
 
 
+@underflow_is_zero
 def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> np.ndarray:
     """Return how fast the jumps of part k change its information on part l alone, shape (n_parts, n_parts).
 
@@ -180,6 +183,7 @@ def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = N
     return out
 
 
+@underflow_is_zero
 def transfer_entropy(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> dict[str, float]:
     r"""Return what each part's rates know of the others beyond its own state, in nats per unit time.
 
@@ -214,6 +218,7 @@ def transfer_entropy(process: MarkovJump, partition: Partition, p: ArrayLike | N
     return out
 
 
+@underflow_is_zero
 def mutual_information(partition: Partition, p: ArrayLike, X: str, Y: str) -> float:
     """Return the information between two parts in a law over the states, in nats.
 

@@ -12,6 +12,7 @@ from scipy.special import rel_entr, xlogy
 
 from .._util.checks import number, shown
 from .._util.readonly import seal
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .evolution import spent
 from .partition import is_process
@@ -96,6 +97,7 @@ class Protocol(Value):
             raise ValueError("segments must be one or more, got none")
         object.__setattr__(self, "segments", tuple(kept))
 
+    @underflow_is_zero
     def periodic(self) -> np.ndarray:
         """Return the law at the start of a period that comes back after it, shape (n_states,)."""
         n = self.segments[0][0].n_states
@@ -106,6 +108,7 @@ class Protocol(Value):
         p = np.maximum(np.linalg.lstsq(A, np.append(np.zeros(n), 1.0), rcond=None)[0], 0)
         return p / p.sum()
 
+    @underflow_is_zero
     def budget(self, p0: ArrayLike | None = None) -> ProtocolBudget:
         """Return what a period produces; from the law that comes back unless one is given."""
         p = self.periodic() if p0 is None else self.segments[0][0].law(p0, "p0")
@@ -132,6 +135,7 @@ class Protocol(Value):
             np.array(relaxed),
         )
 
+    @underflow_is_zero
     def work_average(self, p0: ArrayLike, T: float = 1.0) -> float:
         """Return the mean of exp(-work / T) over one run through all segments, without the change back.
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import integers, number, whole, words
+from .._util.underflow import underflow_is_zero
 from .partition import Partition, is_partition, is_process
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def averaged(
     )
 
 
+@underflow_is_zero
 def scramble(
     process: MarkovJump,
     partition: Partition,

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
+from .._util.underflow import underflow_is_zero
 from ._jumps import eliminate
 from .reference import eliminate_logs
 
@@ -42,6 +43,7 @@ def residual(A: sparse.csc_array, p: np.ndarray) -> float:
     return float(abs(A @ p).sum() / leaving) if leaving > 0 else 0.0
 
 
+@underflow_is_zero
 def stationary_state(
     source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, n_states: int, method: Method = "auto"
 ) -> np.ndarray:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, flag, number, seed_of, whole, within
 from .._util.readonly import seal
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ._jumps import paths as _paths
 
@@ -65,6 +66,7 @@ class Paths(Frozen):
             return np.log(begin[self.start]) - np.log(last[self.end]) + self.flow
 
 
+@underflow_is_zero
 def follow(
     process: MarkovJump,
     n: int,

@@ -182,14 +182,15 @@ def test_divergence_is_the_trace_of_the_derivative(system):
     np.testing.assert_allclose(system.divergence(x), total, rtol=1e-7)
 
 
-def test_sparse_coupling_gives_no_blanket():
+@pytest.mark.parametrize("n_paths", [120, pytest.param(300, marks=pytest.mark.slow)])
+def test_sparse_coupling_gives_no_blanket(n_paths):
     # sigma 10, rho 28, amplitude 16: 0.0077(3) nats in the stored table; without coupling none.
     options = {"dt": 2e-3, "every": 100, "burn": 5.0}
     for coupling, exact in ((-0.5, 0.00767), (0.0, 0.0)):
         system = CoupledLorenz(coupling, noise=16.0)
-        found = system.blanket.estimate(system.paths(300, 10_000, seed=1, **options))
+        found = system.blanket.estimate(system.paths(n_paths, 10_000, seed=1, **options))
         assert abs(found.value - exact) < 4 * math.hypot(found.error, 3e-4)
-        assert found.error < 1e-3
+        assert found.error < 2e-2 / np.sqrt(n_paths)
 
 
 def test_entropy_production_of_lorenz_systems():

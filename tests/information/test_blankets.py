@@ -30,7 +30,7 @@ def joined(J, x, y, cut):
 
 
 @given(graphs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_the_smallest_separator_separates_and_is_smallest(J):
     n = len(J)
     if joined(J, [0], [n - 1], range(1, n - 1)):
@@ -48,7 +48,7 @@ def test_the_smallest_separator_separates_and_is_smallest(J):
 
 
 @given(graphs(6), st.integers(0, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_all_separators_of_a_size_are_found(J, size):
     n = len(J)
     expected = set()

@@ -53,7 +53,7 @@ def test_stored_numbers_of_exact_covariances(name):
 
 
 @given(covariances())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_informations_are_what_determinants_say(C):
     x, y, b = [0, 1], [2, 5], [3]
     correlations = C / np.sqrt(np.outer(np.diag(C), np.diag(C)))
@@ -72,7 +72,7 @@ def test_informations_are_what_determinants_say(C):
 
 
 @given(covariances())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_divergence_from_the_independent_law_is_the_information(C):
     apart = C.copy()
     apart[:3, 3:] = apart[3:, :3] = 0

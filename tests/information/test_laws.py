@@ -45,7 +45,7 @@ def test_stored_numbers_of_kinetic_ising_systems(name, update):
 
 
 @given(laws())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_informations_are_what_entropies_say(p):
     parts = {"x": [0, 3], "y": 1, "b": 2}
     h = entropies(p, parts)
@@ -59,7 +59,7 @@ def test_informations_are_what_entropies_say(p):
 
 
 @given(laws())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_sparse_laws_say_the_same(p):
     law = sparse(p)
     assert cmi(law, [0, 3], 1, 2) == pytest.approx(cmi(p, [0, 3], 1, 2), abs=1e-14)
@@ -69,7 +69,7 @@ def test_sparse_laws_say_the_same(p):
 
 
 @given(laws(), st.permutations(range(5)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_chain_rule_relabelling_and_data_processing(p, order):
     both = cmi(p, 0, [1, 2], 3)
     assert both == pytest.approx(cmi(p, 0, 1, 3) + cmi(p, 0, 2, [1, 3]), abs=1e-13)

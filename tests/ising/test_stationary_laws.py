@@ -45,11 +45,13 @@ def test_stored_numbers_of_enumeration(name, update):
     assert blanket.cmi(found.law) == pytest.approx(float(g[f"{update}_cmi"]), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize("every", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("u", "update"), [(0, "async"), (1, "parallel")])
-def test_stored_numbers_of_the_sweep_over_asymmetry(u, update):
+def test_stored_numbers_of_the_sweep_over_asymmetry(u, update, every):
     meta, g = stored("B2_blanket_sweep_N9")
     blanket = Blanket(meta["X"], meta["B"], meta["Y"])
-    for s, k, b in [(0, 0, 0), (1, 3, 7), (2, 6, 14), (3, 1, 11)]:
+    points = [(0, 0, 0), (1, 3, 7), (2, 6, 14), (3, 1, 11)]
+    for s, k, b in np.ndindex(g["cmi"].shape[1:]) if every else points:
         J = asymmetric_couplings(g["G"][s], g["phis"][k], links=g["mask"])
         found = stationary_law(KineticIsing(J, beta=g["betas"][b], update=update))
         ep = found.entropy_production() * (9 if update == "async" else 1)

@@ -42,7 +42,7 @@ def test_stored_chains(name):
 
 
 @given(st.integers(2, 7), st.integers(0, 2**32 - 1))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_identities_of_chains(n, seed):
     rng = np.random.default_rng(seed)
     chain, p = Chain(rng.dirichlet(np.ones(n), n).T), rng.dirichlet(np.ones(n))

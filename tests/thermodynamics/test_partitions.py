@@ -48,7 +48,7 @@ def multipartite(draw):
 
 
 @given(multipartite())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_second_law_of_every_part(case):
     process, parts, p = case
     for law in (None, p):

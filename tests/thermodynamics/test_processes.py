@@ -64,7 +64,7 @@ def test_stored_relaxation_passage_and_response(name):
 
 
 @given(networks())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_identities_of_entropy_production(case):
     process, p = case
     now = process.budget(p)
@@ -82,7 +82,7 @@ def test_identities_of_entropy_production(case):
 
 
 @given(networks(6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_fluctuation_theorems_and_uncertainty_relations(case):
     process, p = case
     for kind in ("ep", "adiabatic", "nonadiabatic"):
@@ -98,7 +98,7 @@ def test_fluctuation_theorems_and_uncertainty_relations(case):
 
 
 @given(networks(6))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_response_is_the_slope_and_faster_rates_are_only_faster(case):
     process, _ = case
     d = np.sin(np.arange(len(process.source)))

@@ -11,7 +11,7 @@ from dmft.thermodynamics.reference import eliminate, eliminate_logs
 
 
 @given(networks())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_compiled_elimination_is_the_twin(case):
     process, _ = case
     Q = np.zeros((process.n_states,) * 2)

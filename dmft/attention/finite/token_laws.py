@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 from ..._util.checks import Role, instance, whole
 from ..._util.readonly import read_only
 from ..._util.signs import sign_vectors
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ...information import cmi
 from ...information.parts import Sites, disjoint, part
@@ -44,6 +45,7 @@ class TokenLaw(Frozen):
         chosen = part(name, tokens, self.n_tokens, empty=empty)
         return [t * self.n_sites + i for t in chosen for i in range(self.n_sites)]
 
+    @underflow_is_zero
     def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
         """Return I(some tokens; others | tokens that are known), in nats."""
         named = {"one": one, "other": other, "known": known}
@@ -51,6 +53,7 @@ class TokenLaw(Frozen):
         return cmi(self.law, self._sites("one", one), self._sites("other", other), self._sites("known", known, True))
 
 
+@underflow_is_zero
 def token_law(model: SelfAttention, n_tokens: int | None = None, phase: int = 0) -> TokenLaw:
     """Return the stationary law of successive tokens of a finite network by enumeration.
 
