@@ -5,7 +5,7 @@ and all outputs are read out together. Gradients are those of the layers (`vjp`)
 included. Writes digits.png, and prints losses and accuracies. Two minutes on two cores:
 
     pip install scikit-learn
-    python examples/spin_digits.py FOLDER [--epochs 24]
+    python examples/spin_digits.py FOLDER [--epochs 20]
 """
 
 import argparse
@@ -113,7 +113,7 @@ def main(argv=None):
     """Train, draw and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--file", help="a .npz with images (n, 64), 0 to 16, and labels (n,)")

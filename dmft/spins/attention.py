@@ -101,7 +101,7 @@ class SpinAttention(Value):
         heads = whole("heads", heads, 1)
         if width % heads:
             raise ValueError(f"heads must divide the width {width}, got {heads}")
-        beta = number("beta", beta, 0.0)
+        beta = number("beta", beta, 0.0, 1e15)
         if beta == 0.0:
             raise ValueError("beta must be > 0, got 0.0")
         one_of("response", response, KINDS)

@@ -227,6 +227,10 @@ class Theory:
 
         Each is (a, b, u): of site i it is :math:`a_i 1 + b_i u_i u_i^T`.
         """
+        if self.beta == 0.0:  # a limit: every direction has the same variance
+            n = len(m)
+            free = np.full(n, float(self.site.covariance(np.zeros(self.D))[1])), np.zeros(n), np.zeros_like(m)
+            return free, free
         if self.closure != "gauss":
             h = self.site.inverse(m, n_threads=self.n_threads) if self.closure != "naive" else self.x + self.J @ m
             g, g1 = slopes(self.site, np.einsum("ia,ia->i", h, h), 1, self.n_threads)

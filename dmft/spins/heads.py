@@ -63,7 +63,7 @@ def solve(
         return means, float(abs(means[-1] - means[-2]).max()), layer.n_steps
     begin = theory.start() if start is None else start
     if isinstance(theory, Tap):
-        fields = theory.fields_of(begin)
+        fields = theory.x if start is None else theory.fields_of(begin)
         found = anderson(theory.joint_step, fields, layer.tol, layer.max_evaluations, 3)
         m = theory.site.mean(found.vector, n_threads=1)
     else:

@@ -15,7 +15,7 @@ from ..dynamics.cycles.window_map import WindowMap
 from ..dynamics.system import Map
 from .closures import CLOSURES, Closure
 from .meanfield import TOLS, theory_of
-from .model import VectorSpins
+from .model import VectorSpins, numeric
 from .stability import derivative
 from .transformer import SpinTransformer
 
@@ -53,8 +53,9 @@ class SpinMap(Map):
 
     @underflow_is_zero
     def __init__(self, model: VectorSpins, means: ArrayLike, closure: Closure = "gauss", tol: float = 1e-11) -> None:
-        self.model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
+        instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
+        self.model = numeric(model, self.closure)
         tol = number("tol", tol, *TOLS)
         m = finite("means", means, (None, model.n_sites, model.n_components))
         if model.n_systems not in (None, len(m)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
@@ -19,7 +20,7 @@ from .._util.values import Frozen, Whole
 from .anderson import anderson
 from .closures import CLOSURES, Closure, Theory
 from .correlations import delayed_traces, production
-from .model import VectorSpins
+from .model import VectorSpins, numeric
 from .stability import spectral_radius
 from .tap import Tap
 
@@ -103,8 +104,9 @@ class MeanField(Whole):
     def __init__(
         self, model: VectorSpins, closure: Closure = "gauss", *, tol: float = 1e-11, n_threads: int | None = None
     ) -> None:
-        self.model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
+        instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
+        self.model = numeric(model, self.closure)
         self.tol = number("tol", tol, *TOLS)
         self._n_threads = threads(n_threads)
         n = 1 if model.n_systems is None else model.n_systems
@@ -266,14 +268,17 @@ class MeanField(Whole):
         def solve(i: int) -> FixedPoint:
             theory = self.theories[i]
             if isinstance(theory, Tap):
-                fields = theory.fields_of(means[i])
+                fields = theory.x if start is None else theory.fields_of(means[i])
                 found = anderson(theory.joint_step, fields, tol, max_evaluations, depth)
                 m = theory.site.mean(found.vector, n_threads=1)
             else:
                 found = anderson(theory.step_to, means[i], tol, max_evaluations, depth)
                 m = found.vector
             done = found.residual <= tol
-            radius = spectral_radius(theory, m) if stability or (strict and not done) else np.nan
+            radius = np.nan
+            if stability or (strict and not done):
+                with contextlib.suppress(FloatingPointError):  # a step of TAP may have no solution
+                    radius = spectral_radius(theory, m)
             if strict and not done:
                 which = "" if self.model.n_systems is None else f" in system {i}"
                 raise FloatingPointError(
@@ -363,7 +368,14 @@ class MeanField(Whole):
 
 def theory_of(model: VectorSpins, closure: Closure, tol: float, n_threads: int) -> Theory:
     """Return a closure of a single network."""
+    if closure in ("tap", "onsager") and float(model.beta) * model.radius**2 * largest_row(model.couplings) < 1e-9:
+        closure = "naive"  # the reaction is below rounding, and may be below all numbers
     if closure == "tap":
         # Of one component the Onsager term is all of it, and has a scalar equation for each site.
         return Theory(model, "onsager", tol, n_threads) if model.n_components == 1 else Tap(model, n_threads)
     return Theory(model, closure, tol, n_threads)
+
+
+def largest_row(J: Any) -> float:
+    """Return a bound of the norms of the rows of couplings."""
+    return float(abs(J).max()) * float(J.shape[-1]) ** 0.5

@@ -13,7 +13,7 @@ from .._util.readonly import read_only
 from .._util.sparse import is_sparse, sparse_rows
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
-from .response import KINDS, Kind, Response
+from .response import KINDS, MOST, Kind, Response
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -69,11 +69,11 @@ class VectorSpins(Value):
     ) -> None:
         J = _couplings(couplings)
         n = J.shape[-1]
-        x = finite("fields", fields)
+        x = within("fields", finite("fields", fields), -MOST, MOST)
         if x.ndim not in (2, 3) or x.shape[-2] != n or not x.shape[-1]:
             shape = f"({n}, n_components) or (n_systems, {n}, n_components)"
             raise ValueError(f"fields must have shape {shape}, got shape {x.shape}")
-        betas = within("beta", finite("beta", beta), 0.0, np.inf)
+        betas = within("beta", finite("beta", beta), 0.0, MOST)
         if betas.ndim > 1:
             raise ValueError(f"beta must be a number or have shape (n_systems,), got shape {betas.shape}")
         sizes = {"couplings": J.shape[:-2], "fields": x.shape[:-2], "beta": betas.shape}
@@ -150,8 +150,23 @@ class VectorSpins(Value):
 def _couplings(value: Any) -> Any:
     """Return couplings as a read-only array or a sparse one in rows, checked."""
     J: Any = sparse_rows("couplings", value) if is_sparse(value) else read_only(finite("couplings", value))
+    within("couplings", J.data if is_sparse(J) else J, -MOST, MOST)
     square = J.ndim in ((2,) if is_sparse(J) else (2, 3)) and J.shape[-1] == J.shape[-2]
     if not square or 0 in J.shape:
         shape = "(n_sites, n_sites) or (n_systems, n_sites, n_sites)"
         raise ValueError(f"couplings must have shape {shape}, got shape {J.shape}")
     return J
+
+
+SHARPEST = 1e20  # of beta R |h|: powers of it must be numbers
+SHARPEST_TAP = 1e12  # what is left of the slope along a field must have digits
+
+
+def numeric(model: VectorSpins, closure: str) -> VectorSpins:
+    """Return a model if no field in it may be too sharp for a closure."""
+    most = SHARPEST_TAP if closure == "tap" else SHARPEST
+    J, R = model.couplings, model.radius
+    widest = R * abs(J).sum(axis=-1).max() + np.sqrt((model.fields**2).sum(axis=-1)).max()
+    if not float(model.beta.max()) * R * float(widest) <= most:
+        raise ValueError(f"beta must be so that beta R |h| <= {most:g}, got {float(model.beta.max())!r}")
+    return model

@@ -17,6 +17,7 @@ from . import _spins
 Kind = Literal["exact", "large"]
 KINDS: tuple[Kind, ...] = ("exact", "large")
 MOST_COMPONENTS = 1e9
+MOST = 1e100  # of fields, couplings, lengths: squares of their products must be numbers
 GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
@@ -121,8 +122,9 @@ class Response(Value):
         radius = default_radius(n) if self.radius is None else number("radius", self.radius)
         if not radius > 0:
             raise ValueError(f"radius must be > 0, got {radius!r}")
+        number("radius", radius, 1.0 / MOST, MOST)
         object.__setattr__(self, "n_components", n)
-        object.__setattr__(self, "beta", number("beta", self.beta, 0.0))
+        object.__setattr__(self, "beta", number("beta", self.beta, 0.0, MOST))
         object.__setattr__(self, "radius", radius)
 
     @property
@@ -137,7 +139,7 @@ class Response(Value):
         return self.beta * R * R / (0.5 * n - 1.0) if self.kind == "large" else self.beta
 
     def _rows(self, name: str, array: ArrayLike) -> np.ndarray:
-        rows = finite(name, array)
+        rows = within(name, finite(name, array), -MOST, MOST)
         if rows.ndim < 1 or rows.shape[-1] != self.n_components:
             raise ValueError(f"{name} must have shape (..., {self.n_components}), got shape {rows.shape}")
         return rows

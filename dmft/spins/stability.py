@@ -47,7 +47,8 @@ def derivative(theory: Theory, m: np.ndarray) -> np.ndarray:
 
 def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     """Return the largest modulus of the multipliers of the step at `m`; to 1e-4 for large networks."""
-    if not np.isfinite(m).all():
+    longest = float(np.sqrt(np.einsum("ia,ia->i", m, m).max()))
+    if not longest < (theory.R if isinstance(theory, Tap) else np.inf):  # saturated means have no field
         return float("nan")
     if m.size <= SMALL:
         return float(abs(np.linalg.eigvals(derivative(theory, m))).max())
@@ -56,6 +57,8 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     push = tangent(theory, m)
     operator = LinearOperator((m.size, m.size), matvec=lambda v: push(v.reshape(m.shape)).ravel(), dtype=float)
     first = np.random.default_rng(0).normal(size=m.size)
+    if not push(first.reshape(m.shape)).any():
+        return 0.0
     try:
         values = eigs(
             operator,

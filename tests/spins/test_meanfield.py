@@ -276,7 +276,7 @@ def test_what_does_not_converge_says_so():
         ({"fields": np.zeros(2)}, "fields must have shape"),
         ({"fields": np.zeros((2, 0))}, "fields must have shape"),
         ({"fields": [[0.0, 1.0], [np.inf, 0.0]]}, "fields must be finite"),
-        ({"beta": -1.0}, "beta must be >= 0"),
+        ({"beta": -1.0}, "beta must be in "),
         ({"beta": np.nan}, "beta must be finite"),
         ({"beta": [[1.0]]}, "beta must be a number"),
         ({"beta": []}, "couplings, fields and beta must"),
@@ -319,6 +319,41 @@ def test_bad_calls_are_refused(call, blamed):
     theory = MeanField(VectorSpins(np.zeros((2, 2)), np.zeros((2, 3))))
     with pytest.raises(ValueError, match=f"^{blamed}"):
         call(theory)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("closure", CLOSURES)
+@pytest.mark.parametrize("n_components", [3, 40])
+def test_no_field_counts_at_infinite_temperature(closure, kind, n_components):
+    theory = MeanField(network(n_components=n_components, beta=0.0, response=kind), closure)
+    found = theory.fixed_point()
+    assert not found.m.any()
+    assert (found.spectral_radius, theory.entropy_production(found.m)) == (0.0, 0.0)
+    assert not theory.delayed(found.m).any()
+    inside, whole = theory.theories[0].moments(found.m)
+    near = MeanField(theory.model.replace(beta=1e-9), closure)
+    for one, other in zip((*inside[:1], *whole[:1]), near.theories[0].moments(near.fixed_point().m), strict=True):
+        assert np.allclose(one, other[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("closure", ["naive", "tap", "onsager"])
+@pytest.mark.parametrize("beta", [1e-300, 1e-12, 1e8, 1e11])
+def test_extreme_temperatures_are_numbers(closure, kind, beta):
+    theory = MeanField(network(4, 3, beta=beta, response=kind), closure)
+    found = theory.fixed_point(strict=False, max_evaluations=40)
+    assert (np.linalg.norm(found.m, axis=1) <= theory.model.radius * (1 + 1e-12)).all()
+    assert np.isfinite(found.residual)
+
+
+@pytest.mark.parametrize("closure", CLOSURES)
+def test_fields_beyond_numbers_are_refused(closure):
+    for change in ({"beta": 1e40}, {"fields": np.full((4, 3), 1e90)}, {"couplings": np.full((4, 4), 1e90)}):
+        with pytest.raises(ValueError, match=r"^beta must be so that beta R \|h\| <= 1e\+(20|12)"):
+            MeanField(network(4, 3).replace(**change), closure)
+    for change in ({"fields": np.full((4, 3), 1e200)}, {"couplings": np.full((4, 4), 1e200)}, {"beta": 1e200}):
+        with pytest.raises(ValueError, match=r"must be in \[-?(0|1e\+100), 1e\+100\]"):
+            network(4, 3).replace(**change)
 
 
 @pytest.mark.parametrize("closure", CLOSURES)
