@@ -133,6 +133,14 @@ class Batch(System):
             n_dual = self.size - 2 * ((self.size + 3) // 4)  # they go through the kernel two by two
         self.tangents = Tangents.of_unit_vectors(self.n_points, n_tangents, self.shape, qr_interval, n_dual)
 
+    def turn_tangents(self) -> None:
+        """Give tangents in general directions to points whose first tangent stays away from a row of the window.
+
+        Where the softmax takes but one token, at one distance, a unit vector never reaches the rows between, and its
+        growth is not the largest that there is.
+        """
+        self.tangents.turn(self.tangents.kept_apart())
+
     def _no_tangents(self) -> Tangents:
         return Tangents.of_unit_vectors(self.n_points, 0, self.shape)
 

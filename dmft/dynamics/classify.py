@@ -91,7 +91,10 @@ def classify(
         points, orbits, n_exponents, total, before = waiting.pop()
         if not before:
             orbits.begin_tangents(n_exponents)
-            orbits.strobe(rules.first // 4, tangents=True, states=False)
+            half = max(1, rules.first // 8)
+            orbits.strobe(half, tangents=True, states=False)
+            orbits.turn_tangents()
+            orbits.strobe(max(1, rules.first // 4 - half), tangents=True, states=False)
         n_samples = total or rules.first
         now = run_round(orbits, n_samples)
         total += n_samples

@@ -31,6 +31,8 @@ REGULAR = 0.05  # of the error of batch means: the weighted average has converge
 CHUNK = 2**17  # numbers in a piece of the growth series: it stays in a core's cache
 ZERO = 2.0  # errors below zero a sum may lie and count as zero in the Kaplan-Yorke dimension
 
+ROUNDING = 2.0**9 * np.finfo(float).eps  # of a stretch, as in csrc/attention/frame.h
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Estimates(Frozen):
@@ -186,6 +188,7 @@ class Exponents:
         vanished = np.isneginf(mean) & exact_zeros
         if n_directions is not None:
             vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(n_directions)[:, None])
+            n_lost = np.maximum(n_lost, self._of_rounding() & (np.asarray(n_directions) < self.dimension)[:, None])
         known = np.isfinite(mean) & (n_lost == 0) & ~vanished
         with np.errstate(invalid="ignore"):
             chaotic = (known & (mean > SIGNIFICANT * noise)).any(axis=1)
@@ -204,6 +207,16 @@ class Exponents:
         sums = self._errors_of_sums(order, known, average, regular)
         dimension, its_error = kaplan_yorke(values, errors, sums, self.dimension)
         return Estimates(values, errors, order, n_lost, regular, dimension, its_error)
+
+    def _of_rounding(self) -> np.ndarray:
+        """Return which tangents shrink, in a sample, below the rounding of what they grow from, (n_points, n_tangents).
+
+        What a map annihilates it need not annihilate at once: errors in these directions live for a sample, whatever
+        each step keeps of a tangent. With one all after it are of rounding.
+        """
+        with np.errstate(invalid="ignore"):
+            shrunk = self.extremes.low - np.maximum.accumulate(self.extremes.high, axis=1) < np.log(ROUNDING)
+        return np.logical_or.accumulate(shrunk, axis=1)
 
     def _errors_of_sums(
         self, order: np.ndarray, known: np.ndarray, average: np.ndarray, regular: np.ndarray
@@ -312,7 +325,10 @@ def run_transient(
     )
     system.advance(n_steps - n_tangent_steps, tick=tick)
     system.begin_tangents(n_tangents, qr_interval)
-    system.advance(n_tangent_steps, tangents=True, tick=tick)
+    half = n_tangent_steps // 2
+    system.advance(half, tangents=True, tick=tick)
+    system.turn_tangents()
+    system.advance(n_tangent_steps - half, tangents=True, tick=tick)
     system.forget_lost()
 
 

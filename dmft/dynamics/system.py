@@ -58,6 +58,9 @@ class System(Whole, abc.ABC):
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
 
+    def turn_tangents(self) -> None:
+        """Turn the tangents that the map keeps within some directions whatever the time, midway in their transient."""
+
     @abc.abstractmethod
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
         """Take all orbits, and their tangents too if asked for, `n_steps` further."""

@@ -81,3 +81,36 @@ def test_what_does_not_move_is_annihilated(changes):
     spectrum = dmft.lyapunov(PAPER.replace(**changes), 1_000)
     assert np.isneginf(spectrum.exponents).all()
     assert (spectrum.stderr == 0.0).all()
+
+
+def segments(n_features, n_segments, seed, **parameters):
+    features = dmft.Features.segments(
+        n_features=n_features, n_segments=n_segments, n_sites=100, n_positions=2, seed=seed
+    )
+    return dmft.SelfAttention(features, n_context=4, **parameters)
+
+
+@pytest.mark.parametrize("n_exponents", [1, 4, None])
+def test_tangents_reach_all_rows_where_the_softmax_takes_one_token(n_exponents):
+    """Chaos in which unit vectors of the first row never leave it and one other: their largest exponent is -0.35."""
+    model = segments(5, 6, seed=145, beta=16.457594127058094, gamma=92970.61499231069)
+    spectrum = dmft.lyapunov(model, 400, n_transient=6_000, n_tangent_transient=400, n_exponents=n_exponents)
+    assert spectrum.exponents[0] > -0.1
+    if n_exponents is None:  # 12 of them lie above -2
+        assert np.sum(spectrum.exponents > -2) == 12
+        assert (np.diff(spectrum.exponents[:12]) <= 0).all()
+        assert np.isneginf(spectrum.exponents[16:]).all()
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(3.9881626456767076, 122.30560462100262), (5.33, 183.0)])
+def test_what_rounding_leaves_of_annihilated_directions_is_lost(beta, gamma):
+    """Two classes of three features: four directions vanish, and their rounding hides 7 and 8 (about -11, -14)."""
+    model = segments(3, 5, seed=348, beta=beta, gamma=gamma, epsilon=0.02)
+    how = {"n_steps": 400, "n_transient": 2_000, "n_tangent_transient": 200}
+    spectrum = dmft.lyapunov(model, **how)
+    swept = dmft.sweep(model, beta=[beta], measure="lyapunov", progress=False, **how)
+    for exponents, n_lost in ((spectrum.exponents, spectrum.n_lost), (swept["exponents"][0], swept["n_lost"][0])):
+        assert np.isfinite(exponents[:6]).all()
+        assert np.isnan(exponents[6:8]).all()
+        assert (n_lost[6:8] > 0).all()
+        assert np.isneginf(exponents[8:]).all()
