@@ -18,11 +18,13 @@ from .attention.diagrams import refine, sweep
 from .attention.features import Features
 from .attention.finite.correlations import distance, mean_distance, token_overlap
 from .attention.finite.covariance import Fluctuations, fluctuations
+from .attention.finite.irreversibility import token_irreversibility
 from .attention.finite.noisy_spectrum import NoisySpectrum, noisy_lyapunov
 from .attention.finite.orbit import NetworkOrbit, network
 from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
+from .attention.irreversibility import Irreversibility
 from .attention.labels import Attractor, Attractors
 from .attention.linearization import Linearization, linearize
 from .attention.loops import hysteresis
@@ -43,6 +45,7 @@ __all__ = [
     "Features",
     "FiniteSize",
     "Fluctuations",
+    "Irreversibility",
     "Linearization",
     "NetworkOrbit",
     "NoisySpectrum",
@@ -77,6 +80,7 @@ __all__ = [
     "smearing",
     "sweep",
     "switching",
+    "token_irreversibility",
     "token_overlap",
     "trajectory",
     "verify",

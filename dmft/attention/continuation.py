@@ -69,7 +69,7 @@ def follow(
         It pays where neighbours have the same fixed point or cycle to the last bit, not in chaos.
     n_overlap : int, default=1
         Points of its predecessor that a piece begins with.
-    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
+    measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("orbit",)
         As for `sweep`.
     store, resume, n_threads, block, executor, progress
         As for `sweep`; `block` is about the number of points of a stretch.

@@ -55,7 +55,7 @@ def sweep(
         The network; gives every parameter that is not swept.
     n_steps, n_transient : int
         Token steps that are measured, and before them.
-    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("orbit",)
+    measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("orbit",)
         What to keep of each point; "attractor" judges after the transient what the orbit settles
         on, see `attractor`; the other steps follow from there.
     start : Start or sequence of Start, optional
@@ -207,7 +207,7 @@ def refine(
         Grid steps of the first cells.
     start : Start, optional
         Default: ``Start.random(0)``.
-    measure : sequence of {"orbit", "lyapunov", "attractor"}, default=("lyapunov",)
+    measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("lyapunov",)
         As for `sweep`.
     store, resume, n_threads, block, executor, progress
         As for `sweep`.

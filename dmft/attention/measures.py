@@ -11,6 +11,7 @@ import numpy as np
 from .basins import VARIABLES as LABELS
 from .basins import settled_arrays
 from .batch import Batch
+from .irreversibility import check_features, irreversibility_arrays
 from .model import SelfAttention
 from .records import RECORDS
 
@@ -33,12 +34,15 @@ class Measure:
         It may move the batch along its orbits. None: the run itself measures it.
     seconds : float, default=0.0
         About what `after_transient` costs a point, on one core.
+    check : callable, optional
+        Raises if it cannot be measured of a model.
     """
 
     variables: Variables
     without: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     after_transient: Callable[[Batch, SelfAttention, int | None], dict[str, np.ndarray]] | None = None
     seconds: float = 0.0
+    check: Callable[[SelfAttention], None] | None = None
 
 
 _EXPONENT = ("exponent",)
@@ -63,5 +67,18 @@ MEASURES: Mapping[str, Measure] = {
         without={"n_exponents": 0, "n_history": 0},
     ),
     "attractor": Measure(variables=LABELS, after_transient=settled_arrays, seconds=0.01),
+    "irreversibility": Measure(
+        variables={
+            "irreversibility": ((), "nat / site / token step", "entropy production of the tokens"),
+            "irreversibility_error": (
+                (),
+                "nat / site / token step",
+                "standard error of the entropy production, 0 on cycles",
+            ),
+        },
+        after_transient=irreversibility_arrays,
+        seconds=0.005,
+        check=check_features,
+    ),
 }
 """The measures by name; `sweep`, run files, stores and estimates of cost read this table."""

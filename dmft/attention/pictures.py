@@ -69,6 +69,8 @@ def draw_orbit(result: SweepResult, feature: int, variable: str | None) -> Figur
     measured: dict[str, Any] = {name: result[name] for name in ("exponents", "stderr") if name in result}
     if "kind" in result:
         measured["regime"], measured["names"] = result.coded("kind")
+    if "irreversibility" in result:
+        measured["irreversibility"] = result["irreversibility"]
     # Finite networks have an axis of replicas: one cloud.
     orbit = result[variable][..., feature - 1].reshape(len(values), -1)
     return figures.diagram(values, orbit, **measured, width="page", **labels(result.dims[0], variable, feature))[0]

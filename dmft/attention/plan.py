@@ -83,7 +83,7 @@ class Plan(Value):
         Parameters
         ----------
         model : SelfAttention
-        measure : str or sequence of {"orbit", "lyapunov", "attractor"}
+        measure : str or sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}
         **arguments
             As for `Plan`, all that any measure may ask for. Default: ``record=("attention",)``, ``n_exponents=None``.
 
@@ -138,6 +138,8 @@ class Plan(Value):
         for name in self.after_transient:
             if name not in MEASURES or MEASURES[name].after_transient is None:
                 raise ValueError(f"after_transient must name measures of the transient's end, got {shown(name)}")
+            if (check := MEASURES[name].check) is not None:
+                check(self.model)
         if self.section is not None:
             put("section", whole("section", self.section, 0))
             if self.section >= self.model.n_features:

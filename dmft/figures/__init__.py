@@ -8,7 +8,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 from ._blankets import blanket_graph, coloured_dots, estimates
 from ._branches import branches
 from ._cycles import cycle_branch
-from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
+from ._diagrams import bifurcation, diagram, irreversibility, lyapunov_spectrum, running_exponents
 from ._file import save
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
 from ._panels import curves, maps
@@ -31,6 +31,7 @@ __all__ = [
     "estimates",
     "exponent_map",
     "exponent_maps",
+    "irreversibility",
     "lyapunov_spectrum",
     "maps",
     "period_map",

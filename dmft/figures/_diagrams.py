@@ -223,6 +223,71 @@ def lyapunov_spectrum(
     return _draw_exponents(ax, parameter[order], exponents[order], stderr, n_shown, xlabel=parameter_label)
 
 
+def _draw_irreversibility(
+    ax: Axes | None, parameter: ArrayLike, rate: ArrayLike, error: ArrayLike | None, parameter_label: str
+) -> Line2D:
+    x = checked("parameter", parameter, ("n_points",))
+    y = checked("rate", rate, (len(x),), may_hold=("nan",))
+    order = np.argsort(x)
+    x, y = x[order], y[order]
+    ax = drawing_axes(ax)
+    seen = np.where(y > 0, y, np.nan)
+    if error is not None:
+        width = checked("error", error, (len(x),), may_hold=("nan",))[order]
+        if np.fmin.reduce(width, axis=None) < 0:
+            raise ValueError(f"error must be >= 0, got {np.fmin.reduce(width, axis=None)}")
+        with np.errstate(invalid="ignore"):
+            ax.fill_between(
+                x, np.maximum(seen - width, seen / 10), seen + width, color=COLORS[1], alpha=0.3, linewidth=0
+            )
+    near = np.pad(np.isfinite(seen), 1)
+    alone = np.flatnonzero(near[1:-1] & ~near[:-2] & ~near[2:]).tolist()  # a line needs two points
+    (line,) = ax.plot(x, seen, color=COLORS[1], linewidth=1.0, marker=".", markersize=3, markevery=alone)
+    ax.set(xlabel=parameter_label, ylabel=r"$\sigma/N$ (nats/token)")
+    if np.isfinite(seen).any():
+        ax.set_yscale("log")
+        low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
+        ax.set_ylim(max(low / 2, high * 1e-12), high * 2)
+    ax.margins(x=0)
+    return line
+
+
+@styled
+def irreversibility(
+    parameter: ArrayLike,
+    rate: ArrayLike,
+    *,
+    error: ArrayLike | None = None,
+    ax: Axes | None = None,
+    parameter_label: str = r"$\beta$",
+) -> Line2D:
+    r"""Draw the entropy production of the tokens against a parameter, on a logarithmic scale.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+        In any order.
+    rate : array_like, shape (n_points,)
+        In nats per site and token; NaN and what is not above 0, as on fixed points, are not drawn.
+    error : array_like, shape (n_points,), or None, default=None
+        Half-width of the band round it; NaN for no band.
+    ax : matplotlib Axes or None, default=None
+    parameter_label : str
+
+    Returns
+    -------
+    matplotlib.lines.Line2D
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> line = irreversibility([0.0, 1.0], [0.0, 0.1], ax=Figure().add_subplot())
+    >>> line.get_ydata()
+    array([nan, 0.1])
+    """
+    return _draw_irreversibility(ax, parameter, rate, error, parameter_label)
+
+
 @styled
 def diagram(
     parameter: ArrayLike,
@@ -233,12 +298,13 @@ def diagram(
     n_shown: int | None = None,
     regime: ArrayLike | None = None,
     names: Sequence[str] = (),
+    irreversibility: ArrayLike | None = None,
     width: Width = "column",
     figure: Figure | None = None,
     parameter_label: str = r"$\beta$",
     **options: Any,
 ) -> tuple[Figure, tuple[Axes, ...]]:
-    r"""Draw the bifurcation diagram, under it the regimes and the spectrum of exponents, on one axis.
+    r"""Draw the bifurcation diagram, under it regimes, the spectrum of exponents and irreversibility, on one axis.
 
     Parameters
     ----------
@@ -248,6 +314,8 @@ def diagram(
         As in :func:`lyapunov_spectrum`; without exponents they are not drawn.
     regime, names : optional
         As in :func:`regime_strip`; without a regime there is no strip.
+    irreversibility : array_like, shape (n_points,), optional
+        As in :func:`irreversibility`; without it there is no such panel.
     width : {"column", "page"}, default="column"
         3.4 or 7 inches, the widths of print.
     figure : matplotlib Figure or None, default=None
@@ -257,7 +325,7 @@ def diagram(
     Returns
     -------
     figure : matplotlib.figure.Figure
-    axes : tuple of matplotlib Axes, length 1 to 3
+    axes : tuple of matplotlib Axes, length 1 to 4
 
     Examples
     --------
@@ -274,7 +342,10 @@ def diagram(
         lanes = 0.35 * len(np.unique(regime))
     if exponents is not None:
         exponents = checked("exponents", exponents, (n, "k"), may_hold=("nan", "-inf"))
-    ratios = [5.0, *([] if regime is None else [lanes]), *([] if exponents is None else [3.0])]
+    if irreversibility is not None:
+        irreversibility = checked("irreversibility", irreversibility, (n,), may_hold=("nan",))
+    more = [x for x in (exponents, irreversibility) if x is not None]
+    ratios = [5.0, *([] if regime is None else [lanes]), *([3.0] * len(more))]
     across = inches(width)
     size = (across, across**0.7 * 0.98 * (sum(ratios) / 5) ** 0.8)  # a page is the wider shape
     figure = drawing_figure(figure, size, h_pad=0.02, hspace=0)
@@ -283,8 +354,10 @@ def diagram(
     if regime is not None:
         regime_strip(parameter, regime, names, ax=axes[1], parameter_label=parameter_label)
     if exponents is not None:
-        below = {"ax": axes[-1], "parameter_label": parameter_label}
+        below = {"ax": axes[-len(more)], "parameter_label": parameter_label}
         lyapunov_spectrum(parameter, exponents, stderr=stderr, n_shown=n_shown, **below)
+    if irreversibility is not None:
+        _draw_irreversibility(axes[-1], parameter, irreversibility, None, parameter_label)
     for ax in axes[:-1]:
         ax.set_xlabel("")
     figure.align_ylabels(axes)

@@ -191,6 +191,7 @@ call("Spectrum.resume")(
     )
 )
 call("log_determinant")(lambda: Call(dmft.log_determinant, {"model": model(), **SHORT, "n_threads": 1}))
+call("token_irreversibility")(lambda: Call(dmft.token_irreversibility, {"model": model(), "orbit": orbit()}))
 call("linearize")(
     lambda: Call(
         dmft.linearize,

@@ -13,7 +13,7 @@ NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").re
 RESULTS = {
     "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainPart", "Counting", "Cycle", "Cycles",
     "Density", "FiniteSize", "Fit", "FixedPoint", "Fluctuations", "Gradients", "Hysteresis", "InferenceResult",
-    "InformationEstimate", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "PartBudget",
+    "InformationEstimate", "Irreversibility", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "PartBudget",
     "Paths", "ProtocolBudget", "Rate", "Relaxation", "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum",
     "StationaryLaw", "SweepResult", "Switching", "TokenLaw",
 }  # fmt: skip

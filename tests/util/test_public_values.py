@@ -107,6 +107,7 @@ EXAMPLES = {
     "Features": lambda: dmft.Features.paper(seed=3),
     "FiniteSize": lambda: dmft.FiniteSize(np.ones(2), np.ones(2), np.ones(2), -0.5, 0.1),
     "Fluctuations": lambda: dmft.fluctuations(MODEL, dmft.trajectory(MODEL, 6)),
+    "Irreversibility": lambda: dmft.Irreversibility(0.1, 0.0, 4, np.ones(4)),
     "NetworkOrbit": lambda: dmft.network(MODEL, 3, n_sites=99, seed=0, method="spins", record=("attention", "spins")),
     "NoisySpectrum": lambda: dmft.NoisySpectrum(np.ones(1), np.ones(1), np.ones((2, 1))),
     "Orbit": lambda: dmft.trajectory(MODEL, 3),

@@ -141,20 +141,34 @@ def _n_sites(model: SelfAttention) -> int:
     return n
 
 
-def _transitions(model: SelfAttention, phase: int) -> np.ndarray:
-    """Return the probabilities of the next token given the window, shape (2^(n_sites n_context), 2^n_sites)."""
+def _attentions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
+    """Return the attention of every window, its query at position `phase`, the next key at ``phase - step``, ..."""
     n, n_context = _n_sites(model), model.n_context
     tokens = sign_vectors(n)
     which = np.indices((2**n,) * n_context).reshape(n_context, -1)  # of each window its tokens, newest first
 
     def overlaps(role: Role, d: int) -> np.ndarray:
-        at = (phase - d) % n_context
+        at = (phase - step * d) % n_context
         return np.array([reference.token_overlap(model, role, token, at) for token in tokens])[which[d]]
 
     keys, values = (np.stack([overlaps(role, d) for d in range(n_context)], axis=1) for role in ("key", "value"))
-    _, attention = reference.attend(model, overlaps("query", 0), keys, values)
-    up = np.array([reference.up_probability(model, a) for a in attention])
+    return reference.attend(model, overlaps("query", 0), keys, values)[1]
+
+
+def _transitions(model: SelfAttention, phase: int) -> np.ndarray:
+    """Return the probabilities of the next token given the window, shape (2^(n_sites n_context), 2^n_sites)."""
+    up = np.array([reference.up_probability(model, a) for a in _attentions(model, phase)])
     out = np.ones((len(up), 1))
-    for i in range(n):
+    for i in range(up.shape[1]):
         out = np.stack([out * up[:, i : i + 1], out * (1 - up[:, i : i + 1])], axis=2).reshape(len(up), -1)
     return out
+
+
+def log_transitions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
+    """Return the log of the same; with ``step = -1`` of windows that are read backwards in time."""
+    n = _n_sites(model)
+    if model.features.weights is None:
+        raise ValueError(f"features must be actual vectors, got {model.features!r}")
+    u = model.beta * _attentions(model, phase, step) @ model.features.weights["output"][:, :n]
+    spin = sign_vectors(n)
+    return np.asarray(u @ spin.T - np.logaddexp(u, -u).sum(axis=1, keepdims=True))
