@@ -3,6 +3,7 @@
 from .accuracy import forward_errors, one_step_errors
 from .blanket_sweep import BlanketSweep
 from .blankets import blanket_information
+from .budgets import entropy_flows, spin_chain, spin_process, thermodynamics
 from .entropy import entropy_production, ep_bound
 from .exact import Exact
 from .inference import InferenceResult, infer
@@ -36,6 +37,7 @@ __all__ = [
     "bin_events",
     "blanket_information",
     "blanket_network",
+    "entropy_flows",
     "entropy_production",
     "ep_bound",
     "forward_errors",
@@ -49,7 +51,10 @@ __all__ = [
     "sample",
     "spike_moments",
     "spike_train",
+    "spin_chain",
+    "spin_process",
     "stationary_law",
     "successive_moments",
+    "thermodynamics",
     "trajectory",
 ]

@@ -13,6 +13,7 @@ from .partition import Partition, information_flow, mutual_information, pair_flo
 from .process import MarkovJump, Reservoir
 from .protocol import Protocol, ProtocolBudget
 from .scrambling import scramble
+from .spins import SpinProcess
 from .trajectories import Paths
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Relaxation",
     "Reservoir",
     "Semantic",
+    "SpinProcess",
     "agents",
     "information_flow",
     "integral_fluctuation",

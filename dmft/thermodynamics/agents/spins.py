@@ -9,58 +9,16 @@ from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_expit
 
-from ..._util.checks import finite, within
 from ..._util.signs import sign_vectors
 from ..._util.values import Value
+from ..budget import Budget
 from ..partition import Partition
-from ..process import MarkovJump, Reservoir
+from ..process import MarkovJump
+from ..spins import MAX_SPINS, SpinProcess
 from .moves import checked, divergence, positive
 
-MAX_SPINS = 20
 PARTS = ("environment", "sensors", "internal", "motors")
-
-
-def spin_process(J: ArrayLike, H: ArrayLike, T: ArrayLike, rate: ArrayLike) -> MarkovJump:
-    r"""Return the jump process of spins that flip at :math:`r_i (1 - s_i \tanh(h_i / T_i)) / 2`.
-
-    Parameters
-    ----------
-    J : array_like, shape (n_sites, n_sites)
-        ``J[i, j]`` acts from j on i; the diagonal is 0.
-    H, T, rate : array_like, shape (n_sites,)
-        Fields, temperatures > 0, rates > 0.
-
-    Returns
-    -------
-    MarkovJump
-        One mechanism a spin; site 0 is the slowest bit of the state, +1 first.
-
-    Raises
-    ------
-    ValueError
-        If there are more than 20 sites, before anything is allocated, or numbers are outside their domain.
-
-    Examples
-    --------
-    >>> spin_process([[0.0]], [np.log(3.0) / 2], [1.0], [1.0]).stationary().round(12)
-    array([0.75, 0.25])
-    """
-    H = finite("H", H, (None,))
-    n = len(H)
-    if n > MAX_SPINS:
-        raise ValueError(f"n_sites must be <= {MAX_SPINS} for enumeration, got {n}: 2^{n} states")
-    J, T = finite("J", J, (n, n)), within("T", finite("T", T, (n,)), 1e-300, inf)
-    rate = within("rate", finite("rate", rate, (n,)), 1e-300, inf)
-    if np.diag(J).any():
-        raise ValueError("J must have a zero diagonal, got another")
-    s = sign_vectors(n)
-    here = np.arange(len(s))
-    logs = np.log(rate) + log_expit(-2 * s * (s @ J.T + H) / T)
-    there = here[:, None] ^ (1 << np.arange(n)[::-1])
-    source, spin = np.repeat(here, n), np.tile(np.arange(n), len(s))
-    return MarkovJump(source, there.ravel(), logs.ravel(), spin, n_states=len(s), reservoirs=[Reservoir(t) for t in T])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -167,25 +125,32 @@ class IsingAgent(Value):
         return np.where(self.parts == 0, self.T_env, self.T_agent)
 
     @cached_property
-    def process(self) -> MarkovJump:
-        """The jump process, one mechanism a spin."""
+    def spins(self) -> SpinProcess:
+        """The spins, over all their states at once; what large agents are solved by."""
         rate = np.where(self.parts == 0, self.rate_env, self.rate_agent)
-        return spin_process(self.couplings, self.fields, self.temperatures, rate)
+        return SpinProcess(self.couplings, self.fields, self.temperatures, rate)
+
+    @property
+    def process(self) -> MarkovJump:
+        """The jump process with all its edges, one mechanism a spin; of at most 14 spins."""
+        return self.spins.process
 
     @property
     def partition(self) -> Partition:
         """Environment, sensors, internal spins, motors."""
         return spin_partition(self.parts)
 
+    def budget(self, p: ArrayLike | None = None) -> Budget:
+        """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
+        return self.spins.budget(p, {name: np.flatnonzero(self.parts == k) for k, name in enumerate(PARTS)})
+
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature."""
-        law = self.process.law(p)
-        return stored_free_energy(self.couplings, self.fields, self.parts, self.T_agent, law)
+        return stored_free_energy(self.spins, self.parts, self.T_agent, p)
 
     def harvest(self, p: ArrayLike | None = None) -> float:
         """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per unit time."""
-        law = self.process.law(p)
-        return harvested_power(self.process, self.couplings, self.parts, law)
+        return harvested_power(self.spins, self.parts, p)
 
 
 def spin_partition(parts: np.ndarray) -> Partition:
@@ -198,22 +163,17 @@ def spin_partition(parts: np.ndarray) -> Partition:
     return Partition(**labels)
 
 
-def stored_free_energy(J: np.ndarray, H: np.ndarray, parts: np.ndarray, T: float, p: np.ndarray) -> float:
+def stored_free_energy(spins: SpinProcess, parts: np.ndarray, T: float, p: ArrayLike | None = None) -> float:
     """Return T times the divergence of the agent's law from its marginal of the joint equilibrium at T."""
-    s = sign_vectors(len(H))
-    energy = -s @ H - ((s @ (J + J.T) / 2) * s).sum(axis=1) / 2
+    energy = spins.energy()
     gibbs = np.exp(-(energy - energy.min()) / T)
     shape = (2 ** int((parts == 0).sum()), -1)
-    return T * divergence(p.reshape(shape).sum(axis=0), (gibbs / gibbs.sum()).reshape(shape).sum(axis=0))
+    law = spins.law(p).reshape(shape).sum(axis=0)
+    return T * divergence(law, (gibbs / gibbs.sum()).reshape(shape).sum(axis=0))
 
 
-def harvested_power(process: MarkovJump, J: np.ndarray, parts: np.ndarray, p: np.ndarray) -> float:
+def harvested_power(spins: SpinProcess, parts: np.ndarray, p: ArrayLike | None = None) -> float:
     """Return the heat given off by all spins but the environment's, less the work of nonreciprocal links among them."""
-    heat = process.budget(p).heat
+    heat, agent = spins.budget(p).heat, np.flatnonzero(parts > 0)
     assert heat is not None
-    agent = parts > 0
-    flux = np.exp(process.log_rate) * p[process.source]
-    s, spin = sign_vectors(len(parts))[process.source], process.mechanism
-    inner = (J - J.T) / 2 * np.outer(agent, agent)
-    work = -2 * s[np.arange(len(spin)), spin] * (s * inner[spin]).sum(axis=1)
-    return float(-heat[agent].sum() - flux @ work)
+    return float(-heat[agent].sum() - spins.nonreciprocal_power(p, agent).sum())
