@@ -5,6 +5,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 (titles, colour bars, limits) stays with the caller. matplotlib's global settings are left as they were.
 """
 
+from ._agency import agency
 from ._blankets import blanket_graph, coloured_dots, estimates
 from ._branches import branches
 from ._cycles import cycle_branch
@@ -17,6 +18,7 @@ from ._regimes import basin_map, coexisting, regime_strip
 from ._sizes import beside_theory, scaling, transition
 
 __all__ = [
+    "agency",
     "autocorrelation",
     "basin_map",
     "beside_theory",

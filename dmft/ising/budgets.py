@@ -47,7 +47,7 @@ def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProce
     """
     if system_of(model).update != "async":
         raise ValueError(f"update must be 'async' for a jump process, got {model.update!r}; see spin_chain")
-    return SpinProcess(model.J, model.H, temperature)
+    return SpinProcess(model.J, model.H, _temperatures(temperature, model.n_sites))
 
 
 def spin_chain(model: KineticIsing, temperature: ArrayLike = 1.0) -> Chain:

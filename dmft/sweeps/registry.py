@@ -53,6 +53,10 @@ SYSTEMS: Mapping[str, System] = {
         },
     ),
     "spins": System(jobs={"spin scan": "spins.scan:SpinScan"}, sections={"spins": "spins.runfile:SpinsFile"}),
+    "thermodynamics": System(
+        jobs={"agency diagram": "thermodynamics.agency:AgencyDiagram"},
+        sections={"agent": "thermodynamics.runfile:AgentFile"},
+    ),
 }
 
 

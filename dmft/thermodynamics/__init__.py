@@ -4,31 +4,38 @@ Nats, k_B = 1; rates per unit time.
 """
 
 from . import agents
+from .agency import AgencyDiagram
 from .budget import Budget, Cycles, PartBudget
 from .chain import Chain, ChainBudget, ChainPart
 from .counting import Counting
 from .evolution import Relaxation, integral_fluctuation
 from .meaning import Semantic, semantic
 from .partition import Partition, information_flow, mutual_information, pair_flow, transfer_entropy
+from .prediction import Driven, Nostalgia
 from .process import MarkovJump, Reservoir
 from .protocol import Protocol, ProtocolBudget
+from .regulation import Regulation, regulate, sensitivity
 from .scrambling import scramble
 from .spins import SpinProcess
 from .trajectories import Paths
 
 __all__ = [
+    "AgencyDiagram",
     "Budget",
     "Chain",
     "ChainBudget",
     "ChainPart",
     "Counting",
     "Cycles",
+    "Driven",
     "MarkovJump",
+    "Nostalgia",
     "PartBudget",
     "Partition",
     "Paths",
     "Protocol",
     "ProtocolBudget",
+    "Regulation",
     "Relaxation",
     "Reservoir",
     "Semantic",
@@ -38,7 +45,9 @@ __all__ = [
     "integral_fluctuation",
     "mutual_information",
     "pair_flow",
+    "regulate",
     "scramble",
     "semantic",
+    "sensitivity",
     "transfer_entropy",
 ]

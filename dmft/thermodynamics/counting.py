@@ -104,12 +104,12 @@ class Counting(Frozen):
         return np.asarray(eigs(one, k=1, which="LR", v0=process.stationary(), return_eigenvectors=False).real)
 
 
-def solve_balance(process: MarkovJump, right: np.ndarray) -> np.ndarray:
-    """Return z of sum 0 with L z = `right`, which has the sum 0."""
+def solve_balance(process: MarkovJump, right: np.ndarray, adjoint: bool = False) -> np.ndarray:
+    """Return z of sum 0 with L z = `right`, which has the sum 0; or with L' z = `right`, of stationary mean 0."""
     n = process.n_states
     ones = np.ones((n, 1))
     bordered = sparse.block_array([[process.generator(), ones], [ones.T, None]]).tocsc()
-    return splu(bordered).solve(np.append(right, 0.0))[:n]
+    return splu(bordered).solve(np.append(right, 0.0), trans="T" if adjoint else "N")[:n]
 
 
 @underflow_is_zero

@@ -124,6 +124,14 @@ def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     return solve_balance(process, -change)
 
 
+def sensitivity(process: MarkovJump, observable: ArrayLike) -> np.ndarray:
+    """Return the derivatives of a stationary mean by all log rates: one solution of the adjoint balance."""
+    f = finite("observable", observable, (process.n_states,))
+    p = process.stationary()
+    g = solve_balance(process, f - f @ p, adjoint=True)
+    return np.exp(process.log_rate) * p[process.source] * (g[process.source] - g[process.target])
+
+
 @underflow_is_zero
 def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str = "ep") -> float:
     r"""Return the mean of :math:`e^{-\Sigma}` over all trajectories of some time: 1, and less with one-way jumps.

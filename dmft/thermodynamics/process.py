@@ -399,3 +399,23 @@ class MarkovJump(Value):
             Of sum 0.
         """
         return _evolution.response(self, d_log_rate)
+
+    def sensitivity(self, observable: ArrayLike) -> np.ndarray:
+        """Return how the stationary mean of an observable changes with every log rate, all from one solution.
+
+        Parameters
+        ----------
+        observable : array_like, shape (n_states,)
+
+        Returns
+        -------
+        ndarray, shape (n_edges,)
+            Its product with the derivatives of the log rates by any parameter is the mean's.
+
+        Examples
+        --------
+        >>> two = MarkovJump([0, 1], [1, 0], np.log([1.0, 3.0]))  # p_1 = r / (r + 3)
+        >>> two.sensitivity([0.0, 1.0])  # r dp_1/dr = 3 r / (r + 3)^2
+        array([ 0.1875, -0.1875])
+        """
+        return _evolution.sensitivity(self, observable)

@@ -72,6 +72,36 @@ def averaged(
     )
 
 
+def _product(
+    process: MarkovJump, partition: Partition, hidden: Sequence[str], p: np.ndarray, mechanisms: Sequence[int]
+) -> np.ndarray | None:
+    """Return a law in which what is hidden is independent of all else, if the scrambled process has such a one.
+
+    So it is if what is hidden moves by itself and no mechanism that still sees looks at it: then the mean rates do not
+    depend on the law of the rest, and one solution is exact.
+    """
+    group = partition.group(*(partition.index(name) for name in hidden))
+    own = partition.group(*(k for k, name in enumerate(partition.names) if name not in hidden))
+    n_hidden, n_own = int(group.max()) + 1, int(own.max()) + 1
+    if n_hidden * n_own != process.n_states:
+        return None
+    x, y, v = process.source, process.target, process.mechanism
+    moves = group[x] != group[y]
+    seeing = ~moves & ~np.isin(v, mechanisms)
+    if (moves & (own[x] != own[y])).any():
+        return None
+    for mask, label, n_other in ((moves, group, n_own), (seeing, own, n_hidden)):
+        jump = np.unique(np.stack([label[x][mask], label[y][mask], v[mask]]), axis=1, return_inverse=True)[1].reshape(
+            -1
+        )
+        count, logs = np.bincount(jump), process.log_rate[mask]
+        first = np.zeros(len(count))
+        first[jump] = logs
+        if (count != n_other).any() or (abs(logs - first[jump]) > 1e-13 * (1 + abs(logs))).any():
+            return None
+    return np.asarray((np.bincount(group, p, n_hidden) / n_own)[group])
+
+
 @underflow_is_zero
 def scramble(
     process: MarkovJump,
@@ -86,7 +116,8 @@ def scramble(
     r"""Return the process whose mechanisms no longer see some parts, and its stationary state.
 
     The rates of the chosen mechanisms become their means over :math:`p(y | x, \phi(y))`, y being hidden and x all else,
-    in the stationary state of the scrambled process itself. The dynamics of what is hidden stay as they are.
+    in the stationary state of the scrambled process itself: exactly where what is hidden moves by itself and is not
+    seen otherwise, else by iteration. The dynamics of what is hidden stay as they are.
 
     Parameters
     ----------
@@ -133,6 +164,10 @@ def scramble(
     which = integers("mechanisms", given, 0, process.n_mechanisms - 1)
     low = number("tol", tol, 1e-16)
     p = process.stationary()
+    if classes is None and (product := _product(process, partition, names, p, which)) is not None:
+        whole("max_sweeps", max_sweeps, 1)
+        blind = averaged(process, partition, names, product, which)
+        return blind, blind.stationary()
     for _ in range(whole("max_sweeps", max_sweeps, 1)):
         blind = averaged(process, partition, names, p, which, classes)
         new = blind.stationary()

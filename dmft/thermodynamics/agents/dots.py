@@ -201,6 +201,11 @@ class Battery(Value):
         s, d, n = np.indices((2, 2, self.n_max + 1)).reshape(3, -1)
         return Partition(s_and_store=s * (self.n_max + 1) + n, d=d)
 
+    @property
+    def sensing(self) -> tuple[str, tuple[int, ...]]:
+        """What the agent senses, and the mechanisms that do: dot d sees dot s."""
+        return "s_and_store", (2,)
+
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the number of stored electrons, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(4, -1).sum(axis=0)

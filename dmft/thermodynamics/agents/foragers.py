@@ -17,6 +17,13 @@ from ..process import MarkovJump, Reservoir
 from .moves import Moves, checked, divergence, ln
 
 
+def eating(process: MarkovJump, p: np.ndarray) -> float:
+    """Return the net rate of eating, mechanism 3, in a law."""
+    mine = process.mechanism == 3
+    flux = np.exp(process.log_rate[mine]) * p[process.source[mine]]
+    return float(flux @ np.sign(process.target[mine] - process.source[mine]))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Forager(Value):
     """An agent at one of `k` places with a store of at most `n_max` units; food is at one place, and jumps.
@@ -112,6 +119,15 @@ class Forager(Value):
         """Food, and the agent: its place with its store, for sensing paid by the store moves both."""
         e, m, n = np.indices((self.k, self.k, self.n_max + 1)).reshape(3, -1)
         return Partition(food=e, agent=m * (self.n_max + 1) + n)
+
+    @property
+    def sensing(self) -> tuple[str, tuple[int, ...]]:
+        """What the agent senses, and the mechanisms that do."""
+        return "food", (2,)
+
+    def income(self, p: ArrayLike | None = None) -> float:
+        """Return the energy eaten per unit time; stationary unless a law is given."""
+        return self.eps * eating(self.process, self.process.law(p))
 
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""
@@ -212,6 +228,15 @@ class Regulated(Value):
         one = self.forager
         e, m, n, r = np.indices((one.k, one.k, one.n_max + 1, self.R + 1)).reshape(4, -1)
         return Partition(food=e, agent=m * (one.n_max + 1) + n, regulator=r)
+
+    @property
+    def sensing(self) -> tuple[str, tuple[int, ...]]:
+        """What the agent senses, and the mechanisms that do."""
+        return "food", (2,)
+
+    def income(self, p: ArrayLike | None = None) -> float:
+        """Return the energy eaten per unit time; stationary unless a law is given."""
+        return self.forager.eps * eating(self.process, self.process.law(p))
 
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""

@@ -140,6 +140,11 @@ class IsingAgent(Value):
         """Environment, sensors, internal spins, motors."""
         return spin_partition(self.parts)
 
+    @property
+    def sensing(self) -> tuple[str, tuple[int, ...]]:
+        """What the agent senses, and the mechanisms that do: the sensors see the environment."""
+        return "environment", tuple(np.flatnonzero(self.parts == 1).tolist())
+
     def budget(self, p: ArrayLike | None = None) -> Budget:
         """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
         return self.spins.budget(p, {name: np.flatnonzero(self.parts == k) for k, name in enumerate(PARTS)})

@@ -1,0 +1,198 @@
+"""Robust maintenance: how the stored free energy answers to its surroundings, left alone or regulated."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
+
+from .._util.checks import finite, number, one_of, within
+from .._util.readonly import read_only
+from .._util.values import Frozen
+from .agency import Agent, changed, kind_of, parameters
+
+Rule = Literal["integral", "proportional"]
+RULES: tuple[Rule, ...] = ("integral", "proportional")
+STEP = 2e-3  # of the logarithm of a parameter, in differences of the fourth order
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Regulation(Frozen):
+    """An agent with one coupling regulated, over a number of its surroundings.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n_values,)
+        Of the number that changes.
+    coupling : ndarray, shape (n_values,)
+        Share of the regulated number that is in use, in [0, 1].
+    stored, frozen : ndarray, shape (n_values,)
+        Stored free energy with the regulated coupling, and with that of the agent's own surroundings.
+    held : ndarray of bool, shape (n_values,)
+        Whether the stored free energy is the target: the range of robustness.
+    at_rest : float
+        The coupling in the agent's own surroundings.
+    slope, frozen_slope : float
+        d ln stored / d ln of the number there, regulated and frozen.
+    """
+
+    values: np.ndarray
+    coupling: np.ndarray
+    stored: np.ndarray
+    frozen: np.ndarray
+    held: np.ndarray
+    at_rest: float
+    slope: float
+    frozen_slope: float
+
+
+def _slope(f: Callable[[float], float]) -> float:
+    """Return f'(0) from four values about it."""
+    h = STEP
+    return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
+
+
+def sensitivity(agent: Agent, name: str) -> float:
+    """Return d ln stored / d ln of a number of an agent: how its stored free energy answers to its surroundings.
+
+    Parameters
+    ----------
+    agent : Forager, Regulated, Battery or IsingAgent
+    name : str
+        Of a number that is not 0.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If the agent has no such number, or it is 0 or whole.
+
+    Examples
+    --------
+    >>> from dmft.thermodynamics.agents import Forager, Regulated
+    >>> forager = Forager(k=2, n_max=8, nu0=0.0, leak=0.0)
+    >>> bool(sensitivity(Regulated(forager=forager), "eta") < sensitivity(forager, "eta"))
+    True
+    """
+    own = _number(agent, name)
+
+    def log_stored(shift: float) -> float:
+        return float(np.log(changed(agent, {name: own * np.exp(shift)}).stored()))
+
+    return _slope(log_stored)
+
+
+def _number(agent: Agent, name: str) -> float:
+    kind_of(agent)
+    known = [key for key, value in parameters(agent).items() if type(value) is float]
+    one_of("name", name, known)
+    value = float(parameters(agent)[name])
+    if value == 0:
+        raise ValueError(f"{name} must not be 0, got {value!r}")
+    return value
+
+
+def regulate(
+    agent: Agent,
+    name: str,
+    values: ArrayLike,
+    *,
+    target: float,
+    by: str = "eta",
+    rule: Rule = "integral",
+    gain: float = 1.0,
+) -> Regulation:
+    r"""Return how an agent whose coupling is regulated, slowly, stores free energy over a number of its surroundings.
+
+    The number `by` is multiplied by a coupling c in [0, 1]. Integral feedback, :math:`\dot c = K (F^* - F)`, comes to
+    rest where the stored free energy F is the target, if there is such a c; so does the descent of
+    :math:`(F - F^*)^2`. Proportional feedback, :math:`c = c_0 + G (F^* - F)`, comes near it.
+
+    Parameters
+    ----------
+    agent : Forager, Regulated, Battery or IsingAgent
+    name : str
+        Of the number that changes; may be `by` itself.
+    values : array_like, shape (n_values,)
+        > 0.
+    target : float
+        The stored free energy to hold, > 0: reached at rest, in the agent's own surroundings, by some c.
+    by : str, default="eta"
+    rule : {"integral", "proportional"}
+    gain : float, default=1.0
+        G, >= 0, of proportional feedback.
+
+    Returns
+    -------
+    Regulation
+
+    Raises
+    ------
+    ValueError
+        If the target cannot be reached at rest, or a number is outside its domain.
+
+    Notes
+    -----
+    The rules are of this package. The slope of proportional feedback is that of the frozen coupling over
+    :math:`1 + G\, dF/dc`.
+
+    Examples
+    --------
+    >>> from dmft.thermodynamics.agents import Forager
+    >>> agent = Forager(k=2, n_max=8, nu0=0.0, leak=0.0, eta=1.0)
+    >>> found = regulate(agent, "eta", [0.1, 0.5, 2.0], target=1.0)
+    >>> found.held.tolist(), bool(found.frozen_slope > 0.1), found.slope
+    ([False, True, True], True, 0.0)
+    """
+    own, acting = _number(agent, name), _number(agent, by)
+    x = within("values", finite("values", values, (None,)), 0, np.inf)
+    one_of("rule", rule, RULES)
+    F, G = number("target", target, 0), number("gain", gain, 0)
+
+    def stored(value: float, c: float) -> float:
+        given: dict[str, Any] = {name: value}
+        given[by] = c * (value if name == by else acting)
+        return float(changed(agent, given).stored())
+
+    def root(value: float, miss: Callable[[float], float]) -> float:
+        """Return where a miss, that grows with c, changes its sign; the nearest end, if it does not."""
+        if miss(0.0) >= 0:
+            return 0.0
+        if miss(1.0) <= 0:
+            return 1.0
+        return float(brentq(miss, 0.0, 1.0, xtol=1e-14, rtol=8.9e-16))
+
+    at_rest = root(own, lambda c: stored(own, c) - F)
+    if not abs(stored(own, at_rest) - F) <= 1e-9 * F:
+        most = stored(own, 1.0)
+        raise ValueError(f"target must be what a coupling in [0, 1] can store, at most {most:.6g} here, got {F!r}")
+
+    def coupling(value: float) -> float:
+        if rule == "integral":
+            return root(value, lambda c: stored(value, c) - F)
+        return root(value, lambda c: c - at_rest - G * (F - stored(value, c)))
+
+    c = np.array([coupling(value) for value in x])
+    reached = np.array([stored(value, share) for value, share in zip(x, c, strict=True)])
+    frozen = np.array([stored(value, at_rest) for value in x])
+    frozen_slope = _slope(lambda shift: float(np.log(stored(own * np.exp(shift), at_rest))))
+    steepness = _slope(lambda shift: stored(own, at_rest * (1 + shift))) / at_rest
+    slope = 0.0 if rule == "integral" else frozen_slope / (1 + G * steepness)
+    held = abs(reached - F) <= 1e-9 * F
+    return Regulation(
+        values=read_only(x),
+        coupling=read_only(c),
+        stored=read_only(reached),
+        frozen=read_only(frozen),
+        held=read_only(held),
+        at_rest=at_rest,
+        slope=slope,
+        frozen_slope=frozen_slope,
+    )
