@@ -30,8 +30,10 @@ SMALL = {
     "n_sites": 16,
 }
 SCRIPTS = {
+    "agents.py": ["{}/drawn.png", "3"],
     "basins.py": ["2"],
     "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
+    "entropy_of_jumps.py": ["{}/drawn.png", "3"],
     "finite_size.py": ["{}", "0"],
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],

@@ -35,6 +35,12 @@ SYMBOLS: dict[str, str] = {
     "information": r"I(X;Y\mid B)",
     "gaussian_information": r"I_G",
     "linear_information": r"I_\mathrm{lin}",
+    "mu_food": r"\mu_\mathrm{food}",
+    "eta": r"\eta",
+    "stored": r"F",
+    "scrambled": r"F_\mathrm{scrambled}",
+    "ep": r"\sigma",
+    "far": r"1-\sigma_2/\sigma",
 }
 """Symbols without dollars, by the name of the parameter or array. Names that are words ("seed", "start") have none."""
 

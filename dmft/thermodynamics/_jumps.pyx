@@ -65,13 +65,17 @@ cdef struct Graph:
     double duration
 
 
+cdef enum:
+    AHEAD = 32  # jumps whose random numbers are made at a time: they do not wait for one another
+
+
 cdef inline Py_ssize_t _find(const double *cumulative, Py_ssize_t low, Py_ssize_t high, double r) noexcept nogil:
     """Return the first index in [low, high) whose value is above r; the last if there is none."""
-    cdef Py_ssize_t middle
+    cdef Py_ssize_t middle, place = low
     if high - low <= 16:
-        while low < high - 1 and cumulative[low] <= r:
-            low += 1
-        return low
+        for middle in range(low, high - 1):  # no branch that could be guessed wrongly
+            place += cumulative[middle] <= r
+        return place
     high -= 1
     while low < high:
         middle = (low + high) // 2
@@ -82,12 +86,28 @@ cdef inline Py_ssize_t _find(const double *cumulative, Py_ssize_t low, Py_ssize_
     return low
 
 
+cdef inline void _ahead(const uint64_t *key, uint64_t *counter, Py_ssize_t n, double *waits,
+                        double *places) noexcept nogil:
+    """Draw the random numbers of n jumps, an even number: of each a wait at rate 1, and a uniform one."""
+    cdef Py_ssize_t k
+    cdef words w
+    for k in range(0, n, 2):
+        counter[0] += 1
+        w = philox(counter, key)
+        waits[k], places[k] = uniform(w.word[0]), uniform(w.word[1])
+        waits[k + 1], places[k + 1] = uniform(w.word[2]), uniform(w.word[3])
+    for k in range(n):
+        waits[k] = -log(waits[k])
+
+
 cdef void _path(const Graph *graph, uint64_t seed, uint64_t item, int64_t *ends, int64_t *n_jumps,
                 double *sums, double *residence) noexcept nogil:
     cdef uint64_t key[2]
     cdef uint64_t counter[4]
+    cdef double waits[AHEAD]
+    cdef double places[AHEAD]
     cdef words w
-    cdef Py_ssize_t x, e, c, low, high
+    cdef Py_ssize_t x, e, c, low, high, k = 0, drawn = 0
     cdef int64_t jumps = 0
     cdef double now = 0.0, wait, total
     key[0], key[1] = seed, item
@@ -102,11 +122,12 @@ cdef void _path(const Graph *graph, uint64_t seed, uint64_t item, int64_t *ends,
             if residence != NULL:
                 residence[x] += graph.duration - now
             break
-        if jumps % 2 == 0:
-            counter[0] += 1
-            w = philox(counter, key)
+        if k == drawn:
+            drawn = min(AHEAD, max(2, 2 * drawn))  # few for short paths
+            _ahead(key, counter, drawn, waits, places)
+            k = 0
         total = graph.cumulative[high - 1]
-        wait = -log(uniform(w.word[2 * (jumps % 2)])) / total
+        wait = waits[k] / total
         if not now + wait < graph.duration:  # nor where it is no number
             if residence != NULL:
                 residence[x] += graph.duration - now
@@ -114,11 +135,12 @@ cdef void _path(const Graph *graph, uint64_t seed, uint64_t item, int64_t *ends,
         now += wait
         if residence != NULL:
             residence[x] += wait
-        e = _find(graph.cumulative, low, high, uniform(w.word[2 * (jumps % 2) + 1]) * total)
+        e = _find(graph.cumulative, low, high, places[k] * total)
         for c in range(graph.n_gains):
             sums[c] += graph.gain[e * graph.n_gains + c]
         x = graph.target[e]
         jumps += 1
+        k += 1
     ends[1] = x
     n_jumps[0] = jumps
 

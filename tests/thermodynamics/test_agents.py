@@ -5,7 +5,7 @@ import pytest
 from cases import stored
 
 from dmft.thermodynamics import SpinProcess, information_flow, mutual_information, pair_flow, scramble, transfer_entropy
-from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, TwoDots
+from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, Tape, TwoDots
 from dmft.thermodynamics.agents.foragers import divergence
 from dmft.thermodynamics.agents.spins import harvested_power, spin_partition, stored_free_energy
 
@@ -147,6 +147,14 @@ def test_regulated_forager():
 
 
 def test_limits():
+    # A bit before the demon: its generator is that of the period; detailed balance breaks with the load alone.
+    tape = Tape(eps=0.3, delta=0.2, tau=1.0)
+    assert tape.process.generator().toarray() == close(tape.generator)
+    assert tape.process.budget().ep < 1e-15  # a tree of states has no cycle
+    # Dot s with all reservoirs alike is in equilibrium, whatever d does.
+    still = TwoDots(T_d=1.0, mu_R=0.0)
+    assert still.stored() < 1e-14
+    assert TwoDots().stored() > 1e-3
     # Without a difference of temperatures, or food's drive, nothing is stored and nothing produced.
     assert Battery(T_d=1.0).process.budget().ep < 1e-14
     starving = Forager(mu_food=0.0, a=0.0)

@@ -113,6 +113,26 @@ def test_response_is_the_slope_and_faster_rates_are_only_faster(case):
     assert fast.budget().ep == pytest.approx(7 * process.budget().ep, rel=1e-9, abs=1e-12)
 
 
+@given(networks(6))
+@settings(max_examples=30, deadline=None)
+def test_names_of_states_and_halves_of_mechanisms_change_no_total(case):
+    process, p = case
+    x, y, logs, v = process.source, process.target, process.log_rate, process.mechanism
+    order = np.random.default_rng(1).permutation(process.n_states)
+    renamed = MarkovJump(order[x], order[y], logs, v)
+    q = np.empty_like(p)
+    q[order] = p
+    halved = MarkovJump(np.r_[x, x], np.r_[y, y], np.r_[logs, logs] - np.log(2), np.r_[v, v + process.n_mechanisms])
+    now = process.budget(p)
+    for other in (renamed.budget(q), halved.budget(p)):
+        for name in ("ep", "flow", "entropy_change", "activity", "ep2"):
+            scale = 1e-12 * (1 + now.activity)
+            assert getattr(other, name) == pytest.approx(getattr(now, name), rel=1e-10, abs=scale)
+        for name in ("adiabatic", "nonadiabatic"):
+            assert getattr(other, name).sum() == pytest.approx(getattr(now, name).sum(), rel=1e-8, abs=1e-10)
+    assert renamed.stationary()[order] == pytest.approx(process.stationary(), rel=1e-12)
+
+
 def test_equilibrium_is_all_zero_and_gibbs():
     E = np.array([0.0, 1.0, -0.5, 2.0])
     G = 1.0 - np.eye(4)

@@ -103,6 +103,20 @@ class TwoDots(Value):
         """Return the power won against the bias, ``(mu_R - mu_L)`` times the current."""
         return (self.mu_R - self.mu_L) * self.current(p)
 
+    def stored(self, p: ArrayLike | None = None) -> float:
+        """Return the stored free energy of dot s, T times the divergence of its law from equilibrium with lead L.
+
+        The equilibrium is the joint one, d being at temperature T too; stationary unless a law is given.
+        """
+        d = np.arange(2)
+        fill = -(self.eps_s - self.mu_L) / self.T
+        weight = np.stack(
+            [-(self.eps_d - self.mu_d) / self.T * d, fill - (self.eps_d + self.U - self.mu_d) / self.T * d]
+        )
+        gibbs = np.exp(weight - weight.max())
+        law = self.process.law(p).reshape(2, 2).sum(axis=1)
+        return self.T * divergence(law, gibbs.sum(axis=1) / gibbs.sum())
+
     def cycle_current(self) -> float:
         """Return the rate of the cycle (0,0) > (1,0) > (1,1) > (0,1), in closed form: 16 trees of a ring."""
         ring, process = [0, 2, 3, 1], self.process

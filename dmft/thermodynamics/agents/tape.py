@@ -9,6 +9,7 @@ from scipy.linalg import expm
 from scipy.special import entr
 
 from ..._util.values import Value
+from ..process import MarkovJump
 from .moves import checked, positive
 
 
@@ -50,6 +51,17 @@ class Tape(Value):
         positive(self, "tau")
         if abs(self.eps) == 1:
             raise ValueError(f"eps must be inside (-1, 1), got {self.eps!r}")
+
+    @property
+    def process(self) -> MarkovJump:
+        """The jump process while one bit is before the demon: mechanisms 0 of the demon alone, 1 of the load.
+
+        State ``3 bit + demon``. C0 turns to A1: bit and demon move at once, so that they are no partition.
+        """
+        x, y = np.array([0, 1, 3, 4]), np.array([1, 2, 4, 5])
+        pull = np.log([1 - self.eps, 1 + self.eps])
+        log_rate, mechanism = np.concatenate([np.zeros(8), pull]), np.repeat([0, 1], [8, 2])
+        return MarkovJump(np.r_[x, y, 2, 3], np.r_[y, x, 3, 2], log_rate, mechanism, n_states=6)
 
     @property
     def generator(self) -> np.ndarray:
