@@ -44,7 +44,7 @@ def demon(ax, n):
     )
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.set(xlabel=r"bias $\mu_R - \mu_L$", title="two dots")
-    ax.legend()
+    ax.legend(loc="lower right")
 
 
 def battery(ax, n):

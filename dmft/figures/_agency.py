@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._arrays import checked
+from ._arrays import checked, distinct, indices
 from ._cells import colorbar, mesh
 from ._phases import regime_map
 from ._style import WIDTHS, drawing_figure, styled
@@ -60,7 +60,9 @@ def agency(
     >>> [text.get_text() for text in axes[0].get_legend().get_texts()]
     ['a', 'b', 'c']
     """
-    far = checked("far", far, (np.size(x), np.size(y)), may_hold=("nan",))
+    x, y = distinct("x", x), distinct("y", y)
+    regions = indices("regions", regions, (len(x), len(y)), names)
+    far = checked("far", far, (len(x), len(y)), may_hold=("nan",))
     figure = drawing_figure(figure, (WIDTHS["page"], 2.8), wspace=0.04)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     regime_map(x, y, regions, names=names, ax=left, computed=computed, x_label=x_label, y_label=y_label)
@@ -71,10 +73,8 @@ def agency(
     right.set(xlabel=x_label)
     right.set_title(r"distance from equilibrium $1-\sigma_2/\sigma$", fontsize=9)
     order = np.argsort(x), np.argsort(y)
-    table = np.asarray(regions)[np.ix_(*order)]
+    table = regions[np.ix_(*order)]
     if min(table.shape) > 1 and np.ptp(table):
         levels = np.arange(table.min(), table.max()) + 0.5
-        right.contour(
-            np.asarray(x)[order[0]], np.asarray(y)[order[1]], table.T, levels=levels, colors="white", linewidths=0.9
-        )
+        right.contour(x[order[0]], y[order[1]], table.T, levels=levels, colors="white", linewidths=0.9)
     return figure, (left, right)

@@ -224,30 +224,24 @@ def lyapunov_spectrum(
 
 
 def _draw_irreversibility(
-    ax: Axes | None, parameter: ArrayLike, rate: ArrayLike, error: ArrayLike | None, parameter_label: str
+    ax: Axes | None, x: np.ndarray, y: np.ndarray, error: np.ndarray | None, parameter_label: str
 ) -> Line2D:
-    x = checked("parameter", parameter, ("n_points",))
-    y = checked("rate", rate, (len(x),), may_hold=("nan",))
+    """Draw a rate that is checked."""
     order = np.argsort(x)
     x, y = x[order], y[order]
     ax = drawing_axes(ax)
     seen = np.where(y > 0, y, np.nan)
     if error is not None:
-        width = checked("error", error, (len(x),), may_hold=("nan",))[order]
-        if np.fmin.reduce(width, axis=None) < 0:
-            raise ValueError(f"error must be >= 0, got {np.fmin.reduce(width, axis=None)}")
-        with np.errstate(invalid="ignore"):
-            ax.fill_between(
-                x, np.maximum(seen - width, seen / 10), seen + width, color=COLORS[1], alpha=0.3, linewidth=0
-            )
+        low, high = np.maximum(seen - error[order], seen / 10), seen + error[order]
+        ax.fill_between(x, low, high, color=COLORS[1], alpha=0.3, linewidth=0)
     near = np.pad(np.isfinite(seen), 1)
     alone = np.flatnonzero(near[1:-1] & ~near[:-2] & ~near[2:]).tolist()  # a line needs two points
     (line,) = ax.plot(x, seen, color=COLORS[1], linewidth=1.0, marker=".", markersize=3, markevery=alone)
     ax.set(xlabel=parameter_label, ylabel=r"$\sigma/N$ (nats/token)")
     if np.isfinite(seen).any():
         ax.set_yscale("log")
-        low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
-        ax.set_ylim(max(low / 2, high * 1e-12), high * 2)
+        least, most = float(np.nanmin(seen)), float(np.nanmax(seen))
+        ax.set_ylim(max(least / 2, most * 1e-12), most * 2)
     ax.margins(x=0)
     return line
 
@@ -285,7 +279,14 @@ def irreversibility(
     >>> line.get_ydata()
     array([nan, 0.1])
     """
-    return _draw_irreversibility(ax, parameter, rate, error, parameter_label)
+    x = distinct("parameter", parameter)
+    y = checked("rate", rate, (len(x),), may_hold=("nan",)).astype(float)
+    width = None
+    if error is not None:
+        width = checked("error", error, (len(x),), may_hold=("nan",)).astype(float)
+        if np.fmin.reduce(width, axis=None) < 0:
+            raise ValueError(f"error must be >= 0, got {np.fmin.reduce(width, axis=None)}")
+    return _draw_irreversibility(ax, x, y, width, parameter_label)
 
 
 @styled
@@ -343,7 +344,7 @@ def diagram(
     if exponents is not None:
         exponents = checked("exponents", exponents, (n, "k"), may_hold=("nan", "-inf"))
     if irreversibility is not None:
-        irreversibility = checked("irreversibility", irreversibility, (n,), may_hold=("nan",))
+        irreversibility = checked("irreversibility", irreversibility, (n,), may_hold=("nan",)).astype(float)
     more = [x for x in (exponents, irreversibility) if x is not None]
     ratios = [5.0, *([] if regime is None else [lanes]), *([3.0] * len(more))]
     across = inches(width)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._util.checks import number
+from .._util.checks import instance, number
 from .._util.pool import in_order
 from .._util.symbols import label
 from .._util.threads import n_threads as threads
@@ -33,11 +33,11 @@ GIVE_UP = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 def kind_of(agent: Agent) -> str:
     """Return the word for an agent in run files."""
-    for word, kind in KINDS.items():
-        if type(agent) is kind:
+    kind = type(instance("agent", agent, Agent, "a Battery, Forager, IsingAgent or Regulated"))
+    for word, known in KINDS.items():
+        if kind is known:
             return word
-    names = ", ".join(kind.__name__ for kind in KINDS.values())
-    raise TypeError(f"agent must be one of {names}, got {agent!r}")
+    raise ValueError(f"agent must be a Battery, Forager, IsingAgent or Regulated, got a {kind.__name__}")
 
 
 def parameters(agent: Agent | type[Agent]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from .._util.checks import finite, number, within
 from .._util.readonly import read_only
 from .._util.values import Frozen, Value
 from ..information.laws import kl
+from .chain import Chain
 
 MAX_STATES = 2000
 
@@ -123,18 +124,13 @@ class Driven(Value):
 
         Raises
         ------
-        FloatingPointError
-            If there is no single long run.
+        ValueError
+            If the environment, or a system that does not relax, has several sets of states that are never left.
         """
         n, m = self.energy.shape
         R = self.relaxations()
-        M = np.einsum("xts,xy->xtys", R, self.Q).reshape(n * m, n * m)
-        p = np.full(n * m, 1 / (n * m))
-        A = np.vstack([M - np.eye(n * m), np.ones(n * m)])
-        p, _, rank, _ = np.linalg.lstsq(A, np.append(np.zeros(n * m), 1.0), rcond=None)
-        if rank < n * m:
-            raise FloatingPointError("the environment must have one long run, got several closed sets of states")
-        before = np.maximum(p, 0).reshape(n, m)
+        M = np.maximum(np.einsum("xts,xy->xtys", R, self.Q).reshape(n * m, n * m), 0)
+        before = Chain(M / M.sum(axis=0)).stationary().reshape(n, m)
         after = self.Q @ before
 
         def information(law: np.ndarray) -> float:

@@ -81,7 +81,7 @@ def sensitivity(agent: Agent, name: str) -> float:
     >>> bool(sensitivity(Regulated(forager=forager), "eta") < sensitivity(forager, "eta"))
     True
     """
-    own = _number(agent, name)
+    own = _number(agent, "name", name)
 
     def log_stored(shift: float) -> float:
         return float(np.log(changed(agent, {name: own * np.exp(shift)}).stored()))
@@ -89,13 +89,13 @@ def sensitivity(agent: Agent, name: str) -> float:
     return _slope(log_stored)
 
 
-def _number(agent: Agent, name: str) -> float:
+def _number(agent: Agent, argument: str, name: str) -> float:
     kind_of(agent)
     known = [key for key, value in parameters(agent).items() if type(value) is float]
-    one_of("name", name, known)
+    one_of(argument, name, known)
     value = float(parameters(agent)[name])
     if value == 0:
-        raise ValueError(f"{name} must not be 0, got {value!r}")
+        raise ValueError(f"{argument} must be a number that is not 0, got {name} = {value!r}")
     return value
 
 
@@ -151,7 +151,7 @@ def regulate(
     >>> found.held.tolist(), bool(found.frozen_slope > 0.1), found.slope
     ([False, True, True], True, 0.0)
     """
-    own, acting = _number(agent, name), _number(agent, by)
+    own, acting = _number(agent, "name", name), _number(agent, "by", by)
     x = within("values", finite("values", values, (None,)), 0, np.inf)
     one_of("rule", rule, RULES)
     F, G = number("target", target, 0), number("gain", gain, 0)

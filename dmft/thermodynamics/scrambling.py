@@ -73,7 +73,7 @@ def averaged(
 
 
 def _product(
-    process: MarkovJump, partition: Partition, hidden: Sequence[str], p: np.ndarray, mechanisms: Sequence[int]
+    process: MarkovJump, partition: Partition, hidden: Sequence[str], p: np.ndarray, mechanisms: ArrayLike
 ) -> np.ndarray | None:
     """Return a law in which what is hidden is independent of all else, if the scrambled process has such a one.
 

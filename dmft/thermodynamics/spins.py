@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 from scipy.special import log_expit, xlogy
 from threadpoolctl import threadpool_limits
 
-from .._util.checks import finite, integers, within
+from .._util.checks import finite, integers, table, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
+from .._util.values import Value
 from .budget import Budget, PartBudget
 from .process import MarkovJump, Reservoir
 from .stationary import balanced, eliminated
@@ -107,7 +108,7 @@ def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class SpinProcess:
+class SpinProcess(Value):
     r"""Spins that flip at :math:`r_i (1 - s_i \tanh(h_i / T_i)) / 2` in fields :math:`h_i = H_i + \sum_j J_{ij} s_j`.
 
     To 14 of them are listed as a `MarkovJump`; to 20 have their stationary law and budget by products with the rates,
@@ -219,7 +220,7 @@ class SpinProcess:
 
     def sites_of(self, parts: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         """Return the sites of every part, which must share out all of them."""
-        sites = {name: integers(name, given, 0, self.n_sites - 1) for name, given in parts.items()}
+        sites = {name: integers("parts", given, 0, self.n_sites - 1) for name, given in table("parts", parts).items()}
         count = np.bincount(np.concatenate([*sites.values(), np.zeros(0, dtype=np.int64)]), minlength=self.n_sites)
         if (count != 1).any():
             k = int(np.argmax(count != 1))

@@ -13,9 +13,10 @@ NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").re
 RESULTS = {
     "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainPart", "Counting", "Cycle", "Cycles",
     "Density", "FiniteSize", "Fit", "FixedPoint", "Fluctuations", "Gradients", "Hysteresis", "InferenceResult",
-    "InformationEstimate", "Irreversibility", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm", "Orbit", "PartBudget",
-    "Paths", "ProtocolBudget", "Rate", "Relaxation", "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum",
-    "StationaryLaw", "SweepResult", "Switching", "TokenLaw",
+    "InformationEstimate", "Irreversibility", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm",
+    "Nostalgia", "Orbit", "PartBudget", "Paths", "ProtocolBudget", "Rate", "Regulation", "Relaxation",
+    "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum", "StationaryLaw",
+    "SweepResult", "Switching", "TokenLaw",
 }  # fmt: skip
 # What the engine asks of a job, and a theory of its moments: arguments that come from the package alone.
 PROTOCOL = {
@@ -24,8 +25,8 @@ PROTOCOL = {
 }  # fmt: skip
 INSIDE = {
     "Chain.law", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of", "Partition.group",
-    "Partition.number_of", "Partition.others", "Start.continuing", "System", "StoreError", "Statistic", "store",
-    "VectorSpins.unchecked",
+    "Partition.number_of", "Partition.others", "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing",
+    "Statistic", "StoreError", "System", "store", "VectorSpins.unchecked",
 }  # fmt: skip
 
 

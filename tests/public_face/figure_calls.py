@@ -28,7 +28,22 @@ GAPS = {"masked", "its mask", "nans"}  # what is masked is a gap
 OF_NAMES = r"^(values|networks|panels) must have shape|names must be as many"  # of a wrong number of names
 GOOD = {
     **dict.fromkeys(("parameter_label", "value_label", "shade_label", "x_label", "y_label"), TEXTS),
-    **dict.fromkeys(("values", "theory", "exponents", "exponent", "stderr", "running", "period"), GAPS),
+    **dict.fromkeys(
+        (
+            "values",
+            "theory",
+            "exponents",
+            "exponent",
+            "stderr",
+            "running",
+            "period",
+            "far",
+            "rate",
+            "error",
+            "irreversibility",
+        ),
+        GAPS,
+    ),
     "labels": TEXTS | WORDS,
     "names": WORDS,
     "color": {"number as text"},
@@ -52,6 +67,11 @@ def enter(name, arguments):
     call(f"figures.{name}")(lambda: Call(getattr(figures, name), arguments(), GOOD, OF_NAMES))
 
 
+enter(
+    "agency",
+    lambda: {"x": X, "y": Y, "regions": CODES, "far": np.abs(MAP), "names": NAMES, "computed": CODES > 0,
+             "figure": figure(), **AXES},
+)  # fmt: skip
 enter("autocorrelation", lambda: {"values": STEPS, "max_lag": 4, "ax": ax(), "labels": "A"})
 enter(
     "blanket_graph",
@@ -99,7 +119,8 @@ enter(
 enter(
     "diagram",
     lambda: {"parameter": X, "values": ROWS, "exponents": ROWS, "stderr": ROWS, "n_shown": 1, "regime": LINE,
-             "names": NAMES, "width": "page", "figure": figure(), "parameter_label": "x", "bins": 10},
+             "names": NAMES, "irreversibility": X, "width": "page", "figure": figure(), "parameter_label": "x",
+             "bins": 10},
 )  # fmt: skip
 enter("exponent_map", lambda: {"x": X, "y": Y, "exponent": MAP, "ax": ax(), **AXES, "limits": (-1.0, 1.0)})
 enter("exponent_maps", lambda: {"x": X, "y": Y, "panels": {"a": MAP}, "figure": figure(), **AXES})
@@ -137,3 +158,4 @@ enter(
     lambda: {"parameter": X, "values": np.array([X, X]) + 1, "sizes": np.array([9, 99]), "theory": X, "mark": 0.5,
              "ax": ax(), **LABELS},
 )  # fmt: skip
+enter("irreversibility", lambda: {"parameter": X, "rate": X, "error": X, "ax": ax(), "parameter_label": "x"})

@@ -210,3 +210,20 @@ call("ising.asymmetric_couplings")(
         {"noise": J, "phi": 0.5, "links": np.array([[False, True], [True, False]]), "J0": 1.0, "dJ": 0.5},
     )
 )
+
+
+@functools.cache
+def asynchronous():
+    return ising.KineticIsing([[0.0, 0.3], [-0.2, 0.0]], H, update="async")
+
+
+WARM = {"temperature": np.array([1.0, 2.0])}
+call("ising.spin_process")(lambda: Call(ising.spin_process, {"model": asynchronous(), **WARM}))
+call("ising.spin_chain")(lambda: Call(ising.spin_chain, {"model": model(), **WARM}))
+call("ising.thermodynamics")(
+    lambda: Call(
+        ising.thermodynamics,
+        {"model": asynchronous(), "parts": {"one": np.array([0]), "other": np.array([1])}, **WARM},
+    )
+)
+call("ising.entropy_flows")(lambda: Call(ising.entropy_flows, {"model": model(), "moments": moments()}))

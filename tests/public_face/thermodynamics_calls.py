@@ -142,3 +142,48 @@ call("thermodynamics.agents.IsingAgent")(
 call("thermodynamics.agents.IsingAgent.harvest")(lambda: Call(SPINS.harvest, {"p": np.full(64, 1 / 64)}))
 call("thermodynamics.agents.IsingAgent.stored")(lambda: Call(SPINS.stored, {"p": np.full(64, 1 / 64)}))
 call("thermodynamics.agents.Tape")(lambda: Call(agents.Tape, {"eps": 0.2, "delta": 0.8, "tau": 1.0}))
+call("thermodynamics.agents.TwoDots.stored")(lambda: Call(TWO.stored, MIXED))
+call("thermodynamics.agents.Forager.income")(lambda: Call(FORAGER.income, {"p": EIGHT}))
+call("thermodynamics.agents.Regulated.income")(lambda: Call(REGULATED.income, {"p": np.full(16, 1 / 16)}))
+call("thermodynamics.agents.IsingAgent.budget")(lambda: Call(SPINS.budget, {"p": np.full(64, 1 / 64)}))
+call("thermodynamics.MarkovJump.sensitivity")(lambda: Call(RING.sensitivity, {"observable": np.array([0.5, 1.0, 2.0])}))
+
+# -- spins, prediction, agency ----------------------------------------------------------------
+
+FOUR = {"p": np.full(4, 0.25)}
+PAIR = thermodynamics.SpinProcess([[0.0, 1.0], [-1.0, 0.0]])
+call("thermodynamics.SpinProcess")(
+    lambda: Call(
+        thermodynamics.SpinProcess,
+        {"J": np.array([[0.0, 1.0], [0.5, 0.0]]), "H": np.array([0.1, 0.2]), "T": np.array([1.0, 2.0]),
+         "rate": np.array([1.0, 0.5])},
+    )
+)  # fmt: skip
+call("thermodynamics.SpinProcess.budget")(
+    lambda: Call(PAIR.budget, {**FOUR, "parts": {"one": np.array([0]), "other": np.array([1])}})
+)
+call("thermodynamics.SpinProcess.entropy")(lambda: Call(PAIR.entropy, FOUR))
+call("thermodynamics.SpinProcess.magnetizations")(lambda: Call(PAIR.magnetizations, FOUR))
+call("thermodynamics.SpinProcess.nonreciprocal_power")(
+    lambda: Call(PAIR.nonreciprocal_power, {**FOUR, "among": np.array([0, 1])})
+)
+call("thermodynamics.Driven")(
+    lambda: Call(
+        thermodynamics.Driven,
+        {"Q": np.array([[0.75, 0.25], [0.25, 0.75]]), "energy": np.array([[0.0, 1.0], [1.0, 0.0]]), "tau": 1.0,
+         "T": 1.5, "nu": 0.5},
+    )
+)  # fmt: skip
+call("thermodynamics.AgencyDiagram")(
+    lambda: Call(thermodynamics.AgencyDiagram, {"agent": agents.Forager(k=2, n_max=1), "threshold": 0.5})
+)
+call("thermodynamics.sensitivity")(
+    lambda: Call(thermodynamics.sensitivity, {"agent": agents.Forager(k=2, n_max=2), "name": "eta"})
+)
+call("thermodynamics.regulate")(
+    lambda: Call(
+        thermodynamics.regulate,
+        {"agent": agents.Forager(k=2, n_max=2, mu_food=3.5), "name": "mu_food", "values": np.array([3.5, 4.0]),
+         "target": 0.25, "by": "eta", "rule": "proportional", "gain": 0.5},
+    )
+)  # fmt: skip

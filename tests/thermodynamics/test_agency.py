@@ -129,7 +129,7 @@ def test_run_files_that_are_refused(tmp_path, text, message):
 
 
 def test_what_is_refused():
-    with pytest.raises(TypeError, match="agent must be one of Battery, Forager, IsingAgent, Regulated"):
+    with pytest.raises(ValueError, match="agent must be a Battery, Forager, IsingAgent or Regulated"):
         AgencyDiagram(agent=Sensor())
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="threshold must be"):

@@ -21,7 +21,7 @@ def test_limits_and_bounds():
 def test_what_is_refused():
     agent = Forager(k=3, n_max=2)
     p = agent.process.stationary()
-    with pytest.raises(ValueError, match="part must be one of"):
+    with pytest.raises(ValueError, match="environment must be one of"):
         semantic(agent.process, agent.partition, "sky", p, 1.0, agent.stored)
     everything = Partition(food=np.arange(27), agent=np.arange(27) % 2)
     with pytest.raises(ValueError, match="environment must have at most 8 states, got 27: give coarser labels"):
