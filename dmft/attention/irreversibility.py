@@ -22,6 +22,7 @@ import numpy as np
 
 from .._util.checks import shown
 from .._util.signs import sign_vectors
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import batch_means
@@ -208,6 +209,7 @@ def averaged(steps: np.ndarray) -> Irreversibility:
     return Irreversibility(float(mean), float(error), 0, steps)
 
 
+@underflow_is_zero
 def irreversibility_arrays(
     batch: Batch, model: SelfAttention, n_threads: int | None = None, n_steps: int = N_STEPS
 ) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, within
 from .._util.signs import sign_vectors
+from .._util.underflow import underflow_is_zero
 from ..thermodynamics.budget import Budget
 from ..thermodynamics.chain import Chain, ChainBudget
 from ..thermodynamics.partition import Partition
@@ -20,6 +21,7 @@ from .moments import Moments
 MAX_CHAIN = 11
 
 
+@underflow_is_zero
 def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProcess:
     """Return the jump process of an asynchronous system: each spin is updated at rate 1.
 
@@ -50,6 +52,7 @@ def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProce
     return SpinProcess(model.J, model.H, _temperatures(temperature, model.n_sites))
 
 
+@underflow_is_zero
 def spin_chain(model: KineticIsing, temperature: ArrayLike = 1.0) -> Chain:
     """Return the Markov chain of a system over all its states, for any update.
 
@@ -90,6 +93,7 @@ def _temperatures(temperature: ArrayLike, n: int) -> np.ndarray:
     return within("temperature", T, 1e-300, np.inf)
 
 
+@underflow_is_zero
 def thermodynamics(
     model: KineticIsing, parts: Mapping[str, ArrayLike] | None = None, temperature: ArrayLike = 1.0
 ) -> Budget | ChainBudget:
@@ -135,6 +139,7 @@ def thermodynamics(
     return chain.budget(partition=Partition(**labels))
 
 
+@underflow_is_zero
 def entropy_flows(model: KineticIsing, moments: Moments) -> np.ndarray:
     r"""Return what entropy each pair of spins gives off, from moments: exact ones, of a sample, or of a mean field.
 

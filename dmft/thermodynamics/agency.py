@@ -15,6 +15,7 @@ from .._util.checks import instance, number
 from .._util.pool import in_order
 from .._util.symbols import label
 from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..sweeps.errors import PictureError
 from ..sweeps.grid import Task
@@ -203,6 +204,7 @@ class AgencyDiagram(Value, Job):
         status = (reasons != "").astype(np.int8)
         return {**points, **arrays, "label": np.where(status, -1, regions), "status": status, "reason": reasons}
 
+    @underflow_is_zero
     def _measure(self, place: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         values = dict.fromkeys(MEASURED, np.nan)
         agent = changed(self.agent, place)

@@ -9,6 +9,7 @@ from scipy.linalg import expm
 
 from .._util.checks import finite, number, within
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..information.laws import kl
 from .chain import Chain
@@ -119,6 +120,7 @@ class Driven(Value):
             out.append(expm((W - np.diag(W.sum(axis=0))) * self.tau))
         return np.array(out)
 
+    @underflow_is_zero
     def cycle(self) -> Nostalgia:
         """Return what a cycle of jump and relaxation does in the long run; see `Nostalgia`.
 

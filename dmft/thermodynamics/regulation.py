@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 
 from .._util.checks import finite, number, one_of, within
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .agency import Agent, changed, kind_of, parameters
 
@@ -56,6 +57,7 @@ def _slope(f: Callable[[float], float]) -> float:
     return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
 
 
+@underflow_is_zero
 def sensitivity(agent: Agent, name: str) -> float:
     """Return d ln stored / d ln of a number of an agent: how its stored free energy answers to its surroundings.
 
@@ -99,6 +101,7 @@ def _number(agent: Agent, argument: str, name: str) -> float:
     return value
 
 
+@underflow_is_zero
 def regulate(
     agent: Agent,
     name: str,

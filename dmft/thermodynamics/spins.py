@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from .._util.checks import finite, integers, table, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .budget import Budget, PartBudget
 from .process import MarkovJump, Reservoir
@@ -197,6 +198,7 @@ class SpinProcess(Value):
     def _stationary(self) -> np.ndarray:
         return read_only(stationary_of_flips([np.exp(logs) for logs in self.log_rates])[0])
 
+    @underflow_is_zero
     def stationary(self) -> np.ndarray:
         """Return the stationary law, shape (2^n_sites,).
 
@@ -227,6 +229,7 @@ class SpinProcess(Value):
             raise ValueError(f"parts must have every site once, got site {k} in {count[k]} parts")
         return sites
 
+    @underflow_is_zero
     def budget(self, p: ArrayLike | None = None, parts: Mapping[str, ArrayLike] | None = None) -> Budget:
         """Return entropy production, flows and heat by spin, and by part with the information flows; see `Budget`.
 
@@ -295,6 +298,7 @@ class SpinProcess(Value):
             parts=found,
         )
 
+    @underflow_is_zero
     def nonreciprocal_power(self, p: ArrayLike | None = None, among: ArrayLike | None = None) -> np.ndarray:
         """Return the work per unit time of the antisymmetric couplings on each spin, shape (n_sites,).
 
@@ -321,6 +325,7 @@ class SpinProcess(Value):
             out -= spin(i, n) * linear(symmetric[i]) / 2
         return out
 
+    @underflow_is_zero
     def entropy(self, p: ArrayLike | None = None) -> float:
         """Return the Shannon entropy of a law, the stationary one unless given, in nats."""
         law = self.law(p)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..._util.checks import instance, shown
+from ..._util.underflow import underflow_is_zero
 from ...dynamics.series import batch_means
 from ..irreversibility import ROLES_READ, Irreversibility, along, averaged, backward_attention, fields, log_cosh
 from ..model import SelfAttention, network_of
@@ -13,6 +14,7 @@ from .orbit import NetworkOrbit
 from .sites import site_groups
 
 
+@underflow_is_zero
 def token_irreversibility(model: SelfAttention, orbit: Orbit | None = None) -> Irreversibility:
     r"""Return the entropy production of the tokens of a network, per site.
 
