@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, one_of, signs, within
+from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .model import KineticIsing, system_of
 from .moments import Moments
@@ -104,10 +105,13 @@ def ep_bound(
     w = within("weights", finite("weights", weights, (len(before),)), 0, np.inf)
     if not w.sum() > 0:
         raise ValueError(f"weights must not all be 0, got sum {w.sum()!r}")
-    w = w / w.sum()
+    w, n = w / w.sum(), before.shape[1]
     moved = before != after
     if moved.sum(1).max() > 1:
-        one, other = np.triu_indices(before.shape[1], 1)
+        n_pairs = n * (n - 1) // 2
+        n_bytes = 8.0 * n_pairs * (4 * len(before) + 4 * n_pairs)  # observables and their covariance, with copies
+        need_memory(f"{n_pairs} observables of {len(before)} transitions", n_bytes, "take fewer sites")
+        one, other = np.triu_indices(n, 1)
         return _bound(after[:, one] * before[:, other] - before[:, one] * after[:, other], w, estimator)
     total = 0.0
     for i in range(before.shape[1]):

@@ -91,3 +91,9 @@ def test_mean_field_entropy_production():
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_memory_of_a_bound_is_said_before_it_is_taken():
+    before = np.ones((2, 20_000))
+    with pytest.raises(MemoryError, match=r"199990000 observables of 2 transitions would take .* take fewer sites"):
+        ep_bound(before, -before)

@@ -102,7 +102,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "unshowable": Unshowable,
     "fraction": lambda: fractions.Fraction(1, 2),
     "nested sets": lambda: [{1.0}, {2.0}],
-    "frozen set": lambda: frozenset({1}),
+    "frozen set": lambda: frozenset({1.5}),
     "object 0-d": lambda: np.array(1, dtype=object),
     "None 0-d": lambda: np.array(None),
     "no array": lambda: broken("__array__"),

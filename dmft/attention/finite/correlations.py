@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ..._util.blas import one_blas_thread
 from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
 from ..._util.underflow import underflow_is_zero
@@ -73,10 +74,26 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     *runs, n_rows, _ = orbit.attention.shape
     need_memory(f"overlaps of {n_rows} tokens with each other", 8.0 * math.prod(runs) * n_rows**2, "take fewer steps")
     mean = np.tanh(model.beta * orbit.attention[..., :-1, :] @ groups.signs.T)
-    overlap = (mean * groups.weights) @ np.swapaxes(mean, -1, -2)
+    overlap = _products(mean * groups.weights, mean)
     n_tokens = np.arange(mean.shape[-2])
     overlap[..., n_tokens, n_tokens] = 1.0
     return overlap
+
+
+def _products(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return the products of all rows with all others; of many in pieces, so that Ctrl-C gets a word in.
+
+    With one thread of linear algebra a row's products do not depend on the rows beside it.
+    """
+    n, turned = rows.shape[-2], np.swapaxes(others, -1, -2)
+    step = max(64, _CHUNK // n * 4)
+    if step >= n:
+        return np.matmul(rows, turned)
+    out = np.empty((*rows.shape[:-1], n))
+    with one_blas_thread():
+        for first in range(0, n, step):
+            np.matmul(rows[..., first : first + step, :], turned, out=out[..., first : first + step, :])
+    return out
 
 
 def _overlap_of_spins(spins: Spins) -> np.ndarray:

@@ -6,6 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
 import dmft
+from dmft._util.blas import one_blas_thread
+from dmft.attention.finite import correlations
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 STARTS = [dmft.Start.random(1), dmft.Start.random(2)]
@@ -93,3 +95,13 @@ def test_bad_input():
         dmft.distance(PAPER, 5, n_sites=9, n_pairs=1, seed=0, starts=[STARTS[0], dmft.Start.window([[0.1, 0.2, 0.3]])])
     with pytest.raises(ValueError, match="orbit must have its spins recorded"):
         dmft.token_overlap(PAPER, dmft.trajectory(PAPER, 6, every=2))
+
+
+@pytest.mark.parametrize("at_once", [1, 64 * 150, 2**30])
+def test_overlaps_in_pieces_have_the_same_bits(at_once, monkeypatch):
+    rng = np.random.default_rng(0)
+    rows, others = rng.normal(size=(2, 2, 301, 5))
+    with one_blas_thread():
+        whole = rows @ np.swapaxes(others, -1, -2)
+    monkeypatch.setattr(correlations, "_CHUNK", at_once)
+    assert_array_equal(correlations._products(rows, others), whole)
