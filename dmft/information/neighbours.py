@@ -43,7 +43,7 @@ def neighbour_cmi(
     and with nothing known :math:`\psi(k) + \psi(n) - \langle\psi(n_X + 1) + \psi(n_Y + 1)\rangle` [2]_. Sites are
     measured in their standard deviations. The error is the larger of two: that of the mean of the terms, in blocks, and
     that of the mean of estimates from 8 stretches of the samples [4]_, times 1.2: terms that share neighbours
-    scatter less than their mean does, by 1.14 to 1.24 for 300 to 1000 samples (measured on Gaussian laws, Lorenz systems).
+    scatter less than their mean does, by 1.14 to 1.24 for 300 to 1000 samples (Gaussian laws, Lorenz systems).
 
     Parameters
     ----------
