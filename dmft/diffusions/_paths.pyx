@@ -27,6 +27,9 @@ cdef extern from "diffusions/diffusions.h" nogil:
                        const double *) noexcept nogil
         void (*normals)(uint64_t, uint64_t, Py_ssize_t, uint64_t, Py_ssize_t, double *) noexcept nogil
 
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
 cdef extern from "sets.h" nogil:
     enum: N_SETS
     const char *SET_NAMES[]
@@ -118,3 +121,86 @@ def normals(*,
     for i in prange((n + width - 1) // width, nogil=True, schedule="dynamic", num_threads=n_threads):
         _active.normals(seed, first_path + <uint64_t> (i * width), min(width, n - i * width), first, n_fours,
                         &out[i * width, 0])
+
+
+ctypedef void (*Drift)(const double *, double *) noexcept nogil
+
+
+cdef inline void driven_step(Drift drift, const double *scale, double dt, bint heun, Py_ssize_t d, const double *xi,
+                             double *x, double *work) noexcept nogil:
+    """Advance a state (d,); work is (3, d). In the order of operations of NumPy, for the same bits."""
+    cdef Py_ssize_t j
+    drift(x, work)
+    if heun:
+        for j in range(d):
+            work[d + j] = x[j] + dt * work[j] + scale[j] * xi[j]
+        drift(work + d, work + 2 * d)
+        for j in range(d):
+            work[j] = (work[j] + work[2 * d + j]) / 2
+    for j in range(d):
+        x[j] = x[j] + dt * work[j] + scale[j] * xi[j]
+
+
+cdef void driven_path(Drift drift, const double *scale, double dt, bint heun, Py_ssize_t d, Py_ssize_t first,
+                      Py_ssize_t n_steps, Py_ssize_t every, const double *noise, double *x, double *kept,
+                      double *work) noexcept nogil:
+    cdef Py_ssize_t t, j
+    for t in range(n_steps):
+        driven_step(drift, scale, dt, heun, d, noise + t * d, x, work)
+        if (first + t + 1) % every == 0:
+            for j in range(d):
+                kept[(first + t) // every * d + j] = x[j]
+
+
+def driven(*,
+           size_t drift,                   # address of void f(const double *x, double *velocity)
+           const double[::1] scale,        # IN  (d,): of the noise of a step
+           double dt,
+           bint heun,
+           Py_ssize_t first,               # steps before these
+           Py_ssize_t every,
+           const double[:, :, ::1] noise,  # IN  (n_paths, n_steps, d)
+           double[:, ::1] state,           # INOUT (n_paths, d)
+           double[:, :, ::1] kept,         # INOUT (n_paths, at least (first + n_steps) / every, d)
+           double[:, :, ::1] work,         # WORK (n_paths, 3, d)
+           int n_threads):
+    """Follow paths with a drift that is compiled."""
+    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], n_steps = noise.shape[1], i
+    cdef Drift function = <Drift> drift
+    cdef double *out
+    positive("n_threads", n_threads)
+    natural("first", first)
+    positive("every", every)
+    if drift == 0:
+        raise ValueError("drift must be an address, got 0")
+    if not isfinite(dt):
+        raise ValueError(f"dt must be finite, got {dt}")
+    sized("scale", scale.shape, (d,))
+    sized("noise", noise.shape, (n, n_steps, d))
+    sized("work", work.shape, (n, 3, d))
+    sized("kept", kept.shape, (n, -1, d))
+    if first > PY_SSIZE_T_MAX - n_steps or (first + n_steps) // every > kept.shape[1]:
+        raise ValueError(f"kept must have room for step {first} + {n_steps}, got {kept.shape[1]} states")
+    if n == 0 or n_steps == 0 or d == 0:
+        return
+    out = &kept[0, 0, 0] if kept.shape[1] else NULL
+    for i in prange(n, nogil=True, schedule="dynamic", chunksize=8, num_threads=n_threads):
+        driven_path(function, &scale[0], dt, heun, d, first, n_steps, every, &noise[i, 0, 0], &state[i, 0],
+                    NULL if out == NULL else out + i * kept.shape[1] * d, &work[i, 0, 0])
+
+
+def velocities(*,
+               size_t drift,               # address of void f(const double *x, double *velocity)
+               const double[:, ::1] state,  # IN  (n, d)
+               double[:, ::1] out):        # OUT (n, d)
+    """Fill in what a compiled drift gives."""
+    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], i
+    cdef Drift function = <Drift> drift
+    if drift == 0:
+        raise ValueError("drift must be an address, got 0")
+    sized("out", out.shape, (n, d))
+    if n == 0 or d == 0:
+        return
+    with nogil:
+        for i in range(n):
+            function(&state[i, 0], &out[i, 0])

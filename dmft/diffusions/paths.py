@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, function, number, one_of, seed_of, whole
+from .._util.checks import finite, function, number, one_of, seed_of, shown, whole
 from .._util.memory import need_memory
+from .._util.pool import checkpoint
 from .._util.readonly import OnCopies, read_only
 from .._util.threads import n_threads as threads
 from .._util.values import Value
-from ._paths import normals
+from ._paths import driven, normals, velocities
 
 Scheme = Literal["euler", "heun"]
 SCHEMES = ("euler", "heun")
@@ -44,8 +46,12 @@ class Diffusion(Value):
 
     Parameters
     ----------
-    drift : callable
-        F: from states, shape (n_paths, n_components), to their velocities of the same shape.
+    drift : callable or ctypes function
+        F: from states, shape (n_paths, n_components), to their velocities of the same shape. Or a compiled function
+        of one state, as a ctypes pointer to ``void f(const double *x, double *velocity)``: of a C library with its
+        `argtypes` and `restype`, or the ``ctypes`` attribute of a ``numba.cfunc("void(CPointer(float64),
+        CPointer(float64))")``. It is called from several threads at once. The same bits as the other form, if it
+        has the same order of operations.
     noise : array_like, shape (n_components,)
         Amplitudes a, > 0: standard deviations after a unit of time.
     divergence : callable, optional
@@ -69,7 +75,11 @@ class Diffusion(Value):
     divergence: Callable[[np.ndarray], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "drift", OnCopies(function("drift", self.drift), "drift", (0, 1)))
+        given: Any = self.drift
+        drift = (
+            Compiled(given) if isinstance(given, POINTER_KIND) else OnCopies(function("drift", given), "drift", (0, 1))
+        )
+        object.__setattr__(self, "drift", drift)
         object.__setattr__(self, "noise", amplitudes("noise", self.noise))
         if self.divergence is not None:
             object.__setattr__(
@@ -130,6 +140,8 @@ class Diffusion(Value):
         out = np.empty((n, n_steps // every, d))
         scale = self.noise * np.sqrt(dt)
         chunk = max(1, FOURS // (n * d))
+        if isinstance(self.drift, Compiled):
+            return self._driven(x, n_steps, dt, every, scheme == "heun", (seed, first_step, chunk, team), out)
         for t in range(n_steps):
             if t % chunk == 0:
                 ahead = min(chunk, n_steps - t)
@@ -143,6 +155,73 @@ class Diffusion(Value):
                 raise FloatingPointError(f"step {first_step + t + 1}: a path left the real numbers; lower dt")
             if (t + 1) % every == 0:
                 out[:, t // every] = x
+        return out
+
+    def _driven(
+        self,
+        x: np.ndarray,
+        n_steps: int,
+        dt: float,
+        every: int,
+        heun: bool,
+        noise_of: tuple[int, int, int, int],
+        out: np.ndarray,
+    ) -> np.ndarray:
+        """Follow paths with a compiled drift, in pieces between which Python sees to Ctrl-C."""
+        assert isinstance(self.drift, Compiled)
+        seed, first_step, chunk, team = noise_of
+        n, d = x.shape
+        work = np.empty((n, 3, d))
+        for t in range(0, n_steps, chunk):
+            ahead = min(chunk, n_steps - t)
+            noise = stream(seed, n, (first_step + t) * d, ahead * d, n_threads=team)
+            driven(
+                drift=self.drift.address,
+                scale=self.noise * np.sqrt(dt),
+                dt=dt,
+                heun=heun,
+                first=t,
+                every=every,
+                noise=np.ascontiguousarray(noise).reshape(n, ahead, d),
+                state=x,
+                kept=out,
+                work=work,
+                n_threads=min(team, n),
+            )
+            checkpoint()
+            if not np.isfinite(x).all():
+                last = first_step + t + ahead
+                raise FloatingPointError(f"by step {last}: a path left the real numbers; lower dt")
+        return out
+
+
+POINTER_KIND: Any = type(ctypes.CFUNCTYPE(None)()).__mro__[1]  # of all pointers to functions
+SIGNATURE = (ctypes.POINTER(ctypes.c_double),) * 2
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled drift: a pointer to ``void f(const double *x, double *velocity)``."""
+
+    pointer: Any
+
+    def __post_init__(self) -> None:
+        if self.pointer.restype is not None or tuple(self.pointer.argtypes or ()) != SIGNATURE:
+            raise ValueError(
+                "drift must have restype None and argtypes of two pointers to c_double, "
+                f"got {shown(self.pointer.restype)} and {shown(self.pointer.argtypes)}"
+            )
+
+    @property
+    def address(self) -> int:
+        """Where the function is."""
+        return int(ctypes.cast(self.pointer, ctypes.c_void_p).value or 0)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Return the velocities of states, shape (n_paths, n_components)."""
+        state = np.array(x, dtype=float, order="C")
+        out = np.empty_like(state)
+        velocities(drift=self.address, state=state, out=out)
         return out
 
 

@@ -1,5 +1,6 @@
 """Diffusions: stored numbers, the twin, closed forms, statistics, bits, and what is refused."""
 
+import ctypes
 import json
 import math
 from pathlib import Path
@@ -293,3 +294,47 @@ def test_paths_that_leave_the_real_numbers_say_so():
             CoupledLorenz().paths(3, 100, 1.0, burn=0.0)
         with pytest.raises(FloatingPointError, match=r"step [0-9]*: a path left"):
             Diffusion(lambda x: x**3, [1.0]).paths(np.full((2, 1), 3.0), 100, 0.1)
+
+
+# -- a compiled drift --------------------------------------------------------------------------
+
+POINTERS = (ctypes.POINTER(ctypes.c_double),) * 2
+
+
+@ctypes.CFUNCTYPE(None, *POINTERS)
+def turning(x, velocity):
+    velocity[0] = x[1] - x[0] * x[0] * x[0]
+    velocity[1] = -x[0] - x[1]
+
+
+def turning_arrays(x):
+    return np.column_stack([x[:, 1] - x[:, 0] * x[:, 0] * x[:, 0], -x[:, 0] - x[:, 1]])
+
+
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+@pytest.mark.parametrize(("n_steps", "every"), [(0, 1), (1, 1), (37, 5), (60, 61)])
+def test_a_compiled_drift_has_the_bits_of_arrays(scheme, n_steps, every, monkeypatch):
+    monkeypatch.setattr("dmft.diffusions.paths.FOURS", 40)  # several pieces
+    start = np.random.default_rng(0).normal(size=(5, 2))
+    options = {"dt": 0.01, "every": every, "scheme": scheme, "seed": 3, "first_step": 7}
+    plain = Diffusion(turning_arrays, [0.5, 1.0]).paths(start, n_steps, **options)
+    for n_threads in (1, 2):
+        compiled = Diffusion(turning, [0.5, 1.0]).paths(start, n_steps, **options, n_threads=n_threads)
+        np.testing.assert_array_equal(compiled, plain)
+
+
+def test_entropy_production_with_a_compiled_drift():
+    samples = Diffusion(turning, [0.5, 1.0]).paths(np.zeros((20, 2)), 50, 0.05, every=5, seed=1)
+    rates = [entropy_production(Diffusion(drift, [0.5, 1.0]), samples) for drift in (turning, turning_arrays)]
+    assert rates[0].value == pytest.approx(rates[1].value, rel=1e-12)
+
+
+def test_compiled_drifts_of_another_signature_are_refused():
+    for wrong in (ctypes.CFUNCTYPE(None)(print), ctypes.CFUNCTYPE(ctypes.c_double, *POINTERS)(max)):
+        with pytest.raises(ValueError, match="drift must have restype None and argtypes of two pointers"):
+            Diffusion(wrong, [1.0])
+
+
+def test_a_compiled_path_that_leaves_the_real_numbers_is_told():
+    with pytest.raises(FloatingPointError, match="a path left the real numbers; lower dt"):
+        Diffusion(turning, [1.0, 1.0]).paths(np.full((2, 2), 1e3), 50, 1.0)

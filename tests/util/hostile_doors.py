@@ -5,6 +5,7 @@ through ends the process there.
 """
 
 import contextlib
+import ctypes
 
 import numpy as np
 
@@ -82,6 +83,15 @@ EDGES = {name: np.array(values, dtype=np.int64) for name, values in EDGES.items(
 NODES = ("along", "along_weight", "across", "across_weight")
 COMPONENTS = {"n_threads": [0, -1, -LONG]}
 
+
+@ctypes.CFUNCTYPE(None, ctypes.POINTER(ctypes.c_double), ctypes.POINTER(ctypes.c_double))
+def still(x, velocity):
+    """Stand still in six components."""
+    for i in range(6):
+        velocity[i] = 0.0
+
+
+DRIFT = ctypes.cast(still, ctypes.c_void_p).value
 # Of each door: the function, arguments that it takes, wrong values of some, and arrays of which one axis is free.
 DOORS = {
     "attention network": (_kernels.Network, attention_network(), {
@@ -175,6 +185,12 @@ DOORS = {
         "noise": doubles(N, 4, 6), "n_threads": 2}, {
         "n_threads": [0, -1], "n_steps": [-1, -LONG, LONG], "every": [0, -1], "dt": [np.nan, np.inf],
         "seed": [-1]}, ()),
+    "driven": (_paths.driven, {"drift": DRIFT, "scale": doubles(6), "dt": 0.01, "heun": True, "first": 0, "every": 2,
+        "noise": doubles(N, 4, 6), "state": doubles(N, 6), "kept": doubles(N, 2, 6), "work": doubles(N, 3, 6),
+        "n_threads": 2}, {"n_threads": [0, -1], "first": [-1, 2, LONG, 2**63 - 1], "every": [0, -1, 1],
+        "dt": [np.nan, np.inf], "drift": [0, -1]}, ()),
+    "velocities": (_paths.velocities, {"drift": DRIFT, "state": doubles(N, 6), "out": doubles(N, 6)}, {
+        "drift": [0, -1]}, ()),
     "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
         "n_threads": [0, -1], "first": [-1], "seed": [-1]}, ("out",)),
     "diffusion sets": (_paths._use, {"": 0}, {"": [-1, LONG]}, ()),
