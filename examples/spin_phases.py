@@ -5,7 +5,7 @@ couplings over beta and the width of their scores, for spins of 1, 2, 3, 16 and 
 site answers a weak field with beta times it, whatever D. Gaussian fields are averaged over in closed form, which few
 components have not. Writes phases.png. Some minutes on two cores:
 
-    python examples/spin_phases.py FOLDER [--points 9] [--sites 32]
+    python examples/spin_phases.py FOLDER [--points 7] [--sites 24]
 """
 
 import argparse
@@ -19,7 +19,7 @@ import dmft
 from dmft.spins import SpinScan
 
 COMPONENTS = (1, 2, 3, 16, 64)
-PHASES = ("fixed point", "fixed point, slow", "cycles", "chaos")
+PHASES = ("fixed point", "fixed point, slow", "cycles, tori", "chaos")
 COLOURS = ("#f2efe9", "#c9d7e8", "#e3a857", "#a63d40")
 ROWS = {
     "Gaussian couplings, naive": ("gaussian", "naive", "asymmetry", (1, 2, 3, 16, 64)),
@@ -40,9 +40,9 @@ def main(argv=None):
     """Scan all networks, and draw a map for each kind and number of components."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--points", type=int, default=9)
-    parser.add_argument("--sites", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--points", type=int, default=7)
+    parser.add_argument("--sites", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=120)
     args = parser.parse_args(argv)
     figure = Figure(figsize=(15, 8.5), layout="constrained")
     grid = figure.subplots(len(ROWS), len(COMPONENTS), sharex=True)
@@ -63,7 +63,7 @@ def main(argv=None):
             radius = result["spectral_radius"][..., 0].T
             if np.nanmin(radius) < 1 < np.nanmax(radius):
                 panel.contour(beta, other, radius, [1.0], colors="k")
-            panel.set(title=f"D = {D}", xlabel=r"$\beta$" if row is grid[-1] else "")
+            panel.set(title=f"D = {D}", xlabel=r"$\beta$" if kind == "softmax" else "")
             print(title, D, np.bincount(phases(result).ravel(), minlength=4), flush=True)
         row[0].set_ylabel(f"{title}\n\n{'asymmetry' if axis == 'asymmetry' else 'width of the scores'}")
     bar = figure.colorbar(image, ax=grid, ticks=range(4), shrink=0.5)

@@ -82,8 +82,8 @@ def layer(heads, beta, tol):
         R2 = width / heads / 2 - 1
         x = by_heads(tokens, heads, R2)
         J = softmax_couplings(side_by_side(x), weights.reshape(2, heads, -1, width))
-        solve = jax.vmap(lambda J, x: tap_rest(J, x, beta, R2, tol)[0])
-        return side_by_side(solve(J, x))
+        # One head after the other: together, all would step until the last one ends.
+        return side_by_side(lax.map(lambda head: tap_rest(*head, beta, R2, tol)[0], (J, x)))
 
     return forward
 
