@@ -145,14 +145,14 @@ def main(argv=None):
 
 def draw(history, base_loss, base_accuracy, reader, images):
     """Draw losses and accuracies over epochs, and what rows of one image attend to."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
-    left, right, image, *attention = figure.subplots(1, 5)
+    figure = Figure(figsize=(15, 3.8), layout="constrained")
+    left, right, image, *attention = figure.subplots(1, 5, width_ratios=[2, 2, 1, 1, 1])
     epochs = np.arange(1, len(history) + 1)
     left.semilogy(epochs, history[:, 0], label="training")
     left.semilogy(epochs, history[:, 1], label="test")
     left.axhline(base_loss, color="k", ls=":", label="logistic regression, test")
     left.set(xlabel="epoch", ylabel="cross entropy, nats")
-    left.legend()
+    left.legend(fontsize=8)
     right.plot(epochs, history[:, 2], "C1")
     right.axhline(base_accuracy, color="k", ls=":")
     right.set(xlabel="epoch", ylabel="accuracy of the test")
@@ -161,7 +161,7 @@ def draw(history, base_loss, base_accuracy, reader, images):
     layers, tokens, _ = reader.parts(images[:1])
     for panel, block, name in zip(attention, layers(tokens), ("first", "second"), strict=True):
         panel.imshow(block.couplings[0, 0], cmap="magma", vmin=0)
-        panel.set(title=f"{name} layer: couplings", xlabel="row attended to")
+        panel.set(title=f"{name} layer", xlabel="row attended to")
     return figure
 
 
