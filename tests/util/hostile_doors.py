@@ -188,7 +188,7 @@ DOORS = {
     "driven": (_paths.driven, {"drift": DRIFT, "scale": doubles(6), "dt": 0.01, "heun": True, "first": 0, "every": 2,
         "noise": doubles(N, 4, 6), "state": doubles(N, 6), "kept": doubles(N, 2, 6), "work": doubles(N, 3, 6),
         "n_threads": 2}, {"n_threads": [0, -1], "first": [-1, 2, LONG, 2**63 - 1], "every": [0, -1, 1],
-        "dt": [np.nan, np.inf], "drift": [0, -1]}, ()),
+        "dt": [np.nan, np.inf], "drift": [0, -1]}, ("noise", "kept")),
     "velocities": (_paths.velocities, {"drift": DRIFT, "state": doubles(N, 6), "out": doubles(N, 6)}, {
         "drift": [0, -1]}, ()),
     "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
