@@ -30,7 +30,7 @@ SMALL = {
     "n_sites": 16,
 }
 SCRIPTS = {
-    "agents.py": ["{}/drawn.png", "3"],
+    "agents.py": ["{}/drawn.png", "1"],
     "basins.py": ["2"],
     "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
     "entropy_of_jumps.py": ["{}/drawn.png", "3"],
