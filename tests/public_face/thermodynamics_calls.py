@@ -59,7 +59,12 @@ call("thermodynamics.Chain.budget")(lambda: Call(BLOCKS.budget, {"p": LAWS, "par
 call("thermodynamics.Chain.evolve")(lambda: Call(STEPS.evolve, {"p0": LAW, "n_steps": 2}))
 call("thermodynamics.Chain.scgf")(lambda: Call(STEPS.scgf, {"k": np.array([0.1, 0.2])}))
 call("thermodynamics.Partition")(
-    lambda: Call(lambda labels: Partition(a=labels, b=[0, 1, 0, 1]), {"labels": np.array([0, 0, 1, 1])}, says="^a must")
+    lambda: Call(
+        lambda labels: Partition(a=labels, b=[0, 1, 0, 1]),
+        {"labels": np.array([0, 0, 1, 1])},
+        {"labels": {"its bools"}},
+        "^[ab] must",
+    )
 )
 call("thermodynamics.Partition.index")(lambda: Call(PARTS.index, {"name": "s"}))
 call("thermodynamics.Partition.movers")(lambda: Call(PARTS.movers, {"process": DOTS}))
