@@ -1,0 +1,85 @@
+"""Nanoseconds a path step of two coupled Lorenz systems: compiled, with a compiled drift, an ensemble in NumPy.
+
+Run with ``python bench/bench_diffusions.py``, one thread. The fastest of several by the clock of the process; the
+ensemble with the best of three numbers of paths. Cost: 20 cpu-seconds, and a C compiler.
+"""
+
+import ctypes
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+
+from dmft.diffusions import CoupledLorenz, Diffusion
+
+DT = 1e-3
+SYSTEM = CoupledLorenz(-0.5, noise=4.0)
+DRIFT = """
+void drift(const double *x, double *v)
+{
+    v[0] = 10 * (x[1] - (1.5 * x[0] - 0.5 * x[3]));
+    v[1] = 28 * x[0] - x[1] - x[0] * x[2];
+    v[2] = x[0] * x[1] - 8. / 3 * x[2];
+    v[3] = 10 * (x[4] - (1.5 * x[3] - 0.5 * x[0]));
+    v[4] = 28 * x[3] - x[4] - x[3] * x[5];
+    v[5] = x[3] * x[4] - 8. / 3 * x[5];
+}
+"""
+
+
+def numpy_ensemble(n_paths, n_steps):
+    """Take all paths a step further at a time, a component a row."""
+    x, rng, scale = np.ones((6, n_paths)), np.random.default_rng(1), np.sqrt(DT) * SYSTEM.noise[:, None]
+    for _ in range(n_steps):
+        noise = rng.standard_normal((6, n_paths))
+        velocity = np.array([
+            10 * (x[1] - (1.5 * x[0] - 0.5 * x[3])), 28 * x[0] - x[1] - x[0] * x[2], x[0] * x[1] - 8 / 3 * x[2],
+            10 * (x[4] - (1.5 * x[3] - 0.5 * x[0])), 28 * x[3] - x[4] - x[3] * x[5], x[3] * x[4] - 8 / 3 * x[5],
+        ])  # fmt: skip
+        x = x + DT * velocity + scale * noise
+
+
+def compiled_drift(folder):
+    """Return the drift as a function of a C library."""
+    source, library = Path(folder, "drift.c"), Path(folder, "drift.so")
+    source.write_text(DRIFT)
+    subprocess.run(["cc", "-O3", "-shared", "-fPIC", source, "-o", library], check=True)
+    function = ctypes.CDLL(str(library)).drift
+    function.restype, function.argtypes = None, [ctypes.POINTER(ctypes.c_double)] * 2
+    return function
+
+
+def per_step(run, n_paths, n_steps, repeats=5):
+    """Return nanoseconds a path step."""
+    times = []
+    for _ in range(repeats):
+        begun = time.process_time()
+        run(n_paths, n_steps)
+        times.append(time.process_time() - begun)
+    return 1e9 * min(times) / (n_paths * n_steps)
+
+
+def main():
+    """Print a line for each way."""
+    with tempfile.TemporaryDirectory() as folder:
+        driven = Diffusion(compiled_drift(folder), SYSTEM.noise)
+        arrays = Diffusion(SYSTEM.drift, SYSTEM.noise)
+        options = {"dt": DT, "seed": 1, "n_threads": 1}
+        ways = {
+            "kernel": per_step(lambda n, t: SYSTEM.paths(n, t, burn=0.0, every=t, **options), 512, 2000),
+            "compiled drift": per_step(lambda n, t: driven.paths(np.ones((n, 6)), t, every=t, **options), 512, 2000),
+            "drift of arrays": per_step(lambda n, t: arrays.paths(np.ones((n, 6)), t, every=t, **options), 512, 200, 3),
+            "NumPy ensemble": min(per_step(numpy_ensemble, n, 200_000 // n) for n in (512, 2048, 4096)),
+        }
+    for name, nanoseconds in ways.items():
+        print(f"{name:16} {nanoseconds:8.1f} ns   {ways['NumPy ensemble'] / nanoseconds:5.1f} x NumPy")
+
+
+if __name__ == "__main__":
+    main()
