@@ -347,6 +347,11 @@ SIZES = {
         for n in (10**10, 10**12, 9 * 10**18)
     },
     "rows of networks": (NETWORK, ["run.n_steps=10000000000"], "n_rows = 10000000000 would take"),
+    **{
+        f"a range {text}": (GOOD, [f"sweep.beta={{{text}, num=3}}"], "must be in [-4.49")
+        for text in ("start=inf, stop=1.0", "start=0.5, stop=inf", "start=nan, stop=1.0", "start=1e308, stop=-1e308")
+    },
+    "a blanket too cold": ("[blanket]\n[sweep]\nbeta = [1e308]\n", [], "beta must be in [-1e45, 1e45], got 1e+308"),
     "a width whose square is none": (SK, ["sk.dJ=1e300"], "dJ must be <= 1e150, got 1e+300"),
     **{
         f"SK: {settings}": (SK, settings, "random fields at beta")

@@ -122,7 +122,9 @@ class BlanketSweep(Value, Job):
         if name == "seed":
             whole("seed", int(value))
         else:
-            number(name, value, 0 if name == "beta" else -np.inf)
+            size = abs(number(name, value, 0 if name == "beta" else -np.inf))
+            if size > 1e45:  # beta times couplings are numbers, and their squares
+                raise ValueError(f"{name} must be in [-1e45, 1e45], got {value!r}")
 
     def specification(self) -> dict[str, Any]:
         """Return the parameters of the networks."""

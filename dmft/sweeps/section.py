@@ -44,6 +44,9 @@ class RunFile(Section):
         raise NotImplementedError
 
 
+_MOST = np.finfo(float).max / 4  # of the ends of a range: their difference is a number
+
+
 class Range(Section):
     """Values between two ends, both included."""
 
@@ -57,6 +60,9 @@ class Range(Section):
         if self.num < 1:
             raise ConfigError(f"sweep.{name}.num must be >= 1, got {self.num}")
         need_memory(f"sweep.{name}.num = {self.num} values", 32.0 * self.num)
+        for end in ("start", "stop"):
+            if not abs(getattr(self, end)) <= _MOST:
+                raise ConfigError(f"sweep.{name}.{end} must be in [-{_MOST:g}, {_MOST:g}], got {getattr(self, end)}")
         if self.scale == "log":
             if min(self.start, self.stop) <= 0:
                 raise ConfigError(f"sweep.{name} must have start and stop > 0 on a log scale, got {self.start}")
