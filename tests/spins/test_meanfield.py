@@ -16,6 +16,8 @@ from dmft.spins.stability import derivative
 from dmft.spins.tap import Tap
 
 KINDS = ("exact", "large")
+LARGEST = "A3_vector_softmax_N40_D32_s6"
+NETWORKS = [pytest.param(name, marks=[pytest.mark.slow] * (name == LARGEST)) for name in names("A3")]
 
 
 def network(n_sites=12, n_components=5, seed=0, scale=0.8, **options):
@@ -30,7 +32,7 @@ def case(name, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("name", names("A3"))
+@pytest.mark.parametrize("name", NETWORKS)
 def test_stored_fixed_points(name, kind):
     arrays, model = case(name, kind)
     for closure in ("naive", "gauss", "onsager", "tap"):
@@ -42,7 +44,7 @@ def test_stored_fixed_points(name, kind):
             assert found.n_evaluations < 60
 
 
-@pytest.mark.parametrize("name", names("A3"))
+@pytest.mark.parametrize("name", NETWORKS)
 def test_stored_maps_and_measures(name):
     arrays, model = case(name, "large")
     theory = MeanField(model, "naive")
@@ -130,7 +132,7 @@ def test_the_twin_agrees(kind, closure, n_components):
     assert abs(MeanField(model, closure, tol=1e-12).step(m) - twin).max() < 1e-11
 
 
-@pytest.mark.parametrize("beta", [0.1, 1.0, 4.0])
+@pytest.mark.parametrize("beta", [0.1, 1.0, pytest.param(4.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("n_components", [2, 3, 8])
 def test_the_quadrature_keeps_its_tolerance(n_components, beta):
     model = network(n_components=n_components, beta=beta, radius=1.0)
