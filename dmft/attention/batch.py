@@ -319,8 +319,8 @@ class Batch(System):
 
     def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,); see `directions.n_directions`."""
-        # With no direction lost to rounding none can have been annihilated.
-        suspect = self.n_lost.any(axis=1) | ~np.isfinite(self.log_growth()).all(axis=1)
+        # With no direction lost to rounding none can have been annihilated, but for what features annihilate.
+        suspect = self.n_lost.any(axis=1) | ~np.isfinite(self.log_growth()).all(axis=1) | (not self._invertible())
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
 
     def describe(self, point: int = 0) -> str:

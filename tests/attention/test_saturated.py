@@ -107,6 +107,10 @@ def test_what_rounding_leaves_of_annihilated_directions_is_lost(beta, gamma):
     """Two classes of three features: four directions vanish, and their rounding hides 7 and 8 (about -11, -14)."""
     model = segments(3, 5, seed=348, beta=beta, gamma=gamma, epsilon=0.02)
     how = {"n_steps": 400, "n_transient": 2_000, "n_tangent_transient": 200}
+    for n_exponents in (7, 8, 10):
+        few = dmft.lyapunov(model, n_exponents=n_exponents, **how).exponents
+        assert np.isfinite(few[:6]).all()
+        assert np.isnan(few[6:8]).all()
     spectrum = dmft.lyapunov(model, **how)
     swept = dmft.sweep(model, beta=[beta], measure="lyapunov", progress=False, **how)
     for exponents, n_lost in ((spectrum.exponents, spectrum.n_lost), (swept["exponents"][0], swept["n_lost"][0])):
