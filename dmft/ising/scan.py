@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
 import itertools
 import time
@@ -167,13 +168,17 @@ class ForwardScan(Value, Job):
         shape = len(points["beta"]), len(names)
         arrays = {name: np.full(shape, np.nan) for name in ("mean_m", "mean_C", "mean_D", "entropy_production")}
         status, reason = np.zeros(shape, np.int8), np.full(shape, "", dtype=object)
-        models = [self.model.replace(beta=beta) for beta in points["beta"].tolist()]
+        betas = points["beta"].tolist()
+
+        @functools.cache
+        def model_of(i: int) -> KineticIsing:
+            return self.model.replace(beta=betas[i])  # ValueError where couplings would be beyond numbers
 
         def theory(place: tuple[int, int]) -> Moments | Exception:
             i, k = place
             try:
                 with np.errstate(over="ignore", invalid="ignore"):  # what comes of it is told below
-                    return MeanField(models[i], self.methods[k], n_threads=1).run(self.n_steps)
+                    return MeanField(model_of(i), self.methods[k], n_threads=1).run(self.n_steps)
             except (ArithmeticError, ValueError) as error:  # ValueError: beyond the domain of an integral
                 return error
 
@@ -181,14 +186,14 @@ class ForwardScan(Value, Job):
             i, _ = place
             seed = self.seed_of(int(task.index[i]))
             try:
-                return models[i].sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
+                return model_of(i).sample(self.n_trajectories, self.n_steps, seed=seed, n_threads=n_threads)
             except (ArithmeticError, ValueError) as error:
                 return error
 
         # Theories side by side, each in one thread; then simulations, which have threads of their own.
         n_theories = len(self.methods)
-        theories = [(i, k) for i in range(len(models)) for k in range(n_theories)]
-        simulations = [(i, n_theories) for i in range(len(models))] if self.n_trajectories else []
+        theories = [(i, k) for i in range(len(betas)) for k in range(n_theories)]
+        simulations = [(i, n_theories) for i in range(len(betas))] if self.n_trajectories else []
         # One thread of linear algebra for each: more only wait for one another, and could change bits.
         side_by_side = in_order(theory, theories, threads(n_threads))
         with threadpool_limits(1, "blas"), contextlib.closing(side_by_side):
@@ -203,7 +208,7 @@ class ForwardScan(Value, Job):
                     for x in "mCD":
                         arrays[f"mean_{x}"][i, k] = getattr(moments, x).mean()
                     if self.model.update != "lazy":  # no function of the moments
-                        arrays["entropy_production"][i, k] = moments.entropy_production(models[i])
+                        arrays["entropy_production"][i, k] = moments.entropy_production(model_of(i))
                 tick(1 / len(names))
         if self.model.update == "lazy":
             del arrays["entropy_production"]

@@ -336,7 +336,7 @@ def test_a_network_from_a_file(files):
         ("ising", "sweep.dJ=[1]", "sweep.dJ is not a known key"),
         ("ising", "sweep.beta=[-1]", "beta must be >= 0, got -1.0"),
         ("ising", "sweep.beta_over_beta_c=[1]", "sweep.beta must be left out with sweep.beta_over_beta_c"),
-        ("ising", "sk.J0=1", "must have one of the sections model, ising, sk, blanket, got ising, sk"),
+        ("ising", "sk.J0=1", "must have one of the sections model, ising, sk, blanket, spins, agent, got ising, sk"),
         ("ising", "start.kind=random", "start is not a known key"),
         ("sk", "sk.update=lazy", "sk.update has no value 'lazy'"),
         ("sk", "sk.H0=-1", "H0 must be >= 0, got -1.0"),
