@@ -88,7 +88,7 @@ def neighbour_cmi(
     >>> rng = np.random.default_rng(1)
     >>> x = rng.normal(size=2000)
     >>> estimate = neighbour_cmi(np.column_stack([x, x**2 + 0.1 * rng.normal(size=2000)]), 0, 1)
-    >>> 1.8 < estimate.value < 2.1, estimate.error < 0.05  # no correlation at all
+    >>> 1.8 < estimate.value < 2.1, estimate.error < 0.08  # no correlation at all
     (True, True)
     """
     z = series(samples)
