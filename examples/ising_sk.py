@@ -41,7 +41,7 @@ def main():
         figure.colorbar(image, ax=axis)
     for d, colour in ((0.5, "C0"), (0.7, "C1"), (1.0, "C2")):
         model = AsymmetricSK(dJ=d, H0=args.field)
-        betas = np.linspace(0.3, 4, 24)
+        betas = np.linspace(0.3, 4, min(24, args.points))
         axes[2].plot(betas, [model.steady(b).entropy_production for b in betas], colour, label=f"{d}")
         axes[2].plot(betas, [model.asynchronous(b).entropy_production for b in betas], colour + "--")
     axes[2].set(xlabel=r"$\beta$", ylabel=r"$\sigma/N$, parallel and (dashed) asynchronous")

@@ -157,10 +157,10 @@ from dmft.ising import KineticIsing, MeanField
 
 model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 ising = KineticIsing(np.random.default_rng(0).normal(size=(80, 80)) / 9)
-starts = [dmft.Start.random(seed) for seed in range(40)]
+starts = [dmft.Start.random(seed) for seed in range(12)]
 how = dict(n_steps=20, n_transient=8, progress=False, n_threads=3, measure=("orbit", "lyapunov"))
 CALLS = {
-    "sweep": lambda: dmft.sweep(model, beta=np.linspace(1, 2, 200), **how)["attention"],
+    "sweep": lambda: dmft.sweep(model, beta=np.linspace(1, 2, 80), **how)["attention"],
     "trajectory": lambda: dmft.trajectory(model, 20, n_threads=3).attention,
     "attractors": lambda: [x.period for x in dmft.attractors(model, starts=starts, n_transient=50, n_threads=3)],
     "network": lambda: dmft.network(model, 5, n_sites=50, n_replicas=60, seed=1, n_threads=3).attention,

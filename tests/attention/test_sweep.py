@@ -131,7 +131,7 @@ def test_rows_every_few_steps_and_sections():
         ({"seed": [2**63]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
         ({"seed": [2**64, 1]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
         ({"seed": [2.0**53 + 2, 1]}, r"seed must be whole numbers below 2\*\*63, as integers, got"),
-        ({"seed": [-1]}, "seed must be a whole number >= 0, got -1"),
+        ({"seed": [-1]}, "seed must be a whole number in 0..4294967295, got -1"),
         ({"start": [dmft.Start.random(0), dmft.Start.feature("key", 1)]}, "several that differ in seed or index alone"),
         ({"beta": [1], "block": 0}, "block must be a whole number >= 1, got 0"),
         ({"beta": [1], "executor": 3}, "executor must be a concurrent.futures.Executor or 'serial', got 3"),

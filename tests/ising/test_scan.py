@@ -199,7 +199,7 @@ from dmft.ising import AsymmetricSK, ForwardScan, PhaseDiagram, network
 ForwardScan.block = 2
 job = ForwardScan(model=network("sk", 12, seed=3), n_steps=6, methods={methods}, n_trajectories=700, seed=5)
 dmft.scan(job, beta={betas}, store=sys.argv[1] + "/forward", progress=False)
-grid = dict(beta=np.linspace(0.1, 2, 9), dJ=np.linspace(0, 1, 9))
+grid = dict(beta=np.linspace(0.1, 2, 5), dJ=np.linspace(0, 1, 5))
 dmft.scan(PhaseDiagram(AsymmetricSK(dJ=0.4, H0=0.3)), **grid, store=sys.argv[1] + "/sk", progress=False)
 """
 
@@ -209,7 +209,7 @@ def test_same_bits_on_two_ranks(tmp_path):
     done = mpi(2, tmp_path, JOB.format(methods=METHODS, betas=BETAS), tmp_path)
     assert done.returncode == 0, done.stderr
     assert digest(dmft.load(tmp_path / "forward")) == digest(scan(FORWARD, beta=BETAS))
-    grid = scan(PhaseDiagram(SK), beta=np.linspace(0.1, 2, 9), dJ=np.linspace(0, 1, 9))
+    grid = scan(PhaseDiagram(SK), beta=np.linspace(0.1, 2, 5), dJ=np.linspace(0, 1, 5))
     assert digest(dmft.load(tmp_path / "sk")) == digest(grid)
 
 

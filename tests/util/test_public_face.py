@@ -38,11 +38,11 @@ def test_the_valid_call_gives_every_argument(name):
     assert {one.name for one in named} <= set(given)
 
 
-@pytest.mark.parametrize("part", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("part", [6, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", CALLS)
 def test_bad_values_are_refused_in_one_clear_line(name, part, tmp_path, monkeypatch):
     if part > 1 and name.startswith("figures."):
-        part *= 3  # arguments of one name are checked in one place, and what is taken is drawn
+        part *= 2  # arguments of one name are checked in one place, and what is taken is drawn
     monkeypatch.chdir(tmp_path)
     assert [one for one in complaints(name, part) if one[0] != "n_threads"] == []
 
