@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -68,7 +69,7 @@ class OrnsteinUhlenbeck(Value):
         slowest = float(np.linalg.eigvals(A).real.min())
         if not slowest > 0:
             raise ValueError(f"pull must have eigenvalues with real parts > 0, got {slowest!r}")
-        C = solve_continuous_lyapunov(A, 2 * G)
+        C = _covariance(A, G)
         object.__setattr__(self, "pull", read_only(A))
         object.__setattr__(self, "diffusion", read_only(G))
         object.__setattr__(self, "covariance", read_only((C + C.T) / 2))
@@ -100,3 +101,20 @@ class OrnsteinUhlenbeck(Value):
             out[:, t] = x
             x = x @ decay.T + rng.normal(size=(n_paths, n)) @ kick.T
         return out
+
+
+def _covariance(A: np.ndarray, G: np.ndarray) -> np.ndarray:
+    """Return C with A C + C A^T = 2 G, in units of the largest elements: LAPACK takes tiny eigenvalues for zeros."""
+    exponents = [int(np.frexp(abs(M).max())[1]) for M in (A, G)]
+    pull, diffusion = (np.ldexp(M, -e) for M, e in zip((A, G), exponents, strict=True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        try:
+            C = solve_continuous_lyapunov(pull, 2 * diffusion)
+        except RuntimeWarning as error:
+            raise ValueError("pull must have eigenvalues with real parts > 0 beside its rounding") from error
+    with np.errstate(over="ignore"):
+        C = np.ldexp(C, exponents[1] - exponents[0])
+    if not np.isfinite(C).all():
+        raise ValueError("diffusion over pull must be below the largest number, got a covariance beyond it")
+    return C

@@ -161,4 +161,5 @@ def stationary_density(samples: ArrayLike, components: ArrayLike, bins: int = 50
     edges = tuple(np.histogram_bin_edges(column, bins) for column in flat.T)
     parts = [np.histogramdd(batch, edges, density=True)[0] for batch in np.array_split(flat, n_batches)]
     value = np.histogramdd(flat, edges, density=True)[0]
-    return Density(edges, value, np.std(parts, axis=0, ddof=1) / np.sqrt(n_batches))
+    top = np.ldexp(1.0, int(np.frexp(value.max())[1]) - 1)  # its square may be no double
+    return Density(edges, value, np.std(parts / top, axis=0, ddof=1) / np.sqrt(n_batches) * top)

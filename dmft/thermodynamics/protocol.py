@@ -144,9 +144,17 @@ class Protocol(Value):
         v, T = self.segments[0][0].law(p0, "p0"), number("T", T)
         if T <= 0:
             raise ValueError(f"T must be > 0, got {T!r}")
+        shift = 0.0
         for k, (process, t) in enumerate(self.segments[:-1]):
             after = self.segments[k + 1][0]
             if process.energy is None or after.energy is None:
                 raise ValueError("segments must have energies for work, got one without")
-            v = (expm(process.generator().toarray() * t) @ v) * np.exp(-(after.energy - process.energy) / T)
-        return float(v.sum())
+            with np.errstate(over="ignore"):
+                gain = (process.energy - after.energy) / T
+            if not np.isfinite(gain).all():
+                raise ValueError(f"T must be so large that energies over T are below 1.8e308, got {T!r}")
+            most = float(gain.max())
+            shift += most
+            v = (expm(process.generator().toarray() * t) @ v) * np.exp(gain - most)
+        with np.errstate(over="ignore"):
+            return float(np.exp(shift) * v.sum())

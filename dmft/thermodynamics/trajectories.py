@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .process import MarkovJump
 
 MAX_RESIDENCE = 1 << 27
+MAX_JUMPS = 1e15  # of a path: more take longer than a person lives with
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +95,9 @@ def follow(
     cumulative = np.empty(n_edges)
     for low, high in itertools.pairwise(index.tolist()):  # from 0 in every state, or small rates drown
         cumulative[low:high] = np.cumsum(rate[low:high])
+    fastest = float(cumulative.max(initial=0.0))
+    if not t * fastest <= MAX_JUMPS:
+        raise ValueError(f"t must be <= {MAX_JUMPS / fastest:g} at rates of {fastest:g} out of a state, got {t:g}")
     gain = np.ascontiguousarray(np.column_stack([process.log_ratio[order], d.T[order]]))
     ends, n_jumps = np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
     sums = np.zeros((n, gain.shape[1]))

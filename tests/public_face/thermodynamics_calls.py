@@ -93,6 +93,7 @@ call("thermodynamics.semantic")(
         thermodynamics.semantic,
         {"process": DOTS, "partition": PARTS, "environment": "d", "p0": LAWS, "t": 1.0,
          "viability": lambda p: float(p[0]), "ordered": True},
+        says="_generator",
     )
 )  # fmt: skip
 
