@@ -222,7 +222,12 @@ def test_a_run_of_less_than_two_seconds_prints_no_progress(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "axis", ["n_context=[2, 3, 4]", "seed=[1, 2]", "start=[0, 3]", "gamma=[1, 2]", "epsilon=[0, 1]"]
+    "axis",
+    [
+        "n_context=[2, 3, 4]",
+        "gamma=[1, 2]",
+        *(pytest.param(axis, marks=pytest.mark.slow) for axis in ("seed=[1, 2]", "start=[0, 3]", "epsilon=[0, 1]")),
+    ],
 )
 def test_every_axis_has_its_picture(tmp_path, axis):
     path = tmp_path / "x.toml"

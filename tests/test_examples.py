@@ -48,6 +48,8 @@ SCRIPTS = {
     "spin_relaxation.py": ["{}", "--sites", "6", "--components", "24", "--replicas", "2"],
     "trajectories.py": ["{}", "200"],
 }
+# Seconds each; what they call is tested elsewhere too.
+LONG = {"cycle_branch", "finite_size", "ising_inverse", "spin_phases", "spin_relaxation", "trajectories"}
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +69,7 @@ def quick(path):
             elif key == "n_first_transient":
                 yield f"{name}.{key}=80"
             elif isinstance(value, dict) and "num" in value:
-                yield f"{name}.{key}.num=4"
+                yield f"{name}.{key}.num={2 if key == 'seed' else 4}"
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
@@ -83,7 +85,12 @@ def test_run_files(path, tmp_path):
     assert re.search(r"cpu-(minute|second)|(minute|second)s? on", comment)
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def script(path):
+    """A script, left out of quick runs if it is long."""
+    return pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ())
+
+
+@pytest.mark.parametrize("path", map(script, sorted(EXAMPLES.glob("*.py"))))
 def test_scripts(path, tmp_path, monkeypatch):
     assert path.name in SCRIPTS, "every script has a quick form in SCRIPTS"
     arguments = [part.format(tmp_path) for part in SCRIPTS[path.name]]

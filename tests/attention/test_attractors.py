@@ -239,7 +239,7 @@ def on_a_line(seed, n_features, law):
 
 
 @pytest.mark.parametrize("law", ["gaussian", "classes"])
-@pytest.mark.parametrize("n_features", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("n_features", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 4))])
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_values_on_a_line_end_on_stable_cycles(seed, n_features, law):
     features = on_a_line(seed, n_features, law)

@@ -112,6 +112,7 @@ def test_golden_cycles(beta, period):
     assert_allclose(found.exponents[:2].mean(), pair.mean(), rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_unstable_cycles_of_chaos():
     """The fixed point that lost its stability at the Neimark-Sacker point, and a long cycle."""
     found = cycle(PAPER.replace(beta=1.28), 4)

@@ -395,7 +395,8 @@ def parallelism(folder):
 
 
 @pytest.mark.mpi
-@pytest.mark.parametrize("seconds", [0.2, slow(0.4)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seconds", [0.2, 0.4])
 def test_parallelism_after_a_resume_is_as_before(tmp_path, seconds):
     code, said = run(3, tmp_path, {"seconds": seconds})
     assert code == 0, said

@@ -19,6 +19,7 @@ def kinds(branch):
 # -- textbook maps ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_logistic_flips_and_the_cascade():
     branch = trace(logistic([2.5]), np.array([[0.6]]), 1.5, 3.9)
     (flip,) = branch.special
