@@ -90,7 +90,7 @@ def script(path):
     return pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ())
 
 
-@pytest.mark.parametrize("path", map(script, sorted(EXAMPLES.glob("*.py"))))
+@pytest.mark.parametrize("path", [script(path) for path in sorted(EXAMPLES.glob("*.py"))])
 def test_scripts(path, tmp_path, monkeypatch):
     assert path.name in SCRIPTS, "every script has a quick form in SCRIPTS"
     arguments = [part.format(tmp_path) for part in SCRIPTS[path.name]]
