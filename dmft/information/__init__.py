@@ -10,9 +10,10 @@ from .gaussian import (
     gaussian_mutual_information,
 )
 from .lagged import delayed, discrete_cmi_estimate, lagged_information, transfer_entropy
-from .laws import SparseLaw, cmi, entropies, entropy, kl, multi_information, mutual_information, product_kl
+from .laws import cmi, entropies, entropy, kl, multi_information, mutual_information, product_kl
 from .neighbours import neighbour_cmi
 from .series import InformationEstimate
+from .sparse_laws import SparseLaw
 
 __all__ = [
     "Blanket",

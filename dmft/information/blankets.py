@@ -18,10 +18,11 @@ from .._util.values import Value
 from .estimates import gaussian_cmi_estimate
 from .gaussian import gaussian_cmi
 from .lagged import discrete_cmi_estimate
-from .laws import SparseLaw, cmi, probabilities
+from .laws import cmi
 from .neighbours import neighbour_cmi
 from .parts import Sites, disjoint, part
 from .series import InformationEstimate
+from .sparse_laws import SparseLaw, probabilities
 
 MOST_SETS = 2_000_000
 

@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from .._util.checks import integers, numbers, one_of, whole
 from .._util.underflow import underflow_is_zero
 from .estimates import gaussian_cmi_estimate
-from .laws import SparseLaw, cmi, whole_numbers
+from .laws import cmi
 from .neighbours import neighbour_cmi
 from .parts import Sites, part
 from .series import InformationEstimate
+from .sparse_laws import SparseLaw, whole_numbers
 
 Estimator = Literal["gaussian", "neighbours", "discrete"]
 ESTIMATORS = ("gaussian", "neighbours", "discrete")

@@ -12,8 +12,8 @@ from .._util.checks import finite, instance, numbers, one_of
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
-from ..information.laws import SparseLaw
 from ..information.laws import mutual_information as _of_law
+from ..information.sparse_laws import SparseLaw
 
 if TYPE_CHECKING:
     from .process import MarkovJump
