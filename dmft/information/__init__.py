@@ -1,7 +1,7 @@
 """Information in discrete laws, Gaussian covariances and samples, in nats; no system is known here."""
 
 from .blankets import Blanket, screen, separators
-from .estimates import gaussian_cmi_estimate
+from .counts import discrete_cmi_estimate
 from .gaussian import (
     gaussian_cmi,
     gaussian_entropy,
@@ -9,7 +9,8 @@ from .gaussian import (
     gaussian_multi_information,
     gaussian_mutual_information,
 )
-from .lagged import delayed, discrete_cmi_estimate, lagged_information, transfer_entropy
+from .gaussian_estimates import gaussian_cmi_estimate
+from .lagged import delayed, lagged_information, transfer_entropy
 from .laws import cmi, entropies, entropy, kl, multi_information, mutual_information, product_kl
 from .neighbours import neighbour_cmi
 from .series import InformationEstimate

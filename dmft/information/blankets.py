@@ -6,20 +6,18 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from .._util.checks import finite, function, numbers, one_of, shown, whole
+from .._util.checks import finite, function, numbers, shown, whole
 from .._util.values import Value
-from .estimates import gaussian_cmi_estimate
+from .estimators import Estimator, estimator
 from .gaussian import gaussian_cmi
-from .lagged import discrete_cmi_estimate
 from .laws import cmi
-from .neighbours import neighbour_cmi
 from .parts import Sites, disjoint, part
 from .series import InformationEstimate
 from .sparse_laws import SparseLaw, probabilities
@@ -97,7 +95,7 @@ class Blanket(Value):
         Raises
         ------
         ValueError
-            If some of them are linked to each other.
+            If some of the two sides are linked to each other or the same, or `couplings` is no finite square matrix.
 
         References
         ----------
@@ -161,21 +159,49 @@ class Blanket(Value):
             raise ValueError(f"{name} must be of {self.n_sites} sites, got {n}")
 
     def cmi(self, law: ArrayLike | SparseLaw) -> float:
-        """Return I(internal; external | blanket) of a law, exactly, in nats; see `dmft.information.cmi`."""
+        """Return I(internal; external | blanket) of a law, exactly, in nats; see `dmft.information.cmi`.
+
+        Parameters
+        ----------
+        law : array_like with one axis a site, or SparseLaw
+
+        Returns
+        -------
+        float
+            >= 0.
+
+        Raises
+        ------
+        ValueError
+            If it is no law, or one of another number of sites.
+        """
         given = law if isinstance(law, SparseLaw) else probabilities("law", law)
         self._of_all("law", given.n_sites if isinstance(given, SparseLaw) else given.ndim)
         return cmi(given, *self._parts())
 
     def gaussian_cmi(self, covariance: ArrayLike) -> float:
-        """Return it of a Gaussian law, in nats; see `dmft.information.gaussian_cmi`."""
+        """Return I(internal; external | blanket) of a Gaussian law, in nats; see `dmft.information.gaussian_cmi`.
+
+        Parameters
+        ----------
+        covariance : array_like, shape (n_sites, n_sites)
+
+        Returns
+        -------
+        float
+            >= 0.
+
+        Raises
+        ------
+        ValueError
+            If it is no covariance of such a law, or one of another number of sites.
+        """
         C = finite("covariance", covariance, (None, None))
         self._of_all("covariance", len(C))
         return gaussian_cmi(C, *self._parts())
 
-    def estimate(
-        self, samples: ArrayLike, method: Literal["gaussian", "neighbours", "discrete"] = "gaussian", **options: Any
-    ) -> InformationEstimate:
-        """Estimate it from samples, in nats, with its error.
+    def estimate(self, samples: ArrayLike, method: Estimator = "gaussian", **options: Any) -> InformationEstimate:
+        """Estimate I(internal; external | blanket) from samples, in nats, with its error.
 
         Parameters
         ----------
@@ -183,15 +209,20 @@ class Blanket(Value):
         method : {"gaussian", "neighbours", "discrete"}, default="gaussian"
         **options
             Of `gaussian_cmi_estimate`, `neighbour_cmi` or `discrete_cmi_estimate`.
+
+        Returns
+        -------
+        InformationEstimate
+
+        Raises
+        ------
+        ValueError
+            If samples have another number of sites, or as the estimator.
         """
-        estimators: dict[str, Callable[..., InformationEstimate]]
-        estimators = {
-            "gaussian": gaussian_cmi_estimate, "neighbours": neighbour_cmi, "discrete": discrete_cmi_estimate
-        }  # fmt: skip
-        estimator = estimators[one_of("method", method, tuple(estimators))]
+        estimate = estimator(method)
         given = numbers("samples", samples, bools=method == "discrete")
         self._of_all("samples", given.shape[-1] if given.ndim else 0)
-        return estimator(given, *self._parts(), **options)
+        return estimate(given, *self._parts(), **options)
 
 
 def separators(couplings: ArrayLike | sparse.sparray, size: int) -> Iterator[Blanket]:
@@ -252,6 +283,11 @@ def screen(
     Returns
     -------
     list of (Blanket, float)
+
+    Raises
+    ------
+    ValueError
+        As `separators`, or if `information` is no function.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from .._util.checks import finite
 from .._util.underflow import underflow_is_zero
-from .parts import Sites, disjoint, named_parts, part
+from .parts import Sites, named_parts, part, three_parts
 
 MAX_CONDITION = 1e13
 ASYMMETRY = 1e-10
@@ -127,8 +127,7 @@ def gaussian_cmi(covariance: ArrayLike, X: Sites, Y: Sites, B: Sites = ()) -> fl
     (0.020411, 0.0)
     """
     C = _covariance("covariance", covariance)
-    x, y, b = (part(name, sites, len(C), empty=name == "B") for name, sites in (("X", X), ("Y", Y), ("B", B)))
-    disjoint("XYB", (x, y, b))
+    x, y, b = three_parts(X, Y, B, len(C))
     L, _ = _factor("covariance", C, (*b, *x, *y))
     m, n = len(b), len(b) + len(x)
     shared = solve_triangular(L[n:, n:], L[n:, m:n], lower=True)

@@ -15,7 +15,7 @@ from scipy.special import entr
 
 from .._util.checks import shown
 from .._util.underflow import underflow_is_zero
-from .parts import Sites, disjoint, named_parts, part
+from .parts import Sites, named_parts, part, three_parts
 from .sparse_laws import SparseLaw, coded_states, equal_states, probabilities
 
 MAX_PARTS = 12
@@ -184,8 +184,7 @@ def cmi(p: ArrayLike | SparseLaw, X: Sites, Y: Sites, B: Sites = ()) -> float:
     (0.0, 0.693147)
     """
     law = _Law(p)
-    given = [part(name, sites, law.n_sites, empty=name == "B") for name, sites in (("X", X), ("Y", Y), ("B", B))]
-    disjoint("XYB", given)
+    given = three_parts(X, Y, B, law.n_sites)
     law, new = law.only(tuple(sorted({site for sites in given for site in sites})))
     x, y, b = (tuple(new[site] for site in sites) for sites in given)
     at = law.at_states

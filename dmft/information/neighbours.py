@@ -10,7 +10,7 @@ from scipy.special import digamma
 from .._util.checks import flag, seed_of, whole
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
-from .parts import Sites, disjoint, part
+from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 MOST_TIES = 0.01
@@ -92,9 +92,7 @@ def neighbour_cmi(
     (True, True)
     """
     z = series(samples)
-    names = (("X", X), ("Y", Y), ("B", B))
-    x, y, b = (list(part(name, sites, z.shape[2], empty=name == "B")) for name, sites in names)
-    disjoint("XYB", (tuple(x), tuple(y), tuple(b)))
+    x, y, b = (list(sites) for sites in three_parts(X, Y, B, z.shape[2]))
     n = z.shape[0] * z.shape[1]
     k, nearest = whole("k", k, 1), whole("null_neighbours", null_neighbours, 1)
     if not max(k, nearest) + 1 < n:

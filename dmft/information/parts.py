@@ -51,8 +51,31 @@ def part(name: str, sites: Sites, n_sites: int, *, empty: bool = False) -> tuple
     return tuple(sorted(found))
 
 
+def three_parts(X: Sites, Y: Sites, B: Sites, n_sites: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return the sites of X, Y and B of an information I(X; Y | B): no two share one, and only B may have none.
+
+    Raises
+    ------
+    ValueError
+        If X or Y is empty, parts overlap, or a site does not exist or appears twice.
+
+    Examples
+    --------
+    >>> three_parts(0, [2, 1], (), 3)
+    ((0,), (1, 2), ())
+    """
+    x, y, b = part("X", X, n_sites), part("Y", Y, n_sites), part("B", B, n_sites, empty=True)
+    disjoint("XYB", (x, y, b))
+    return x, y, b
+
+
 def named_parts(parts: Mapping[str, Sites], n_sites: int) -> dict[str, tuple[int, ...]]:
     """Return the sites of parts by name, no two of which share one.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one is empty, parts overlap, or a site does not exist or appears twice.
 
     Examples
     --------

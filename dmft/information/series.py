@@ -11,6 +11,7 @@ from .._util.checks import finite
 from .._util.readonly import read_only
 from .._util.values import Frozen
 
+SHAPES = "(n_samples, n_sites) or (n_series, n_samples, n_sites)"
 FEWEST = 20  # independent samples, or blocks, that make an error bar
 LONGEST_WINDOW = 5.0  # correlation times after which correlations are noise
 
@@ -53,6 +54,26 @@ class InformationEstimate(Frozen):
         return float((1 + np.count_nonzero(self.null >= self.value)) / (1 + n)) if n else float("nan")
 
 
+def one_or_many(samples: np.ndarray) -> np.ndarray:
+    """Return samples if they are one series or several, with entries.
+
+    Raises
+    ------
+    ValueError
+        If they have another shape, or none.
+
+    Examples
+    --------
+    >>> one_or_many(np.zeros((0, 3)))
+    Traceback (most recent call last):
+        ...
+    ValueError: samples must have shape (n_samples, n_sites) or (n_series, n_samples, n_sites), got shape (0, 3)
+    """
+    if samples.ndim not in (2, 3) or 0 in samples.shape:
+        raise ValueError(f"samples must have shape {SHAPES}, got shape {samples.shape}")
+    return samples
+
+
 def series(samples: ArrayLike) -> np.ndarray:
     """Return samples as series, shape (n_series, n_times, n_sites), each site about its mean in standard deviations.
 
@@ -66,11 +87,7 @@ def series(samples: ArrayLike) -> np.ndarray:
     >>> series(np.arange(40.0).reshape(20, 2)).shape
     (1, 20, 2)
     """
-    given = finite("samples", samples)
-    if given.ndim not in (2, 3) or 0 in given.shape:
-        raise ValueError(
-            f"samples must have shape (n_samples, n_sites) or (n_series, n_samples, n_sites), got {given.shape}"
-        )
+    given = one_or_many(finite("samples", samples))
     z = given if given.ndim == 3 else given[None]
     n = z.shape[0] * z.shape[1]
     if n < FEWEST:

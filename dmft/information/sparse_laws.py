@@ -81,6 +81,11 @@ class SparseLaw(Value):
         -------
         SparseLaw
 
+        Raises
+        ------
+        ValueError
+            If samples are no whole numbers of this shape.
+
         Examples
         --------
         >>> SparseLaw.from_samples([[1, 0], [1, 0], [0, 0], [1, 1]]).p
@@ -95,7 +100,26 @@ class SparseLaw(Value):
         return int(self.states.shape[1])
 
     def marginal(self, sites: Sites) -> SparseLaw:
-        """Return the law of some sites, in rising order."""
+        """Return the law of some sites, in rising order.
+
+        Parameters
+        ----------
+        sites : int or sequence of int
+
+        Returns
+        -------
+        SparseLaw
+
+        Raises
+        ------
+        ValueError
+            If there is none, or a site does not exist or appears twice.
+
+        Examples
+        --------
+        >>> SparseLaw([[0, 5], [1, 5], [1, 6]], [0.5, 0.25, 0.25]).marginal(1).p
+        array([0.75, 0.25])
+        """
         kept = part("sites", sites, self.n_sites)
         return SparseLaw(self.states[:, kept], self.p)
 

@@ -9,7 +9,7 @@ from scipy.special import digamma
 from .._util.checks import seed_of, whole
 from .._util.underflow import underflow_is_zero
 from .gaussian import gaussian_cmi
-from .parts import Sites, disjoint, part
+from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 
@@ -73,9 +73,7 @@ def gaussian_cmi_estimate(
     (True, True)
     """
     z = series(samples)
-    names = (("X", X), ("Y", Y), ("B", B))
-    x, y, b = (part(name, sites, z.shape[2], empty=name == "B") for name, sites in names)
-    disjoint("XYB", (x, y, b))
+    x, y, b = three_parts(X, Y, B, z.shape[2])
     block = None if block is None else whole("block", block, 1)
     n_boot, rng = whole("n_boot", n_boot, FEWEST), np.random.default_rng(seed_of(seed))
     # Only what matters, in the order X, Y, B.
