@@ -321,14 +321,6 @@ class SpinScan(Value, Job):
     # -- what became of it ------------------------------------------------------------------------
 
     @classmethod
-    def failures(cls, result: SweepResult) -> str:
-        """Say how many points came to no end, and with which methods."""
-        names = result.labels["theory"]
-        which = ", ".join(names[result["status"].reshape(-1, names.size).any(axis=0)])
-        failed = f"{result.n_failed} of {np.prod(result.shape)} points with {which} came to no end"
-        return f"{failed}; they are marked in status, and reason says why"
-
-    @classmethod
     def picture(cls, result: SweepResult) -> str | None:
         """Return the name of the picture of a scan."""
         return "spins" if len(result.dims) <= 2 else None

@@ -204,9 +204,13 @@ class Job(abc.ABC):
 
     @classmethod
     def failures(cls, result: SweepResult) -> str:
-        """Say in a sentence how many points failed, and why."""
-        failed = f"{result.n_failed} of {math.prod(result.shape)} points came to no end; they are marked in status"
-        return f"{failed}, and reason says why" if "reason" in result else failed
+        """Say in a sentence how many points failed, with which of several theories, and why."""
+        which = ""
+        if "theory" in result.labels:
+            names = result.labels["theory"]
+            which = f" with {', '.join(names[result['status'].reshape(-1, names.size).any(axis=0)])}"
+        failed = f"{result.n_failed} of {math.prod(result.shape)} points{which} came to no end"
+        return f"{failed}; they are marked in status" + (", and reason says why" if "reason" in result else "")
 
     @classmethod
     def findings(cls, result: SweepResult) -> Sequence[object]:
