@@ -98,11 +98,11 @@ def test_errors_are_ordered_near_criticality():
     assert error["gaussian"] > error["pairwise"] > error["conditional"]
 
 
-@pytest.mark.parametrize("n_trains", [5, pytest.param(10, marks=pytest.mark.slow)])
-def test_couplings_are_recovered_at_the_rate_of_noise(n_trains):
+@pytest.mark.parametrize(("n_trains", "first"), [(10, 250), pytest.param(10, 1000, marks=pytest.mark.slow)])
+def test_couplings_are_recovered_at_the_rate_of_noise(n_trains, first):
     # Independent trains a length; the slope of log error in log T is -1/2 within 5 sigma.
     model = random_model(5, 4)
-    lengths = [500, 2000, 8000]
+    lengths = [first, 4 * first, 16 * first]
 
     def error_of(length, seed):
         spins = model.trajectory(length, n_transient=50, seed=seed)
@@ -112,7 +112,7 @@ def test_couplings_are_recovered_at_the_rate_of_noise(n_trains):
     logs = np.log(error)
     slope = np.polyfit(np.log(lengths), logs.mean(1), 1)[0]
     sigma = logs.std(1).max() / np.sqrt(n_trains) / np.log(16) * np.sqrt(2)
-    assert abs(slope + 0.5) < 5 * sigma < 0.75 / np.sqrt(n_trains)
+    assert abs(slope + 0.5) < 5 * sigma < 0.2
 
 
 @pytest.mark.parametrize("n_trains", [15, pytest.param(40, marks=pytest.mark.slow)])

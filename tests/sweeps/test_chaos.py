@@ -97,8 +97,8 @@ def disturb(rng, tmp_path, kind, n_ranks):
     return kind, n_ranks, call, at, errno.errorcode[number], delay, said[-2_000:]
 
 
-def one_round(seed, tmp_path, undisturbed, n_ranks):
-    """Disturb a run once or more, then let it end."""
+def check_round(seed, tmp_path, undisturbed, n_ranks):
+    """Disturb a run once or more, then let it end, and check that nothing was lost."""
     rng = random.Random(seed)
     kind = rng.choice(list(KINDS))
     done = [disturb(rng, tmp_path, kind, n_ranks) for _ in range(rng.randint(1, 3))]
@@ -111,17 +111,17 @@ def one_round(seed, tmp_path, undisturbed, n_ranks):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_few_rounds(tmp_path, undisturbed, seed):
-    one_round(seed, tmp_path, undisturbed, 0)
+    check_round(seed, tmp_path, undisturbed, 0)
 
 
 @pytest.mark.mpi
 @pytest.mark.parametrize("n_ranks", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_round_on_ranks(tmp_path, undisturbed, n_ranks):
-    one_round(n_ranks, tmp_path, undisturbed, n_ranks)
+    check_round(n_ranks, tmp_path, undisturbed, n_ranks)
 
 
 @pytest.mark.slow
 @pytest.mark.mpi
 @pytest.mark.parametrize("seed", range(100))
 def test_a_hundred_rounds(tmp_path, undisturbed, seed):
-    one_round(1_000 + seed, tmp_path, undisturbed, (0, 2, 3)[seed % 3])
+    check_round(1_000 + seed, tmp_path, undisturbed, (0, 2, 3)[seed % 3])

@@ -86,8 +86,11 @@ def test_standard_output_that_is_full(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("stream", [None, object()])
-def test_standard_output_that_is_none(monkeypatch, stream):
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(sys, "stderr", stream)
-    output.say("12 points")
-    output.say("12 points", err=True)
+def test_standard_output_that_is_none(monkeypatch, capsys, stream):
+    with monkeypatch.context() as lost:
+        lost.setattr(sys, "stdout", stream)
+        lost.setattr(sys, "stderr", stream)
+        output.say("12 points")
+        output.say("12 points", err=True)
+    output.say("13 points")
+    assert capsys.readouterr().out == "13 points\n"

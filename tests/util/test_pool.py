@@ -17,7 +17,7 @@ def four_cores(monkeypatch):
 
 
 @pytest.fixture
-def no_thread_stays():
+def check_no_thread_stays():
     """Return a check that no thread is left of those begun since."""
     others = threading.active_count()  # other tests' libraries may keep some
 
@@ -28,7 +28,7 @@ def no_thread_stays():
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 4, 1_000])
-def test_results_come_in_order(n_threads, no_thread_stays):
+def test_results_come_in_order(n_threads, check_no_thread_stays):
     delays = [0.03, 0.0, 0.02, 0.0, 0.0, 0.01]
 
     def work(i):
@@ -38,11 +38,11 @@ def test_results_come_in_order(n_threads, no_thread_stays):
     found = list(in_order(work, range(6), n_threads))
     assert [i for i, _ in found] == list(range(6))
     assert len({thread for _, thread in found}) <= min(n_threads, 4)
-    no_thread_stays()
+    check_no_thread_stays()
     assert list(in_order(work, [], n_threads)) == []
 
 
-def test_an_error_comes_in_its_turn_and_ends_the_others(no_thread_stays):
+def test_an_error_comes_in_its_turn_and_ends_the_others(check_no_thread_stays):
     begun = []
 
     def work(i):
@@ -55,11 +55,11 @@ def test_an_error_comes_in_its_turn_and_ends_the_others(no_thread_stays):
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError, match="two"):
         next(results)
-    no_thread_stays()
+    check_no_thread_stays()
     assert len(begun) < 10_000
 
 
-def test_closing_ends_long_work_at_its_next_checkpoint(no_thread_stays):
+def test_closing_ends_long_work_at_its_next_checkpoint(check_no_thread_stays):
     def work(i):
         if i:
             while True:
@@ -68,7 +68,7 @@ def test_closing_ends_long_work_at_its_next_checkpoint(no_thread_stays):
 
     with contextlib.closing(in_order(work, range(3), 3)) as results:
         next(results)
-    no_thread_stays()
+    check_no_thread_stays()
     checkpoint()  # elsewhere it does nothing
 
 

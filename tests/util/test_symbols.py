@@ -28,4 +28,4 @@ def test_every_label_can_be_typeset():
 
     parser = MathTextParser("agg")
     for name in (*SYMBOLS, "seed", "n_heads"):
-        parser.parse(label(name))
+        assert parser.parse(label(name)).width > 0, name
