@@ -21,7 +21,7 @@ import numpy as np
 from . import _kernels
 from ._util.output import fill_descriptors, put, say
 from ._util.signals import Stopped
-from ._util.text import printable
+from ._util.text import printable, refusal
 from ._util.threads import n_threads as effective_threads
 from ._version import VERSION
 from .attention import authors
@@ -61,7 +61,7 @@ class _Commands(click.Group):
             return super().main(*arguments, **how)
         except OSError as error:  # of printing help, or the message of an error
             told = error.__context__
-            say(f"Error: standard output: {_of_system(error)}", err=True)
+            say(f"Error: standard output: {refusal(error)}", err=True)
             sys.exit(told.exit_code if isinstance(told, click.ClickException) else Failure.exit_code)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -130,7 +130,7 @@ def run(
         except (ImportError, PictureError, MemoryError) as error:  # the results are there, their exit code stands
             say(f"no picture: {error or _NO_MEMORY}")
         except OSError as error:
-            say(f"no picture: {_of_system(error)}")
+            say(f"no picture: {refusal(error)}")
     if result.n_failed:
         raise click.ClickException(job.failures(result))
 
@@ -353,7 +353,7 @@ def _end(error: BaseException) -> None:
     if isinstance(error, UserError | PictureError | workers.LaunchError | RanksError | FloatingPointError):
         raise Failure(printable(error)) from error
     if isinstance(error, OSError):
-        raise Failure(printable(_of_system(error))) from error
+        raise Failure(printable(refusal(error))) from error
     if isinstance(error, MemoryError):
         raise Failure(printable(f"there is not enough memory: {error}" if str(error) else _NO_MEMORY)) from error
     if isinstance(error, ImportError) and not (error.name or "").startswith("dmft"):
@@ -365,18 +365,6 @@ def _end(error: BaseException) -> None:
 
 
 _NO_MEMORY = "there is not enough memory"
-
-
-def _of_system(error: OSError) -> str:
-    """Say what the system refused, and of which file."""
-    if error.strerror is None:
-        return str(error) or type(error).__name__
-    names = [printable(os.fsdecode(name), 200) for name in (error.filename, error.filename2) if _is_name(name)]
-    return f"{', '.join(names)}: {error.strerror}" if names else error.strerror
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str | bytes | os.PathLike)
 
 
 def _installed(name: str) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from .._util.checks import shown, whole, words
 from .._util.memory import need_memory
 from .._util.values import Value
-from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to, run_transient, tangent_numbers
+from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to
 from ..dynamics.system import Tick
+from ..dynamics.transients import run_transient, tangent_numbers
 from .batch import Batch
 from .measures import MEASURES
 from .model import SelfAttention, network_of

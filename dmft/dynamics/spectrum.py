@@ -19,11 +19,10 @@ from .exponents import (
     history_arrays,
     history_marks,
     run_to,
-    run_transient,
-    tangent_numbers,
 )
 from .recurrence import ARRIVED, cycle_length
 from .system import System
+from .transients import run_transient, tangent_numbers
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
 MULTIPLIERS = 2.0**30  # nobody asked for the multipliers of a cycle that take more

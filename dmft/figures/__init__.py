@@ -9,8 +9,9 @@ from ._agency import agency
 from ._blankets import blanket_graph, coloured_dots, estimates
 from ._branches import branches
 from ._cycles import cycle_branch
-from ._diagrams import bifurcation, diagram, irreversibility, lyapunov_spectrum, running_exponents
+from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
 from ._file import save
+from ._irreversibility import irreversibility
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
 from ._panels import curves, maps
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map

@@ -1,0 +1,181 @@
+"""Steps along the curve of cycles from one of its points, one way, with the bifurcations on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from . import linear
+from .curve import Curve, Node, events, node, with_multipliers
+
+TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
+MIN_STEP = 1e-6  # of the longest
+BETWEEN = 0.05  # of how far a step bends: how far the middle may be off the cubic through both ends
+STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentieth
+NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
+DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
+NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
+CLOSED = "the branch closes"
+
+
+class Continuation:
+    """The points of a curve of cycles from one of them on, in one direction.
+
+    Parameters
+    ----------
+    curve : Curve
+    start : Node
+        Where to begin; its tangent gives the direction.
+    low, high : float
+        Bounds of the parameter.
+    max_step : float
+    n_points : int
+    """
+
+    def __init__(self, curve: Curve, start: Node, low: float, high: float, max_step: float, n_points: int) -> None:
+        self.curve, self.bounds, self.max_step = curve, (low, high), max_step
+        curve.measure(curve.orbit(start.point))
+        start = self.measured(start)
+        self.nodes: list[Node] = [start]
+        self.special: list[tuple[float, str, Node]] = []
+        step = max_step / 4.0
+        self.end = f"{n_points} points"
+        leads_out = low if start.tangent[-1] < 0 else high
+        if start.point[-1] == leads_out:
+            self.end = f"{leads_out:g} reached"
+            return
+        while len(self.nodes) < n_points:
+            here = self.nodes[-1]
+            following, n = self.step(here, step)
+            kinds = None if following is None else events(here, following)
+            if kinds is None and step > MIN_STEP * max_step:
+                step /= 2.0
+                continue
+            if following is None:
+                self.end = "no neighbour found: the cycle may cease to be smooth"
+                if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
+                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                break
+            located = self.locate(here, following, kinds or [])
+            # The curve turns back where it passes through a cycle of half the period: no fold.
+            if self.halves(here, following) or any(
+                kind == "fold" and self.is_double(at, DOUBLE) for _, kind, at in located
+            ):
+                if step > NEAR * max_step:
+                    step /= 2.0
+                    continue
+                self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                break
+            self.special += located
+            self.nodes.append(following)
+            if following.point[-1] in self.bounds:
+                self.end = f"{following.point[-1]:g} reached"
+                break
+            if curve.outgrown(following.point):
+                curve.measure(curve.orbit(following.point))
+                self.nodes[-1], start = self.measured(following), self.measured(start)
+            if len(self.nodes) > 3 and self.closes(start, step):
+                self.special += self.locate(following, start, events(following, start) or [])
+                self.end = CLOSED
+                break
+            step = min(step * (1.5 if n <= 4 else 1.0), max_step)
+
+    def measured(self, at: Node) -> Node:
+        """Return a node whose tangent has unit length as lengths are measured now."""
+        return dataclasses.replace(at, tangent=at.tangent / self.curve.length(at.tangent))
+
+    def closes(self, start: Node, step: float) -> bool:
+        """Return whether the last point has come round to the first, in the same direction."""
+        last = self.nodes[-1]
+        near = self.curve.length(last.point - start.point) < step
+        return near and self.curve.product(last.tangent, start.tangent) >= TURN
+
+    def step(self, here: Node, step: float) -> tuple[Node | None, int]:
+        """Return the next point, at a bound if one is passed, or None if the step is too long."""
+        point, n = self.curve.correct(here.point + step * here.tangent, here.tangent)
+        if point is None or self.curve.length(point - here.point) > 1.5 * step:
+            return None, n
+        for bound, outside in zip(self.bounds, (-1.0, 1.0), strict=True):
+            if (point[-1] - bound) * outside > 0:
+                share = (bound - here.point[-1]) / (point[-1] - here.point[-1])
+                guess = here.point + share * (point - here.point)
+                guess[-1] = bound
+                only_value = np.append(np.zeros(len(point) - 1), 1.0)
+                point, n = self.curve.correct(guess, only_value)
+                if point is None:
+                    return None, n
+                point[-1] = bound
+        tangent, rows = self.curve.tangent(point, here.tangent)
+        if not self.curve.product(here.tangent, tangent) >= TURN:  # NaN where it has none
+            return None, n
+        if not self.joined(here, point, tangent):
+            return None, n
+        return with_multipliers(point, tangent, rows, here.frame), n  # last, as they take the most time
+
+    def joined(self, here: Node, there: np.ndarray, tangent: np.ndarray) -> bool:
+        """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
+
+        Between two sheets it does not: there the curve is off by half of what parts them, while on one
+        sheet the cubic is off by the fourth power of the step.
+        """
+        ahead = there - here.point
+        reach = self.curve.product(ahead, here.tangent)
+        bend = self.curve.length(ahead - reach * here.tangent)
+        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - tangent)
+        point, _ = self.curve.correct(middle, here.tangent)
+        if point is None:
+            return False
+        return self.curve.length(point - middle) <= BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
+
+    def is_double(self, at: Node, tolerance: float) -> bool:
+        """Return whether a cycle is one of half its period twice over, but for so much of its size."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self.curve.system.n_phases:
+            return False
+        orbit = self.curve.orbit(at.point)
+        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
+
+    def halves(self, here: Node, following: Node) -> bool:
+        """Return whether both halves of the cycle become one another between two points."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self.curve.system.n_phases:
+            return False
+        one, other = (self.curve.orbit(each.point) for each in (here, following))
+        apart = one[:half] - one[half:]
+        # Past that cycle they change places, or the continuation has gone over to it.
+        return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
+
+    def locate(self, here: Node, following: Node, kinds: list[str]) -> list[tuple[float, str, Node]]:
+        """Return the place, kind and node of the bifurcations between two points."""
+        from scipy.optimize import brentq  # late: it would slow down every start of the package
+
+        reach = np.sum(self.curve.weights * here.tangent * (following.point - here.point))
+
+        def point_at(length: float) -> np.ndarray:
+            point, _ = self.curve.correct(here.point + length * here.tangent, here.tangent)
+            if point is None:
+                raise ArithmeticError
+            return point
+
+        def test(length: float, kind: str) -> float:
+            # Neither asks for all multipliers: those take the most time.
+            if kind == "fold":
+                return float(self.curve.tangent(point_at(length), here.tangent)[0][-1])
+            if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
+                sign, size = np.linalg.slogdet(linear.twisted(self.curve.linearize(point_at(length))[1][0], -1.0))
+                unit.append(size)
+                return float(sign * np.exp(min(size - unit[0], 600.0)))
+            latest[0] = node(self.curve, point_at(length), here.tangent, latest[0].frame)
+            return latest[0].tests()[kind]
+
+        located, latest = [], [here]  # the frame of the last point looked at is the nearest to the next one
+        for kind in kinds:
+            unit: list[float] = []
+            try:
+                length = brentq(test, 0.0, reach, args=(kind,), xtol=1e-18, rtol=1e-15)
+                found = node(self.curve, point_at(length), here.tangent, here.frame)
+            except (ArithmeticError, ValueError):
+                continue  # not isolated, even at the smallest step
+            located.append((len(self.nodes) - 1 + length / reach, kind, found))
+        return located
