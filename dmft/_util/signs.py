@@ -1,4 +1,4 @@
-"""All vectors of signs."""
+"""All vectors of signs, and how probable each is."""
 
 from __future__ import annotations
 
@@ -43,3 +43,28 @@ def sign_vectors(n_signs: int, *, half: bool = False, first_fastest: bool = Fals
     need_memory(f"all 2**{n_signs - half} vectors of {n_signs} signs", n_bytes)
     shifts = np.arange(n_signs) if first_fastest else np.arange(n_signs)[::-1]
     return 1.0 - 2.0 * (np.arange(2 ** (n_signs - half))[:, None] >> shifts & 1)
+
+
+def independent_law(up: np.ndarray) -> np.ndarray:
+    """Return the probabilities of all vectors of independent signs, in the order of `sign_vectors`.
+
+    Parameters
+    ----------
+    up : ndarray, shape (n_laws, n_signs)
+        The probability of +1 of each sign, in each of several laws.
+
+    Returns
+    -------
+    ndarray, shape (n_laws, 2**n_signs)
+
+    Examples
+    --------
+    >>> independent_law(np.array([[0.5, 0.25]])).tolist()
+    [[0.125, 0.375, 0.125, 0.375]]
+    """
+    n_laws, n_signs = up.shape
+    law = np.ones((n_laws, 1))
+    for i in range(n_signs):
+        one = up[:, i : i + 1]
+        law = np.stack([law * one, law * (1 - one)], axis=2).reshape(n_laws, -1)
+    return law

@@ -10,7 +10,7 @@ from scipy.special import expit, log_expit
 
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
-from .._util.signs import sign_vectors
+from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .model import system_of
@@ -74,11 +74,7 @@ class Exact(Whole):
         mean = self._step.conditional_mean(self.states[rows])
         if self.model.update == "async":
             return self._async_rows(rows)
-        out = np.ones((len(mean), 1))
-        for i in range(self.model.n_sites):
-            up = (1 + mean[:, i : i + 1]) / 2
-            out = np.stack([out * up, out * (1 - up)], axis=2).reshape(len(mean), -1)
-        return out
+        return independent_law((1 + mean) / 2)
 
     def _async_rows(self, rows: slice) -> np.ndarray:
         n, which = self.model.n_sites, np.arange(len(self.states))[rows]

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.readonly import read_only
-from .._util.signs import sign_vectors
+from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..thermodynamics.stationary import balanced, eliminated
@@ -159,13 +159,7 @@ def _rates(model: KineticIsing) -> np.ndarray:
 def _factors(model: KineticIsing, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of all next states of either half of the sites, from some states."""
     up, n = expit(2 * (states @ model.J.T + model.H)), model.n_sites
-    halves = []
-    for sites in (range(n // 2), range(n // 2, n)):
-        out = np.ones((len(up), 1))
-        for i in sites:
-            out = np.stack([out * up[:, i : i + 1], out * (1 - up[:, i : i + 1])], axis=2).reshape(len(up), -1)
-        halves.append(out)
-    return halves[0], halves[1]
+    return independent_law(up[:, : n // 2]), independent_law(up[:, n // 2 :])
 
 
 def _async_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:

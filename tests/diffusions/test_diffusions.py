@@ -1,15 +1,14 @@
 """Diffusions: stored numbers, the twin, closed forms, statistics, bits, and what is refused."""
 
 import ctypes
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
+from stored_numbers import stored, stored_names
 
 from dmft._util.simd import simd_path, simd_paths
 from dmft.diffusions import (
@@ -24,22 +23,13 @@ from dmft.diffusions import (
 from dmft.diffusions.paths import stream
 from dmft.information import Blanket
 
-DATA = Path(__file__).parents[1] / "data"
-
-
-def stored(name):
-    with np.load(DATA / f"{name}.npz") as file:
-        arrays = {key: file[key] for key in file.files}
-    return json.loads(str(arrays.pop("meta"))), arrays
-
-
 # -- Ornstein-Uhlenbeck ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["B4_ou_s0", "B4_ou_s1"])
+@pytest.mark.parametrize("name", stored_names("information/B4_ou"))
 @pytest.mark.parametrize("kind", ["eq", "neq"])
 def test_stored_numbers_of_ornstein_uhlenbeck_processes(name, kind):
-    meta, g = stored(f"information/{name}")
+    meta, g = stored(name)
     process = OrnsteinUhlenbeck(g[f"{kind}_A"], g[f"{kind}_Gamma"])
     np.testing.assert_allclose(process.covariance, g[f"{kind}_C"], rtol=1e-9, atol=1e-12)
     assert process.entropy_production() == pytest.approx(float(g[f"{kind}_ep"]), rel=1e-9, abs=1e-12)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screens import DATA, stored
+from stored_numbers import stored, stored_names
 
 from dmft.information import (
     gaussian_cmi,
@@ -27,7 +27,7 @@ def log_det(C, sites):
     return np.linalg.slogdet(C[np.ix_(sites, sites)])[1]
 
 
-@pytest.mark.parametrize("name", ["B4_ou_s0", "B4_ou_s1"])
+@pytest.mark.parametrize("name", stored_names("information/B4_ou"))
 @pytest.mark.parametrize("kind", ["eq", "neq"])
 def test_stored_numbers_of_ornstein_uhlenbeck_processes(name, kind):
     meta, g = stored(name)
@@ -40,12 +40,12 @@ def test_stored_numbers_of_ornstein_uhlenbeck_processes(name, kind):
 @pytest.mark.parametrize("kind", ["sym", "mix", "anti"])
 @pytest.mark.parametrize("update", ["parallel", "async"])
 def test_stored_numbers_of_mean_field_covariances(kind, update):
-    meta, g = stored("B3_meanfield_blanket_N30")
+    meta, g = stored("information/B3_meanfield_blanket_N30")
     value = gaussian_cmi(g[f"{kind}_C_{update}"], meta["X"], meta["Y"], meta["B"])
     assert value == pytest.approx(float(g[f"{kind}_cmi_{update}"]), rel=1e-9, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(DATA.glob("B1_*.npz"))])
+@pytest.mark.parametrize("name", stored_names("information/B1_"))
 def test_stored_numbers_of_exact_covariances(name):
     meta, g = stored(name)
     value = gaussian_cmi(g["parallel_C"], meta["X"], meta["Y"], meta["B"])

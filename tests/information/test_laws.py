@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from screens import DATA, stored
+from stored_numbers import stored, stored_names
 
 from dmft.information import (
     SparseLaw,
@@ -32,7 +32,7 @@ def sparse(p):
     return SparseLaw(where, p[tuple(where.T)])
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(DATA.glob("B1_*.npz"))])
+@pytest.mark.parametrize("name", stored_names("information/B1_"))
 @pytest.mark.parametrize("update", ["parallel", "async"])
 def test_stored_numbers_of_kinetic_ising_systems(name, update):
     meta, g = stored(name)

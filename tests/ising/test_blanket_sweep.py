@@ -17,7 +17,7 @@ FILE = """
 n_internal = 2
 n_blanket = 2
 n_external = 2
-update = "{}"
+update = "async"
 [sweep]
 beta = [0.5, 1.5]
 phi = [0.0, 0.8]
@@ -70,11 +70,10 @@ def test_what_cannot_be_found_is_marked():
     assert "beta is so large" in result["reason"][1]
 
 
-@pytest.mark.parametrize("update", ["async"])
-def test_run_files_stores_and_pictures(tmp_path, update):
-    (tmp_path / "run.toml").write_text(FILE.format(update))
+def test_run_files_stores_and_pictures(tmp_path):
+    (tmp_path / "run.toml").write_text(FILE)
     described = read(str(tmp_path / "run.toml")).job()
-    assert described.job == BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update=update)
+    assert described.job == JOB
     command = ["run", str(tmp_path / "run.toml"), "--out", str(tmp_path / "out"), "--quiet"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output

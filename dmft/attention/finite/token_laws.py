@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from ..._util.checks import Role, instance, whole
 from ..._util.readonly import read_only
-from ..._util.signs import sign_vectors
+from ..._util.signs import independent_law, sign_vectors
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ...information import cmi
@@ -157,11 +157,7 @@ def _attentions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
 
 def _transitions(model: SelfAttention, phase: int) -> np.ndarray:
     """Return the probabilities of the next token given the window, shape (2^(n_sites n_context), 2^n_sites)."""
-    up = np.array([reference.up_probability(model, a) for a in _attentions(model, phase)])
-    out = np.ones((len(up), 1))
-    for i in range(up.shape[1]):
-        out = np.stack([out * up[:, i : i + 1], out * (1 - up[:, i : i + 1])], axis=2).reshape(len(up), -1)
-    return out
+    return independent_law(np.array([reference.up_probability(model, a) for a in _attentions(model, phase)]))
 
 
 def log_transitions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
