@@ -11,12 +11,15 @@ from .._util.pool import in_order
 from .._util.sparse import is_sparse
 from ..gaussian.averages import tanh_gauss
 from . import _spins
+from .anderson import Solution, anderson
 from .model import VectorSpins
 from .nodes import rule_for
 from .response import Response, radial, slopes
 
 Closure = Literal["gauss", "naive", "tap", "onsager"]
 CLOSURES: tuple[Closure, ...] = get_args(Closure)
+# Of beta R |h|: powers of it must be numbers; for TAP what is left of the slope along a field must have digits.
+SHARPEST: dict[Closure, float] = {"gauss": 1e20, "naive": 1e20, "tap": 1e12, "onsager": 1e20}
 MAX_NEWTON = 60
 PIECE = 256  # rows of a product of matrices
 
@@ -92,6 +95,10 @@ class Theory:
         change = np.empty(len(m))
         self._fill(m, out, change)
         return float(change.max())
+
+    def rest(self, start: np.ndarray | None, tol: float, max_evaluations: int, depth: int = 3) -> Solution:
+        """Seek stationary means from some, or from the response to the fields alone."""
+        return anderson(self.step_to, self.start() if start is None else start, tol, max_evaluations, depth)
 
     def _product(self, m: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` with J m: by rows that threads share out, in the same pieces however many there are."""

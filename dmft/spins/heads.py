@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._util.pool import checkpoint
-from .anderson import anderson
 from .closures import Theory
 from .meanfield import theory_of
 from .model import VectorSpins
 from .response import slopes
 from .stability import spectral_radius
-from .tap import Tap
 
 if TYPE_CHECKING:  # for hints alone
     from .attention import SpinAttention
@@ -61,14 +59,8 @@ def solve(
             checkpoint()
             means.append(theory.step(means[-1]))
         return means, float(abs(means[-1] - means[-2]).max()), layer.n_steps
-    begin = theory.start() if start is None else start
-    if isinstance(theory, Tap):
-        fields = theory.x if start is None else theory.fields_of(begin)
-        found = anderson(theory.joint_step, fields, layer.tol, layer.max_evaluations, 3)
-        m = theory.site.mean(found.vector, n_threads=1)
-    else:
-        found = anderson(theory.step_to, begin, layer.tol, layer.max_evaluations, 3)
-        m = found.vector
+    found = theory.rest(start, layer.tol, layer.max_evaluations)
+    m = found.vector
     if found.residual > layer.tol:
         raise FloatingPointError(
             f"{layer.closure} did not converge in {where} in {found.n_evaluations} evaluations: the residual is "

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, instance, number, one_of
 from .._util.sparse import dense
 from .._util.underflow import underflow_is_zero
-from ..dynamics.cycles.jets import power
+from ..dynamics.cycles.jets import Jet, power
 from ..dynamics.cycles.window_map import WindowMap
 from ..dynamics.system import Map
-from .closures import CLOSURES, Closure
+from .closures import CLOSURES, SHARPEST, Closure
 from .meanfield import TOLS, theory_of
 from .model import VectorSpins, numeric
 from .stability import derivative
@@ -55,7 +55,7 @@ class SpinMap(Map):
     def __init__(self, model: VectorSpins, means: ArrayLike, closure: Closure = "gauss", tol: float = 1e-11) -> None:
         instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
-        self.model = numeric(model, self.closure)
+        self.model = numeric(model, SHARPEST[self.closure])
         tol = number("tol", tol, *TOLS)
         m = finite("means", means, (None, model.n_sites, model.n_components))
         if model.n_systems not in (None, len(m)):
@@ -114,7 +114,7 @@ class SpinWindowMap(WindowMap):
 
     def _linear(self, matrix: np.ndarray, rows: Any) -> Any:
         """Return a matrix over sites times rows (..., n_sites, n) of an array or a series."""
-        return rows.each(lambda term: matrix @ term) if hasattr(rows, "each") else matrix @ rows
+        return rows.each(lambda term: matrix @ term) if isinstance(rows, Jet) else matrix @ rows
 
     def _following(self, window: Any, phase: ArrayLike, beta: Any) -> Any:
         model, R2 = self._spins.model, self._spins.model.radius**2

@@ -17,8 +17,7 @@ from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Whole
-from .anderson import anderson
-from .closures import CLOSURES, Closure, Theory
+from .closures import CLOSURES, SHARPEST, Closure, Theory
 from .correlations import delayed_traces, production
 from .model import VectorSpins, numeric
 from .stability import spectral_radius
@@ -106,7 +105,7 @@ class MeanField(Whole):
     ) -> None:
         instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
-        self.model = numeric(model, self.closure)
+        self.model = numeric(model, SHARPEST[self.closure])
         self.tol = number("tol", tol, *TOLS)
         self._n_threads = threads(n_threads)
         n = 1 if model.n_systems is None else model.n_systems
@@ -116,12 +115,10 @@ class MeanField(Whole):
 
     # ---- batches ----
 
-    def _means(self, name: str, value: ArrayLike | None, short: bool = False) -> list[np.ndarray]:
+    def _means(self, name: str, value: ArrayLike, short: bool = False) -> list[np.ndarray]:
         """Return the means of each system."""
-        if value is None and name == "start":
-            return [theory.start() for theory in self.theories]
         shape: tuple[int | None, ...] = (self.model.n_sites, self.model.n_components)
-        m = finite(name, value)  # type: ignore[arg-type]
+        m = finite(name, value)
         if self.model.n_systems is not None and m.ndim == 3:
             shape = (self.model.n_systems, *shape)
         m = finite(name, m, shape)
@@ -204,10 +201,10 @@ class MeanField(Whole):
         if record == "all":
             n_bytes = 8.0 * (n_steps + 1) * self.model.n_sites * self.model.n_components * len(self.theories)
             need_memory(f"n_steps = {n_steps} times", n_bytes, "take record='last'")
-        means = self._means("start", start, self._short)
+        starts = None if start is None else self._means("start", start, self._short)
 
         def orbit(i: int) -> np.ndarray:
-            times = [means[i]]
+            times = [self.theories[i].start() if starts is None else starts[i]]
             for _ in range(n_steps):
                 checkpoint()
                 times.append(self.theories[i].step(times[-1]))
@@ -263,18 +260,12 @@ class MeanField(Whole):
         max_evaluations, depth = whole("max_evaluations", max_evaluations, 1), whole("depth", depth, 0, 50)
         flag("stability", stability)
         flag("strict", strict)
-        means = self._means("start", start, self._short)
+        starts = None if start is None else self._means("start", start, self._short)
 
         def solve(i: int) -> FixedPoint:
             theory = self.theories[i]
-            if isinstance(theory, Tap):
-                fields = theory.x if start is None else theory.fields_of(means[i])
-                found = anderson(theory.joint_step, fields, tol, max_evaluations, depth)
-                m = theory.site.mean(found.vector, n_threads=1)
-            else:
-                found = anderson(theory.step_to, means[i], tol, max_evaluations, depth)
-                m = found.vector
-            done = found.residual <= tol
+            found = theory.rest(None if starts is None else starts[i], tol, max_evaluations, depth)
+            m, done = found.vector, found.residual <= tol
             radius = np.nan
             if stability or (strict and not done):
                 with contextlib.suppress(FloatingPointError):  # a step of TAP may have no solution

@@ -158,13 +158,8 @@ def _couplings(value: Any) -> Any:
     return J
 
 
-SHARPEST = 1e20  # of beta R |h|: powers of it must be numbers
-SHARPEST_TAP = 1e12  # what is left of the slope along a field must have digits
-
-
-def numeric(model: VectorSpins, closure: str) -> VectorSpins:
-    """Return a model if no field in it may be too sharp for a closure."""
-    most = SHARPEST_TAP if closure == "tap" else SHARPEST
+def numeric(model: VectorSpins, most: float) -> VectorSpins:
+    """Return a model if beta R |h| is at most `most` in any field that spins of its length can make."""
     J, R = model.couplings, model.radius
     widest = R * abs(J).sum(axis=-1).max() + np.sqrt((model.fields**2).sum(axis=-1)).max()
     if not float(model.beta.max()) * R * float(widest) <= most:

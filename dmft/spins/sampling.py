@@ -17,10 +17,10 @@ from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from . import _spins
-from .model import VectorSpins
+from .model import VectorSpins, numeric
 
 MOST_SEED = 2**64 - 1
-FAR_TOO_LARGE = 1e12  # of beta R |h|: the part of a spin across its field is below rounding there
+SHARPEST = 1e12  # of beta R |h|: the part of a spin across its field is below rounding there
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -87,11 +87,8 @@ def _checked(model: VectorSpins, seed: int, start: ArrayLike | None) -> tuple[Ve
     model = instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
     if model.n_systems is not None:
         raise ValueError(f"model must be one network, got {model.n_systems} systems: take model.system(i)")
-    J, R = model.couplings, model.radius
-    widest = float(abs(J).sum(axis=1).max() * R + np.sqrt((model.fields**2).sum(axis=1)).max())
-    if float(model.beta) * R * widest > FAR_TOO_LARGE:
-        raise ValueError(f"beta must be so that beta R |h| <= {FAR_TOO_LARGE:g}, got {float(model.beta)!r}")
-    spins = None
+    numeric(model, SHARPEST)
+    spins, R = None, model.radius
     if start is not None:
         spins = finite("start", start, model.fields.shape)
         off = abs(np.sqrt((spins**2).sum(axis=1)) / R - 1.0).max()

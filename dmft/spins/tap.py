@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from .anderson import anderson, filling
+from .._util.sparse import is_sparse
+from .anderson import Solution, anderson, filling
 from .closures import Theory
 from .model import VectorSpins
 from .response import slopes
@@ -50,7 +52,7 @@ class Tap(Theory):
         isotropic, other, trace = parts
         overlaps = h @ before.T
         overlaps *= other
-        weights = self.J2.multiply(overlaps).tocsr() if hasattr(self.J2, "multiply") else self.J2 * overlaps
+        weights = self.J2.multiply(overlaps).tocsr() if is_sparse(self.J2) else self.J2 * overlaps
         Sh = isotropic[:, None] * h + weights @ before
         h2 = np.einsum("ia,ia->i", h, h)
         if self.keep_moves:
@@ -78,6 +80,12 @@ class Tap(Theory):
         if not np.isfinite(out).all():
             return np.inf
         return float(abs(self.site.mean(out, n_threads=self.n_threads) - m).max())
+
+    def rest(self, start: np.ndarray | None, tol: float, max_evaluations: int, depth: int = 3) -> Solution:
+        """Seek stationary means, as any closure does: in the fields of the sites, by steps that are not solved for."""
+        fields = self.x if start is None else self.fields_of(start)
+        found = anderson(self.joint_step, fields, tol, max_evaluations, depth)
+        return dataclasses.replace(found, vector=self.site.mean(found.vector, n_threads=1))
 
     def step(self, m: np.ndarray) -> np.ndarray:
         """Return the next means."""
