@@ -117,7 +117,26 @@ class CoupledLorenz(Value):
         return (self.coupling, 0.0) if self.kind == "mutual" else (0.0, -self.coupling * self.sigma)
 
     def drift(self, x: ArrayLike) -> np.ndarray:
-        """Return the velocities of states, shape (..., 6)."""
+        """Return the velocities of states.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., 6)
+
+        Returns
+        -------
+        ndarray, shape (..., 6)
+
+        Raises
+        ------
+        ValueError
+            If states have not 6 components.
+
+        Examples
+        --------
+        >>> CoupledLorenz().drift(np.ones(6)).round(2)
+        array([ 0.  , 26.  , -1.67,  0.  , 26.  , -1.67])
+        """
         x0, x1, x2, x3, x4, x5 = np.moveaxis(self._states(x), -1, 0)
         c, drive = self._couplings
         f = [
@@ -131,7 +150,26 @@ class CoupledLorenz(Value):
         return self.speed * np.stack(f, axis=-1)
 
     def divergence(self, x: ArrayLike) -> np.ndarray:
-        """Return the divergence of the drift, the same everywhere, shape (...)."""
+        """Return the divergence of the drift, per unit of time; the same everywhere.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., 6)
+
+        Returns
+        -------
+        ndarray, shape (...)
+
+        Raises
+        ------
+        ValueError
+            If states have not 6 components.
+
+        Examples
+        --------
+        >>> CoupledLorenz().divergence(np.ones((2, 6))).round(3)
+        array([-27.333, -27.333])
+        """
         c, drive = self._couplings
         value = -self.speed * (2 * (self.sigma * (1 - c) + 1 + self.b) + drive)
         return np.full(self._states(x).shape[:-1], value)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 
-from .._util.checks import finite, instance, seed_of, whole
+from .._util.checks import finite, instance, seed_of, shown, whole
 from .._util.readonly import read_only
 from .._util.values import Value
 from ..information import Blanket
@@ -64,8 +64,11 @@ class OrnsteinUhlenbeck(Value):
         G = np.diag(given) if given.ndim == 1 else given
         if G.shape != (n, n):
             raise ValueError(f"diffusion must have shape ({n}, {n}) or ({n},), got shape {given.shape}")
-        if abs(G - G.T).max() > 1e-12 * abs(G).max() or not np.linalg.eigvalsh(G)[0] > 0:
-            raise ValueError("diffusion must be symmetric and positive definite")
+        if abs(G - G.T).max() > 1e-12 * abs(G).max():
+            raise ValueError(f"diffusion must be symmetric and positive definite, got {shown(G.tolist())}")
+        lowest = float(np.linalg.eigvalsh(G)[0])
+        if not lowest > 0:
+            raise ValueError(f"diffusion must be symmetric and positive definite, got an eigenvalue of {lowest!r}")
         slowest = float(np.linalg.eigvals(A).real.min())
         if not slowest > 0:
             raise ValueError(f"pull must have eigenvalues with real parts > 0, got {slowest!r}")
@@ -75,20 +78,63 @@ class OrnsteinUhlenbeck(Value):
         object.__setattr__(self, "covariance", read_only((C + C.T) / 2))
 
     def cmi(self, blanket: Blanket) -> float:
-        """Return I(internal; external | blanket) of the stationary law, in nats."""
+        """Return I(internal; external | blanket) of the stationary law, in nats; see `dmft.information.gaussian_cmi`.
+
+        Parameters
+        ----------
+        blanket : Blanket
+
+        Returns
+        -------
+        float
+            >= 0.
+
+        Raises
+        ------
+        ValueError
+            If it is no Blanket, or one of another number of sites.
+        """
         return instance("blanket", blanket, Blanket, "a dmft.information.Blanket").gaussian_cmi(self.covariance)
 
     def entropy_production(self) -> float:
         r"""Return :math:`\mathrm{tr}(A^T \Gamma^{-1} A C) - \mathrm{tr} A`, in nats per unit of time.
 
         Computed from what of the flow turns, :math:`A C - \Gamma`, antisymmetric: zero comes out as zero, never below.
+
+        Returns
+        -------
+        float
+            >= 0.
         """
         turn = self.pull @ self.covariance - self.diffusion
         turn = (turn - turn.T) / 2
         return float(np.trace(cho_solve(cho_factor(self.diffusion), turn) @ np.linalg.solve(self.covariance, turn.T)))
 
     def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0) -> np.ndarray:
-        """Return stationary paths at equal times, drawn from their exact law, shape (n_paths, n_steps, n_sites)."""
+        """Return stationary paths at equal times, drawn from their exact law.
+
+        Parameters
+        ----------
+        n_paths, n_steps : int
+            At least 1.
+        dt : float
+            Between two times, > 0: as long as one likes.
+        seed : int, default=0
+
+        Returns
+        -------
+        ndarray, shape (n_paths, n_steps, n_sites)
+
+        Raises
+        ------
+        ValueError
+            If a number is out of range.
+
+        Examples
+        --------
+        >>> OrnsteinUhlenbeck([[2.0]], [1.0]).sample(3, 5, 0.1).shape
+        (3, 5, 1)
+        """
         n_paths, n_steps = whole("n_paths", n_paths, 1), whole("n_steps", n_steps, 1)
         rng, n = np.random.default_rng(seed_of(seed)), len(self.pull)
         decay = expm(-step_length(dt) * self.pull)

@@ -138,61 +138,45 @@ class Diffusion(Value):
             raise ValueError(f"start must have at least one path, got shape {x.shape}")
         need_memory(f"{n} paths", 8.0 * n * d * (n_steps // every + 4))
         out = np.empty((n, n_steps // every, d))
-        scale = self.noise * np.sqrt(dt)
-        chunk = max(1, FOURS // (n * d))
-        if isinstance(self.drift, Compiled):
-            return self._driven(x, n_steps, dt, every, scheme == "heun", (seed, first_step, chunk, team), out)
-        for t in range(n_steps):
-            if t % chunk == 0:
-                ahead = min(chunk, n_steps - t)
-                noise = stream(seed, n, (first_step + t) * d, ahead * d, n_threads=team).reshape(n, ahead, d)
-            kick = scale * noise[:, t % chunk]
-            f = self.drift(x)
-            if scheme == "heun":
-                f = (f + self.drift(x + dt * f + kick)) / 2
-            x = x + dt * f + kick
-            if not np.isfinite(x).all():
-                raise FloatingPointError(f"step {first_step + t + 1}: a path left the real numbers; lower dt")
-            if (t + 1) % every == 0:
-                out[:, t // every] = x
+        scale, heun = self.noise * np.sqrt(dt), scheme == "heun"
+        piece = max(1, FOURS // (n * d))
+        work = np.empty((n, 3, d)) if isinstance(self.drift, Compiled) else None
+        for first in range(0, n_steps, piece):
+            ahead = min(piece, n_steps - first)
+            numbers = stream(seed, n, (first_step + first) * d, ahead * d, n_threads=team)
+            noise = np.ascontiguousarray(numbers).reshape(n, ahead, d)
+            if isinstance(self.drift, Compiled):
+                driven(
+                    drift=self.drift.address,
+                    scale=scale,
+                    dt=dt,
+                    heun=heun,
+                    first=first,
+                    every=every,
+                    noise=noise,
+                    state=x,
+                    kept=out,
+                    work=work,
+                    n_threads=min(team, n),
+                )
+                checkpoint()  # Python sees to Ctrl-C between pieces alone
+                if not np.isfinite(x).all():
+                    last = first_step + first + ahead
+                    raise FloatingPointError(f"by step {last}: a path left the real numbers; lower dt")
+                continue
+            for t in range(first, first + ahead):
+                x = self._step(x, scale * noise[:, t - first], dt, heun)
+                if not np.isfinite(x).all():
+                    raise FloatingPointError(f"step {first_step + t + 1}: a path left the real numbers; lower dt")
+                if (t + 1) % every == 0:
+                    out[:, t // every] = x
         return out
 
-    def _driven(
-        self,
-        x: np.ndarray,
-        n_steps: int,
-        dt: float,
-        every: int,
-        heun: bool,
-        noise_of: tuple[int, int, int, int],
-        out: np.ndarray,
-    ) -> np.ndarray:
-        """Follow paths with a compiled drift, in pieces between which Python sees to Ctrl-C."""
-        assert isinstance(self.drift, Compiled)
-        seed, first_step, chunk, team = noise_of
-        n, d = x.shape
-        work = np.empty((n, 3, d))
-        for t in range(0, n_steps, chunk):
-            ahead = min(chunk, n_steps - t)
-            noise = stream(seed, n, (first_step + t) * d, ahead * d, n_threads=team)
-            driven(
-                drift=self.drift.address,
-                scale=self.noise * np.sqrt(dt),
-                dt=dt,
-                heun=heun,
-                first=t,
-                every=every,
-                noise=np.ascontiguousarray(noise).reshape(n, ahead, d),
-                state=x,
-                kept=out,
-                work=work,
-                n_threads=min(team, n),
-            )
-            checkpoint()
-            if not np.isfinite(x).all():
-                last = first_step + t + ahead
-                raise FloatingPointError(f"by step {last}: a path left the real numbers; lower dt")
-        return out
+    def _step(self, x: np.ndarray, kick: np.ndarray, dt: float, heun: bool) -> np.ndarray:
+        f = self.drift(x)
+        if heun:
+            f = (f + self.drift(x + dt * f + kick)) / 2
+        return x + dt * f + kick
 
 
 POINTER_KIND: Any = type(ctypes.CFUNCTYPE(None)()).__mro__[1]  # of all pointers to functions

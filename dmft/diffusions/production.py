@@ -76,13 +76,19 @@ def entropy_production(system: Diffusion | CoupledLorenz, samples: ArrayLike, n_
     instance("system", system, Diffusion | CoupledLorenz, "a Diffusion or CoupledLorenz")
     given = finite("samples", samples, (None, None, len(system.noise)))
     flat = given.reshape(-1, given.shape[2])
-    n_batches = whole("n_batches", n_batches, 2)
-    if len(flat) < n_batches:
-        raise ValueError(f"samples must be at least {n_batches}, one a batch, got {len(flat)}")
+    n_batches = _batches(n_batches, len(flat))
     f = system.drift(flat)
     local = (f**2 * (2 / system.noise**2)).sum(axis=1) + _divergence(system, flat)
     means = np.array([batch.mean() for batch in np.array_split(local, n_batches)])
     return Rate(float(local.mean()), float(standard_error(means)))
+
+
+def _batches(n_batches: int, n_samples: int) -> int:
+    """Return a number of batches that so many samples fill."""
+    n_batches = whole("n_batches", n_batches, 2)
+    if n_samples < n_batches:
+        raise ValueError(f"samples must be at least {n_batches}, one a batch, got {n_samples}")
+    return n_batches
 
 
 def _divergence(system: Diffusion | CoupledLorenz, x: np.ndarray) -> np.ndarray:
@@ -153,9 +159,7 @@ def stationary_density(samples: ArrayLike, components: ArrayLike, bins: int = 50
     if which.size not in (1, 2) or len(set(which.tolist())) < which.size:
         raise ValueError(f"components must be one or two, each once, got {which.tolist()}")
     flat = given.reshape(-1, given.shape[2])[:, which]
-    n_batches, bins = whole("n_batches", n_batches, 2), whole("bins", bins, 1)
-    if len(flat) < n_batches:
-        raise ValueError(f"samples must be at least {n_batches}, one a batch, got {len(flat)}")
+    n_batches, bins = _batches(n_batches, len(flat)), whole("bins", bins, 1)
     if not np.isfinite(np.ptp(flat, axis=0) * bins).all() or (flat.max(axis=0) == flat.min(axis=0)).any():
         raise ValueError("samples must vary in each component, in a finite range, got a constant or another")
     edges = tuple(np.histogram_bin_edges(column, bins) for column in flat.T)

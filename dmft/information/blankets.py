@@ -307,8 +307,9 @@ def _graph(couplings: ArrayLike | sparse.sparray) -> sparse.csr_array:
     if J.ndim != 2 or J.shape[0] != J.shape[1] or not J.shape[0]:
         raise ValueError(f"couplings must have shape (n_sites, n_sites), got shape {shown(J.shape)}")
     linked = sparse.coo_array(J)
-    if not np.isfinite(linked.data).all():
-        raise ValueError("couplings must be finite")
+    ok = np.isfinite(linked.data)
+    if not ok.all():
+        raise ValueError(f"couplings must be finite, got {linked.data[~ok][0].item()!r}")
     kept = (linked.data != 0) & (linked.row != linked.col)
     row, column = linked.row[kept], linked.col[kept]
     one = np.ones(2 * len(row), dtype=bool)

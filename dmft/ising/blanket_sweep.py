@@ -50,6 +50,11 @@ class BlanketSweep(Value, Job):
     seed : int, default=0
         Of the disorder, if it is not swept.
 
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or updates are lazy.
+
     Examples
     --------
     >>> import dmft

@@ -40,6 +40,10 @@ def linear_response(model: KineticIsing, m: ArrayLike | None = None) -> Moments:
     FloatingPointError
         If fluctuations grow: the spectral radius of A, or its largest real part if asynchronous, is >= 1.
 
+    References
+    ----------
+    Y. Roudi & J. Hertz, Phys. Rev. Lett. 106, 048702 (2011): A, and D = A C, the covariances a step apart.
+
     Examples
     --------
     >>> from dmft.ising import KineticIsing

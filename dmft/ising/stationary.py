@@ -52,13 +52,24 @@ class StationaryLaw(Frozen):
 
     @underflow_is_zero
     def moments(self) -> Moments:
-        """Return means, covariances, and covariances one step apart."""
+        """Return means, covariances, and covariances one step apart.
+
+        Returns
+        -------
+        Moments
+            m of shape (n_sites,), C and D of shape (n_sites, n_sites).
+        """
         step = Step(self.model)
         return moments_of_sums(step.sums(sign_vectors(self.model.n_sites), self.law.reshape(-1)), 1.0)
 
     @underflow_is_zero
     def entropy_production(self) -> float:
-        """Return the entropy produced in a step, in nats: parallel, of all spins; asynchronous, of one attempt."""
+        """Return the entropy produced in a step, in nats: parallel, of all spins; asynchronous, of one attempt.
+
+        Returns
+        -------
+        float
+        """
         J, n = self.model.J, self.model.n_sites
         if self.model.update == "parallel":
             return float(((J - J.T) * self.moments().D).sum())
@@ -102,6 +113,10 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
     Notes
     -----
     Time grows like ``n 2**n`` a product for asynchronous updates and like ``4**n`` for parallel ones.
+
+    References
+    ----------
+    W. K. Grassmann, M. I. Taksar, D. P. Heyman, Oper. Res. 33, 1107 (1985): the elimination.
 
     Examples
     --------

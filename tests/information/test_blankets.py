@@ -114,7 +114,7 @@ def test_screening_sorts_separators():
         (lambda: Blanket(0, 1, 2).estimate(np.ones((100, 4))), "samples must be of 3 sites, got 4"),
         (lambda: Blanket(0, 1, 2).estimate(np.ones((100, 3)), "none"), "method must be one of"),
         (lambda: Blanket.between(np.ones((2, 3)), 0, 1), "couplings must have shape"),
-        (lambda: Blanket.between([[0, np.nan], [0, 0]], 0, 1), "couplings must be finite"),
+        (lambda: Blanket.between([[0, np.nan], [0, 0]], 0, 1), "couplings must be finite, got nan"),
         (lambda: separators(np.eye(60), 20), "size must give at most 2000000 sets"),
         (lambda: screen(np.eye(3), 1, 3), "information must be a function"),
     ],

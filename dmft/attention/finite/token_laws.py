@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -38,7 +39,22 @@ class TokenLaw(Frozen):
     n_tokens: int
 
     def sites(self, tokens: Sites) -> list[int]:
-        """Return the axes of some tokens, 0 being the newest."""
+        """Return the axes of some tokens in `law`.
+
+        Parameters
+        ----------
+        tokens : int or sequence of int
+            0 is the newest, 1 the one before, ...
+
+        Returns
+        -------
+        list of int
+
+        Raises
+        ------
+        ValueError
+            If there is no such token, or one is named twice.
+        """
         return self._sites("tokens", tokens)
 
     def _sites(self, name: str, tokens: Sites, empty: bool = False) -> list[int]:
@@ -47,7 +63,24 @@ class TokenLaw(Frozen):
 
     @underflow_is_zero
     def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
-        """Return I(some tokens; others | tokens that are known), in nats."""
+        """Return I(some tokens; others | tokens that are known), in nats.
+
+        Parameters
+        ----------
+        one, other : int or sequence of int
+            Tokens: 0 is the newest, 1 the one before, ...
+        known : int or sequence of int, default=()
+
+        Returns
+        -------
+        float
+            >= 0.
+
+        Raises
+        ------
+        ValueError
+            If there is no such token, or one is named twice.
+        """
         named = {"one": one, "other": other, "known": known}
         disjoint(list(named), [part(name, t, self.n_tokens, empty=name == "known") for name, t in named.items()])
         return cmi(self.law, self._sites("one", one), self._sites("other", other), self._sites("known", known, True))
@@ -90,7 +123,7 @@ def token_law(model: SelfAttention, n_tokens: int | None = None, phase: int = 0)
     (True, True)
     """
     instance("model", model, SelfAttention, "a dmft.SelfAttention")
-    n, n_context = _n_sites(model), model.n_context
+    (n, _), n_context = _vectors(model), model.n_context
     n_tokens = n_context + 1 if n_tokens is None else whole("n_tokens", n_tokens, 1)
     if n * n_context > MOST_WINDOW or n * n_tokens > MOST_LAW:
         raise ValueError(
@@ -134,16 +167,17 @@ def token_law(model: SelfAttention, n_tokens: int | None = None, phase: int = 0)
     return TokenLaw(read_only(np.ascontiguousarray(law)), n, n_tokens)
 
 
-def _n_sites(model: SelfAttention) -> int:
-    n = model.features.n_sites
-    if n is None or model.features.weights is None:
+def _vectors(model: SelfAttention) -> tuple[int, Mapping[Role, np.ndarray]]:
+    """Return how many sites the features have, and their vectors."""
+    n, weights = model.features.n_sites, model.features.weights
+    if n is None or weights is None:
         raise ValueError(f"features must be actual vectors, got {model.features!r}")
-    return n
+    return n, weights
 
 
 def _attentions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
     """Return the attention of every window, its query at position `phase`, the next key at ``phase - step``, ..."""
-    n, n_context = _n_sites(model), model.n_context
+    (n, _), n_context = _vectors(model), model.n_context
     tokens = sign_vectors(n)
     which = np.indices((2**n,) * n_context).reshape(n_context, -1)  # of each window its tokens, newest first
 
@@ -161,10 +195,11 @@ def _transitions(model: SelfAttention, phase: int) -> np.ndarray:
 
 
 def log_transitions(model: SelfAttention, phase: int, step: int = 1) -> np.ndarray:
-    """Return the log of the same; with ``step = -1`` of windows that are read backwards in time."""
-    n = _n_sites(model)
-    if model.features.weights is None:
-        raise ValueError(f"features must be actual vectors, got {model.features!r}")
-    u = model.beta * _attentions(model, phase, step) @ model.features.weights["output"][:, :n]
+    """Return the log of the probabilities of the next token given the window, of the same shape as `_transitions`.
+
+    With ``step = -1`` of windows that are read backwards in time.
+    """
+    n, weights = _vectors(model)
+    u = model.beta * _attentions(model, phase, step) @ weights["output"][:, :n]
     spin = sign_vectors(n)
     return np.asarray(u @ spin.T - np.logaddexp(u, -u).sum(axis=1, keepdims=True))
