@@ -40,18 +40,17 @@ def main():
     path = CoupledLorenz(-0.5, noise=args.noise).paths(1, 40_000, every=4, seed=1)[0]
     figure = plt.figure(figsize=(9, 3.4), layout="constrained")
     figure.get_layout_engine().set(wspace=0.1)
-    for place, system in ((131, path[:, :3]), (132, path[:, 3:])):
-        axes = figure.add_subplot(place, projection="3d")
-        first = 3 * (place == 132)
+    for k, first in enumerate((0, 3)):
+        axes = figure.add_subplot(1, 3, k + 1, projection="3d")
         names = [f"$x_{first + i}${' (blanket)' * (i == 0)}" for i in range(3)]
-        figures.phase_plane(system, components=(0, 1, 2), ax=axes, labels=names)
+        figures.phase_plane(path[:, first : first + 3], components=(0, 1, 2), ax=axes, labels=names)
     values = {n: ([e.value for e in each], [e.error for e in each]) for n, each in found.items()}
     figures.estimates(
         -couplings,
         values,
         parameter_label=r"$-\lambda$",
         value_label=r"$I(X; Y \mid B)$ (nats)",
-        ax=figure.add_subplot(133),
+        ax=figure.add_subplot(1, 3, 3),
     )
     figure.savefig(args.out, dpi=150)
 

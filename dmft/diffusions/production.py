@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,10 +12,8 @@ from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..dynamics.series import standard_error
+from .lorenz import CoupledLorenz
 from .paths import Diffusion
-
-if TYPE_CHECKING:
-    from .lorenz import CoupledLorenz
 
 SMALL = 1e-5  # of central differences, in units of the spread
 
@@ -71,8 +68,6 @@ def entropy_production(system: Diffusion | CoupledLorenz, samples: ArrayLike, n_
     >>> bool(abs(found.value - 2) < 0.3)  # the work of turning
     True
     """
-    from .lorenz import CoupledLorenz
-
     instance("system", system, Diffusion | CoupledLorenz, "a Diffusion or CoupledLorenz")
     given = finite("samples", samples, (None, None, len(system.noise)))
     flat = given.reshape(-1, given.shape[2])

@@ -121,9 +121,8 @@ class Blanket(Value):
         column = np.concatenate([n + np.arange(n), edges.col, np.array(x), np.full(len(y), sink)])
         capacity = np.concatenate([inside, np.full(edges.nnz + len(x) + len(y), any_flow, dtype=np.int32)])
         shape = (2 * n + 2, 2 * n + 2)
-        network = sparse.csr_array((capacity.astype(np.int32), (row, column)), shape=shape)
-        flow = csgraph.maximum_flow(sparse.csr_matrix(network), source, sink).flow
-        rest = sparse.csr_matrix(network) - flow
+        network = sparse.csr_matrix((capacity, (row, column)), shape=shape)
+        rest = network - csgraph.maximum_flow(network, source, sink).flow
         rest.data = np.maximum(rest.data, 0)
         rest.eliminate_zeros()
         reached = np.zeros(2 * n + 2, dtype=bool)

@@ -66,7 +66,7 @@ def lagged_information(
     lag : int
         >= 0.
     method : {"gaussian", "neighbours", "discrete"}, default="gaussian"
-        `gaussian_cmi_estimate`, `neighbour_cmi`, or the law of how often each state occurs.
+        `gaussian_cmi_estimate`, `neighbour_cmi` or `discrete_cmi_estimate`.
     **options
         Of the estimator.
 
@@ -125,7 +125,7 @@ def transfer_entropy(
     history : int, default=1
         How many steps of the past count.
     method : {"gaussian", "neighbours", "discrete"}, default="gaussian"
-        `gaussian_cmi_estimate`, `neighbour_cmi`, or the law of how often each state occurs.
+        `gaussian_cmi_estimate`, `neighbour_cmi` or `discrete_cmi_estimate`.
     **options
         Of the estimator.
 

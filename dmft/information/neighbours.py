@@ -15,7 +15,7 @@ from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 MOST_TIES = 0.01
 N_STRETCHES = 8
-TOO_SMALL = 1.2  # what neighbours that terms share hide of their scatter: measured
+HIDDEN_SCATTER = 1.2  # what neighbours that terms share hide of their scatter: measured
 INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
 
@@ -115,7 +115,7 @@ def neighbour_cmi(
     terms = local.reshape(*z.shape[:2], 1)
     block = block_length(terms, None)
     means = in_blocks(terms, block)[:, 0] / block
-    error = TOO_SMALL * max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
+    error = HIDDEN_SCATTER * max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
     null = np.empty(n_null)
     if n_null:
         around = cKDTree(flat[:, b]).query(flat[:, b], nearest + 1, p=np.inf, workers=workers)[1] if b else None

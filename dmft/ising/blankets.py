@@ -100,13 +100,13 @@ def _sampled(model: KineticIsing, blanket: Blanket, n_samples: int, n_steps: int
     m = np.array([each.m for each in batches])
     second = np.array([each.C + np.outer(each.m, each.m) for each in batches])
 
-    def without(kept: np.ndarray) -> float:
+    def of_batches(kept: np.ndarray) -> float:
         mean = m[kept].mean(axis=0)
         return blanket.gaussian_cmi(second[kept].mean(axis=0) - np.outer(mean, mean))
 
     every = np.arange(N_BATCHES)
-    whole_value = without(every)
-    left = np.array([without(np.delete(every, i)) for i in every])
-    bias = (N_BATCHES - 1) * float(left.mean() - whole_value)
+    of_all = of_batches(every)
+    left = np.array([of_batches(np.delete(every, i)) for i in every])
+    bias = (N_BATCHES - 1) * float(left.mean() - of_all)
     error = float(np.sqrt((N_BATCHES - 1) * left.var()))
-    return InformationEstimate(whole_value - bias, error, bias, size * N_BATCHES, size)
+    return InformationEstimate(of_all - bias, error, bias, size * N_BATCHES, size)
