@@ -221,6 +221,15 @@ class SweepResult(Whole, Mapping[str, np.ndarray]):
             Indexed by the axes. An array with further dimensions has a column for each of its elements, such as
             ``exponents[0]`` or, where these have names, ``mean_C[naive]``.
 
+        Raises
+        ------
+        KeyError
+            If there is no such array.
+        IncompleteError
+            If the sweep has not finished.
+        ImportError
+            Without pandas.
+
         Examples
         --------
         >>> from dmft import Features, SelfAttention, sweep
