@@ -309,6 +309,14 @@ def number(name: str, value: ArrayLike, low: float = -np.inf, high: float = np.i
     return float(within(name, finite(name, value, ()), low, high))
 
 
+def positive(name: str, value: ArrayLike) -> float:
+    """Return `value` as a finite float above 0."""
+    found = number(name, value)
+    if not found > 0:
+        raise ValueError(f"{name} must be > 0, got {found!r}")
+    return found
+
+
 def whole(name: str, value: Any, low: int = 0, high: int | None = None) -> int:
     """Return `value` as an int of at least `low`, and at most `high`; without one, what 64 bits hold."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool | np.bool_ | np.timedelta64)

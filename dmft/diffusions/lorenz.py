@@ -8,14 +8,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import array_of, finite, number, one_of, seed_of, whole
+from .._util.checks import array_of, finite, number, one_of, positive, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
 from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..information import Blanket
 from ._paths import lorenz as _lorenz
-from .paths import MOST_SEED, SCHEMES, Scheme, amplitudes, step_length, stream
+from .paths import MOST_SEED, SCHEMES, Scheme, amplitudes, stream
 
 N = 6
 PIECE = 10_000_000  # steps of paths
@@ -97,9 +97,7 @@ class CoupledLorenz(Value):
             self, "noise", amplitudes("noise", np.full(N, a) if a.ndim == 0 else finite("noise", a, (N,)))
         )
         object.__setattr__(self, "kind", one_of("kind", kind, ("mutual", "one_way")))
-        object.__setattr__(self, "speed", number("speed", speed, 0))
-        if not self.speed:
-            raise ValueError("speed must be > 0, got 0.0")
+        object.__setattr__(self, "speed", positive("speed", speed))
 
     @classmethod
     def slow(cls, coupling: float = -0.5) -> CoupledLorenz:
@@ -228,7 +226,7 @@ class CoupledLorenz(Value):
             If a path leaves the real numbers: `dt` is too large.
         """
         n_paths, n_steps = whole("n_paths", n_paths, 1), whole("n_steps", n_steps)
-        every, dt, seed = whole("every", every, 1), step_length(dt), seed_of(seed, MOST_SEED)
+        every, dt, seed = whole("every", every, 1), positive("dt", dt), seed_of(seed, MOST_SEED)
         one_of("scheme", scheme, SCHEMES)
         first_path, n_burn = whole("first_path", first_path), np.ceil(number("burn", burn, 0) / dt)
         if not n_burn < 2.0**63:

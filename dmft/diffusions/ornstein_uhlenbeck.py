@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 
-from .._util.checks import finite, instance, seed_of, shown, whole
+from .._util.checks import finite, instance, positive, seed_of, shown, whole
 from .._util.readonly import read_only
 from .._util.values import Value
 from ..information import Blanket
-from .paths import step_length
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -137,7 +136,7 @@ class OrnsteinUhlenbeck(Value):
         """
         n_paths, n_steps = whole("n_paths", n_paths, 1), whole("n_steps", n_steps, 1)
         rng, n = np.random.default_rng(seed_of(seed)), len(self.pull)
-        decay = expm(-step_length(dt) * self.pull)
+        decay = expm(-positive("dt", dt) * self.pull)
         noise = self.covariance - decay @ self.covariance @ decay.T
         values, vectors = np.linalg.eigh((noise + noise.T) / 2)
         kick = vectors * np.sqrt(np.maximum(values, 0))

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, function, number, one_of, seed_of, shown, whole
+from .._util.checks import finite, function, one_of, positive, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
 from .._util.readonly import OnCopies, read_only
@@ -130,7 +130,7 @@ class Diffusion(Value):
         """
         d = len(self.noise)
         x = finite("start", start, (None, d))
-        n_steps, every, dt = whole("n_steps", n_steps), whole("every", every, 1), step_length(dt)
+        n_steps, every, dt = whole("n_steps", n_steps), whole("every", every, 1), positive("dt", dt)
         one_of("scheme", scheme, SCHEMES)
         seed, first_step = seed_of(seed, MOST_SEED), whole("first_step", first_step)
         n, team = len(x), threads(n_threads)
@@ -215,11 +215,3 @@ def amplitudes(name: str, value: ArrayLike) -> np.ndarray:
     if not a.size or not (a > 0).all():
         raise ValueError(f"{name} must be > 0 in every component, got {a.tolist()}")
     return read_only(a)
-
-
-def step_length(dt: float) -> float:
-    """Return a time step, above 0."""
-    dt = number("dt", dt, 0)
-    if not dt:
-        raise ValueError("dt must be > 0, got 0.0")
-    return dt

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, number, numbers, whole
+from .._util.checks import finite, number, numbers, positive, whole
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .moments import Moments
@@ -88,9 +88,7 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
     array([[ 1, -1,  1],
            [-1, -1, -1]], dtype=int8)
     """
-    width = number("bin_width", bin_width, 0)
-    if width == 0:
-        raise ValueError("bin_width must be > 0, got 0.0")
+    width = positive("bin_width", bin_width)
     if not isinstance(events, list | tuple):
         finite("events", events, (None, None))  # type: ignore[arg-type] # an array is one of sequences
     given = [numbers(f"events[{i}]", x) for i, x in enumerate(events)]

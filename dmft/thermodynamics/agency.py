@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from .._util.checks import instance, number
+from .._util.checks import instance, positive
 from .._util.pool import in_order
 from .._util.symbols import label
 from .._util.threads import n_threads as threads
@@ -143,10 +143,7 @@ class AgencyDiagram(Value, Job):
 
     def __post_init__(self) -> None:
         kind_of(self.agent)
-        value = number("threshold", self.threshold, 0)
-        if value == 0:
-            raise ValueError(f"threshold must be > 0, got {value!r}")
-        object.__setattr__(self, "threshold", value)
+        object.__setattr__(self, "threshold", positive("threshold", self.threshold))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -54,9 +54,7 @@ class Reservoir(Value):
     mu: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "T", checks.number("T", self.T))
-        if self.T <= 0:
-            raise ValueError(f"T must be > 0, got {self.T!r}")
+        object.__setattr__(self, "T", checks.positive("T", self.T))
         object.__setattr__(self, "mu", checks.number("mu", self.mu))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import expm
 from scipy.special import rel_entr, xlogy
 
-from .._util.checks import number, shown
+from .._util.checks import positive, shown
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
@@ -87,9 +87,7 @@ class Protocol(Value):
             )
         for k, (process, t) in enumerate(segments):
             is_process(process, f"segments[{k}][0]")
-            duration = number(f"segments[{k}] duration", t)
-            if duration <= 0:
-                raise ValueError(f"segments[{k}] duration must be > 0, got {duration!r}")
+            duration = positive(f"segments[{k}] duration", t)
             if kept and process.n_states != kept[0][0].n_states:
                 raise ValueError(f"segments[{k}] must have {kept[0][0].n_states} states, got {process.n_states}")
             kept.append((process, duration))
@@ -141,9 +139,7 @@ class Protocol(Value):
 
         From equilibrium of the first segment at one temperature it is exp(-difference of free energies / T).
         """
-        v, T = self.segments[0][0].law(p0, "p0"), number("T", T)
-        if T <= 0:
-            raise ValueError(f"T must be > 0, got {T!r}")
+        v, T = self.segments[0][0].law(p0, "p0"), positive("T", T)
         shift = 0.0
         for k, (process, t) in enumerate(self.segments[:-1]):
             after = self.segments[k + 1][0]

@@ -113,3 +113,10 @@ def test_whole_numbers_fit_into_64_bits(value):
         checks.whole("x", value, 1)
     with pytest.raises(ValueError, match="x must be real numbers"):
         checks.number("x", 10**400)
+
+
+@pytest.mark.parametrize("value", [0, -0.0, -2.5, -(10**30)])
+def test_positive_numbers_are_above_zero(value):
+    assert checks.positive("x", 5e-324) == 5e-324
+    with pytest.raises(ValueError, match=rf"^x must be > 0, got {float(value)!r}$".replace("+", r"\+")):
+        checks.positive("x", value)
