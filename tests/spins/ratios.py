@@ -1,23 +1,6 @@
-"""The polynomials of the ratio's expansion, derived with fractions; what tests of vector spins share."""
+"""The polynomials of the ratio's expansion, derived with fractions."""
 
-import json
 from fractions import Fraction
-from pathlib import Path
-
-import numpy as np
-
-FOLDER = Path(__file__).parents[1] / "data" / "spins"
-
-
-def stored(name):
-    """Return the arrays of a stored case, and what it says of itself."""
-    with np.load(FOLDER / f"{name}.npz") as file:
-        arrays = {key: file[key] for key in file.files}
-    return arrays, json.loads(str(arrays.pop("meta")))
-
-
-def names(start):
-    return sorted(path.stem for path in FOLDER.glob(f"{start}*.npz"))
 
 
 def add(a, b, scale=1):

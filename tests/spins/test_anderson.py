@@ -65,19 +65,16 @@ def test_it_comes_back_from_where_a_map_has_no_numbers():
 
 @pytest.mark.parametrize("size", [1, 15, 16, 1024, 3001])
 @pytest.mark.parametrize("path", simd_paths())
-def test_the_sums_are_those_of_numpy(path, size):
+def test_the_sums_are_those_of_numpy(path, size, simd_restored):
     rng = np.random.default_rng(size)
     pool, changes, last = rng.normal(size=(4, size)), rng.normal(size=(3, size)), rng.normal(size=size)
-    results, first = [], simd_path()
-    try:
-        for one in (path, "baseline"):
-            simd_path(one)
-            residual, kept, products, out = last.copy(), changes.copy(), np.empty(7), pool.copy()
-            _spins.residuals(pool=pool, image=0, vector=1, residual=residual, changes=kept, place=1, products=products)
-            _spins.combine(pool=out, slots=np.array([0, 2, 1], np.intc), weights=np.array([0.5, 2.0, -1.0]), out=3)
-            results.append((residual, kept, products, out))
-    finally:
-        simd_path(first)
+    results = []
+    for one in (path, "baseline"):
+        simd_path(one)
+        residual, kept, products, out = last.copy(), changes.copy(), np.empty(7), pool.copy()
+        _spins.residuals(pool=pool, image=0, vector=1, residual=residual, changes=kept, place=1, products=products)
+        _spins.combine(pool=out, slots=np.array([0, 2, 1], np.intc), weights=np.array([0.5, 2.0, -1.0]), out=3)
+        results.append((residual, kept, products, out))
     for one, other in zip(*results, strict=True):
         assert one.tobytes() == other.tobytes()
     residual, kept, products, out = results[0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from ratios import names, stored
+from stored_numbers import stored, stored_names
 
 from dmft.spins import MeanField, SpinAttention, SpinTransformer, VectorSpins
 from dmft.spins.closures import CLOSURES
@@ -15,9 +15,9 @@ def layer(n_tokens=5, width=12, heads=2, seed=0, **options):
 
 
 @pytest.mark.parametrize("closure", CLOSURES)
-@pytest.mark.parametrize("name", names("A8"))
+@pytest.mark.parametrize("name", stored_names("spins/A8"))
 def test_stored_layers(name, closure):
-    arrays, meta = stored(name)
+    meta, arrays = stored(name)
     attention = SpinAttention(arrays["W_qk"], meta["heads"], meta["beta"], closure)
     block = attention(arrays["x"])
     assert abs(block.couplings - arrays["J"]).max() < 1e-14

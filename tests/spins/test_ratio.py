@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ratios import expansion, stored
+from ratios import expansion
+from stored_numbers import stored
 
 import dmft
 from dmft._util.simd import simd_path, simd_paths
@@ -43,7 +44,7 @@ def test_the_ratio_is_exact_to_rounding(n_components):
 
 
 def test_stored_ratios():
-    arrays, _ = stored("A1_bessel_ratio")
+    _, arrays = stored("spins/A1_bessel_ratio")
     for nu, row in zip(arrays["nu"], arrays["ratio"], strict=True):
         assert abs(bessel_ratio(arrays["x"], 2 * nu + 2) / row - 1).max() < 8e-16
 
@@ -90,23 +91,17 @@ def test_derivatives_are_those_of_the_ratio(n_components):
         assert abs((up[k] - down[k]) / (2 * h) - derivative).max() < 2e-8
 
 
-def test_bits_do_not_depend_on_threads_company_or_instruction_set():
+def test_bits_do_not_depend_on_threads_company_or_instruction_set(simd_restored):
     x = np.random.default_rng(1).uniform(0, 80, 1001)
-    first = simd_path()
     wanted = [part.tobytes() for part in radial(x, 3.5, 2)]
-    try:
-        for name in simd_paths():
-            simd_path(name)
-            for n_threads in (1, 2, 3):
-                assert [part.tobytes() for part in radial(x, 3.5, 2, n_threads)] == wanted
-            alone = [
-                np.concatenate(parts) for parts in zip(*(radial(x[i : i + 1], 3.5, 2) for i in range(99)), strict=True)
-            ]
-            assert all(
-                part.tobytes() == whole[:99].tobytes() for part, whole in zip(alone, radial(x, 3.5, 2), strict=True)
-            )
-    finally:
-        simd_path(first)
+    for name in simd_paths():
+        simd_path(name)
+        for n_threads in (1, 2, 3):
+            assert [part.tobytes() for part in radial(x, 3.5, 2, n_threads)] == wanted
+        each = (radial(x[i : i + 1], 3.5, 2) for i in range(99))
+        alone = [np.concatenate(parts) for parts in zip(*each, strict=True)]
+        for part, whole in zip(alone, radial(x, 3.5, 2), strict=True):
+            assert part.tobytes() == whole[:99].tobytes()
 
 
 def test_the_expansion_is_as_derived():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ratios import stored
+from stored_numbers import stored
 
 from dmft.spins import Response, reference
 from dmft.spins.response import slopes
@@ -18,7 +18,7 @@ def along_one_axis(n_components, h):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_sites(kind):
-    for D, beta, R, h, m, tau, rho, _ in stored("A2_single_site")[0][kind]:
+    for D, beta, R, h, m, tau, rho, _ in stored("spins/A2_single_site")[1][kind]:
         site = Response(int(D), beta, R, kind)
         field = along_one_axis(D, h)
         assert abs(site.mean(field)[0] / m - 1) < 1e-12
@@ -30,7 +30,7 @@ def test_stored_sites(kind):
 
 def test_stored_partition_functions():
     """The divergence from the law without a field is kappa A less log Z."""
-    for D, beta, R, h, m, _, _, logC in stored("A2_single_site")[0]["exact"]:
+    for D, beta, R, h, m, _, _, logC in stored("spins/A2_single_site")[1]["exact"]:
         if m / R < 1 - 1e-6 and h > 0:
             found = Response(int(D), beta, R).divergence(along_one_axis(D, m), along_one_axis(D, 0.0))
             wanted = beta * h * m + logC  # C normalises: log C(k) - log C(0) = -log Z

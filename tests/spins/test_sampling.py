@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from ratios import names, stored
 from scipy.stats import kstest, vonmises_fisher
+from stored_numbers import stored, stored_names
 
 from dmft import ising
 from dmft._util.simd import simd_path, simd_paths
@@ -56,15 +56,12 @@ def test_the_radius_scales_spins_and_sharpens_the_law():
     assert np.allclose(drawn(h, 1.0, radius=2.0), 2.0 * drawn(h, 2.0), rtol=1e-12)
 
 
-def test_bits_do_not_depend_on_threads_or_instruction_set():
-    h, first = np.random.default_rng(0).normal(size=(60, 21)), simd_path()
+def test_bits_do_not_depend_on_threads_or_instruction_set(simd_restored):
+    h = np.random.default_rng(0).normal(size=(60, 21))
     wanted = drawn(h, 2.0).tobytes()
-    try:
-        for name in simd_paths():
-            simd_path(name)
-            assert drawn(h, 2.0, n_threads=1).tobytes() == wanted
-    finally:
-        simd_path(first)
+    for name in simd_paths():
+        simd_path(name)
+        assert drawn(h, 2.0, n_threads=1).tobytes() == wanted
 
 
 def small(seed=0, n_components=3, beta=1.5):
@@ -84,10 +81,10 @@ def test_a_replica_has_its_numbers_whatever_the_others_and_the_threads():
     assert np.isnan(sample_spins(model, 1, 3).m_stderr).all()
 
 
-@pytest.mark.parametrize("name", names("A10"))
+@pytest.mark.parametrize("name", stored_names("spins/A10"))
 def test_stored_simulations(name):
     """Of 1.5 million steps of another program; ours are fewer, so ours have the errors."""
-    arrays, meta = stored(name)
+    meta, arrays = stored(name)
     model = VectorSpins(arrays["J"], arrays["x"], meta["beta"], meta["R"])
     found = sample_spins(model, 40, 150, seed=1, correlations=True)
     error = np.hypot(found.m_stderr, arrays["m_se"])
