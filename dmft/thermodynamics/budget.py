@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import csgraph
-from scipy.special import xlogy
 
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
-from .partition import Partition, is_partition
+from .laws import log_law
+from .partition import Partition, fits
 
 if TYPE_CHECKING:
     from .process import MarkovJump
@@ -121,16 +121,11 @@ class Cycles(Frozen):
         seal(self)
 
 
-def _log(p: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.log(p)
-
-
 def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the flux of every edge, that of its reverse, and the ln of their ratio, 0 where neither flows."""
     forth = np.exp(process.log_rate) * p[process.source]
     back = np.where(process.reverse >= 0, forth[process.reverse], 0.0)
-    both, log_p = (forth > 0) & (back > 0), _log(np.maximum(p, 1e-300))
+    both, log_p = (forth > 0) & (back > 0), log_law(p)
     finite_ratio = process.log_ratio + log_p[process.source] - log_p[process.target]
     ratio = np.where(both, finite_ratio, np.where(forth > 0, np.inf, np.where(back > 0, -np.inf, 0.0)))
     return forth, back, ratio
@@ -148,7 +143,7 @@ def _produced(forth: np.ndarray, back: np.ndarray, ratio: np.ndarray) -> np.ndar
 def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | None = None) -> Budget:
     """Return the budget of a process in a state."""
     if partition is not None:
-        is_partition(partition)
+        fits(partition, process.n_states)
     pi = process.stationary()
     law = pi if p is None else process.law(p)
     v, n = process.mechanism, process.n_mechanisms
@@ -159,7 +154,7 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
     ep = np.bincount(v, half, n)
     flow_edges = np.where(forth > 0, forth * np.where(forth > 0, process.log_ratio, 0.0), 0.0)
     flow = np.bincount(v, flow_edges, n)
-    log_pi, log_p = _log(np.maximum(pi, 1e-300)), _log(np.maximum(law, 1e-300))
+    log_pi, log_p = log_law(pi), log_law(law)
     x, y = process.source, process.target
     shift = log_pi[x] - log_pi[y]
     moved = forth > 0
@@ -262,8 +257,3 @@ def of_cycles(process: MarkovJump) -> Cycles:
     with np.errstate(invalid="ignore"):
         affinity = ratio[~in_tree] + potential[x[~in_tree]] - potential[y[~in_tree]]
     return Cycles(chord=chord, affinity=affinity, current=forth[chord] - back[chord])
-
-
-def entropy(p: np.ndarray) -> float:
-    """Return the Shannon entropy in nats."""
-    return -float(xlogy(p, p).sum())

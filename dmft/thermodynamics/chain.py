@@ -14,7 +14,8 @@ from .._util.checks import finite, whole, within
 from .._util.readonly import read_only, seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
-from .partition import Partition, is_partition
+from .laws import checked_law, log_law
+from .partition import Partition, fits
 from .stationary import stationary_state
 
 MAX_STATES = 4096
@@ -108,10 +109,7 @@ class Chain(Value):
         """Return a checked law over the states; the stationary one for None."""
         if p is None and name == "p":
             return self.stationary()
-        law = within(name, finite(name, p, (self.n_states,)), 0, np.inf)
-        if abs(law.sum() - 1) > 1e-9:
-            raise ValueError(f"{name} must sum to 1, got {float(law.sum())!r}")
-        return law
+        return checked_law(name, p, self.n_states)
 
     def stationary(self) -> np.ndarray:
         """Return the stationary state, shape (n_states,).
@@ -139,6 +137,13 @@ class Chain(Value):
             ratio = np.log(self.P) - np.log(self.P.T)
         return np.where((self.P == 0) & (self.P.T == 0), 0.0, ratio)
 
+    def _ratio_both_ways(self) -> np.ndarray:
+        """Return the same, or raise if a step has no way back."""
+        ratio = self.log_ratio()
+        if np.isinf(ratio[self.P > 0]).any():
+            raise ValueError("P must have a way back for every step, got one-way steps")
+        return ratio
+
     @underflow_is_zero
     def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> ChainBudget:
         """Return the entropy produced in a step from a law, the stationary one unless given; see `ChainBudget`."""
@@ -147,17 +152,14 @@ class Chain(Value):
         after = joint.sum(axis=1)
         steps = joint > 0
         ratio = self.log_ratio()[steps]
-        log_law, log_after, log_pi = (np.log(np.maximum(q, 1e-300)) for q in (law, after, pi))
+        log_p, log_after, log_pi = map(log_law, (law, after, pi))
         to, of = np.nonzero(steps)
-        ep = joint[steps] @ (ratio + log_law[of] - log_after[to])
+        ep = joint[steps] @ (ratio + log_p[of] - log_after[to])
         adiabatic = joint[steps] @ (ratio + log_pi[of] - log_pi[to])
         nonadiabatic = rel_entr(law, pi).sum() - rel_entr(after, pi).sum()
         parts = {}
         if partition is not None:
-            is_partition(partition)
-            if partition.labels.shape[1] != self.n_states:
-                got = partition.labels.shape[1]
-                raise ValueError(f"partition must have {self.n_states} states as the chain, got {got}")
+            fits(partition, self.n_states)
             parts = {name: self._part(joint, partition.labels[k]) for k, name in enumerate(partition.names)}
         return ChainBudget(float(ep), float(adiabatic), float(nonadiabatic), parts)
 
@@ -185,9 +187,7 @@ class Chain(Value):
         ndarray
             Of the shape of `k`.
         """
-        points, ratio = finite("k", k), self.log_ratio()
-        if np.isinf(ratio[self.P > 0]).any():
-            raise ValueError("P must have a way back for every step, got one-way steps")
+        points, ratio = finite("k", k), self._ratio_both_ways()
         largest = float(abs(points).max(initial=0.0)) * float(abs(ratio[self.P > 0]).max(initial=0.0))
         if not largest < LARGEST:
             raise ValueError(f"k must have steps' ratios to its power that are finite, got exp({largest:.3g})")
@@ -200,7 +200,7 @@ class Chain(Value):
     @underflow_is_zero
     def ep_variance(self) -> float:
         """Return the variance per step of the entropy given off in the long run, in squared nats."""
-        p, ratio = self.stationary(), self.log_ratio()
+        p, ratio = self.stationary(), self._ratio_both_ways()
         first, second = self.P * np.where(self.P > 0, ratio, 0), self.P * np.where(self.P > 0, ratio, 0) ** 2
         mean = float((first @ p).sum())
         # Sum of what a step changes of the means of all later ones; the added row of ones makes its sum 0.

@@ -18,6 +18,7 @@ from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .counting import solve_balance
+from .laws import log_law
 from .partition import is_process
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
     pieces = [spent(process, start, time) for time in t]
     p = np.array([law for law, _ in pieces]).reshape(len(t), process.n_states)
     forth = np.array([flows for _, flows in pieces]).reshape(len(t), len(process.source))
-    log_pi = np.log(np.maximum(pi, 1e-300))
+    log_pi = log_law(pi)
     ratio = process.log_ratio
 
     def flow(per_edge: np.ndarray) -> np.ndarray:
@@ -124,6 +125,7 @@ def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     return solve_balance(process, -change)
 
 
+@underflow_is_zero
 def sensitivity(process: MarkovJump, observable: ArrayLike) -> np.ndarray:
     """Return the derivatives of a stationary mean by all log rates: one solution of the adjoint balance."""
     f = finite("observable", observable, (process.n_states,))
@@ -170,7 +172,7 @@ def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str
     time = number("t", t, 0)
     one_of("kind", kind, ("ep", "adiabatic", "nonadiabatic"))
     n, pi = process.n_states, process.stationary()
-    log_pi = np.log(np.maximum(pi, 1e-300))
+    log_pi = log_law(pi)
     shift = log_pi[process.source] - log_pi[process.target]
     if kind == "ep":
         tilt = process.log_ratio

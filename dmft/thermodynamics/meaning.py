@@ -15,7 +15,7 @@ from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..information.laws import kl
 from .chain import Chain
-from .partition import Partition, is_partition
+from .partition import Partition, fits
 from .process import MarkovJump
 
 MAX_UNORDERED = 8
@@ -131,9 +131,7 @@ def semantic(
     (22.11, 0.59)
     """
     instance("process", process, MarkovJump | Chain, "a MarkovJump or Chain of dmft.thermodynamics")
-    is_partition(partition)
-    if partition.labels.shape[1] != process.n_states:
-        raise ValueError(f"partition must have {process.n_states} states, got {partition.labels.shape[1]}")
+    fits(partition, process.n_states)
     law, value_of = process.law(p0, "p0"), function("viability", viability)
     which = partition.number_of("environment", environment)
     y, x = partition.labels[which], partition.others(which)

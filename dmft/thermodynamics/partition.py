@@ -14,6 +14,7 @@ from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..information.laws import mutual_information as _of_law
 from ..information.sparse_laws import SparseLaw
+from .laws import log_law
 
 if TYPE_CHECKING:
     from .process import MarkovJump
@@ -76,10 +77,7 @@ class Partition(Value):
             If an edge moves two parts, with its name, or the numbers of states differ.
         """
         is_process(process)
-        if self.labels.shape[1] != process.n_states:
-            raise ValueError(
-                f"partition must have {process.n_states} states as the process, got {self.labels.shape[1]}"
-            )
+        fits(self, process.n_states)
         moved = self.labels[:, process.source] != self.labels[:, process.target]
         several = moved.sum(axis=0) != 1
         if several.any():
@@ -108,7 +106,7 @@ class Partition(Value):
         x, y = process.source[mine], process.target[mine]
         group = self.group(k)
         own = np.bincount(group, p)[group]
-        log_p, log_own = np.log(np.maximum(p, 1e-300)), np.log(np.maximum(own, 1e-300))
+        log_p, log_own = log_law(p), log_law(own)
         return float(forth[mine] @ (log_p[y] - log_own[y] - log_p[x] + log_own[x]))
 
 
@@ -122,6 +120,13 @@ def is_process(value: MarkovJump, name: str = "process") -> None:
 def is_partition(value: Partition) -> None:
     """Raise unless a value is a partition."""
     instance("partition", value, Partition, "a dmft.thermodynamics.Partition")
+
+
+def fits(partition: Partition, n_states: int) -> None:
+    """Raise unless a value is a partition of so many states."""
+    is_partition(partition)
+    if partition.labels.shape[1] != n_states:
+        raise ValueError(f"partition must have {n_states} states as the process, got {partition.labels.shape[1]}")
 
 
 def _law(process: MarkovJump, partition: Partition, p: ArrayLike | None) -> np.ndarray:
@@ -174,11 +179,11 @@ def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = N
     for k in range(n):
         mine = (owner == k) & (forth > 0)
         x, y, alone = process.source[mine], process.target[mine], partition.group(k)
-        log_own = np.log(np.maximum(np.bincount(alone, law)[alone], 1e-300))
+        log_own = log_law(np.bincount(alone, law)[alone])
         for j in range(n):
             if j != k:
                 both = partition.group(k, j)
-                log_both = np.log(np.maximum(np.bincount(both, law)[both], 1e-300))
+                log_both = log_law(np.bincount(both, law)[both])
                 out[k, j] = forth[mine] @ (log_both[y] - log_own[y] - log_both[x] + log_own[x])
     return out
 

@@ -13,11 +13,13 @@ from scipy import sparse
 from .._util import checks
 from .._util.checks import finite, integers, one_of, whole, within
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from . import budget as _budget
 from . import counting as _counting
 from . import evolution as _evolution
 from . import trajectories as _trajectories
+from .laws import checked_law
 from .stationary import METHODS, Method, stationary_state
 
 if TYPE_CHECKING:
@@ -206,6 +208,7 @@ class MarkovJump(Value):
         return cls(x, y, log_rate, v, n_states=W.shape[1], reservoirs=reservoirs, energy=energy, number=number)
 
     @classmethod
+    @underflow_is_zero
     def from_energies(
         cls,
         energy: ArrayLike,
@@ -269,6 +272,7 @@ class MarkovJump(Value):
         back = self.log_rate[self.reverse]
         return np.where(self.reverse >= 0, self.log_rate - back, np.inf)
 
+    @underflow_is_zero
     def generator(self) -> sparse.csc_array:
         """Return L of ``dp/dt = L p``, shape (n_states, n_states), sparse; columns add up to 0."""
         shape = (self.n_states, self.n_states)
@@ -279,10 +283,7 @@ class MarkovJump(Value):
         """Return a checked law over the states; the stationary one for None."""
         if p is None and name == "p":
             return self.stationary()
-        law = within(name, finite(name, p, (self.n_states,)), 0, np.inf)
-        if abs(law.sum() - 1) > 1e-9:
-            raise ValueError(f"{name} must sum to 1, got {float(law.sum())!r}")
-        return law
+        return checked_law(name, p, self.n_states)
 
     def stationary(self, method: Method = "auto") -> np.ndarray:
         """Return the stationary state.

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import integers, number, whole, words
 from .._util.underflow import underflow_is_zero
-from .partition import Partition, is_partition, is_process
-
-if TYPE_CHECKING:
-    from .process import MarkovJump
+from .partition import Partition, fits, is_process
+from .process import MarkovJump
 
 
 def averaged(
@@ -28,8 +25,6 @@ def averaged(
 
     Parameters, errors and sources as for `scramble`.
     """
-    from .process import MarkovJump
-
     chosen = np.isin(process.mechanism, mechanisms)
     group = partition.group(*(partition.index(name) for name in hidden))
     kept = [k for k, name in enumerate(partition.names) if name not in hidden]
@@ -140,7 +135,7 @@ def scramble(
     Raises
     ------
     ValueError
-        If a mechanism moves what is hidden, or a part does not exist.
+        If a mechanism moves what is hidden, a part does not exist, or the partition is of other states.
     FloatingPointError
         If the stationary state is not found within `max_sweeps`.
 
@@ -154,7 +149,7 @@ def scramble(
     A. Kolchinsky, D. H. Wolpert, Interface Focus 8, 20180041 (2018), for scrambling.
     """
     is_process(process)
-    is_partition(partition)
+    fits(partition, process.n_states)
     names = words("hidden", hidden)
     for name in names:
         partition.number_of("hidden", name)
@@ -162,19 +157,16 @@ def scramble(
         raise ValueError("hidden must be one part or more, got none")
     given = [mechanisms] if isinstance(mechanisms, int | np.integer) else mechanisms
     which = integers("mechanisms", given, 0, process.n_mechanisms - 1)
-    low = number("tol", tol, 1e-16)
+    low, most = number("tol", tol, 1e-16), whole("max_sweeps", max_sweeps, 1)
     p = process.stationary()
     if classes is None and (product := _product(process, partition, names, p, which)) is not None:
-        whole("max_sweeps", max_sweeps, 1)
         blind = averaged(process, partition, names, product, which)
         return blind, blind.stationary()
-    for _ in range(whole("max_sweeps", max_sweeps, 1)):
+    for _ in range(most):
         blind = averaged(process, partition, names, p, which, classes)
         new = blind.stationary()
         change = abs(new - p).max()
         p = new
         if change < low:
             return blind, p
-    raise FloatingPointError(
-        f"the scrambled state was not reached in {max_sweeps} sweeps: the last changed {change:.3g}"
-    )
+    raise FloatingPointError(f"the scrambled state was not reached in {most} sweeps: the last changed {change:.3g}")

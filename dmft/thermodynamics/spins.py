@@ -19,6 +19,7 @@ from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .budget import Budget, PartBudget
+from .laws import checked_law, log_law
 from .process import MarkovJump, Reservoir
 from .stationary import balanced, eliminated
 
@@ -215,10 +216,7 @@ class SpinProcess(Value):
         """Return a checked law over the states; the stationary one for None."""
         if p is None:
             return self._stationary
-        law = within(name, finite(name, p, (2**self.n_sites,)), 0, inf)
-        if abs(law.sum() - 1) > 1e-9:
-            raise ValueError(f"{name} must sum to 1, got {float(law.sum())!r}")
-        return law
+        return checked_law(name, p, 2**self.n_sites)
 
     def sites_of(self, parts: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         """Return the sites of every part, which must share out all of them."""
@@ -247,11 +245,11 @@ class SpinProcess(Value):
         """
         n, law, pi = self.n_sites, self.law(p), self._stationary
         sites = {} if parts is None else self.sites_of(parts)
-        log_p, log_pi = np.log(np.maximum(law, 1e-300)), np.log(np.maximum(pi, 1e-300))
+        log_p, log_pi = log_law(law), log_law(pi)
         log_own: dict[int, np.ndarray] = {}
         for mine in sites.values():
             others = tuple(set(range(n)) - set(mine.tolist()))
-            own = np.log(np.maximum(law.reshape((2,) * n).sum(axis=others, keepdims=True), 1e-300))
+            own = log_law(law.reshape((2,) * n).sum(axis=others, keepdims=True))
             log_own.update(dict.fromkeys(mine.tolist(), own))
         ep, flow, adiabatic, nonadiabatic, change, own_change = np.zeros((6, n))
         activity = ep2 = 0.0
@@ -331,6 +329,7 @@ class SpinProcess(Value):
         law = self.law(p)
         return -float(xlogy(law, law).sum())
 
+    @underflow_is_zero
     def magnetizations(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the mean of every spin, shape (n_sites,)."""
         law = self.law(p)

@@ -6,7 +6,7 @@ from cases import stored
 
 from dmft.thermodynamics import SpinProcess, information_flow, mutual_information, pair_flow, scramble, transfer_entropy
 from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, Tape, TwoDots
-from dmft.thermodynamics.agents.foragers import divergence
+from dmft.thermodynamics.agents.moves import divergence
 from dmft.thermodynamics.agents.spins import harvested_power, spin_partition, stored_free_energy
 
 
@@ -144,6 +144,25 @@ def test_regulated_forager():
         assert now.flow_by_mechanism[5] == close(row[4], 1e-8)
         assert now.ep_by_mechanism[5] == close(row[5], 1e-8)
         assert now.parts["regulator"].information == close(row[6], 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("agent", "methods"),
+    [
+        (TwoDots(T_d=1e-3, U=2.0), ["current", "power", "stored", "cycle_current"]),
+        (Battery(T=1e-3, T_d=1e-3), ["store", "store_in_equilibrium", "stored"]),
+        (Forager(eps=300.0), ["income", "store", "store_in_equilibrium", "stored", "match_probability"]),
+        (Regulated(forager=Forager(k=2, n_max=3, eps=300.0)), ["income", "store", "stored"]),
+        (Sensor(K=1418.0, nu_active=0.0), ["match_probability"]),
+        (IsingAgent(c_in=300.0, T_agent=0.3), ["stored", "harvest"]),
+        (Tape(eps=0.5, delta=-1.0, tau=1e-300), ["demon", "turned", "work", "entropy_gain"]),
+    ],
+)
+def test_a_host_may_make_errors_of_underflow(agent, methods):
+    for method in methods:
+        with np.errstate(under="raise"):
+            found = getattr(agent, method)()
+        assert np.array_equal(found, getattr(agent, method)())
 
 
 def test_limits():

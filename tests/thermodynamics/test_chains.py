@@ -52,6 +52,9 @@ def test_identities_of_chains(n, seed):
     still = chain.budget()
     assert still.nonadiabatic == pytest.approx(0, abs=1e-13)
     assert chain.scgf([-0.7, 0.2]) == pytest.approx(chain.scgf([-0.3, -1.2]), abs=1e-10)
+    labels = np.arange(n)
+    for part in chain.budget(partition=Partition(one=labels // 2, other=labels % 2)).parts.values():
+        assert part.flow >= part.transfer - part.backward - 1e-12
     if still.ep > 1e-6:
         assert chain.ep_variance() / still.ep**2 >= 2 / np.expm1(still.ep) * (1 - 1e-9)
 
@@ -120,6 +123,9 @@ def test_stored_scramblings_of_foragers(name):
         (lambda: Chain(np.ones((2, 3))), "P must be square"),
         (lambda: Chain([[-1.0, 0.5], [2.0, 0.5]]), "P must be >= 0"),
         (lambda: Chain(np.eye(2)).stationary(), "one closed class of states, got 2"),
+        (lambda: Chain(np.eye(3)[[1, 2, 0]]).ep_variance(), "P must have a way back for every step"),
+        (lambda: Chain([[1.0, 0.5], [0.0, 0.5]]).ep_variance(), "P must have a way back for every step"),
+        (lambda: Chain(np.eye(3)[[1, 2, 0]]).scgf(0.1), "P must have a way back for every step"),
         (lambda: Chain([[0.5, 0.5], [0.5, 0.5]]).evolve([1, 0], -1), "n_steps must be"),
         (lambda: Tape(eps=1.0, delta=0, tau=1), "eps must be inside"),
         (lambda: Tape(eps=0.0, delta=2.0, tau=1), "delta must be in"),

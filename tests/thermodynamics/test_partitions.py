@@ -7,11 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dmft.thermodynamics import (
+    Chain,
     MarkovJump,
     Partition,
     information_flow,
     mutual_information,
     pair_flow,
+    scramble,
+    semantic,
     transfer_entropy,
 )
 
@@ -88,3 +91,22 @@ def test_the_second_law_of_every_part(case):
 def test_what_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n_states", [4, 9])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda process, parts: process.budget(partition=parts),
+        lambda process, parts: Chain(np.full((6, 6), 1 / 6)).budget(partition=parts),
+        information_flow,
+        pair_flow,
+        transfer_entropy,
+        lambda process, parts: scramble(process, parts, "a", 0),
+        lambda process, parts: semantic(process, parts, "a", np.full(6, 1 / 6), 1.0, np.max),
+    ],
+)
+def test_a_partition_of_other_states_is_refused(use, n_states):
+    a, b = np.divmod(np.arange(n_states), 2)
+    with pytest.raises(ValueError, match=f"partition must have 6 states as the process, got {n_states}"):
+        use(MarkovJump.from_rates(np.ones((6, 6))), Partition(a=a, b=b))

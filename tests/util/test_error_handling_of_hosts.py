@@ -5,13 +5,15 @@ import zlib
 
 import numpy as np
 import pytest
-from public_face import attention_calls, ising_calls, spins_calls, trunk_calls
+from public_face import attention_calls, information_calls, ising_calls, spins_calls, thermodynamics_calls, trunk_calls
 from public_face.calls import CALLS
 from public_face.conditions import extremes, outcome
 
 assert attention_calls
+assert information_calls
 assert ising_calls
 assert spins_calls
+assert thermodynamics_calls
 assert trunk_calls
 
 # Calls whose results are of the disk or of time; figures are matplotlib's.

@@ -8,12 +8,18 @@ from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import log_expit
 
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump, Reservoir
-from .moves import Moves, checked, divergence, ln, positive
+from .moves import Moves, checked, divergence, ln, net_current, positive
+
+
+def _check_dots(self: TwoDots | Battery) -> None:
+    checked(self, **dict.fromkeys(("eps_s", "eps_d", "U", "T", "T_d", "mu_L", "mu_R", "mu_d"), -inf))
+    checked(self, G_L=("pair", 0), G_R=("pair", 0), G_d=("pair", 0))
+    positive(self, "T", "T_d")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,21 +73,18 @@ class TwoDots(Value):
     G_d: tuple[float, float] = (20.0, 20.0)
 
     def __post_init__(self) -> None:
-        checked(self, **dict.fromkeys(("eps_s", "eps_d", "U", "T", "T_d", "mu_L", "mu_R", "mu_d"), -inf))
-        checked(self, G_L=("pair", 0), G_R=("pair", 0), G_d=("pair", 0))
-        positive(self, "T", "T_d")
+        _check_dots(self)
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> MarkovJump:
         """The jump process."""
         moves, d = Moves(), np.arange(2)
         for mechanism, mu, G in ((0, self.mu_L, self.G_L), (1, self.mu_R, self.G_R)):
             gap = (self.eps_s + self.U * d - mu) / self.T
-            moves.add(d, 2 + d, ln(G) + log_expit(-gap), mechanism)
-            moves.add(2 + d, d, ln(G) + log_expit(gap), mechanism)
+            moves.exchange(d, 2 + d, ln(G), gap, mechanism)
         gap = (self.eps_d + self.U * d - self.mu_d) / self.T_d
-        moves.add(2 * d, 2 * d + 1, ln(self.G_d) + log_expit(-gap), 2)
-        moves.add(2 * d + 1, 2 * d, ln(self.G_d) + log_expit(gap), 2)
+        moves.exchange(2 * d, 2 * d + 1, ln(self.G_d), gap, 2)
         baths = [Reservoir(self.T, self.mu_L), Reservoir(self.T, self.mu_R), Reservoir(self.T_d, self.mu_d)]
         energy = [0.0, self.eps_d, self.eps_s, self.eps_s + self.eps_d + self.U]
         return moves.process(4, baths, energy=energy, number=[0.0, 1.0, 1.0, 2.0])
@@ -91,18 +94,16 @@ class TwoDots(Value):
         """The two dots."""
         return Partition(s=[0, 0, 1, 1], d=[0, 1, 0, 1])
 
+    @underflow_is_zero
     def current(self, p: ArrayLike | None = None) -> float:
         """Return the electrons per unit time from lead L into the dot; stationary unless a law is given."""
-        process = self.process
-        p = process.law(p)
-        mine = process.mechanism == 0
-        flux = np.exp(process.log_rate[mine]) * p[process.source[mine]]
-        return float(flux @ np.sign(process.target[mine] - process.source[mine]))
+        return net_current(self.process, self.process.law(p), 0)
 
     def power(self, p: ArrayLike | None = None) -> float:
         """Return the power won against the bias, ``(mu_R - mu_L)`` times the current."""
         return (self.mu_R - self.mu_L) * self.current(p)
 
+    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy of dot s, T times the divergence of its law from equilibrium with lead L.
 
@@ -117,6 +118,7 @@ class TwoDots(Value):
         law = self.process.law(p).reshape(2, 2).sum(axis=1)
         return self.T * divergence(law, gibbs.sum(axis=1) / gibbs.sum())
 
+    @underflow_is_zero
     def cycle_current(self) -> float:
         """Return the rate of the cycle (0,0) > (1,0) > (1,1) > (0,1), in closed form: 16 trees of a ring."""
         ring, process = [0, 2, 3, 1], self.process
@@ -183,26 +185,23 @@ class Battery(Value):
 
     def __post_init__(self) -> None:
         checked(self, n_max=(int, 1), charging=-inf, leak=0)
-        checked(self, **dict.fromkeys(("eps_s", "eps_d", "U", "T", "T_d", "mu_L", "mu_R", "mu_d"), -inf))
-        checked(self, G_L=("pair", 0), G_R=("pair", 0), G_d=("pair", 0))
-        positive(self, "T", "T_d")
+        _check_dots(self)
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> MarkovJump:
         """The jump process."""
         size = self.n_max + 1
         state = np.arange(4 * size).reshape(2, 2, size)
         moves, d, n = Moves(), np.arange(2)[:, None], np.arange(size)
         gap = (self.eps_s + self.U * d - self.mu_L) / self.T
-        moves.add(state[0], state[1], ln(self.G_L)[:, None] + log_expit(-gap), 0)
-        moves.add(state[1], state[0], ln(self.G_L)[:, None] + log_expit(gap), 0)
+        moves.exchange(state[0], state[1], ln(self.G_L)[:, None], gap, 0)
         store = self.mu_R + self.charging * (n[:-1] + 0.5)
         gap = (self.eps_s + self.U * d - store) / self.T
-        moves.add(state[1, :, :-1], state[0, :, 1:], ln(self.G_R)[:, None] + log_expit(gap), 1)
-        moves.add(state[0, :, 1:], state[1, :, :-1], ln(self.G_R)[:, None] + log_expit(-gap), 1)
+        # What the store fills is its own level: the electron comes from dot s, so the gap is turned round.
+        moves.exchange(state[1, :, :-1], state[0, :, 1:], ln(self.G_R)[:, None], -gap, 1)
         gap = (self.eps_d + self.U * d - self.mu_d) / self.T_d  # here the axis is s
-        moves.add(state[:, 0], state[:, 1], ln(self.G_d)[:, None] + log_expit(-gap), 2)
-        moves.add(state[:, 1], state[:, 0], ln(self.G_d)[:, None] + log_expit(gap), 2)
+        moves.exchange(state[:, 0], state[:, 1], ln(self.G_d)[:, None], gap, 2)
         fall = (store - self.mu_L) / self.T
         moves.add(state[..., 1:], state[..., :-1], ln(self.leak) + fall / 2, 3)
         moves.add(state[..., :-1], state[..., 1:], ln(self.leak) - fall / 2, 3)
@@ -220,10 +219,12 @@ class Battery(Value):
         """What the agent senses, and the mechanisms that do: dot d sees dot s."""
         return "s_and_store", (2,)
 
+    @underflow_is_zero
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the number of stored electrons, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(4, -1).sum(axis=0)
 
+    @underflow_is_zero
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store in equilibrium with lead L."""
         n = np.arange(self.n_max + 1)
@@ -231,6 +232,7 @@ class Battery(Value):
         p = np.exp(weight - weight.max())
         return p / p.sum()
 
+    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, T times the divergence of the store's law from equilibrium."""
         return self.T * divergence(self.store(p), self.store_in_equilibrium())

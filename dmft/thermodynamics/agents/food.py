@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import entr
 
 from ..._util.checks import finite, within
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..chain import Chain
 from ..partition import Partition
@@ -76,6 +77,7 @@ class FoodAgent(Value):
         return [((loc, target, level, food), 0.9), ((loc, target, level, none), 0.1)]
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> Chain:
         """The chain."""
         _, _, level, food = np.indices(self.shape)
@@ -104,6 +106,7 @@ class FoodAgent(Value):
         p[self.n_loc // 2, places, self.n_lev - 1, places] = 1 / self.n_loc
         return p.ravel()
 
+    @underflow_is_zero
     def viability(self, p: np.ndarray) -> float:
         """Return minus the agent's entropy, that inside a dead agent included, in nats."""
         law = within("p", finite("p", p, (int(np.prod(self.shape)),)), 0, 1)

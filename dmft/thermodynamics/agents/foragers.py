@@ -11,17 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import instance, one_of, whole
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump, Reservoir
-from .moves import Moves, checked, divergence, ln
+from .moves import Moves, checked, divergence, ln, net_current
 
-
-def eating(process: MarkovJump, p: np.ndarray) -> float:
-    """Return the net rate of eating, mechanism 3, in a law."""
-    mine = process.mechanism == 3
-    flux = np.exp(process.log_rate[mine]) * p[process.source[mine]]
-    return float(flux @ np.sign(process.target[mine] - process.source[mine]))
+EATING = 3  # its mechanism
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,6 +78,7 @@ class Forager(Value):
         one_of("paid", self.paid, ("outside", "store"))
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> MarkovJump:
         """The jump process."""
         moves = self._moves(np.ones(1))
@@ -125,14 +122,17 @@ class Forager(Value):
         """What the agent senses, and the mechanisms that do."""
         return "food", (2,)
 
+    @underflow_is_zero
     def income(self, p: ArrayLike | None = None) -> float:
         """Return the energy eaten per unit time; stationary unless a law is given."""
-        return self.eps * eating(self.process, self.process.law(p))
+        return self.eps * net_current(self.process, self.process.law(p), EATING)
 
+    @underflow_is_zero
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(self.k**2, -1).sum(axis=0)
 
+    @underflow_is_zero
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store without food's drive."""
         n = np.arange(self.n_max + 1)
@@ -140,10 +140,12 @@ class Forager(Value):
         p = np.exp(weight - weight.max())
         return p / p.sum()
 
+    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, the divergence of the store's law from equilibrium, in units of k_B T."""
         return divergence(self.store(p), self.store_in_equilibrium())
 
+    @underflow_is_zero
     def match_probability(self) -> float:
         """Return the stationary probability to be at the food, in closed form for sensing paid outside."""
         if self.paid != "outside":
@@ -152,6 +154,7 @@ class Forager(Value):
         down = self.gamma + self.nu0 + self.nu * np.exp(-self.a / 2)
         return float(up / (up + down))
 
+    @underflow_is_zero
     def lifetime(self, start: int | None = None) -> float:
         """Return the mean time until the store is empty, from a filling of it, at places as they go with that filling.
 
@@ -211,6 +214,7 @@ class Regulated(Value):
         checked(self, R=(int, 1), target=(int, 0), kappa=0, g=-inf)
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> MarkovJump:
         """The jump process."""
         one = self.forager
@@ -234,14 +238,17 @@ class Regulated(Value):
         """What the agent senses, and the mechanisms that do."""
         return "food", (2,)
 
+    @underflow_is_zero
     def income(self, p: ArrayLike | None = None) -> float:
         """Return the energy eaten per unit time; stationary unless a law is given."""
-        return self.forager.eps * eating(self.process, self.process.law(p))
+        return self.forager.eps * net_current(self.process, self.process.law(p), EATING)
 
+    @underflow_is_zero
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(-1, self.forager.n_max + 1, self.R + 1).sum(axis=(0, 2))
 
+    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, in units of k_B T."""
         return divergence(self.store(p), self.forager.store_in_equilibrium())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import rel_entr
+from scipy.special import log_expit, rel_entr
 
 from ..._util.checks import finite, number, whole
 from ..process import MarkovJump, Reservoir
@@ -25,6 +25,11 @@ class Moves:
         real = logs > -np.inf
         self._edges.append((x[real], y[real], logs[real], np.full(real.sum(), mechanism)))
 
+    def exchange(self, empty: np.ndarray, filled: np.ndarray, log_rate: Any, gap: Any, mechanism: int) -> None:
+        """Add edges by which a lead fills a level that is `gap` of its temperatures above it, and empties it."""
+        self.add(empty, filled, log_rate + log_expit(-gap), mechanism)
+        self.add(filled, empty, log_rate + log_expit(gap), mechanism)
+
     def process(self, n_states: int, reservoirs: Sequence[Reservoir], **further: Any) -> MarkovJump:
         """Return the process."""
         x, y, logs, v = (np.concatenate(column) for column in zip(*self._edges, strict=True))
@@ -38,7 +43,10 @@ def ln(rate: Any) -> np.ndarray:
 
 
 def checked(self: Any, **rules: Any) -> None:
-    """Check the numbers of a frozen agent: by name the least value, or least and largest, or ``int`` and these."""
+    """Check the numbers of a frozen agent: by name the least value, or least and largest.
+
+    ``int`` before these asks for a whole number, ``"pair"`` for two numbers.
+    """
     for name, rule in rules.items():
         low, *rest = rule if isinstance(rule, tuple) else (rule,)
         if low is int:
@@ -53,10 +61,17 @@ def checked(self: Any, **rules: Any) -> None:
 
 
 def positive(self: Any, *names: str) -> None:
-    """Refuse numbers that are not above 0."""
+    """Refuse numbers, checked before, that are not above 0."""
     for name in names:
-        if number(name, getattr(self, name)) <= 0:
+        if getattr(self, name) <= 0:
             raise ValueError(f"{name} must be > 0, got {getattr(self, name)!r}")
+
+
+def net_current(process: MarkovJump, p: np.ndarray, mechanism: int) -> float:
+    """Return the jumps of a mechanism to states of a larger number, less those to smaller ones, per unit time."""
+    mine = process.mechanism == mechanism
+    flux = np.exp(process.log_rate[mine]) * p[process.source[mine]]
+    return float(flux @ np.sign(process.target[mine] - process.source[mine]))
 
 
 def divergence(p: np.ndarray, q: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from math import inf
 
 import numpy as np
 
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump, Reservoir
@@ -59,6 +60,7 @@ class Sensor(Value):
         checked(self, g01=0, g10=0, nu_passive=0, nu_active=0, K=-inf, a=-inf)
 
     @cached_property
+    @underflow_is_zero
     def process(self) -> MarkovJump:
         """The jump process."""
         moves, two = Moves(), np.arange(2)
@@ -82,11 +84,13 @@ class Sensor(Value):
         down = self.nu_passive * np.exp(-self.K / 2) + self.nu_active * np.exp(-(self.K + self.a) / 2)
         return self.g01, float(up), float(down)
 
+    @underflow_is_zero
     def match_probability(self) -> float:
         """Return the stationary probability of s = e, in closed form for an unbiased environment."""
         g, up, down = self._rates()
         return (g + up) / (2 * g + up + down)
 
+    @underflow_is_zero
     def learning_rate(self) -> float:
         """Return the information flow of s, in closed form for an unbiased environment, in nats per unit time."""
         P = self.match_probability()

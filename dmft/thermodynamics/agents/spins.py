@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.signs import sign_vectors
+from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..budget import Budget
 from ..partition import Partition
@@ -89,6 +90,7 @@ class IsingAgent(Value):
         return np.repeat(np.arange(4), [self.n_env, self.n_sensor, self.n_internal, self.n_motor])
 
     @cached_property
+    @underflow_is_zero
     def couplings(self) -> np.ndarray:
         """``J[i, j]`` acts from j on i, shape (n_sites, n_sites)."""
         environment, sensors, internal, motors = (np.flatnonzero(self.parts == k).tolist() for k in range(4))
@@ -149,10 +151,12 @@ class IsingAgent(Value):
         """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
         return self.spins.budget(p, {name: np.flatnonzero(self.parts == k) for k, name in enumerate(PARTS)})
 
+    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature."""
         return stored_free_energy(self.spins, self.parts, self.T_agent, p)
 
+    @underflow_is_zero
     def harvest(self, p: ArrayLike | None = None) -> float:
         """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per unit time."""
         return harvested_power(self.spins, self.parts, p)
