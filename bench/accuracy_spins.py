@@ -1,7 +1,7 @@
 """Relative errors of closures' stationary means against simulations, with the errors of these beside them.
 
 Run with ``python bench/accuracy_spins.py [--quick]``. The networks are those of `dmft.spins.spin_network`, with
-independent couplings and fields as long as a spin.
+fields as long as a spin, and couplings that are independent but for symmetric ones.
 """
 
 import argparse
@@ -26,6 +26,8 @@ CASES = [
     ("gaussian", 48, 3, 1.5, 5.0, "exact"),
     ("gaussian", 64, 1, 1.0, 1.0, "exact"),
     ("gaussian", 64, 16, 1.0, 4.0, "exact"),
+    ("symmetric", 64, 64, 1.0, 1.0, "exact"),
+    ("symmetric", 64, 64, 1.0, 2.0, "exact"),
     ("softmax", 64, 64, 1.0, 2.0, "large"),
     ("softmax", 64, 64, 1.0, 2.0, "exact"),
 ]

@@ -14,11 +14,10 @@ def covariance_traces(one: tuple[Any, Any, Any], other: tuple[Any, Any, Any]) ->
     """Return the traces of products of covariances a 1 + b u u^T of all pairs of sites, (n_sites, n_sites)."""
     a, b, u = one
     c, d, v = other
-    n = u.shape[1]
     out = (u @ v.T) ** 2
     out *= b[:, None] * d
     u2, v2 = np.einsum("ia,ia->i", u, u), np.einsum("ia,ia->i", v, v)
-    return out + n * np.outer(a, c) + np.outer(a, d * v2) + np.outer(b * u2, c)
+    return out + u.shape[1] * np.outer(a, c) + np.outer(a, d * v2) + np.outer(b * u2, c)
 
 
 def delayed_traces(theory: Theory, m: np.ndarray) -> np.ndarray:

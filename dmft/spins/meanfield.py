@@ -68,7 +68,7 @@ class MeanField(Whole):
                 :math:`k = \beta/2` at the radius that goes with the large response, :math:`\beta R^2 / D` for the exact
     =========== ==================================================================================================
 
-    "gauss" is the one that stays right at strong asymmetric couplings; "tap" suits symmetric ones as well.
+    "gauss" is the one that stays right at strong asymmetric couplings, "tap" is nearer with symmetric ones.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 r"""The equations of vector spins in plain NumPy, by other ways than the kernels: their oracle.
 
 Read this first. A spin :math:`s_i` has D components and length R; in a field h its mean is
-:math:`\\phi(h) = R A(\\beta R|h|)\\, h/|h|`, with A a ratio of Bessel functions.
+:math:`\phi(h) = R A(\beta R|h|)\, h/|h|`, with A a ratio of Bessel functions.
 """
 
 from __future__ import annotations

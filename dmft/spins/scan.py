@@ -46,7 +46,9 @@ class SpinScan(Value, Job):
     kind : {"gaussian", "softmax", "symmetric"} or None
         The ensemble that `spin_network` draws; None: `couplings` and `fields` are given.
     n_sites : int, optional
-    couplings, fields : array_like, optional
+        Of a network that is drawn; at least 1.
+    couplings : array_like, shape (n_sites, n_sites), or a SciPy sparse array, optional
+    fields : array_like, shape (n_sites, n_components), optional
         Of a given network: beta alone can be swept then.
     n_components, scale, J0, asymmetry, drive, network_seed, beta
         Where they are not swept, as for `spin_network`.
@@ -64,7 +66,12 @@ class SpinScan(Value, Job):
     seed : int, default=0
         Of the simulations.
     tol : float, default=1e-10
-        Of fixed points.
+        Of fixed points: largest change of a component in a step.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its domain, or a network is both given and drawn, or neither.
 
     Examples
     --------
@@ -172,11 +179,15 @@ class SpinScan(Value, Job):
         return {name: getattr(self, name) for name in self.names}
 
     @property
+    def _steps(self) -> int:
+        """Steps of a point: some hundred for the fixed point of a closure."""
+        return len(self.closures) * (100 + 2 * self.n_orbit) + self.n_replicas * (self.n_steps + self.n_transient)
+
+    @property
     def block(self) -> int:
         """Points of a task: of seconds to a minute."""
         n, D = int(self.n_sites or 1), self.n_components
-        steps = len(self.closures) * (100 + 2 * self.n_orbit) + self.n_replicas * (self.n_steps + self.n_transient)
-        return int(np.clip(2e10 / (steps * (2.0 * n * n * D + 2e4)), 1, 64))
+        return int(np.clip(2e10 / (self._steps * (2.0 * n * n * D + 2e4)), 1, 64))
 
     def check(self, name: str, value: Any) -> None:
         """Raise if a network cannot have this value."""
@@ -313,8 +324,7 @@ class SpinScan(Value, Job):
         names = self.labels["theory"]
         n, D = int(self.n_sites or 1), int(np.max(points.get("n_components", self.n_components)))
         each = f"stationary means of {n} sites by {', '.join(names)}"
-        steps = len(self.closures) * (100 + 2 * self.n_orbit) + self.n_replicas * (self.n_steps + self.n_transient)
-        seconds = steps * (2e-10 * n * n * D + 2e-5)
+        seconds = self._steps * (2e-10 * n * n * D + 2e-5)
         memory = (4 * n * n + 20 * n * D) / self.block
         return Estimate(each=each, seconds=seconds, stored=8 + 10 * len(names), memory=memory)
 
