@@ -13,6 +13,8 @@ from .._util.memory import need_memory
 from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
+from ..thermodynamics.chain import entropy_flow as flow_of_step
+from ..thermodynamics.spins import entropy_flow
 from .model import system_of
 from .moments import Moments, need_moments, stack
 from .step import Step, moments_of_sums
@@ -200,15 +202,10 @@ class Exact(Whole):
         """
         p = self.stationary_distribution(tol, max_steps)
         if self.model.update == "parallel":
-            now = self._moments(p)
-            return float(((self._step.J - self._step.J.T) * now.D).sum())
+            return float(self._moments(p).entropy_production(self.model))
         if self.model.update == "async":
-            n, here = self.model.n_sites, np.arange(len(p))
-            there = np.stack([here ^ (1 << (n - 1 - i)) for i in range(n)], axis=1)
             forth = log_expit(-2 * self.states * self._fields)
-            back = np.take_along_axis(forth, there, axis=0)
-            return float((p[:, None] * np.exp(forth) * (forth - back)).sum() / n)
+            return sum(entropy_flow(p, forth[:, i], i) for i in range(self.model.n_sites)) / self.model.n_sites
         if self._matrix is None:
             raise ValueError(f"n_sites must be <= 11 for lazy entropy production, got {self.model.n_sites}")
-        W = self._matrix
-        return float((p[:, None] * W * (np.log(W) - np.log(W.T))).sum())
+        return flow_of_step(self._matrix.T, p)

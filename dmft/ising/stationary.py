@@ -17,6 +17,7 @@ from .._util.readonly import read_only
 from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
+from ..thermodynamics.spins import entropy_flow, stationary_of_flips
 from ..thermodynamics.stationary import balanced, eliminated
 from .model import KineticIsing
 from .moments import Moments
@@ -70,15 +71,10 @@ class StationaryLaw(Frozen):
         -------
         float
         """
-        J, n = self.model.J, self.model.n_sites
         if self.model.update == "parallel":
-            return float(((J - J.T) * self.moments().D).sum())
-        states, p = sign_vectors(n), self.law
-        total = 0.0
-        for i in range(n):
-            forth = _log_flip(states, i, self.model).reshape(p.shape)
-            total += float((p * np.exp(forth) * (forth - np.flip(forth, i))).sum())
-        return max(0.0, total / n)
+            return float(self.moments().entropy_production(self.model))
+        n, p, states = self.model.n_sites, self.law.reshape(-1), sign_vectors(self.model.n_sites)
+        return max(0.0, sum(entropy_flow(p, _log_flip(states, i, self.model), i) for i in range(n)) / n)
 
 
 def _log_flip(states: np.ndarray, i: int, model: KineticIsing) -> np.ndarray:
@@ -134,9 +130,20 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
     if model.update == "lazy":
         raise ValueError("update must be 'parallel' or 'async' for a stationary law, got 'lazy'")
     need_memory(f"2^{n} states", 8.0 * 2**n * (2 * n + 50))
+    if model.update == "async":
+        states = sign_vectors(n)
+        p, rest = stationary_of_flips([np.exp(_log_flip(states, i, model)) for i in range(n)])
+    else:
+        p, rest = _of_parallel(model)
+    return StationaryLaw(model, read_only(p.reshape((2,) * n)), rest)
+
+
+def _of_parallel(model: KineticIsing) -> tuple[np.ndarray, float]:
+    """Return the stationary law of parallel updates, and what flow is not balanced as a share of all."""
+    n = model.n_sites
     # One thread of linear algebra: sums over states must not depend on how many there are.
     with threadpool_limits(1, "blas"):
-        flow, exit_rate = _async_flow(model) if model.update == "async" else _parallel_flow(model)
+        flow, exit_rate = _parallel_flow(model)
         if not exit_rate.min() > 0:
             raise FloatingPointError("the stationary law is not balanced: beta is so large that a state is never left")
         p, rest = None, np.inf
@@ -145,51 +152,25 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
                 p = balanced(flow, exit_rate)
                 rest = _residual(flow, exit_rate, p)
         if n <= DENSE_SITES or (n <= MAX_DENSE and not rest <= TOLERANCE):
-            p = eliminated(_rates(model))
+            left, right = _factors(model, sign_vectors(n))
+            p = eliminated(np.asarray((left[:, :, None] * right[:, None, :]).reshape(2**n, 2**n)))
             rest = _residual(flow, exit_rate, p)
     if p is None or not rest <= TOLERANCE:
         raise FloatingPointError(
             f"the stationary law is not balanced: {rest:.3g} of all flow is left over; beta is so large that states "
             "are trapped"
         )
-    return StationaryLaw(model, read_only(p.reshape((2,) * n)), rest)
+    return p, rest
 
 
 def _residual(flow: Flow, exit_rate: np.ndarray, p: np.ndarray) -> float:
     return float(abs(flow(p)).sum() / (exit_rate @ p))
 
 
-def _rates(model: KineticIsing) -> np.ndarray:
-    """Return all transitions from row to column, shape (2^n, 2^n)."""
-    n, states = model.n_sites, sign_vectors(model.n_sites)
-    if model.update == "parallel":
-        left, right = _factors(model, states)
-        return np.asarray((left[:, :, None] * right[:, None, :]).reshape(2**n, 2**n))
-    Q, here = np.zeros((2**n, 2**n)), np.arange(2**n)
-    for i in range(n):
-        Q[here, here ^ (1 << (n - 1 - i))] = np.exp(_log_flip(states, i, model))
-    return Q
-
-
 def _factors(model: KineticIsing, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of all next states of either half of the sites, from some states."""
     up, n = expit(2 * (states @ model.J.T + model.H)), model.n_sites
     return independent_law(up[:, : n // 2]), independent_law(up[:, n // 2 :])
-
-
-def _async_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:
-    n, states = model.n_sites, sign_vectors(model.n_sites)
-    flips = [np.exp(_log_flip(states, i, model)) for i in range(n)]
-    shapes = [(2**i, 2, 2 ** (n - 1 - i)) for i in range(n)]
-
-    def flow(p: np.ndarray) -> np.ndarray:
-        out = np.zeros_like(p)
-        for flip, shape in zip(flips, shapes, strict=True):
-            moved = (flip * p).reshape(shape)
-            out += (moved[:, ::-1] - moved).reshape(-1)
-        return out
-
-    return flow, np.sum(flips, axis=0)
 
 
 def _parallel_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:

@@ -23,6 +23,26 @@ DENSE_AT_ONCE = 1 << 20  # entries of matrices
 LARGEST = 300.0  # logarithm of a tilted ratio
 
 
+def log_ratios(P: np.ndarray) -> np.ndarray:
+    """Return ``ln P[x', x] / P[x, x']``; 0 where neither step occurs, inf for one-way steps."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(P) - np.log(P.T)
+    return np.where((P == 0) & (P.T == 0), 0.0, ratio)
+
+
+def entropy_flow(P: np.ndarray, p: np.ndarray) -> float:
+    """Return the entropy that a step from a law gives off, in nats: what it produces where the law is stationary.
+
+    Examples
+    --------
+    >>> entropy_flow(np.array([[0.5, 0.25], [0.5, 0.75]]), np.array([1 / 3, 2 / 3]))
+    0.0
+    """
+    joint = P * p
+    steps = joint > 0
+    return float(joint[steps] @ log_ratios(P)[steps])
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class ChainPart(Value):
     """A part of a chain that may move together with others, in nats per step.
@@ -133,9 +153,7 @@ class Chain(Value):
 
     def log_ratio(self) -> np.ndarray:
         """Return ``ln P[x', x] / P[x, x']``; 0 where neither step occurs, inf for one-way steps."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.log(self.P) - np.log(self.P.T)
-        return np.where((self.P == 0) & (self.P.T == 0), 0.0, ratio)
+        return log_ratios(self.P)
 
     def _ratio_both_ways(self) -> np.ndarray:
         """Return the same, or raise if a step has no way back."""

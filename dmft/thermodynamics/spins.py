@@ -63,6 +63,17 @@ def net_flow(rates: Sequence[np.ndarray], p: np.ndarray) -> np.ndarray:
     return out
 
 
+def entropy_flow(p: np.ndarray, log_rate: np.ndarray, i: int) -> float:
+    """Return the entropy that the flips of spin i give to its bath, from the logarithm of their rate at every state.
+
+    Examples
+    --------
+    >>> entropy_flow(np.array([0.75, 0.25]), np.log([1.0, 3.0]), 0)
+    0.0
+    """
+    return float((p * np.exp(log_rate)) @ (log_rate - flipped(log_rate, i)))
+
+
 def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
     """Return the stationary law of spins that flip one at a time, and what flow is not balanced as a share of all.
 
@@ -83,7 +94,9 @@ def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]
     """
     n, leaving = len(rates), np.sum(rates, axis=0)
     if not leaving.min() > 0:
-        raise FloatingPointError("the stationary law is not balanced: it is so cold that a state is never left")
+        raise FloatingPointError(
+            "the stationary law is not balanced: it is so cold, or beta is so large that a state is never left"
+        )
 
     def residual(p: np.ndarray) -> float:
         return float(abs(net_flow(rates, p)).sum() / (leaving @ p))
@@ -103,8 +116,8 @@ def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]
             rest = residual(p)
     if p is None or not rest <= TOLERANCE:
         raise FloatingPointError(
-            f"the stationary law is not balanced: {rest:.3g} of all flow is left over; it is so cold that states are "
-            "trapped"
+            f"the stationary law is not balanced: {rest:.3g} of all flow is left over; it is so cold, or beta is so "
+            "large that states are trapped"
         )
     return p, rest
 

@@ -108,5 +108,5 @@ def test_what_is_refused(call, message):
 
 def test_states_that_are_never_left_are_told():
     frozen = SpinProcess(np.array([[0.0, 900.0], [900.0, 0.0]]))
-    with pytest.raises(FloatingPointError, match="so cold that a state is never left"):
+    with pytest.raises(FloatingPointError, match="so cold, or beta is so large that a state is never left"):
         frozen.stationary()
