@@ -104,7 +104,7 @@ KERNELS = {
     "dmft.thermodynamics._jumps": ([], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], ORDER),
 }
-ONCE = {"dmft.dynamics._series": ["series/series.c"]}
+ONCE = {"dmft.dynamics._series": ["series/series.c", "series/zero_one.c"]}
 
 
 def extension(module):

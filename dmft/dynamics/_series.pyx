@@ -3,20 +3,27 @@
 Shapes and indices are checked at the top.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport INT64_MAX, int64_t
 
+import numpy as np
+
+from .._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from .._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "series/series.h" nogil:
     enum: N_SUMS
+    enum: N_TOGETHER
     int dmft_birkhoff_weights(int64_t n, double length, double *weight)
     void dmft_birkhoff_add(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, const int *,
                            double *, double *)
     void dmft_batches_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *)
     void dmft_extremes_add(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
+    void dmft_zero_one(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *, double *,
+                       int (*)(void *) noexcept nogil, void *)
 
 BIRKHOFF_SUMS = N_SUMS
+TOGETHER = N_TOGETHER
 
 
 def weights(*,
@@ -96,3 +103,29 @@ def extremes(*,
     positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
         dmft_extremes_add(x.shape[1], x.shape[2], &x[p, 0, 0], &low[p, 0], &high[p, 0])
+
+
+def zero_one(*,
+             const double[:, ::1] x not None,          # IN    (n_points, n_samples), each of mean 0
+             const double[:, ::1] twice not None,      # IN    (n_longest, n_frequencies): 2 cos(dc); a multiple of TOGETHER
+             double[:, ::1] growth not None,           # OUT   (n_points, n_frequencies)
+             int n_threads):
+    """The 0-1 test of every series at every frequency."""
+    cdef Py_ssize_t n_longest = twice.shape[0], n_frequencies = twice.shape[1], p
+    cdef double *work = NULL
+    ranged("n_longest", n_longest, 1, x.shape[1] - 1)
+    positive("n_frequencies", n_frequencies)
+    ranged("n_frequencies % TOGETHER", n_frequencies % N_TOGETHER, 0, 0)
+    sized("growth", growth.shape, (x.shape[0], n_frequencies))
+    positive("n_threads", n_threads)
+    cdef double[:, ::1] scratch = np.empty((n_threads, n_longest * (n_frequencies + 3)))
+    cdef Crew crew = crew_of(x.shape[0])
+    p = -1
+    with nogil, parallel(num_threads=n_threads):
+        work = &scratch[threadid(), 0]
+        p = next_part(&crew, -1)
+        while p >= 0:
+            dmft_zero_one(x.shape[1], n_longest, n_frequencies, &x[p, 0], &twice[0, 0], work,
+                          work + n_longest * n_frequencies, &growth[p, 0], crew_stopped, &crew)
+            p = next_part(&crew, p)
+    dismiss(&crew)

@@ -27,7 +27,7 @@ import numpy as np
 from . import decisions
 from .cycles.window_map import WindowMap
 from .decisions import ATTRACTOR_KINDS, Kind, Rules, Verdict
-from .indicators import RESOLUTION, zero_one
+from .indicators import RESOLUTION, zero_one_each
 from .recurrence import bands
 from .rounds import CHUNK, KEPT, Round, run_round
 from .system import System, Tick
@@ -162,8 +162,7 @@ def _test_zero_one(
         size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
         size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
         series[np.ptp(series, axis=1) <= size] = 0.0
-        for k, i in enumerate(some):
-            test = zero_one(series[k], n_frequencies=_FREQUENCIES)[0]
+        for k, (i, test) in enumerate(zip(some, _median_test(series), strict=True)):
             if verdicts[points[i]].kind == "chaos" and test < 0.5:
                 test = _on_finer_bands(longer.select([k]), step, component[[k]], test)
                 if test < 0.5 and points[i] not in doubted:
@@ -180,8 +179,13 @@ def _on_finer_bands(orbit: System, step: int, component: np.ndarray, test: float
         step *= finer
         if finer == 1 or step > _FINEST:
             break
-        test = zero_one(_series(orbit, _SECOND, step, component)[0], n_frequencies=_FREQUENCIES)[0]
+        test = _median_test(_series(orbit, _SECOND, step, component))[0]
     return test
+
+
+def _median_test(series: np.ndarray) -> list[float]:
+    """Return the 0-1 test of each series (n_points, n_samples)."""
+    return np.median(zero_one_each(series, _FREQUENCIES), axis=1).tolist()
 
 
 def _series(orbits: System, length: int, step: int, component: np.ndarray) -> np.ndarray:

@@ -12,8 +12,11 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, numbers, whole, within
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
+from . import _series
 
 RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
+LONG = 2**15  # samples of a series from which Fourier transforms make the 0-1 test faster than sums of products
+_TOGETHER = 256  # frequencies of one call
 # What one call of NumPy or SciPy is given at most, so that Ctrl-C gets a word in: a fraction of a second of
 _NUMBERS = 2**20  # Fourier transforms
 _PAIRS = 10**8  # pairs of points
@@ -69,37 +72,55 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
     series = finite("series", series, (None,))[:: whole("n_bands", n_bands, 1)]
     if series.size < 100:
         raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
-    exponent = int(np.frexp(np.abs(series).max())[1])
-    if abs(exponent) > 100:  # fourth powers would be no doubles; the result knows no unit
-        series = np.asarray(np.ldexp(series, -exponent))
-    if np.ptp(series) <= RESOLUTION * np.abs(series).max():
-        series = np.zeros(series.size)  # it varies by rounding alone
-    n_frequencies = whole("n_frequencies", n_frequencies, 1)
-    n_at_once = min(n_frequencies, max(1, _NUMBERS // series.size))
-    n_bytes = 100.0 * n_at_once * series.size + 16.0 * n_frequencies
-    need_memory(f"a 0-1 test of {series.size} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
-    c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
-    each = np.concatenate([_growth(series, c[k : k + n_at_once]) for k in range(0, c.size, n_at_once)])
+    each = zero_one_each(series[None], whole("n_frequencies", n_frequencies, 1))[0]
     return float(np.median(each)), each
 
 
-def _growth(series: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Return K_c of some frequencies, (n_frequencies,)."""
-    n_longest = series.size // 10
-    n_begins = series.size - n_longest
-    # Without its mean the series has no oscillating term that would have to be taken out later.
-    walk = np.cumsum((series - series.mean()) * np.exp(1j * np.arange(series.size) * c[:, None]), axis=1)
+def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) -> np.ndarray:
+    """Return the K_c of many series (n_points, n_samples), each by itself, (n_points, n_frequencies)."""
+    n_points, n_samples = series.shape
+    exponent = np.frexp(np.abs(series).max(axis=1, keepdims=True))[1]
+    # Fourth powers of the largest would be no doubles; the result knows no unit.
+    series = np.where(np.abs(exponent) > 100, np.ldexp(series, -exponent), series)
+    still = np.ptp(series, axis=1) <= RESOLUTION * np.abs(series).max(axis=1)  # it varies by rounding alone
+    # Without its mean a series has no oscillating term that would have to be taken out later.
+    away = np.where(still[:, None], 0.0, series - series.mean(axis=1, keepdims=True))
+    c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
+    n_longest = n_samples // 10
+    compiled = n_samples <= LONG
+    n_at_once = min(n_frequencies, _TOGETHER if compiled else max(1, _NUMBERS // n_samples))
+    n_bytes = (24.0 * n_longest if compiled else 100.0 * n_samples) * n_at_once + 16.0 * n_points * n_frequencies
+    need_memory(f"a 0-1 test of {n_samples} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
+    parts = []
+    for k in range(0, n_frequencies, n_at_once):
+        some = c[k : k + n_at_once]
+        if compiled:
+            padded = np.append(some, np.zeros(-some.size % _series.TOGETHER))
+            growth = np.empty((n_points, padded.size))
+            twice = 2.0 * np.cos(np.arange(n_longest)[:, None] * padded)
+            _series.zero_one(x=away, twice=twice, growth=growth, n_threads=n_threads)
+            parts.append(growth[:, : some.size])
+        else:
+            parts.append(np.stack([_growth(one, some) for one in away]))
+    return np.concatenate(parts, axis=1)
+
+
+def _growth(away: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Return K_c of a long series at some frequencies, by Fourier transforms, (n_frequencies,)."""
+    n_longest = away.size // 10
+    n_begins = away.size - n_longest
+    walk = np.cumsum(away * np.exp(1j * np.arange(away.size) * c[:, None]), axis=1)
     # |z(j+n) - z(j)|^2, summed over j: two sums of squares, and a correlation by Fourier transform.
-    n_fft = 2 * series.size
-    begins = np.where(np.arange(series.size) < n_begins, walk, 0.0)
+    n_fft = 2 * away.size
+    begins = np.where(np.arange(away.size) < n_begins, walk, 0.0)
     product = np.fft.ifft(np.fft.fft(walk, n_fft) * np.conj(np.fft.fft(begins, n_fft)), axis=1).real
     squares = np.cumsum(np.pad(np.abs(walk) ** 2, ((0, 0), (1, 0))), axis=1)
     n = np.arange(1, n_longest + 1)
     moved = squares[:, n + n_begins] - squares[:, n] + squares[:, [n_begins]] - 2.0 * product[:, n]
-    away, time = moved - moved.mean(axis=1, keepdims=True), n - n.mean()
-    size = np.sqrt((away**2).sum(axis=1) * (time**2).sum())
+    far, time = moved - moved.mean(axis=1, keepdims=True), n - n.mean()
+    size = np.sqrt((far**2).sum(axis=1) * (time**2).sum())
     scale = squares[:, -1] * 1e-13 * n_longest  # what is left of a walk that stands still
-    return np.where(size > scale, (away * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
+    return np.where(size > scale, (far * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
 
 
 @underflow_is_zero

@@ -7,7 +7,14 @@ from strategies import batch_of
 from textbook import circle, henon, logistic
 
 import dmft
-from dmft.dynamics.indicators import correlation_dimension, correlation_sum, fast_lyapunov_indicator, zero_one
+from dmft.dynamics import indicators
+from dmft.dynamics.indicators import (
+    correlation_dimension,
+    correlation_sum,
+    fast_lyapunov_indicator,
+    zero_one,
+    zero_one_each,
+)
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 
@@ -35,6 +42,22 @@ def test_zero_one_is_its_definition():
         z = np.cumsum((x - x.mean()) * np.exp(1j * np.arange(200) * c))
         moved = [np.mean(np.abs(z[n : n + 180] - z[:180]) ** 2) for n in range(1, 21)]
         assert_allclose(k, np.corrcoef(np.arange(1, 21), moved)[0, 1], rtol=0, atol=1e-10)
+
+
+def test_zero_one_of_a_series_has_no_company():
+    """Series side by side, on any number of threads, have the bits of each alone; products agree with transforms."""
+    rng = np.random.default_rng(1)
+    turn = np.cos(2.4 * np.arange(701)) + 7.0
+    noise, walk = rng.normal(size=701), rng.normal(size=701).cumsum()
+    # Also of standing still, large, small and on few values.
+    some = np.stack([turn, noise, walk, np.ones(701), 1e200 * noise, 1e-200 * noise, np.arange(701) % 7.0])
+    together = zero_one_each(some, 25)
+    for one, each in zip(some, together, strict=True):
+        assert zero_one(one, n_frequencies=25)[1].tobytes() == each.tobytes()
+        assert zero_one_each(np.stack([noise, one]), 25, n_threads=2)[1].tobytes() == each.tobytes()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(indicators, "LONG", 0)
+            assert_allclose(zero_one(one, n_frequencies=25)[1], each, rtol=0, atol=1e-9)
 
 
 def test_zero_one_of_textbook_maps():

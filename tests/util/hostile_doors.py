@@ -172,6 +172,9 @@ DOORS = {
         "n_threads": 2}, {"n_threads": [0], "first": [-1, 5, LONG], "length": [0, -1, 2**62]}, ("x", "sums")),
     "extremes": (_series.extremes, {"x": doubles(2, N, 3), "low": doubles(2, 3), "high": doubles(2, 3),
         "n_threads": 2}, {"n_threads": [0, -1]}, ("x",)),
+    "zero_one": (_series.zero_one, {"x": doubles(2, N), "twice": doubles(2, _series.TOGETHER),
+        "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
+        "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x",)),
     "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
     "jumps": (_jumps.paths, EDGES | {"cumulative": np.cumsum(doubles(4)), "gain": doubles(4, 2),
         "start": np.cumsum(np.full(3, 1 / 3)), "duration": 2.0, "seed": 1, "first_item": 0,

@@ -1,4 +1,4 @@
-/* What _series.pyx and the compiled statistics share; see series.c. */
+/* What _series.pyx and the compiled statistics share; see series.c and zero_one.c. */
 #ifndef DMFT_SERIES_H
 #define DMFT_SERIES_H
 
@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 enum { N_SUMS = 6 };
+enum { N_TOGETHER = 8 }; /* frequencies of the 0-1 test side by side */
 
 int dmft_birkhoff_weights(int64_t n, double length, double *weight);
 void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
@@ -13,5 +14,7 @@ void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
 void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
                       int64_t room, double *sums);
 void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high);
+void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
+                   const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *), void *crew);
 
 #endif

@@ -1,0 +1,100 @@
+/* The 0-1 test of a series: how the mean square displacement of its walk grows, at many frequencies at once.
+ *
+ * The walk z(j) = sum_{k <= j} x_k e^{ikc} moves in n steps, squared and summed over J begins, by
+ *
+ *     D(n) = sum_j |z(j + n) - z(j)|^2 = D(n - 1) + R(n, n) + 2 sum_{0 < d < n} cos(dc) R(n - d, n),
+ *     R(a, b) = sum_{j < J} x_{j + a} x_{j + b}.
+ *
+ * R knows nothing of c, and R(a + 1, b + 1) differs from R(a, b) by two products: no walk is made and no Fourier
+ * transform, and what is left for each frequency is n / 2 products a step.
+ */
+#include <math.h>
+
+#include "series.h"
+
+#include "../simd.h"
+
+enum { ROWS = 2, LANES = N_TOGETHER / WIDTH, LAGS = 16 / WIDTH };
+
+INLINE vec loaded(const double *x)
+{
+    vec v;
+    __builtin_memcpy(&v, x, sizeof v);
+    return v;
+}
+
+INLINE void store(double *x, vec v) { __builtin_memcpy(x, &v, sizeof v); }
+
+/* R(1, 1 + d) for d < n: sums over the begins, sixteen lags side by side. */
+static void first_products(ptrdiff_t n_begins, ptrdiff_t n, const double *x, double *first)
+{
+    ptrdiff_t d = 0;
+    for (; d + LAGS * WIDTH <= n; d += LAGS * WIDTH) {
+        vec sum[LAGS] = {{0}};
+        for (ptrdiff_t j = 1; j <= n_begins; j++)
+            for (int k = 0; k < LAGS; k++) sum[k] += splat(x[j]) * loaded(x + j + d + k * WIDTH);
+        for (int k = 0; k < LAGS; k++) store(first + d + k * WIDTH, sum[k]);
+    }
+    for (; d < n; d++) {
+        double sum = 0.0;
+        for (ptrdiff_t j = 1; j <= n_begins; j++) sum += x[j] * x[j + d];
+        first[d] = sum;
+    }
+}
+
+/* R(b - d, b) for d < b, row b, from the row before. */
+INLINE void next_row(ptrdiff_t b, ptrdiff_t n_begins, const double *x, const double *first, const double *before,
+                     double *row)
+{
+    const double *old = x + b - 1, *new = old + n_begins;
+    for (ptrdiff_t d = 0; d < b - 1; d++) row[d] = before[d] - old[0] * old[-d] + new[0] * new[-d];
+    row[b - 1] = first[b - 1];
+}
+
+/* The correlation of displacements, every `stride`, with time: 0 where they differ by rounding alone. */
+static double correlation(ptrdiff_t n, ptrdiff_t stride, const double *moved, double power)
+{
+    double mean = 0.0, square = 0.0, both = 0.0, time = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++) mean += moved[i * stride];
+    mean /= (double)n;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double away = moved[i * stride] - mean, t = (double)i - 0.5 * (double)(n - 1);
+        square += away * away;
+        both += away * t;
+        time += t * t;
+    }
+    const double size = sqrt(square * time), length = (double)n;
+    return size > 1e-15 * length * length * length * power ? both / size : 0.0;
+}
+
+/* x: (n_samples,), of mean 0; twice: (n_longest, n_frequencies), 2 cos(dc), the frequencies padded to a multiple of
+   N_TOGETHER; moved: WORK (n_longest, n_frequencies); rows: WORK (3, n_longest); growth: OUT (n_frequencies,). */
+void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
+                   const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *), void *crew)
+{
+    const ptrdiff_t n_begins = n_samples - n_longest;
+    double *first = rows, *row[ROWS] = {rows + n_longest, rows + 2 * n_longest};
+    first_products(n_begins, n_longest, x, first);
+    for (ptrdiff_t b = 1; b <= n_longest; b += ROWS) {
+        if (stopped(crew)) return;
+        const int n_rows = b < n_longest ? ROWS : 1; /* a row that is not there repeats what was before, unused */
+        for (int r = 0; r < n_rows; r++) next_row(b + r, n_begins, x, first, row[(r + 1) % ROWS], row[r]);
+        for (ptrdiff_t f = 0; f < n_frequencies; f += N_TOGETHER) {
+            vec sum[ROWS][LANES] = {{{0}}};
+            for (ptrdiff_t d = 1; d < b; d++)
+                for (int k = 0; k < LANES; k++) {
+                    const vec wave = loaded(twice + d * n_frequencies + f + k * WIDTH);
+                    for (int r = 0; r < ROWS; r++) sum[r][k] += splat(row[r][d]) * wave;
+                }
+            for (int r = 0; r < n_rows; r++)
+                for (int k = 0; k < LANES; k++) {
+                    const ptrdiff_t here = (b - 1 + r) * n_frequencies + f + k * WIDTH;
+                    if (r == 1) sum[r][k] += splat(row[r][b]) * loaded(twice + b * n_frequencies + f + k * WIDTH);
+                    const vec last = here < n_frequencies ? splat(0.0) : loaded(moved + here - n_frequencies);
+                    store(moved + here, last + (splat(row[r][0]) + sum[r][k]));
+                }
+        }
+    }
+    for (ptrdiff_t f = 0; f < n_frequencies; f++)
+        growth[f] = correlation(n_longest, n_frequencies, moved + f, first[0]);
+}
