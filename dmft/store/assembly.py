@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._util.checks import WHOLE_MOST, instance, integers, shown, whole, words
+from .._util.checks import path as checked_path
 from .._util.memory import need_memory
 from .errors import StoreError
-from .netcdf4 import Variables, create, dimension, values, variable
+from .netcdf4 import Variables, arrays_by_name, create, described, dimension, stored, texts, values, variable
 from .whole import whole_file
 
 if TYPE_CHECKING:
@@ -41,6 +43,12 @@ def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.nda
     -------
     ndarray
     """
+    n_points, first, index = (
+        whole("n_points", n_points, 1),
+        whole("first", first),
+        integers("index", index, 0, WHOLE_MOST),
+    )
+    _check_rows(array, n_points, len(index), part)
     missing = np.nan if part.dtype.kind == "f" else "" if part.dtype.kind in "UO" else 0
     part = part.astype(object) if part.dtype.kind == "U" else part
     shape = part.shape[1:] if array is None else tuple(map(max, array.shape[1:], part.shape[1:]))
@@ -55,6 +63,25 @@ def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.nda
     place: tuple[Any, ...] = (index[inside] - first, *map(slice, part.shape[1:]))
     array[place] = part[inside]
     return array
+
+
+def _check_rows(array: np.ndarray | None, n_points: int, n_rows: int, part: np.ndarray) -> None:
+    """Raise ValueError unless there is a row for each number, and an array that rows of its kind can be put in."""
+    for name, given in [("part", part)] if array is None else [("part", part), ("array", array)]:
+        if not isinstance(given, np.ndarray):
+            raise ValueError(f"{name} must be an array, got {shown(given)}")
+        stored(name, given)
+    if part.shape[:1] != (n_rows,):
+        raise ValueError(f"part must have {n_rows} rows, got shape {part.shape}")
+    if array is not None:
+        if not array.flags.writeable:
+            raise ValueError("array must be one that may be written to, got a read-only one")
+        if array.ndim != part.ndim or len(array) < n_points:
+            raise ValueError(
+                f"array must have at least {n_points} rows, and {part.ndim} axes as part, got shape {array.shape}"
+            )
+        if not np.can_cast(part.dtype, array.dtype, "same_kind"):
+            raise ValueError(f"array must hold numbers as those of part, {part.dtype}, got {array.dtype}")
 
 
 @contextlib.contextmanager
@@ -99,6 +126,15 @@ def merge(
     StoreError
         If a shard is damaged, or the file cannot be written.
     """
+    from .folder import Store
+
+    instance("store", store, Store, "a dmft.store.Store")
+    checked_path("path", path)
+    axes, labels = (arrays_by_name(name, value) for name, value in [("axes", axes), ("labels", labels)])
+    attributes, variables = texts("attributes", attributes), described("variables", variables)
+    dims = words("dims", dims)
+    if not dims or not set(dims) <= set(axes):
+        raise ValueError(f"dims must be names of axes, {', '.join(axes)}, got {shown(dims)}")
     store.clear_merged()
     shape = tuple(len(axes[name]) for name in dims)
     with _writing(path), whole_file(path) as part, open(part, "x+b") as raw, create(raw, attributes) as file:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from .._util.checks import flag, instance, integers, number, shown, table, whole, word
+from .._util.checks import path as checked_path
 from .._util.reporting import unheard
 from .._util.values import Whole
 from . import leftovers, manifest
 from .errors import StoreError, UnsoundError
 from .lock import Lock, holder
-from .netcdf4 import LOGGER, Variables, dims, first_dim, netcdf, values
+from .manifest import problems
+from .netcdf4 import LOGGER, Variables, described, dims, first_dim, netcdf, values
 from .plain import unpacked
 from .provenance import provenance
 from .shard import marks, open_shard
@@ -75,8 +78,12 @@ class Store(Whole):
     """
 
     def __init__(self, folder: str | os.PathLike[str], manifest: dict[str, Any], lock: Lock | None = None) -> None:
-        self.folder = Path(folder)
-        self.manifest = manifest
+        self.folder = Path(checked_path("folder", folder))
+        self.manifest = table("manifest", manifest)
+        if problem := next(problems(self.manifest), None):
+            raise ValueError(f"manifest must be that of a store: {problem}")
+        if lock is not None:
+            instance("lock", lock, Lock, "a lock")
         self.made_by: dict[str, str] | None = provenance() if lock else None
         self._lock = lock
         self._sound: set[Any] = set()  # shards that were looked at
@@ -89,7 +96,8 @@ class Store(Whole):
         cls, folder: str | os.PathLike[str], spec: Mapping[str, Any], n_points: int, block: int, n_blocks: int | None
     ) -> Store:
         """Create a new store, to write in; refuse a folder that holds anything but what killed runs left."""
-        folder = Path(folder)
+        folder = Path(checked_path("folder", folder))
+        _check_sizes(spec, n_points, block, n_blocks)
         leftovers.refuse_unless_blank(folder)
         try:
             (folder / "shards").mkdir(parents=True, exist_ok=True)
@@ -125,6 +133,7 @@ class Store(Whole):
         Shards that are damaged, and what a killed run left half-written, are removed; the log says so. Shards of
         another sweep or block get another name.
         """
+        _check_sizes(spec, n_points, block, n_blocks)
         found = manifest.read(folder)
         if others := manifest.other_sweep(found, spec, n_points, n_blocks):
             raise StoreError(f"{folder} holds another sweep, it is left untouched:\n  " + "\n  ".join(others))
@@ -145,7 +154,8 @@ class Store(Whole):
     @staticmethod
     def is_blank(folder: str | os.PathLike[str]) -> bool:
         """Say whether a folder is there but holds nothing, or only what a run left that was killed as it began."""
-        return Path(folder).is_dir() and not leftovers.others(Path(folder))
+        folder = Path(checked_path("folder", folder))
+        return folder.is_dir() and not leftovers.others(folder)
 
     @staticmethod
     def block_of(folder: str | os.PathLike[str]) -> int:
@@ -177,7 +187,7 @@ class Store(Whole):
 
     def set_aside(self, block: int, reason: str, worthless: bool = False) -> None:
         """Take away the shard of a block, to compute it again; it is kept under another name if it may be of use."""
-        path = self.path(block)
+        path, reason, worthless = self.path(block), word("reason", reason), flag("worthless", worthless)
         kept = ""
         if worthless or path.is_symlink() or not path.is_file():
             path.unlink()
@@ -211,13 +221,15 @@ class Store(Whole):
 
     def log(self, line: str) -> None:
         """Add a line to ``run.log``; a full disk must not hide what went wrong first."""
+        line = word("line", line)
         stamp = datetime.now().astimezone().isoformat("T", "seconds")
         with contextlib.suppress(OSError, StoreError):
             append_plain(self.folder / "run.log", f"{stamp} {line}\n")
 
     def fail(self, block: int, reason: str | None) -> None:
         """Write why a block failed; None removes the reason of an earlier failure."""
-        path = self.folder / "failures" / f"{block:06d}.txt"
+        reason = None if reason is None else word("reason", reason)
+        path = self.folder / "failures" / f"{whole('block', block):06d}.txt"
         with contextlib.suppress(OSError, StoreError):
             refuse_unless_folder(path.parent)
             if reason is None:
@@ -245,7 +257,7 @@ class Store(Whole):
 
     def path(self, block: int) -> Path:
         """Return the file of a block."""
-        return self.folder / "shards" / f"{block:06d}.h5"
+        return self.folder / "shards" / f"{whole('block', block):06d}.h5"
 
     def done(self) -> list[int]:
         """Return the blocks that are there, a sorted list of int."""
@@ -266,13 +278,15 @@ class Store(Whole):
 
     def save(self, task: BlockTask, arrays: Mapping[str, np.ndarray], job: StoredJob, seconds: float = 0.0) -> None:
         """Write the arrays of a block to its file, which is complete or absent."""
-        variables = {name: (("point", *own), unit, meaning) for name, (own, unit, meaning) in job.variables.items()}
-        variables |= job.extras
-        coordinates = {"point": task.index, **job.labels}
-        made_by = {**(self.made_by or {}), "host": platform.node(), "seconds": round(seconds, 3)}
-        path = self.path(task.number)
-        about = {"dmft_provenance": json.dumps(made_by), **marks(self.manifest["hash"], task.number)}
-        data = netcdf(arrays, coordinates, about, variables)
+        own, extras = (described(f"job.{name}", _part("job", job, name)) for name in ("variables", "extras"))
+        variables = {name: (("point", *after), unit, meaning) for name, (after, unit, meaning) in own.items()}
+        index = integers("task.index", _part("task", task, "index"), 0, self.manifest["n_points"] - 1)
+        coordinates = {"point": index, **table("job.labels", _part("job", job, "labels"))}
+        block, seconds = whole("task.number", _part("task", task, "number")), round(number("seconds", seconds, 0), 3)
+        made_by = {**(self.made_by or {}), "host": platform.node(), "seconds": seconds}
+        path = self.path(block)
+        about = {"dmft_provenance": json.dumps(made_by), **marks(self.manifest["hash"], block)}
+        data = netcdf(arrays, coordinates, about, variables | extras)
         try:
             write_whole(path, seal(data))
         except OSError as error:
@@ -295,9 +309,12 @@ class Store(Whole):
 
     def row(self, block: int, point: int) -> dict[str, np.ndarray]:
         """Return all arrays at one point of a block, a dict."""
+        point = whole("point", point)
         with self.opened(block) as file:
-            place = int(np.flatnonzero(file["point"][...] == point)[0])
-            return {name: values(file[name], place) for name in self._of_points(file)}
+            place = np.flatnonzero(file["point"][...] == point)
+            if not place.size:
+                raise ValueError(f"point must be one of block {block}, got {point}")
+            return {name: values(file[name], int(place[0])) for name in self._of_points(file)}
 
     def check(self, block: int | None = None) -> None:
         """Raise StoreError if the file of a block, or any, is damaged, or of another sweep or block.
@@ -306,9 +323,9 @@ class Store(Whole):
         """
         wrong: list[UnsoundError] = []
         seen: list[np.ndarray] = []
-        for number in self.done() if block is None else [block]:
+        for one in self.done() if block is None else [block]:
             try:
-                with self.opened(number) as file:
+                with self.opened(one) as file:
                     if manifest.is_old(self.manifest):
                         seen.append(file["point"][...])
             except UnsoundError as error:
@@ -325,6 +342,7 @@ class Store(Whole):
 
     def parts(self, name: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield, of every block that is there, the numbers of its points and one array of them."""
+        name = word("name", name)
         for block in self.done():
             with self.opened(block) as file:
                 if name not in file:
@@ -362,3 +380,20 @@ class Store(Whole):
         """Return the file of the first block that is there, else None, as a context."""
         done = self.done()
         return self.opened(done[0]) if done else contextlib.nullcontext()
+
+
+def _check_sizes(spec: Any, n_points: int, block: int, n_blocks: int | None) -> None:
+    """Raise ValueError if these cannot be those of a store."""
+    table("spec", spec)
+    whole("n_points", n_points, 1)
+    whole("block", block, 1)
+    if n_blocks is not None:
+        whole("n_blocks", n_blocks, 1)
+
+
+def _part(name: str, value: Any, part: str) -> Any:
+    """Return what a task or a job must say."""
+    try:
+        return getattr(value, part)
+    except Exception:  # whatever an object of the caller's raises
+        raise ValueError(f"{name} must have {part}, got {shown(value)}") from None

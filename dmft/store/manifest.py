@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._util.checks import path as checked_path
 from .._version import VERSION
 from .errors import StoreError
 from .plain import digest, packed, unpacked
@@ -50,7 +51,7 @@ def write(folder: Path, spec: Mapping[str, Any], n_points: int, block: int, n_bl
 
 def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Return the manifest of a folder, its entries of the right kinds; StoreError if there is none."""
-    path = Path(folder) / NAME
+    path = Path(checked_path("folder", folder)) / NAME
     try:
         manifest = json.loads(read_plain(path, LIMIT))
         schema = manifest["schema"]
@@ -65,7 +66,7 @@ def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
             f"{folder} was made by dmft {made_by} and has schema {_short(schema)}; this is dmft {VERSION}, which reads "
             f"schema {SCHEMA}: use that version, or make the sweep again in another folder"
         )
-    for problem in _problems(manifest):
+    for problem in problems(manifest):
         raise StoreError(f"{path} is damaged: {problem}")
     return manifest
 
@@ -134,7 +135,7 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other) or (one != one and other != other)  # both NaN
 
 
-def _problems(manifest: dict[str, Any]) -> Iterator[str]:
+def problems(manifest: dict[str, Any]) -> Iterator[str]:
     """Yield what is not of the kind that it should be."""
 
     def wrong(name: str, rule: str) -> str:

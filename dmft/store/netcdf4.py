@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.checks import WHOLE_MOST, numbers, shown, table, whole, words
 from .._util.reporting import unheard
 from .._util.symbols import SYMBOLS, label
 
@@ -42,17 +43,32 @@ def netcdf(
     Returns
     -------
     bytes
+
+    Raises
+    ------
+    ValueError
+        If something is no array of numbers or text, or not described.
     """
+    arrays, coordinates = arrays_by_name("arrays", arrays), arrays_by_name("coordinates", coordinates)
+    attributes, variables = texts("attributes", attributes), described("variables", variables)
+    sizes: dict[str, int] = {}
+    for name, array in arrays.items():
+        if name not in variables:
+            raise ValueError(f"arrays must be some that variables describe, {', '.join(variables)}, got {shown(name)}")
+        dims = variables[name][0]
+        if len(dims) != array.ndim or any(sizes.get(dim, n) != n for dim, n in zip(dims, array.shape, strict=True)):
+            known = ", ".join(f"{dim} ({sizes.get(dim, 'any')})" for dim in dims) or "none"
+            raise ValueError(f"arrays must have the dimensions of variables: {name} {known}, got shape {array.shape}")
+        sizes.update(zip(dims, array.shape, strict=True))
+    for name, values in coordinates.items():
+        if name in sizes and values.shape != (sizes[name],):
+            raise ValueError(f"coordinates must be lists: {name} of {sizes[name]}, got shape {values.shape}")
     buffer = io.BytesIO()
     with create(buffer, attributes) as file:
-        sizes: dict[str, int] = {}
-        for name, array in arrays.items():
-            sizes.update(zip(variables[name][0], np.shape(array), strict=True))
         for name, size in sizes.items():
             dimension(file, name, coordinates.get(name, np.arange(size)), variables)
         for name, array in arrays.items():
             if name not in sizes:
-                array = np.asarray(array)
                 if array.size > 1 and not any(array.strides):  # one value, repeated: it is stored once
                     variable(file, name, array.shape, array.dtype, variables, fill=array.flat[0].item())
                 else:
@@ -61,11 +77,46 @@ def netcdf(
 
 
 def npz(**arrays: ArrayLike) -> bytes:
-    """Return the bytes of a .npz file."""
+    """Return the bytes of a .npz file; ValueError if something is no array of numbers or text."""
     buffer = io.BytesIO()
-    by_name: dict[str, Any] = dict(arrays)
+    by_name: dict[str, Any] = {name: stored(name, array) for name, array in arrays.items()}
     np.savez(buffer, **by_name)
     return buffer.getvalue()
+
+
+def stored(name: str, value: Any) -> np.ndarray:
+    """Return an array of what files hold: numbers, bools or text, without a mask."""
+    if isinstance(value, np.ndarray):
+        array = value
+    else:
+        text = isinstance(value, str) or (isinstance(value, list | tuple) and all(isinstance(v, str) for v in value))
+        array = np.asarray(value) if text else numbers(name, value, rule="be an array of numbers or text", bools=True)
+    is_text = array.dtype.kind == "O" and all(isinstance(one, str) for one in array.flat)
+    if hasattr(array, "mask") or not (is_text or array.dtype.kind in "biufcU"):
+        raise ValueError(f"{name} must be an array of numbers or text, without a mask, got {shown(value)}")
+    return array
+
+
+def arrays_by_name(name: str, value: Any) -> dict[str, np.ndarray]:
+    """Return a dict of arrays of what files hold."""
+    return {key: stored(f"{name}[{key!r}]", array) for key, array in table(name, value).items()}
+
+
+def texts(name: str, value: Any) -> dict[str, Any]:
+    """Return a dict of texts and whole numbers."""
+    for key, text in table(name, value).items():
+        if not isinstance(text, str):
+            whole(f"{name}[{key!r}]", text, -WHOLE_MOST)
+    return dict(value)
+
+
+def described(name: str, value: Any) -> dict[str, Any]:
+    """Return a dict of what arrays are: dimensions, unit, meaning."""
+    for key, about in table(name, value).items():
+        if not isinstance(about, tuple | list) or len(about) != 3 or not all(isinstance(one, str) for one in about[1:]):
+            raise ValueError(f"{name}[{key!r}] must be (dimensions, unit, meaning), got {shown(about)}")
+        words(f"{name}[{key!r}]", about[0])
+    return dict(value)
 
 
 @contextlib.contextmanager

@@ -12,21 +12,41 @@ from typing import Any
 
 import numpy as np
 
+from .._util.checks import shown, table
+
 LONG = 1_000  # entries above which an array is packed
 LIMIT = 2**30  # bytes of all arrays of a value: a short text may claim to be a long array
 
 
 def packed(value: Any) -> Any:
-    """Return a value with tuples and arrays as lists, and long arrays as compressed text."""
+    """Return a value with tuples and arrays as lists, and long arrays as compressed text.
+
+    Raises
+    ------
+    ValueError
+        If JSON cannot hold it.
+    """
+    try:
+        return _packed(value)
+    except RecursionError:
+        raise ValueError("value must be what JSON can hold, got lists or dicts in themselves, or too deep") from None
+
+
+def _packed(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: packed(item) for key, item in value.items()}
+        return {key: _packed(item) for key, item in table("value", value).items()}
     if isinstance(value, (tuple, list)):
-        return [packed(item) for item in value]
-    if isinstance(value, np.ndarray) and value.size > LONG:
+        return [_packed(item) for item in value]
+    if value is None or isinstance(value, str | bool | int | float | np.bool_):
+        return value.item() if isinstance(value, np.generic) else value
+    if hasattr(value, "mask") or not isinstance(value, np.ndarray | np.generic) or value.dtype.kind not in "biufU":
+        rule = "be what JSON can hold: numbers, text, arrays, and lists and dicts of these"
+        raise ValueError(f"value must {rule}, got {shown(value)}")
+    if value.size > LONG:
         value = np.ascontiguousarray(value)
         data = base64.b85encode(zlib.compress(value.tobytes(), 9)).decode()
         return {"packed": value.dtype.str, "shape": list(value.shape), "data": data}
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    return value.tolist()
 
 
 def unpacked(value: Any) -> Any:
@@ -35,9 +55,12 @@ def unpacked(value: Any) -> Any:
     Raises
     ------
     ValueError
-        If text does not hold the array that it claims, or all hold more than 1 GiB.
+        If text does not hold the array that it claims, or all hold more than 1 GiB, or it is nested too deeply.
     """
-    return _unpacked(value, [LIMIT])
+    try:
+        return _unpacked(value, [LIMIT])
+    except RecursionError:
+        raise ValueError("value must be what JSON can hold, got lists or dicts in themselves, or too deep") from None
 
 
 def _unpacked(value: Any, left: list[int]) -> Any:

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from .._util.checks import instance
+from .._util.checks import path as checked_path
 from .errors import StoreError
 
 # -- plain files ------------------------------------------------------------------------------
@@ -138,6 +140,8 @@ def _sync(file: int) -> None:
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
     """Write bytes to a file, which is then complete or, after an error, absent."""
+    checked_path("path", path)
+    instance("data", data, bytes, "bytes")
     with whole_file(path) as part:
         part.write_bytes(data)
 

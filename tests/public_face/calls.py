@@ -26,7 +26,7 @@ PROTOCOL = {
 INSIDE = {
     "Chain.law", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of", "Partition.group",
     "Partition.number_of", "Partition.others", "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing",
-    "Statistic", "StoreError", "System", "store", "VectorSpins.unchecked",
+    "Statistic", "StoreError", "System", "VectorSpins.unchecked",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from public_face import (
     information_calls,
     ising_calls,
     spins_calls,
+    store_calls,
     thermodynamics_calls,
     trunk_calls,
 )
@@ -23,6 +24,7 @@ assert figure_calls
 assert information_calls
 assert ising_calls
 assert spins_calls
+assert store_calls
 assert thermodynamics_calls
 assert trunk_calls
 
