@@ -45,13 +45,15 @@ def sign_vectors(n_signs: int, *, half: bool = False, first_fastest: bool = Fals
     return 1.0 - 2.0 * (np.arange(2 ** (n_signs - half))[:, None] >> shifts & 1)
 
 
-def independent_law(up: np.ndarray) -> np.ndarray:
+def independent_law(up: np.ndarray, down: np.ndarray | None = None) -> np.ndarray:
     """Return the probabilities of all vectors of independent signs, in the order of `sign_vectors`.
 
     Parameters
     ----------
     up : ndarray, shape (n_laws, n_signs)
         The probability of +1 of each sign, in each of several laws.
+    down : ndarray, shape (n_laws, n_signs), optional
+        That of -1, where ``1 - up`` would lose its digits.
 
     Returns
     -------
@@ -66,5 +68,6 @@ def independent_law(up: np.ndarray) -> np.ndarray:
     law = np.ones((n_laws, 1))
     for i in range(n_signs):
         one = up[:, i : i + 1]
-        law = np.stack([law * one, law * (1 - one)], axis=2).reshape(n_laws, -1)
+        other = 1 - one if down is None else down[:, i : i + 1]
+        law = np.stack([law * one, law * other], axis=2).reshape(n_laws, -1)
     return law

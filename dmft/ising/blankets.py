@@ -39,7 +39,7 @@ def blanket_information(
     blanket : Blanket
         Whose sites separate internal from external ones in the couplings.
     method : str, default="auto"
-        - "exact": of the law over all states, to 18 sites;
+        - "exact": of the law over all states, to 18 sites, lazy updates too;
         - "linear": as Gaussian, of the covariance of `linear_response`;
         - a method of `MeanField` that has covariances: as Gaussian, of its fixed point;
         - "samples": as Gaussian, of simulations from all ones;

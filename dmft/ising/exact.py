@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit, log_expit
+from scipy.special import expit
 
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
+from .._util.readonly import read_only
 from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
-from ..thermodynamics.chain import entropy_flow as flow_of_step
-from ..thermodynamics.spins import entropy_flow
 from .model import system_of
 from .moments import Moments, need_moments, stack
+from .stationary import StationaryLaw, stationary_law
 from .step import Step, moments_of_sums
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Exact(Whole):
 
     @underflow_is_zero
     def stationary_distribution(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> np.ndarray:
-        """Iterate the uniform distribution until a step changes it by less than `tol`.
+        """Return the law that a step changes by less than `tol`: that of `stationary_law`, or some steps beyond it.
 
         Returns
         -------
@@ -173,39 +174,30 @@ class Exact(Whole):
         Raises
         ------
         FloatingPointError
-            If that does not happen within `max_steps`.
+            If states are trapped, or rounding keeps a step from changing so little within `max_steps`.
         """
-        p = np.full(len(self.states), 1 / len(self.states))
-        tol = number("tol", tol, 1e-15)
+        return self._stationary(tol, max_steps).law.reshape(-1)
+
+    def _stationary(self, tol: float, max_steps: int) -> StationaryLaw:
+        found = stationary_law(self.model)
+        p, tol = found.law.reshape(-1), number("tol", tol, 1e-15)
         for _ in range(whole("max_steps", max_steps, 1)):
             new = self._advanced(p)
             change = abs(new - p).sum()
-            p = new / new.sum()
             if change < tol:
-                return p
+                return dataclasses.replace(found, law=read_only(p.reshape(found.law.shape)))
+            p = new / new.sum()
         raise FloatingPointError(
             f"the stationary state was not reached in {max_steps} steps: the last changed p by "
-            f"{change:.3g}; raise max_steps or tol, or beta is so large that states are trapped"
+            f"{change:.3g}; raise max_steps or tol"
         )
 
     @underflow_is_zero
     def stationary(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> Moments:
         """Return the moments of the stationary state; arguments as in `stationary_distribution`."""
-        return self._moments(self.stationary_distribution(tol, max_steps))
+        return self._stationary(tol, max_steps).moments()
 
     @underflow_is_zero
     def entropy_production(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> float:
-        r"""Return the stationary entropy production per step, in nats.
-
-        :math:`\sum_{ss'} p(s) P(s'|s) \log [P(s'|s) / P(s|s')]`; for parallel and asynchronous
-        updates written as one average over states. Arguments as in `stationary_distribution`.
-        """
-        p = self.stationary_distribution(tol, max_steps)
-        if self.model.update == "parallel":
-            return float(self._moments(p).entropy_production(self.model))
-        if self.model.update == "async":
-            forth = log_expit(-2 * self.states * self._fields)
-            return sum(entropy_flow(p, forth[:, i], i) for i in range(self.model.n_sites)) / self.model.n_sites
-        if self._matrix is None:
-            raise ValueError(f"n_sites must be <= 11 for lazy entropy production, got {self.model.n_sites}")
-        return flow_of_step(self._matrix.T, p)
+        """Return the stationary entropy production per step, in nats; arguments as in `stationary_distribution`."""
+        return self._stationary(tol, max_steps).entropy_production()

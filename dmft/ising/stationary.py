@@ -17,6 +17,7 @@ from .._util.readonly import read_only
 from .._util.signs import independent_law, sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
+from ..thermodynamics.chain import entropy_flow as flow_of_step
 from ..thermodynamics.spins import entropy_flow, stationary_of_flips
 from ..thermodynamics.stationary import balanced, eliminated
 from .model import KineticIsing
@@ -65,15 +66,27 @@ class StationaryLaw(Frozen):
 
     @underflow_is_zero
     def entropy_production(self) -> float:
-        """Return the entropy produced in a step, in nats: parallel, of all spins; asynchronous, of one attempt.
+        r"""Return the entropy produced in a step, in nats: of all spins, or asynchronous of one attempt.
+
+        :math:`\sum_{ss'} p(s) P(s'|s) \log [P(s'|s) / P(s|s')]`; of parallel and asynchronous updates written as one
+        average over states.
 
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            If updates are lazy and there are more than 11 sites.
         """
         if self.model.update == "parallel":
             return float(self.moments().entropy_production(self.model))
         n, p, states = self.model.n_sites, self.law.reshape(-1), sign_vectors(self.model.n_sites)
+        if self.model.update == "lazy":
+            if n > MAX_DENSE:
+                raise ValueError(f"n_sites must be <= {MAX_DENSE} for lazy entropy production, got {n}")
+            return float(flow_of_step(_transitions(self.model).T, p))
         return max(0.0, sum(entropy_flow(p, _log_flip(states, i, self.model), i) for i in range(n)) / n)
 
 
@@ -84,16 +97,15 @@ def _log_flip(states: np.ndarray, i: int, model: KineticIsing) -> np.ndarray:
 
 @underflow_is_zero
 def stationary_law(model: KineticIsing) -> StationaryLaw:
-    """Find the stationary law over all states of a system of at most 18 sites, parallel or asynchronous.
+    """Find the stationary law over all states of a system of at most 18 sites, of any update.
 
     To 9 sites by elimination of one state after the other, exact to rounding in every component. Beyond by GMRES on
     products with the transitions, which are never formed: a flip a site of asynchronous updates, a product of two
-    factors, each of half of the sites, of parallel ones.
+    factors, each of half of the sites, of parallel and lazy ones.
 
     Parameters
     ----------
     model : KineticIsing
-        With ``update="parallel"`` or ``"async"``.
 
     Returns
     -------
@@ -102,13 +114,13 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
     Raises
     ------
     ValueError
-        If there are more sites or updates are lazy, before anything is allocated.
+        If there are more sites, before anything is allocated.
     FloatingPointError
         If the flows cannot be balanced: beta is so large that states are trapped.
 
     Notes
     -----
-    Time grows like ``n 2**n`` a product for asynchronous updates and like ``4**n`` for parallel ones.
+    Time grows like ``n 2**n`` a product for asynchronous updates and like ``4**n`` for the others.
 
     References
     ----------
@@ -127,8 +139,6 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
         raise ValueError(
             f"n_sites must be <= {MAX_SITES} for enumeration, got {n}: 2^{n} states; use linear_response or samples"
         )
-    if model.update == "lazy":
-        raise ValueError("update must be 'parallel' or 'async' for a stationary law, got 'lazy'")
     need_memory(f"2^{n} states", 8.0 * 2**n * (2 * n + 50))
     if model.update == "async":
         states = sign_vectors(n)
@@ -139,7 +149,7 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
 
 
 def _of_parallel(model: KineticIsing) -> tuple[np.ndarray, float]:
-    """Return the stationary law of parallel updates, and what flow is not balanced as a share of all."""
+    """Return the stationary law of parallel or lazy updates, and what flow is not balanced as a share of all."""
     n = model.n_sites
     # One thread of linear algebra: sums over states must not depend on how many there are.
     with threadpool_limits(1, "blas"):
@@ -152,9 +162,10 @@ def _of_parallel(model: KineticIsing) -> tuple[np.ndarray, float]:
                 p = balanced(flow, exit_rate)
                 rest = _residual(flow, exit_rate, p)
         if n <= DENSE_SITES or (n <= MAX_DENSE and not rest <= TOLERANCE):
-            left, right = _factors(model, sign_vectors(n))
-            p = eliminated(np.asarray((left[:, :, None] * right[:, None, :]).reshape(2**n, 2**n)))
-            rest = _residual(flow, exit_rate, p)
+            Q = _transitions(model)
+            np.fill_diagonal(Q, 0.0)
+            p = eliminated(Q.copy())
+            rest = _residual(lambda p: p @ Q - p * Q.sum(axis=1), exit_rate, p)
     if p is None or not rest <= TOLERANCE:
         raise FloatingPointError(
             f"the stationary law is not balanced: {rest:.3g} of all flow is left over; beta is so large that states "
@@ -167,10 +178,20 @@ def _residual(flow: Flow, exit_rate: np.ndarray, p: np.ndarray) -> float:
     return float(abs(flow(p)).sum() / (exit_rate @ p))
 
 
+def _transitions(model: KineticIsing) -> np.ndarray:
+    """Return the probabilities of all states after a parallel or lazy step from each, shape (2^n, 2^n)."""
+    left, right = _factors(model, sign_vectors(model.n_sites))
+    return np.asarray((left[:, :, None] * right[:, None, :]).reshape(2**model.n_sites, -1))
+
+
 def _factors(model: KineticIsing, states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the probabilities of all next states of either half of the sites, from some states."""
-    up, n = expit(2 * (states @ model.J.T + model.H)), model.n_sites
-    return independent_law(up[:, : n // 2]), independent_law(up[:, n // 2 :])
+    h, n = 2 * (states @ model.J.T + model.H), model.n_sites
+    up, down = expit(h), expit(-h)
+    if model.update == "lazy":
+        flip = model.rate * np.where(states > 0, down, up)
+        up, down = np.where(states > 0, 1 - flip, flip), np.where(states > 0, flip, 1 - flip)
+    return independent_law(up[:, : n // 2], down[:, : n // 2]), independent_law(up[:, n // 2 :], down[:, n // 2 :])
 
 
 def _parallel_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:
@@ -187,5 +208,9 @@ def _parallel_flow(model: KineticIsing) -> tuple[Flow, np.ndarray]:
             out += (left * p[rows, None]).T @ right
         return out.reshape(-1) - p
 
-    stay = [log_expit(2 * states[rows] * (states[rows] @ model.J.T + model.H)).sum(axis=1) for rows in parts]
-    return flow, -np.expm1(np.concatenate(stay))
+    def log_stay(rows: slice) -> np.ndarray:
+        pull = 2 * states[rows] * (states[rows] @ model.J.T + model.H)
+        each = np.log1p(-model.rate * expit(-pull)) if model.update == "lazy" else log_expit(pull)
+        return np.asarray(each.sum(axis=1))
+
+    return flow, -np.expm1(np.concatenate([log_stay(rows) for rows in parts]))

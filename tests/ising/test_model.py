@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from kinetic import STATIONARY, load, network
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dmft.ising import Exact, KineticIsing, sample, sampling, trajectory
+from dmft.ising import Exact, KineticIsing, sample, sampling, stationary_law, trajectory
 
 UPDATES = [("parallel", 1.0), ("lazy", 0.4), ("async", 1.0)]
 
@@ -117,13 +117,35 @@ def test_too_many_sites_are_refused_before_allocating():
     tracemalloc.stop()
 
 
-def test_a_periodic_chain_has_no_stationary_iteration():
+def test_a_periodic_chain_has_a_stationary_state():
     model = KineticIsing([[0, 400.0], [-400.0, 0]], [0.0, 0.0])
     exact = model.exact()
     p = exact.advance(np.array([1.0, 0, 0, 0]))
     assert p.max() == 1.0
+    assert_allclose(exact.stationary_distribution(max_steps=1), 0.25, rtol=1e-15)
+
+
+@pytest.mark.parametrize(("update", "rate"), UPDATES)
+def test_states_that_are_seldom_left_need_no_steps(update, rate):
+    # Two wells of a ferromagnet in a field: they exchange weight in some e^24 steps.
+    n = 4
+    exact = KineticIsing(3.0 * (1 - np.eye(n)), np.full(n, 0.01), update=update, rate=rate).exact()
+    p = exact.stationary_distribution(max_steps=1)
+    up, down = p[0], p[-1]
+    fields = [1.0] if update == "async" else [9.01, 8.99]  # of Boltzmann's law; of Peretto's
+    ratio = np.exp(0.08) if update == "async" else (np.cosh(fields[0]) / np.cosh(fields[1])) ** n * np.exp(0.08)
+    if update != "lazy":
+        assert_allclose(up / down, ratio, rtol=1e-12)
+    assert_allclose(exact.advance(p), p, atol=1e-15)
+
+
+def test_a_law_that_steps_do_not_reach_is_refused(monkeypatch):
+    uniform = stationary_law(KineticIsing([[0.0]]))
+    model = KineticIsing([[3.0]], [0.01])
+    monkeypatch.setattr("dmft.ising.exact.stationary_law", lambda m: uniform)
     with pytest.raises(FloatingPointError, match=r"not reached in 3 steps"):
-        KineticIsing([[3.0]], [0.01]).exact().stationary_distribution(max_steps=3)
+        model.exact().stationary_distribution(max_steps=3)
+    assert_allclose(model.exact().stationary_distribution(tol=0.1)[0], 0.5, atol=0.1)
 
 
 @pytest.mark.parametrize(("update", "rate"), UPDATES)

@@ -95,16 +95,31 @@ def test_relabelled_sites_have_the_same_law_and_information():
     assert blanket_information(moved, parts).value == pytest.approx(blanket_information(model, PARTS).value, rel=1e-9)
 
 
-@pytest.mark.parametrize("update", ["parallel", "async"])
-def test_the_law_is_that_of_power_iteration(update):
+@pytest.mark.parametrize(("update", "rate"), [("parallel", 1.0), ("async", 1.0), ("lazy", 0.4), ("lazy", 1.0)])
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_law_is_that_of_power_iteration(update, rate, dense, monkeypatch):
     # A site that acts on itself, fields, and an odd number of sites.
     rng = np.random.default_rng(3)
-    model = KineticIsing(rng.normal(size=(7, 7)) / 3, rng.normal(size=7), update=update)
-    np.testing.assert_allclose(
-        stationary_law(model).law.reshape(-1), model.exact().stationary_distribution(), atol=1e-12
-    )
-    assert stationary_law(model).entropy_production() == pytest.approx(model.exact().entropy_production(), rel=1e-9)
-    assert stationary_law(KineticIsing([[0.3]], [0.2], update=update)).law.shape == (2,)
+    model = KineticIsing(rng.normal(size=(7, 7)) / 3, rng.normal(size=7), update=update, rate=rate)
+    if not dense:
+        monkeypatch.setattr(stationary, "DENSE_SITES", 0)
+    exact, p = model.exact(), np.full(128, 1 / 128)
+    for _ in range(2000):
+        p = exact.advance(p / p.sum())
+    np.testing.assert_allclose(stationary_law(model).law.reshape(-1), p, atol=1e-13)
+    np.testing.assert_array_equal(exact.stationary_distribution(), stationary_law(model).law.reshape(-1))
+    W = np.stack([exact.advance(row) for row in np.eye(128)])
+    on = p[:, None] * W > 0
+    production = (p[:, None] * W)[on] @ np.log(W[on] / W.T[on])
+    assert stationary_law(model).entropy_production() == pytest.approx(production, rel=1e-9)
+    assert stationary_law(KineticIsing([[0.3]], [0.2], update=update, rate=rate)).law.shape == (2,)
+
+
+def test_lazy_updates_at_rate_one_are_parallel():
+    couplings = np.random.default_rng(1).normal(size=(5, 5))
+    lazy, parallel = (stationary_law(KineticIsing(couplings, update=update)) for update in ("lazy", "parallel"))
+    np.testing.assert_allclose(lazy.law, parallel.law, rtol=1e-12)
+    assert lazy.entropy_production() == pytest.approx(parallel.entropy_production(), rel=1e-10)
 
 
 def test_elimination_and_products_say_the_same(monkeypatch):
@@ -155,8 +170,8 @@ def test_methods_agree_where_couplings_are_weak():
     [
         (lambda: stationary_law(KineticIsing(np.zeros((19, 19)))), "n_sites must be <= 18 for enumeration, got 19"),
         (
-            lambda: stationary_law(KineticIsing([[0.0]], update="lazy", rate=0.5)),
-            "update must be 'parallel' or 'async'",
+            lambda: stationary_law(KineticIsing(np.zeros((12, 12)), update="lazy", rate=0.5)).entropy_production(),
+            "n_sites must be <= 11 for lazy entropy production, got 12",
         ),
         (lambda: linear_response(KineticIsing([[0.0]], update="lazy", rate=0.5)), "update must be 'parallel' or"),
         (lambda: linear_response(KineticIsing([[0.5]]), [2.0]), r"m must be in \[-1, 1\]"),
