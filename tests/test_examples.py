@@ -85,6 +85,23 @@ def test_run_files(path, tmp_path):
     assert re.search(r"cpu-(minute|second)|(minute|second)s? on", comment)
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("ising_forward", ['run.methods=["plefka_t2"]', "run.n_trajectories=0", "sweep.beta_over_beta_c.num=5"]),
+        ("spins_phase", ["run.n_orbit=0", "sweep.beta.start=5.5", "sweep.beta.num=2", "sweep.asymmetry.num=3"]),
+    ],
+)
+def test_run_files_end_well_as_they_are(name, settings, tmp_path):
+    """The points and methods that are hardest, at full size."""
+    options = [part for setting in settings for part in ("--set", setting)]
+    done = CliRunner().invoke(
+        main, ["run", str(EXAMPLES / f"{name}.toml"), "--out", str(tmp_path / "out"), "--quiet", *options]
+    )
+    assert done.exit_code == 0, done.output
+    assert not dmft.load(tmp_path / "out")["status"].any()
+
+
 def script(path):
     """A script, left out of quick runs if it is long."""
     return pytest.param(path, id=path.stem, marks=pytest.mark.slow if path.stem in LONG else ())

@@ -51,6 +51,7 @@ class SpinAttention(Value):
     tol : float, default=1e-10
         Of the fixed point: largest change of a component in a step.
     max_evaluations : int, default=500
+        Of the fixed point, as for `MeanField.fixed_point`.
 
     Raises
     ------

@@ -11,6 +11,7 @@ from .closures import Theory
 from .meanfield import theory_of
 from .model import VectorSpins
 from .response import slopes
+from .rest import stationary
 from .stability import spectral_radius
 
 if TYPE_CHECKING:  # for hints alone
@@ -59,7 +60,7 @@ def solve(
             checkpoint()
             means.append(theory.step(means[-1]))
         return means, float(abs(means[-1] - means[-2]).max()), layer.n_steps
-    found = theory.rest(start, layer.tol, layer.max_evaluations)
+    found = stationary(theory, start, layer.tol, layer.max_evaluations)
     m = found.vector
     if found.residual > layer.tol:
         raise FloatingPointError(

@@ -20,6 +20,7 @@ from .._util.values import Frozen, Whole
 from .closures import CLOSURES, SHARPEST, Closure, Theory
 from .correlations import delayed_traces, production
 from .model import VectorSpins, numeric
+from .rest import stationary
 from .stability import spectral_radius
 from .tap import Tap
 
@@ -227,6 +228,8 @@ class MeanField(Whole):
     ) -> FixedPoint:
         """Find stationary means by Anderson's acceleration, which finds repelling ones too.
 
+        Where 100 evaluations or more do not end it half steps are taken, then Newton's method, but for "tap".
+
         Parameters
         ----------
         tol : float, default=1e-10
@@ -234,6 +237,7 @@ class MeanField(Whole):
         start : array_like or None, default=None
             As for `step`. None: the response to the fields alone.
         max_evaluations : int, default=500
+            Of the acceleration; what follows it takes up to five times as many.
         depth : int, default=3
             Steps remembered; 0: a plain iteration.
         stability : bool, default=True
@@ -264,7 +268,7 @@ class MeanField(Whole):
 
         def solve(i: int) -> FixedPoint:
             theory = self.theories[i]
-            found = theory.rest(None if starts is None else starts[i], tol, max_evaluations, depth)
+            found = stationary(theory, None if starts is None else starts[i], tol, max_evaluations, depth)
             m, done = found.vector, found.residual <= tol
             radius = np.nan
             if stability or (strict and not done):

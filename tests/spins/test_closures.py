@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stored_numbers import stored, stored_names
 
 from dmft import ising
-from dmft.spins import MeanField, Response, VectorSpins, reference
+from dmft.spins import MeanField, Response, VectorSpins, reference, spin_network
 from dmft.spins.closures import CLOSURES, Theory
 from dmft.spins.stability import derivative
 from dmft.spins.tap import Tap
@@ -256,6 +256,32 @@ def test_a_fixed_point_that_repels_is_found_and_said():
     found = MeanField(VectorSpins([[-3.0]], [[0.1]]), "naive").fixed_point(start=[[0.5]])
     assert found.converged
     assert found.spectral_radius > 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "n_components", "beta", "asymmetry"),
+    [
+        ("gaussian", 1, 2.5, 0.0),
+        ("gaussian", 2, 4.0, 0.0),
+        ("gaussian", 2, 10.0, 0.5),
+        ("gaussian", 3, 6.6, 0.83),
+        ("softmax", 3, 4.0, 0.5),
+        pytest.param("gaussian", 16, 15.0, 1.0, marks=pytest.mark.slow),
+    ],
+)
+def test_rest_is_found_where_combinations_of_steps_do_not_find_it(kind, n_components, beta, asymmetry):
+    """By half steps where symmetric or positive couplings rest, by Newton's method where all repels."""
+    model = spin_network(
+        kind, 48, n_components, beta=beta, asymmetry=asymmetry, drive=0.3, radius=(n_components / 3) ** 0.5
+    )
+    theory = MeanField(model, "naive", n_threads=1)
+    found = theory.fixed_point(stability=False)
+    assert found.converged
+    assert found.n_evaluations > 500
+    assert abs(theory.step(found.m) - found.m).max() == pytest.approx(found.residual, abs=1e-15)
+    assert (np.linalg.norm(found.m, axis=1) < model.radius).all()
+    few = theory.fixed_point(max_evaluations=50, strict=False, stability=False)
+    assert (few.converged, few.n_evaluations) == (False, 50)  # a small number is kept
 
 
 def test_what_does_not_converge_says_so():

@@ -71,13 +71,12 @@ def test_all_that_can_be_swept():
 
 
 def test_what_does_not_converge_is_told():
-    options = {"closures": ["naive"], "n_sites": 16, "n_components": 2, "drive": 0.05, "n_orbit": 5}
+    options = {"closures": ["tap"], "n_sites": 8, "n_components": 2, "drive": 0.05, "scale": 2.0}
     _, result = scan(axes={"beta": [0.5, 8.0]}, **options)
     assert result["status"].ravel().tolist() == [0, 1]
-    assert result["reason"][1, 0].startswith("naive did not converge: the residual is ")
+    assert result["reason"][1, 0].startswith("tap did not converge: the residual is ")
     assert result["residual"][1, 0] > 1e-10
     assert np.isnan(result["length"]).ravel().tolist() == [False, True]
-    assert np.isfinite(result["exponent"]).all()  # the orbit tells what happens instead
 
 
 def test_fields_too_sharp_for_the_quadrature_are_told():
