@@ -1,12 +1,13 @@
-"""Jumps per second of trajectories: compiled, an ensemble in NumPy, and a loop in numba where it is installed.
+"""Jumps per second of trajectories: compiled, an ensemble in NumPy, numba and GillesPy2 where they are installed.
 
 Run with ``python bench/bench_jumps.py [--quick]``, one thread. All sides are timed in turns in one process, by the
-clock of the thread; the fastest of several.
+clock of the thread, GillesPy2's compiled solver by that of its process; the fastest of several.
 """
 
 import argparse
 import itertools
 import os
+import resource
 import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -79,6 +80,34 @@ def numba_loop(process, n, t, seed=1):
     return KEPT["loop"](*tables(process), np.cumsum(process.stationary()), n, t, seed)
 
 
+def gillespy(process, n, t, seed=1):
+    """Run the compiled direct method of GillesPy2, one particle in a species a state; None where it is not installed.
+
+    Its solver keeps no entropy and starts all trajectories in one state; the jumps are counted by their mean rate.
+    """
+    try:
+        import gillespy2
+    except ImportError:
+        return None
+    name = f"solver of {process.n_states}"
+    if name not in KEPT:
+        model = gillespy2.Model(name="jumps")
+        species = [gillespy2.Species(name=f"S{x}", initial_value=int(x == 0)) for x in range(process.n_states)]
+        model.add_species(species)
+        for k, (x, y, log_rate) in enumerate(zip(process.source, process.target, process.log_rate, strict=True)):
+            rate = gillespy2.Parameter(name=f"k{k}", expression=float(np.exp(log_rate)))
+            model.add_parameter(rate)
+            model.add_reaction(
+                gillespy2.Reaction(name=f"R{k}", reactants={species[x]: 1}, products={species[y]: 1}, rate=rate)
+            )
+        model.timespan(gillespy2.TimeSpan(np.array([0.0, t])))
+        KEPT[name] = gillespy2.SSACSolver(model=model)
+    if t < 2:  # only to compile
+        return None
+    KEPT[name].run(number_of_trajectories=n, seed=seed)
+    return process.budget().activity * t * n
+
+
 KEPT = {}
 
 
@@ -94,25 +123,34 @@ def main():
     quick = parser.parse_args().quick
     rng = np.random.default_rng(0)
     cases = {
-        "two dots, 4 states": (TwoDots().process, 4_000, 100.0),
-        "forager, 81 states": (Forager().process, 4_000, 300.0),
-        "dense, 40 states": (MarkovJump.from_rates(rng.exponential(size=(40, 40))), 4_000, 20.0),
+        "two dots, 4 states": (TwoDots().process, 4_000, 2_000.0),
+        "forager, 81 states": (Forager().process, 4_000, 400.0),
+        "dense, 40 states": (MarkovJump.from_rates(rng.exponential(size=(40, 40))), 4_000, 40.0),
     }
-    print("| process | compiled | numba loop | NumPy ensemble | ratio to the best |")
-    print("|---|---|---|---|---|")
+    sides = {"compiled": ours, "numba loop": numba_loop, "NumPy ensemble": numpy_ensemble, "GillesPy2": gillespy}
+    print(f"| process | {' | '.join(sides)} | ratio to the best |")
+    print("|---|" + "---|" * (len(sides) + 1))
     for name, (process, n, t) in cases.items():
         n = n // 40 if quick else n
         best = {}
         for _ in range(1 if quick else 5):
-            for side in (ours, numba_loop, numpy_ensemble):
+            for title, side in sides.items():
+                if side is gillespy and process.n_states > 10:  # takes minutes to compile more
+                    continue
                 side(process, 2, 1.0)  # compiled, and in the caches
-                begun = time.thread_time()
-                jumps = side(process, n, t)
+                few = max(n // 40, 2) if side is gillespy else n
+                begun = seconds()
+                jumps = side(process, few, t)
                 if jumps is not None:
-                    best[side] = max(best.get(side, 0.0), jumps / (time.thread_time() - begun))
-        others = [best[side] for side in (numba_loop, numpy_ensemble) if side in best]
-        shown = [f"{best[side]:.3g}/s" if side in best else "-" for side in (ours, numba_loop, numpy_ensemble)]
-        print(f"| {name} | {' | '.join(shown)} | {best[ours] / max(others):.1f} |")
+                    best[title] = max(best.get(title, 0.0), jumps / (seconds() - begun))
+        shown = [f"{best[title]:.3g}/s" if title in best else "-" for title in sides]
+        others = [rate for title, rate in best.items() if title != "compiled"]
+        print(f"| {name} | {' | '.join(shown)} | {best['compiled'] / max(others):.1f} |", flush=True)
+
+
+def seconds():
+    """Return the time that this thread and finished processes have worked."""
+    return time.thread_time() + resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
 
 if __name__ == "__main__":

@@ -1,19 +1,67 @@
 """Compiled elimination and compiled trajectories of jump processes. Shapes and indices are checked at the top; values,
 in stationary.py and trajectories.py. The twins are in reference.py.
+
+The kernel of trajectories is C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over
+trajectories and holds the instruction set in use.
 """
 
-from cython.parallel cimport prange
-from libc.math cimport isfinite, log
-from libc.stdint cimport int64_t, uint64_t
+from cython.parallel cimport parallel
+from libc.math cimport INFINITY, isfinite
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from .._util.doors cimport positive, sized
+from .._util import simd as _simd
+from .._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
+from .._util.doors cimport positive, ranged, sized
 
-cdef extern from "philox.h" nogil:
-    enum: FOR_JUMPS
-    ctypedef struct words:
-        uint64_t word[4]
-    words philox(const uint64_t *counter, const uint64_t *key)
-    double uniform(uint64_t word)
+cdef extern from "jumps/jumps.h" nogil:
+    ctypedef struct State:
+        double wait
+        uint32_t first, n
+    ctypedef struct Edge:
+        uint64_t share
+        uint32_t alias, target
+    ctypedef struct Ensemble:
+        const State *states
+        const Edge *edges
+        const double *gain
+        Py_ssize_t n_gains, n_states
+        const double *start
+        double duration
+        uint64_t seed, first
+        int64_t *ends
+        int64_t *n_jumps
+        double *sums
+        double *residence
+        int (*stopped)(void *) noexcept nogil
+        void *crew
+    ctypedef struct Jumps:
+        void (*paths)(const Ensemble *, Py_ssize_t, Py_ssize_t) noexcept nogil
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define JUMPS(isa) &dmft_jumps_##isa
+    static const Jumps *const jumps_sets[] = EACH_SET(JUMPS);
+    """
+    const Jumps *jumps_sets[]
+
+cdef enum:
+    PIECE = 64  # trajectories of a part, at least, where there are many: as many as keep a processor busy, and more
+
+cdef const Jumps *_active
+
+
+def _use(int i):
+    global _active
+    ranged("set", i, 0, N_SETS - 1)
+    _active = jumps_sets[i]
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 
 
 def eliminate(double[:, ::1] Q,        # INOUT (n_states, n_states): rates from row to column; destroyed
@@ -54,95 +102,30 @@ cdef inline void _remove(double *Q, Py_ssize_t n, Py_ssize_t k, Py_ssize_t i, do
             row[j] += share * out[j]
 
 
-cdef struct Graph:
-    const int64_t *first
-    const int64_t *target
-    const double *cumulative
-    const double *gain
-    Py_ssize_t n_gains
-    const double *start
-    Py_ssize_t n_states
-    double duration
-
-
-cdef enum:
-    AHEAD = 32  # jumps whose random numbers are made at a time: they do not wait for one another
-
-
-cdef inline Py_ssize_t _find(const double *cumulative, Py_ssize_t low, Py_ssize_t high, double r) noexcept nogil:
-    """Return the first index in [low, high) whose value is above r; the last if there is none."""
-    cdef Py_ssize_t middle, place = low
-    if high - low <= 16:
-        for middle in range(low, high - 1):  # no branch that could be guessed wrongly
-            place += cumulative[middle] <= r
-        return place
-    high -= 1
-    while low < high:
-        middle = (low + high) // 2
-        if cumulative[middle] > r:
-            high = middle
+cdef void _columns(const double *rate, Py_ssize_t n, double total, uint32_t first, Edge *edges, double *share,
+                   uint32_t *stack) noexcept nogil:
+    """Make the table of aliases of a state; work is share (n,) and stack (n,). See `reference.columns`."""
+    cdef Py_ssize_t i, n_small = 0, n_large = 0
+    cdef uint32_t low, high
+    for i in range(n):
+        share[i] = rate[i] / total * n
+        edges[i].share, edges[i].alias = 0, first + <uint32_t> i
+        if share[i] < 1.0:
+            stack[n_small] = <uint32_t> i
+            n_small += 1
         else:
-            low = middle + 1
-    return low
-
-
-cdef inline void _ahead(const uint64_t *key, uint64_t *counter, Py_ssize_t n, double *waits,
-                        double *places) noexcept nogil:
-    """Draw the random numbers of n jumps, an even number: of each a wait at rate 1, and a uniform one."""
-    cdef Py_ssize_t k
-    cdef words w
-    for k in range(0, n, 2):
-        counter[0] += 1
-        w = philox(counter, key)
-        waits[k], places[k] = uniform(w.word[0]), uniform(w.word[1])
-        waits[k + 1], places[k + 1] = uniform(w.word[2]), uniform(w.word[3])
-    for k in range(n):
-        waits[k] = -log(waits[k])
-
-
-cdef void _path(const Graph *graph, uint64_t seed, uint64_t item, int64_t *ends, int64_t *n_jumps,
-                double *sums, double *residence) noexcept nogil:
-    cdef uint64_t key[2]
-    cdef uint64_t counter[4]
-    cdef double waits[AHEAD]
-    cdef double places[AHEAD]
-    cdef words w
-    cdef Py_ssize_t x, e, c, low, high, k = 0, drawn = 0
-    cdef int64_t jumps = 0
-    cdef double now = 0.0, wait, total
-    key[0], key[1] = seed, item
-    counter[0] = counter[1] = counter[2] = 0
-    counter[3] = FOR_JUMPS
-    w = philox(counter, key)
-    x = _find(graph.start, 0, graph.n_states, uniform(w.word[0]) * graph.start[graph.n_states - 1])
-    ends[0] = x
-    while True:
-        low, high = graph.first[x], graph.first[x + 1]
-        if low == high:  # a trap
-            if residence != NULL:
-                residence[x] += graph.duration - now
-            break
-        if k == drawn:
-            drawn = min(AHEAD, max(2, 2 * drawn))  # few for short paths
-            _ahead(key, counter, drawn, waits, places)
-            k = 0
-        total = graph.cumulative[high - 1]
-        wait = waits[k] / total
-        if not now + wait < graph.duration:  # nor where it is no number
-            if residence != NULL:
-                residence[x] += graph.duration - now
-            break
-        now += wait
-        if residence != NULL:
-            residence[x] += wait
-        e = _find(graph.cumulative, low, high, places[k] * total)
-        for c in range(graph.n_gains):
-            sums[c] += graph.gain[e * graph.n_gains + c]
-        x = graph.target[e]
-        jumps += 1
-        k += 1
-    ends[1] = x
-    n_jumps[0] = jumps
+            n_large += 1
+            stack[n - n_large] = <uint32_t> i
+    while n_small and n_large:
+        n_small -= 1
+        low, high = stack[n_small], stack[n - n_large]
+        edges[low].share, edges[low].alias = <uint64_t> (share[low] * 2.0**64), first + high
+        share[high] -= 1.0 - share[low]
+        if share[high] < 1.0:
+            n_large -= 1
+            stack[n_small] = high
+            n_small += 1
+    # What is left has the share 1 but for rounding: whichever is chosen, it is the edge itself.
 
 
 cdef bint _closed(const int64_t *first, const int64_t *target, Py_ssize_t n_states, Py_ssize_t n_edges) noexcept:
@@ -162,7 +145,7 @@ cdef bint _closed(const int64_t *first, const int64_t *target, Py_ssize_t n_stat
 def paths(*,
           const int64_t[::1] first,            # IN  (n_states + 1,): where the edges of a state begin
           const int64_t[::1] target,           # IN  (n_edges,)
-          const double[::1] cumulative,        # IN  (n_edges,): sums of rates, from 0 in every state
+          const double[::1] rate,              # IN  (n_edges,)
           const double[:, ::1] gain,           # IN  (n_edges, n_gains): what a jump adds to sums
           const double[::1] start,             # IN  (n_states,): cumulative law
           double duration,
@@ -172,47 +155,73 @@ def paths(*,
           int64_t[::1] n_jumps,                # OUT (n_paths,)
           double[:, ::1] sums,                 # INOUT (n_paths, n_gains)
           double[:, ::1] residence,            # INOUT (n_paths, n_states) or None
+          uint64_t[:, ::1] states,             # WORK (n_states, 2)
+          uint64_t[:, ::1] edges,              # WORK (n_edges, 2)
+          double[::1] share,                   # WORK (n_edges,)
+          uint32_t[::1] stack,                 # WORK (n_edges,)
           int n_threads):
     """Follow trajectories by the direct method, each on a stream of its own."""
-    cdef Graph graph
-    cdef Py_ssize_t i
-    cdef double *stay = NULL
-    cdef double *total = NULL
-    cdef Py_ssize_t width = 0 if residence is None else residence.shape[1]
+    cdef Ensemble all
+    cdef Crew crew
+    cdef Py_ssize_t i = 0, j, piece
+    cdef double total
+    cdef State *row
+    cdef Edge *edge
     cdef Py_ssize_t n_states = start.shape[0], n_edges = target.shape[0], n_paths = ends.shape[0]
     cdef bint none = n_edges == 0
     positive("n_states", n_states)
     positive("n_threads", n_threads)
+    ranged("n_states", n_states, 1, 2**32 - 1)
+    ranged("n_edges", n_edges, 0, 2**32 - 1)
     sized("first", first.shape, (n_states + 1,))
-    sized("cumulative", cumulative.shape, (n_edges,))
+    sized("rate", rate.shape, (n_edges,))
     sized("gain", gain.shape, (n_edges, -1))
     sized("ends", ends.shape, (-1, 2))
     sized("n_jumps", n_jumps.shape, (n_paths,))
     sized("sums", sums.shape, (n_paths, gain.shape[1]))
+    sized("states", states.shape, (n_states, 2))
+    sized("edges", edges.shape, (n_edges, 2))
+    sized("share", share.shape, (n_edges,))
+    sized("stack", stack.shape, (n_edges,))
     if residence is not None:
         sized("residence", residence.shape, (n_paths, n_states))
     if not _closed(&first[0], NULL if none else &target[0], n_states, n_edges):
         raise ValueError(f"first and target must be edges among {n_states} states in their order")
     for i in range(n_edges):
-        if not isfinite(cumulative[i]):
-            raise ValueError(f"cumulative must be finite, got {cumulative[i]} at [{i}]")
+        if not 0.0 <= rate[i] <= 1e300:
+            raise ValueError(f"rate must be in [0, 1e300], got {rate[i]} at [{i}]")
     if not isfinite(duration):
         raise ValueError(f"duration must be finite, got {duration}")
     if n_paths == 0:
         return
-    if residence is not None:
-        stay = &residence[0, 0]
-    graph.first = &first[0]
-    graph.target = NULL if none else &target[0]
-    graph.cumulative = NULL if none else &cumulative[0]
-    graph.gain = NULL if none or gain.shape[1] == 0 else &gain[0, 0]
-    graph.n_gains = gain.shape[1]
-    if graph.n_gains:
-        total = &sums[0, 0]
-    graph.start = &start[0]
-    graph.n_states = start.shape[0]
-    graph.duration = duration
+    row, edge = <State *> &states[0, 0], NULL if none else <Edge *> &edges[0, 0]
+    for i in range(n_states):
+        total = 0.0
+        for j in range(first[i], first[i + 1]):
+            total += rate[j]
+            edge[j].target = <uint32_t> target[j]
+        row[i].wait, row[i].first, row[i].n = INFINITY, <uint32_t> first[i], 0
+        if total > 0.0:
+            row[i].wait, row[i].n = 1.0 / total, <uint32_t> (first[i + 1] - first[i])
+            _columns(&rate[first[i]], row[i].n, total, row[i].first, edge + first[i], &share[first[i]],
+                     &stack[first[i]])
+    all.states, all.edges = row, edge
+    all.gain = NULL if none or gain.shape[1] == 0 else &gain[0, 0]
+    all.n_gains, all.n_states = gain.shape[1], n_states
+    all.start = &start[0]
+    all.duration, all.seed, all.first = duration, seed, first_item
+    all.ends, all.n_jumps = &ends[0, 0], &n_jumps[0]
+    all.sums = NULL if gain.shape[1] == 0 else &sums[0, 0]
+    all.residence = NULL if residence is None else &residence[0, 0]
+    piece = (n_paths + n_threads - 1) // n_threads
+    if piece > PIECE:
+        piece = max(<Py_ssize_t> PIECE, piece // 8)
+    crew = crew_of((n_paths + piece - 1) // piece)
+    all.stopped, all.crew = crew_stopped, &crew
     # One writer a trajectory, so bits cannot depend on n_threads.
-    for i in prange(n_paths, nogil=True, schedule="dynamic", num_threads=n_threads):
-        _path(&graph, seed, first_item + <uint64_t> i, &ends[i, 0], &n_jumps[i], total + i * graph.n_gains,
-              NULL if stay == NULL else stay + i * width)
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            _active.paths(&all, i * piece, min((i + 1) * piece, n_paths))
+            i = next_part(&crew, i)
+    dismiss(&crew)

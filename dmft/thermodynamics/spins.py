@@ -68,8 +68,8 @@ def entropy_flow(p: np.ndarray, log_rate: np.ndarray, i: int) -> float:
 
     Examples
     --------
-    >>> entropy_flow(np.array([0.75, 0.25]), np.log([1.0, 3.0]), 0)
-    0.0
+    >>> round(entropy_flow(np.array([0.5, 0.5]), np.log([1.0, 3.0]), 0), 6)  # (3 - 1) ln 3 / 2
+    1.098612
     """
     return float((p * np.exp(log_rate)) @ (log_rate - flipped(log_rate, i)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,12 +91,10 @@ def follow(
     order = np.argsort(process.source, kind="stable")
     index = np.searchsorted(process.source[order], np.arange(process.n_states + 1))
     rate = np.exp(process.log_rate[order])
-    cumulative = np.empty(n_edges)
-    for low, high in itertools.pairwise(index.tolist()):  # from 0 in every state, or small rates drown
-        cumulative[low:high] = np.cumsum(rate[low:high])
-    fastest = float(cumulative.max(initial=0.0))
+    fastest = float(np.bincount(process.source[order], rate, process.n_states).max(initial=0.0))
     if not t * fastest <= MAX_JUMPS:
         raise ValueError(f"t must be <= {MAX_JUMPS / fastest:g} at rates of {fastest:g} out of a state, got {t:g}")
+    unit = int(np.frexp(fastest)[1])  # of time: a power of two, so that no rate or wait is out of range
     gain = np.ascontiguousarray(np.column_stack([process.log_ratio[order], d.T[order]]))
     ends, n_jumps = np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
     sums = np.zeros((n, gain.shape[1]))
@@ -105,16 +102,21 @@ def follow(
     _paths(
         first=index.astype(np.int64),
         target=np.ascontiguousarray(process.target[order]),
-        cumulative=cumulative,
+        rate=np.ldexp(rate, -unit),
         gain=gain,
         start=np.cumsum(law),
-        duration=t,
+        duration=float(np.ldexp(t, unit)),
         seed=seed,
         first_item=first,
         ends=ends,
         n_jumps=n_jumps,
         sums=sums,
         residence=stay,
+        states=np.empty((process.n_states, 2), dtype=np.uint64),
+        edges=np.empty((n_edges, 2), dtype=np.uint64),
+        share=np.empty(n_edges),
+        stack=np.empty(n_edges, dtype=np.uint32),
         n_threads=min(threads(n_threads), n),
     )
+    stay = None if stay is None else np.ldexp(stay, -unit)
     return Paths(ends[:, 0].copy(), ends[:, 1].copy(), n_jumps, sums[:, 0].copy(), sums[:, 1:].copy(), stay)

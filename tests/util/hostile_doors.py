@@ -176,11 +176,13 @@ DOORS = {
         "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
         "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x",)),
     "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
-    "jumps": (_jumps.paths, EDGES | {"cumulative": np.cumsum(doubles(4)), "gain": doubles(4, 2),
+    "jumps": (_jumps.paths, EDGES | {"rate": doubles(4), "gain": doubles(4, 2),
         "start": np.cumsum(np.full(3, 1 / 3)), "duration": 2.0, "seed": 1, "first_item": 0,
         "ends": np.zeros((N, 2), dtype=np.int64), "n_jumps": np.zeros(N, dtype=np.int64), "sums": np.zeros((N, 2)),
-        "residence": np.zeros((N, 3)), "n_threads": 2}, {
-        "n_threads": [0, -1], "duration": [np.nan, np.inf], "seed": [-1], "cumulative": [np.full(4, np.inf)],
+        "residence": np.zeros((N, 3)), "states": np.zeros((3, 2), dtype=WORDS), "edges": np.zeros((4, 2), dtype=WORDS),
+        "share": doubles(4), "stack": np.zeros(4, dtype=np.uint32), "n_threads": 2}, {
+        "n_threads": [0, -1], "duration": [np.nan, np.inf], "seed": [-1],
+        "rate": [np.full(4, bad) for bad in (np.inf, np.nan, -1.0)],
         "first": [np.array(bad, dtype=np.int64) for bad in ([0, 3, 1, 4], [1, 1, 3, 4], [0, 1, 3, LONG])],
         "target": [np.array([1, 0, bad, 0], dtype=np.int64) for bad in (-1, 3, LONG)]}, ()),
     "lorenz": (_paths.lorenz, {"system": doubles(12), "dt": 0.01, "heun": True, "seed": 1, "first_path": 0,

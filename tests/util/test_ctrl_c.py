@@ -9,6 +9,7 @@ SCRIPT = """
 import json, os, signal, sys, threading, time
 import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
+from dmft.thermodynamics.agents import TwoDots
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 
@@ -46,6 +47,8 @@ CASES = {
     "vector spins at rest": lambda: vectors.fixed_point(0.0, max_evaluations=10**6),
     "samples of vector spins": lambda: vector.sample_spins(vectors.model, 4, 10**6),
     "ratios": lambda x=abs(normal(1_000)): vector.bessel_ratio(np.broadcast_to(x, (100_000, 1_000)), 3.0),
+    "a trajectory of jumps": lambda: TwoDots().process.paths(1, 1e12, seed=1),
+    "trajectories of jumps": lambda: TwoDots().process.paths(10**6, 1e6, seed=1, n_threads=2),
     "dimension": lambda x=normal(200_000, 3): indicators.correlation_dimension(x),
     "0-1 test": lambda x=normal(500_000): indicators.zero_one(x, n_frequencies=1_000),
 }
