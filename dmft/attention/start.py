@@ -324,4 +324,8 @@ class Start(Value):
 
 def start_of(start: Any) -> Start:
     """Return the argument `start`, which must be a start where it is given; else the first random one."""
-    return Start.random(0) if start is None else instance("start", start, Start, "a dmft.Start")
+    return (
+        Start.random(0)
+        if start is None
+        else instance("start", start, Start, "a dmft.Start, such as dmft.Start.random(0)")
+    )

@@ -6,7 +6,8 @@ from .blankets import blanket_information
 from .budgets import entropy_flows, spin_chain, spin_process, thermodynamics
 from .entropy import entropy_production, ep_bound
 from .exact import Exact
-from .inference import InferenceResult, infer
+from .inference import infer
+from .inferred import InferenceResult
 from .likelihood import Fit, goodness_of_fit, log_likelihood, max_likelihood
 from .mean_map import MeanMap
 from .meanfield import MeanField

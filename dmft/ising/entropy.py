@@ -11,11 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, instance, one_of, signs, within
+from .._util.checks import finite, instance, one_of, within
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .model import KineticIsing, system_of
 from .moments import Moments
+from .spikes import spins_of
 
 Estimator = Literal["maxent", "newton", "mtur"]
 ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
@@ -48,7 +49,7 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
     >>> bool(abs(entropy_production(model, exact.stationary()) - exact.entropy_production()) < 1e-12)
     True
     """
-    instance("moments", moments, Moments, "a dmft.ising.Moments")
+    instance("moments", moments, Moments, "a dmft.ising.Moments, of spikes dmft.ising.spike_moments(spikes)")
     system_of(model)
     if model.update == "lazy":
         raise ValueError("update must be 'parallel' or 'async' for entropy production from moments, got 'lazy'")
@@ -63,7 +64,11 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
 
 @underflow_is_zero
 def ep_bound(
-    before: ArrayLike, after: ArrayLike, weights: ArrayLike | None = None, *, estimator: Estimator = "maxent"
+    before: ArrayLike,
+    after: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    *,
+    estimator: Estimator = "maxent",
 ) -> float:
     r"""Bound the entropy production per transition from below, from observed transitions.
 
@@ -74,7 +79,9 @@ def ep_bound(
 
     Parameters
     ----------
-    before, after : array_like of -1 and 1, shape (n_transitions, n_sites)
+    before, after : array_like, shape (n_sites, n_transitions)
+        Spins before and after each transition, 0 and 1, or -1 and 1, as of :func:`spike_train`: a row is a site.
+        `after` None: `before` is a spike train, its transitions those from a bin to the next.
     weights : array_like, shape (n_transitions,), or None, default=None
         Probabilities of the transitions, >= 0; only their ratios count. None: equal.
     estimator : {"maxent", "newton", "mtur"}, default="maxent"
@@ -86,22 +93,40 @@ def ep_bound(
     float
         In nats.
 
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or there are more sites than transitions in data without weights: transposed?
+    MemoryError
+        If the observables of all pairs would not fit into memory.
+    FloatingPointError
+        If the maximum does not exist, because a transition was never seen in reverse.
+
     References
     ----------
     .. [1] Aguilera, Ito, Kolchinsky, arXiv:2505.10444.
 
     Examples
     --------
-    >>> there, back = [[1, 1], [-1, 1]], [[-1, 1], [1, 1]]
-    >>> ep_bound(there, back)
+    >>> ep_bound([[0, 1, 0, 1, 0], [0, 0, 0, 0, 0]])
     0.0
     """
-    before, after = signs("before", before, (None, None)), signs("after", after, (None, None))
-    if before.shape != after.shape or not before.size:
-        raise ValueError(f"before and after must have one shape, not empty, got {before.shape} and {after.shape}")
     one_of("estimator", estimator, ESTIMATORS)
+    if after is None:
+        train = spins_of("before", before, 2)
+        before, after = train[:, :-1], train[:, 1:]
+    else:
+        before, after = spins_of("before", before), spins_of("after", after)
+    if before.shape != after.shape:
+        raise ValueError(f"before and after must have one shape, got {before.shape} and {after.shape}")
     if weights is None:
-        weights = np.ones(len(before))
+        if len(before) > before.shape[1]:
+            raise ValueError(
+                f"before must have as many transitions as sites at least, or weights be given, got {len(before)} rows, "
+                f"the sites, and {before.shape[1]} transitions: transposed?"
+            )
+        weights = np.ones(before.shape[1])
+    before, after = (np.ascontiguousarray(spins.T, dtype=float) for spins in (before, after))
     w = within("weights", finite("weights", weights, (len(before),)), 0, np.inf)
     if not w.sum() > 0:
         raise ValueError(f"weights must not all be 0, got sum {w.sum()!r}")

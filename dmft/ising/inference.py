@@ -7,63 +7,23 @@ inverse problem is to find the couplings and fields with which it predicts those
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from .._util.checks import number, one_of, whole
-from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
-from .._util.values import Frozen
 from ..gaussian.averages import tanh_gauss
+from .inferred import InferenceResult
 from .methods import METHODS, Method, Network
-from .model import KineticIsing
 from .moments import Moments
-from .spikes import spike_moments, untransposed
+from .spikes import need_bins, neuron_names, spike_moments, untransposed
 
 MAX_CONDITION = 1e12  # of the correlations of the past: beyond, couplings have less than four digits
 Silent = Literal["raise", "drop"]
 History = list[tuple[float, float]]  # mean squares of the differences of m and of D, by iteration
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class InferenceResult(Frozen):
-    """Inferred couplings and fields, times beta; the arrays are read-only.
-
-    Attributes
-    ----------
-    couplings : ndarray, shape (n_kept, n_kept)
-    fields : ndarray, shape (n_kept,)
-    sites : ndarray, shape (n_kept,)
-        The neurons kept; all, unless silent ones were dropped.
-    stderr : ndarray, shape (n_kept, n_kept), or None
-        Standard errors of the couplings, if the number of samples is known.
-    n_steps : int
-        Iterations of the solver; 0 if there were none.
-    residual : float
-        Largest difference of m and D predicted from those of the data.
-    history : ndarray, shape (n_steps, 2), or None
-        Mean squares of these differences, of m and of D, by iteration.
-    """
-
-    couplings: np.ndarray
-    fields: np.ndarray
-    sites: np.ndarray
-    stderr: np.ndarray | None = None
-    n_steps: int = 0
-    residual: float = 0.0
-    history: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("couplings", "fields", "sites", "stderr", "history"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, read_only(getattr(self, name)))
-
-    def model(self, **options: Any) -> KineticIsing:
-        """Return the system inferred; options as of `KineticIsing`."""
-        return KineticIsing(self.couplings, self.fields, **options)
 
 
 @underflow_is_zero
@@ -91,7 +51,8 @@ def infer(
     Parameters
     ----------
     data : Moments, or array_like of shape (n_sites, n_bins)
-        Moments of one time, or a spike train of 0 and 1, or of -1 and 1.
+        Moments of one time, or a spike train of 0 and 1, or of -1 and 1, as of :func:`spike_train`: a row is a neuron.
+        The names of a DataFrame's rows are kept.
     method : str, default="gaussian"
         As in :class:`MeanField`.
     solver : {"direct", "gradient"}, default="direct"
@@ -119,8 +80,9 @@ def infer(
     Raises
     ------
     ValueError
-        If a neuron never changes and is not to be dropped, or an argument does not fit; if the method inverts C
-        and neurons are linearly dependent (condition number of their correlations above 1e12): names them.
+        If a neuron never changes and is not to be dropped, or an argument does not fit; if spikes have no more bins
+        than neurons and `ridge` is 0: they may be transposed; if the method inverts C and neurons are linearly
+        dependent (condition number of their correlations above 1e12): names them.
     FloatingPointError
         If the theory has no solution for these data, or its couplings run to infinity: says for which site.
 
@@ -132,11 +94,17 @@ def infer(
 
     Examples
     --------
+    >>> from dmft.ising import KineticIsing
     >>> model = KineticIsing([[0.1, 0.3], [-0.2, 0.2]], [0.1, -0.2])
     >>> infer(model.exact().stationary(), "conditional").couplings.round(2)
     array([[ 0.1,  0.3],
            [-0.2,  0.2]])
     """
+    if isinstance(method, str) and str(method) == "max_likelihood":
+        raise ValueError(
+            f"method must be one of {', '.join(map(repr, METHODS))}, got 'max_likelihood': "
+            "the exact likelihood has a function of its own, dmft.ising.max_likelihood(spikes)"
+        )
     one_of("method", method, tuple(METHODS))
     one_of("solver", solver, ("direct", "gradient"))
     rate = number("rate", rate, 0, 1)
@@ -144,6 +112,8 @@ def infer(
         raise ValueError("rate must be in (0, 1], got 0.0")
     ridge = number("ridge", ridge, 0)
     whole("max_iter", max_iter, 1)
+    if not isinstance(data, Moments) and ridge == 0:
+        need_bins(data)
     moments = data if isinstance(data, Moments) else spike_moments(data)
     if moments.m.ndim != 1:
         raise ValueError(f"data must be moments of one time, got m of shape {moments.m.shape}")
@@ -160,6 +130,7 @@ def infer(
         with untransposed(data):
             J, H, history = _direct(net, method, target, sites, ridge, tol, max_iter)
     dm, dD = target.residuals(net, method, J, H)
+    names = neuron_names(data)
     return InferenceResult(
         couplings=J,
         fields=H,
@@ -168,6 +139,7 @@ def infer(
         n_steps=len(history),
         residual=float(max(abs(dm).max(), abs(dD).max())),
         history=np.array(history).reshape(-1, 2),
+        names=None if names is None else tuple(names[i] for i in sites),
     )
 
 

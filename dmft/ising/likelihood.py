@@ -12,10 +12,11 @@ from .._util.checks import number, whole
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
-from .inference import InferenceResult, Silent, check_invertible, drop_silent
+from .inference import Silent, check_invertible, drop_silent
+from .inferred import InferenceResult
 from .model import KineticIsing, system_of
 from .sampling import sample
-from .spikes import spike_moments, spike_train, untransposed
+from .spikes import need_bins, neuron_names, spike_moments, spike_train, untransposed
 
 
 @underflow_is_zero
@@ -47,7 +48,8 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
         raise ValueError("update must be 'parallel' or 'lazy' for a likelihood, got 'async'")
     spins = spike_train(spikes).astype(float)
     if len(spins) != model.n_sites:
-        raise ValueError(f"spikes must have {model.n_sites} rows, got {len(spins)}")
+        with untransposed(spikes):
+            raise ValueError(f"spikes must have {model.n_sites} rows, one a site of the model, got {len(spins)}")
     need_memory(f"the likelihood of {spins.size} spins", 40.0 * spins.size, "take it in parts")
     before, now = spins[:, :-1], spins[:, 1:]
     x = -2 * now * (model.J @ before + model.H[:, None])
@@ -86,7 +88,8 @@ def max_likelihood(
     Raises
     ------
     ValueError
-        If a neuron never changes and is not to be dropped, or the past spins are linearly dependent and `ridge` is 0.
+        If a neuron never changes and is not to be dropped, or the past spins are linearly dependent and `ridge` is 0;
+        if there are no more bins than neurons and `ridge` is 0: the spikes may be transposed.
     FloatingPointError
         If a spin has no finite maximum, because some spins predict it without fail: says which.
 
@@ -99,7 +102,9 @@ def max_likelihood(
     """
     ridge, tol = number("ridge", ridge, 0), number("tol", tol, 0)
     whole("max_iter", max_iter, 1)
-    spins = spike_train(spikes)
+    if ridge == 0:
+        need_bins(spikes)
+    spins, names = spike_train(spikes), neuron_names(spikes)
     with untransposed(spikes):
         moments, sites = drop_silent(spike_moments(spins), silent)
     if ridge == 0:
@@ -116,6 +121,7 @@ def max_likelihood(
         stderr=error[:, :-1],
         n_steps=int(steps.max()),
         residual=float(left.max()),
+        names=None if names is None else tuple(names[i] for i in sites),
     )
 
 
@@ -203,8 +209,8 @@ def goodness_of_fit(
     """
     system_of(model)
     n_samples, n_transient = whole("n_samples", n_samples, 1), whole("n_transient", n_transient, 1)
+    likelihood = log_likelihood(model, spikes)  # first: it tells transposed spikes
     data = spike_moments(spikes)
-    likelihood = log_likelihood(model, spikes)
     got = sample(model, n_samples, n_transient, seed=seed, n_threads=n_threads)
     off = ~np.eye(model.n_sites, dtype=bool)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, numbers, positive, whole
 from .._util.memory import need_memory
+from .._util.sparse import is_sparse
 from .._util.underflow import underflow_is_zero
 from .moments import Moments
 
@@ -24,7 +27,8 @@ def spike_train(spikes: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     spikes : array_like, shape (n_sites, n_bins)
-        0 and 1, or -1 and 1, or bools.
+        0 and 1, or -1 and 1, or bools; a row is a neuron. A ``pandas.DataFrame`` or a SciPy sparse array as well. Event
+        times are binned by `bin_events`.
 
     Returns
     -------
@@ -40,14 +44,23 @@ def spike_train(spikes: ArrayLike) -> np.ndarray:
     >>> spike_train([[0, 1, 1]])
     array([[-1,  1,  1]], dtype=int8)
     """
-    array = finite("spikes", spikes, (None, None), bools=True)
-    if array.shape[0] < 1 or array.shape[1] < 2:
-        raise ValueError(f"spikes must have shape (n_sites >= 1, n_bins >= 2), got shape {array.shape}")
+    return spins_of("spikes", spikes, 2)
+
+
+def spins_of(name: str, spikes: ArrayLike, n_least: int = 1) -> np.ndarray:
+    """Return spikes of 0 and 1, or -1 and 1, in at least `n_least` bins, as spins, int8."""
+    given: Any = spikes
+    if is_sparse(given):
+        need_memory(f"{name} of shape {given.shape}", 8.0 * np.prod(given.shape), "take fewer bins or sites")
+        given = given.toarray()
+    array = finite(name, given, (None, None), bools=True)
+    if array.shape[0] < 1 or array.shape[1] < n_least:
+        raise ValueError(f"{name} must have shape (n_sites >= 1, n_bins >= {n_least}), got shape {array.shape}")
     low = -1 if (array == -1).any() else 0
     ok = (array == low) | (array == 1)
     if not ok.all():
         i, t = (int(x) for x in np.argwhere(~ok)[0])
-        raise ValueError(f"spikes must be 0 and 1, or -1 and 1, got {array[i, t]:g} at [{i}, {t}]")
+        raise ValueError(f"{name} must be 0 and 1, or -1 and 1, got {array[i, t]:g} at [{i}, {t}]")
     return np.where(array == 1, 1, -1).astype(np.int8)
 
 
@@ -128,17 +141,41 @@ def _in_widths(times: np.ndarray, width: float, rounding: float) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def untransposed(spikes: object) -> Iterator[None]:
-    """Say in a ValueError about spikes with more neurons than bins that rows are neurons."""
+def untransposed(spikes: Any) -> Iterator[None]:
+    """Say in errors about spikes with more neurons than bins that rows are neurons."""
     try:
         yield
-    except ValueError as error:
-        shape = np.shape(spikes) if isinstance(spikes, list | tuple | np.ndarray) else ()
-        if len(shape) != 2 or shape[0] <= shape[1]:
+    except (ValueError, MemoryError) as error:
+        shape = _shape(spikes)
+        if "transposed?" in str(error) or len(shape) != 2 or shape[0] <= shape[1]:
             raise
-        raise ValueError(
+        raise type(error)(
             f"{error}; the spikes have {shape[0]} rows, the neurons, and {shape[1]} columns, the bins: transposed?"
         ) from None
+
+
+def need_bins(spikes: Any) -> None:
+    """Raise if there are as many neurons as bins: no couplings can be inferred, and the train is likely transposed."""
+    shape = _shape(spikes)
+    if len(shape) == 2 and shape[0] >= max(2, shape[1]) and shape[1]:
+        raise ValueError(
+            f"spikes must have more bins than neurons, or ridge be > 0, got {shape[0]} rows, the neurons, and "
+            f"{shape[1]} columns, the bins: transposed?"
+        )
+
+
+def _shape(spikes: Any) -> tuple[int, ...]:
+    """Return the shape of spikes that may still be of any kind; () of what has none."""
+    try:
+        return np.shape(spikes)
+    except Exception:  # lists of unequal lengths, or an object of the caller's: the checks of arrays tell
+        return ()
+
+
+def neuron_names(spikes: Any) -> tuple[Any, ...] | None:
+    """Return the names of the rows of a DataFrame, None of anything else."""
+    pandas = sys.modules.get("pandas")  # not loaded before somebody makes a DataFrame
+    return tuple(spikes.index) if pandas is not None and isinstance(spikes, pandas.DataFrame) else None
 
 
 def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -178,7 +215,8 @@ def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     n = spins.shape[1] - lag
     if n < 1:
         raise ValueError(f"n_lag must be < {spins.shape[1]} bins, got {lag}")
-    need_memory(f"moments of {len(spins)} sites", 40.0 * len(spins) ** 2, "take fewer sites")
+    with untransposed(spikes):
+        need_memory(f"moments of {len(spins)} sites", 40.0 * len(spins) ** 2, "take fewer sites")
     before, now = spins[:, :n], spins[:, lag:]
     m0, m = before.mean(1), now.mean(1)
     return Moments.unchecked(

@@ -83,7 +83,7 @@ def test_what_is_seen_bounds_it_from_below():
     p = process.stationary()
     bits = np.array([[1 - 2 * (x >> k & 1) for k in (3, 2, 1, 0)] for x in range(16)])
     rates = np.exp(process.log_rate) * p[process.source]
-    bound = ep_bound(bits[process.source], bits[process.target], rates) * rates.sum()
+    bound = ep_bound(bits[process.source].T, bits[process.target].T, rates) * rates.sum()
     off = model.couplings - np.diag(model.couplings.diagonal())
     assert 0 < bound <= spin_process(model.replace(couplings=off)).budget().ep * 3
     assert bound <= process.budget().ep * (1 + 1e-9)

@@ -16,7 +16,7 @@ def exact_transitions(model):
     after = before.copy()
     after[np.arange(len(after)), np.tile(np.arange(n), len(exact.states))] *= -1
     weights = (exact.stationary_distribution()[:, None] * exact._flips() / n).ravel()
-    return before, after, weights
+    return before.T, after.T, weights
 
 
 @pytest.mark.parametrize("i", range(3))
@@ -35,8 +35,9 @@ def test_bounds_from_data():
     # Asynchronous data: below the exact value within 5 sigma of the overfit, which falls like 1/T.
     g = load("ep_bounds")
     model = KineticIsing(g["J0"], g["H0"], update="async")
-    spins = model.trajectory(40_000, n_transient=1000, seed=1).T
-    got = ep_bound(spins[:-1], spins[1:])
+    spins = model.trajectory(40_000, n_transient=1000, seed=1)
+    got = ep_bound(spins[:, :-1], spins[:, 1:])
+    assert got == ep_bound(spins) == ep_bound(spins == 1)
     exact, maxent = g["ep_maxent_newton_mtur_0"][:2]
     assert 0.8 * maxent < got < 1.2 * exact
 
@@ -44,15 +45,15 @@ def test_bounds_from_data():
 def test_bounds_of_parallel_data():
     rng = np.random.default_rng(0)
     model = KineticIsing(rng.normal(size=(4, 4)) / 3)
-    spins = model.trajectory(40_000, n_transient=100, seed=2).T
-    got = [ep_bound(spins[:-1], spins[1:], estimator=k) for k in ("maxent", "newton", "mtur")]
+    spins = model.trajectory(40_000, n_transient=100, seed=2)
+    got = [ep_bound(spins, estimator=k) for k in ("maxent", "newton", "mtur")]
     exact = model.exact().entropy_production()
     assert exact * 1.1 > got[0] >= got[1] >= got[2] > 0.3 * exact
 
 
 def test_an_irreversible_transition_is_reported():
-    before = np.array([[1, 1], [1, 1], [1, -1]])
-    after = np.array([[1, -1], [-1, 1], [-1, -1]])
+    before = np.array([[1, 1, 1], [1, 1, -1]])
+    after = np.array([[1, -1, -1], [-1, 1, -1]])
     with pytest.raises(FloatingPointError, match="never seen in reverse"):
         ep_bound(before, after)
     assert np.isfinite(ep_bound(before, after, estimator="mtur"))
@@ -73,8 +74,10 @@ def test_mean_field_entropy_production():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: ep_bound([[1, 2]], [[1, 1]]), "before must be -1 or 1 each, got .*2"),
+        (lambda: ep_bound([[1, 2]], [[1, 1]]), "before must be 0 and 1, or -1 and 1, got 2"),
         (lambda: ep_bound([[1, 1]], [[1, 1], [1, 1]]), "before and after must have one shape"),
+        (lambda: ep_bound(np.ones((9, 4)), np.ones((9, 4))), "9 rows, the sites, and 4 transitions: transposed"),
+        (lambda: ep_bound(np.ones((20_000, 30))), "20000 rows, the sites, and 29 transitions: transposed"),
         (lambda: ep_bound([[1]], [[1]], [-1]), "weights must be >= 0"),
         (lambda: ep_bound([[1]], [[1]], [0]), "weights must not all be 0"),
         (lambda: ep_bound([[1]], [[1]], estimator="best"), "estimator must be one of 'maxent'"),
@@ -94,6 +97,6 @@ def test_bad_input_is_named(call, message):
 
 
 def test_the_memory_of_a_bound_is_said_before_it_is_taken():
-    before = np.ones((2, 20_000))
+    before = np.ones((20_000, 2))
     with pytest.raises(MemoryError, match=r"199990000 observables of 2 transitions would take .* take fewer sites"):
-        ep_bound(before, -before)
+        ep_bound(before, -before, [1, 1])

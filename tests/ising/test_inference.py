@@ -1,11 +1,15 @@
 """Inference: stored numbers, solvers against each other, and couplings recovered from data."""
 
+import functools
+
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kinetic import METHODS, load
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
 from dmft.ising import (
     KineticIsing,
@@ -239,7 +243,7 @@ def test_hopeless_data_are_reported():
         (lambda: bin_events([[-0.5]], 1), r"events\[0\] must be in \[0, .* got -0.5"),
         (lambda: bin_events([[0.5], [7]], 1, duration=5), r"events\[1\] must be in \[0, 5\), got 7"),
         (lambda: bin_events([], 1), r"events must hold one array of times a neuron"),
-        (lambda: log_likelihood(KineticIsing([[0.0]]), [[0, 1]] * 2), r"spikes must have 1 rows, got 2"),
+        (lambda: log_likelihood(KineticIsing([[0.0]]), [[0, 1]] * 2), r"spikes must have 1 rows, .* got 2"),
         (lambda: log_likelihood(KineticIsing([[0.0]], update="async"), [[0, 1]]), r"update must be"),
     ],
 )
@@ -260,10 +264,59 @@ def test_couplings_that_run_to_infinity_name_a_site(method, capfd):
     assert capfd.readouterr().err == ""
 
 
-def test_transposed_spikes_are_said_to_be():
-    spikes = np.random.default_rng(1).integers(0, 2, (3, 60))
-    with pytest.raises(ValueError, match="60 rows, the neurons, and 3 columns, the bins: transposed"):
-        infer(spikes.T)
+def likelihood_of_two(spikes):
+    return log_likelihood(random_model(2, 0), spikes)
+
+
+def fit_of_two(spikes):
+    return goodness_of_fit(random_model(2, 0), spikes)
+
+
+@pytest.mark.parametrize("n_bins", [3, 60, 20_000])
+@pytest.mark.parametrize("kind", [np.asarray, np.ndarray.tolist, pandas.DataFrame, sparse.csr_array])
+@pytest.mark.parametrize(
+    "call",
+    [
+        infer,
+        max_likelihood,
+        *(functools.partial(infer, method=method) for method in METHODS),
+        likelihood_of_two,
+        fit_of_two,
+    ],
+)
+def test_transposed_spikes_are_said_to_be_at_once(call, kind, n_bins):
+    if n_bins == 20_000 and kind is not np.asarray:
+        n_bins = 100  # these take their time
+    spikes = np.random.default_rng(1).integers(0, 2, (2, n_bins))
+    with pytest.raises(ValueError, match=rf"{n_bins} rows, the neurons, and 2 columns, the bins: transposed\?$"):
+        call(kind(spikes.T))
+
+
+def test_few_bins_are_taken_with_a_ridge():
+    spikes = np.random.default_rng(1).integers(0, 2, (6, 5))
+    with pytest.raises(ValueError, match="transposed"):
+        infer(spikes, silent="drop")
+    assert infer(spikes, ridge=1.0, silent="drop").couplings.size
+
+
+def test_names_of_a_table_are_kept():
+    spikes = np.random.default_rng(1).integers(0, 2, (4, 300))
+    spikes[1] = 0
+    names = ["V1-3", "V1-7", "LM-1", "LM-2"]
+    for call in (infer, max_likelihood):
+        plain, named = call(spikes, silent="drop"), call(pandas.DataFrame(spikes, index=names), silent="drop")
+        assert named.names == ("V1-3", "LM-1", "LM-2")
+        assert plain.names is None
+        table = named.to_dataframe("stderr")
+        assert table.loc["LM-2", "V1-3"] == named.stderr[2, 0]
+        assert plain.to_dataframe().loc[3, 0] == plain.couplings[2, 0] == named.couplings[2, 0]
+    with pytest.raises(ValueError, match="the number of samples is unknown"):
+        infer(KineticIsing([[0.1]]).exact().stationary()).to_dataframe("stderr")
+
+
+def test_the_likelihood_is_said_to_have_a_function_of_its_own():
+    with pytest.raises(ValueError, match=r"dmft\.ising\.max_likelihood\(spikes\)$"):
+        infer([[0, 1, 1, 0]], "max_likelihood")
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -3,7 +3,10 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas
 import pytest
+from numpy.testing import assert_array_equal
+from scipy import sparse
 
 from dmft.ising import bin_events, infer, max_likelihood, spike_moments, spike_train
 
@@ -47,6 +50,19 @@ def test_too_many_bins_are_refused():
         bin_events([[1e300]], 1e-300)
 
 
+@pytest.mark.parametrize("kind", [sparse.csr_array, sparse.coo_matrix, sparse.lil_array, pandas.DataFrame])
+def test_sparse_arrays_and_tables_are_spikes(kind):
+    dense = np.random.default_rng(0).integers(0, 2, (3, 50))
+    assert_array_equal(spike_train(kind(dense)), spike_train(dense))
+    assert_array_equal(infer(kind(dense)).couplings, infer(dense).couplings)
+
+
+def test_a_sparse_array_that_does_not_fit_is_refused():
+    huge = sparse.coo_array(([1], ([0], [5])), shape=(2, 10**12))
+    with pytest.raises(MemoryError, match=r"spikes of shape \(2, 1000000000000\) would take"):
+        spike_train(huge)
+
+
 def test_bools_are_spikes_and_masks_are_not():
     assert spike_train(np.array([[True, False, True]])).tolist() == [[1, -1, 1]]
     assert spike_train([[True, False]]).tolist() == [[1, -1]]
@@ -67,7 +83,7 @@ def dependent(kind):
     if kind == "negative":
         spins[5] = -spins[2]
         return spins, "2, 5"
-    return 2 * np.random.default_rng(5).integers(0, 2, (40, 30)) - 1, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 30 more"
+    return 2 * np.random.default_rng(5).integers(0, 2, (40, 41)) - 1, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 30 more"
 
 
 @pytest.mark.parametrize("kind", ["copy", "negative", "few bins"])

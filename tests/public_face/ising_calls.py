@@ -124,6 +124,7 @@ call("ising.ForwardScan")(
 )
 call("ising.PhaseDiagram")(lambda: Call(ising.PhaseDiagram, {"model": SK, "beta": 1.0, "update": "async"}))
 call("ising.InferenceResult.model")(lambda: Call(inferred().model, {"beta": 1.0, "update": "lazy", "rate": 0.5}))
+call("ising.InferenceResult.to_dataframe")(lambda: Call(inferred().to_dataframe, {"what": "stderr"}))
 call("ising.bin_events")(
     lambda: Call(
         ising.bin_events,
@@ -160,8 +161,9 @@ call("ising.max_likelihood")(
 call("ising.ep_bound")(
     lambda: Call(
         ising.ep_bound,
-        {"before": np.sign(SPIKES.T - 0.5), "after": np.sign(SPIKES[::-1].T - 0.5), "weights": np.full(200, 1 / 200),
+        {"before": np.sign(SPIKES - 0.5), "after": np.sign(SPIKES[::-1] - 0.5), "weights": np.full(200, 1 / 200),
          "estimator": "newton"},
+        {"before": {"its bools"}, "after": {"its bools"}},
     )
 )  # fmt: skip
 call("ising.network")(
