@@ -25,7 +25,6 @@ from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
 from .attention.irreversibility import Irreversibility
-from .attention.labels import Attractor, Attractors
 from .attention.linearization import Linearization, linearize
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
@@ -33,6 +32,8 @@ from .attention.orbit import Orbit, trajectory
 from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
+from .dynamics.labels import Attractor, Attractors
+from .maps.model import Map
 from .sweeps.engine import scan
 from .sweeps.results import SweepResult, load
 from .sweeps.verification import verify
@@ -47,6 +48,7 @@ __all__ = [
     "Fluctuations",
     "Irreversibility",
     "Linearization",
+    "Map",
     "NetworkOrbit",
     "NoisySpectrum",
     "Orbit",
@@ -95,6 +97,7 @@ _LATER = {
     "indicators": "dynamics.indicators",
     "information": "information",
     "ising": "ising",
+    "maps": "maps",
     "orbits": "attention.orbits",
     "reference": "attention.reference",
     "series": "dynamics.series",

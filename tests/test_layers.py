@@ -18,7 +18,7 @@ FLOOR = {
     "_kernels": 0, "_version": 0, "_util": 0, "csrc": 0,
     "figures": 1, "gaussian": 1, "dynamics": 1, "information": 1, "store": 1,
     "sweeps": 2,
-    "thermodynamics": 3,
+    "maps": 3, "thermodynamics": 3,
     "attention": 4, "diffusions": 4, "ising": 4, "spins": 4,
     "runfile": 5, "__init__": 5,
     "cli": 6, "__main__": 7,

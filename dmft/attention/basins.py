@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .._util.checks import instance, instances, whole
 from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
-from ..dynamics.classify import ATTRACTOR_KINDS, Rules, Verdict, classify
+from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
+from ..dynamics.labels import SIGNATURE, Attractor, Attractors, distinct
 from ..dynamics.matching import follow_along
 from ..dynamics.recurrence import Frequency
+from ..maps import runs
+from ..maps.model import Map
 from ..sweeps.results import SweepResult
 from .axes import PARAMETERS
 from .batch import Batch
-from .labels import SIGNATURE, Attractor, Attractors, distinct
 from .model import SelfAttention, network_of
 from .start import Start, start_of
 from .window_map import AttentionMap
@@ -25,9 +28,9 @@ from .window_map import AttentionMap
 
 @underflow_is_zero
 def attractor(
-    model: SelfAttention,
+    model: SelfAttention | Map,
     *,
-    start: Start | None = None,
+    start: Any = None,
     n_transient: int = 10_000,
     n_exponents: int | None = None,
     rules: Rules | None = None,
@@ -37,10 +40,10 @@ def attractor(
 
     Parameters
     ----------
-    model : SelfAttention
-        The network.
+    model : SelfAttention or Map
+        The network, or any other map.
     start : Start, optional
-        Default: ``Start.random(0)``.
+        Default: ``Start.random(0)``. Of a map: a state, array_like, or a `dmft.maps.State`; default: that of the map.
     n_transient : int, default=10000
         Token steps before anything is judged; enough to fill the window.
     n_exponents : int, optional
@@ -74,14 +77,16 @@ def attractor(
     >>> found.name, float(found.exponents[0].round(11))
     ('cycle of period 4', -0.00107283397)
     """
+    if isinstance(model, Map):
+        return runs.attractor(model, start=start, n_transient=n_transient, n_exponents=n_exponents, rules=rules)
     return _complete(model, _settled(model, [start_of(start)], n_transient, n_exponents, rules, n_threads)[0])
 
 
 @underflow_is_zero
 def attractors(
-    model: SelfAttention,
+    model: SelfAttention | Map,
     *,
-    starts: int | Sequence[Start] = 64,
+    starts: Any = 64,
     n_transient: int = 10_000,
     n_exponents: int | None = None,
     rules: Rules | None = None,
@@ -91,10 +96,11 @@ def attractors(
 
     Parameters
     ----------
-    model : SelfAttention
-        The network.
+    model : SelfAttention or Map
+        The network, or any other map.
     starts : int or sequence of Start, default=64
-        So many ``Start.random(0)``, ``Start.random(1)``, ...; or the starts themselves.
+        So many ``Start.random(0)``, ``Start.random(1)``, ...; or the starts themselves. Of a map: states,
+        array_like, shape (n_starts, size), or each a `dmft.maps.State`.
     n_transient, n_exponents, rules, n_threads
         As for `attractor`.
 
@@ -116,6 +122,8 @@ def attractors(
     cycle of period 28
     cycle of period 56
     """
+    if isinstance(model, Map):
+        return runs.attractors(model, starts=starts, n_transient=n_transient, n_exponents=n_exponents, rules=rules)
     network_of(model)
     if not isinstance(starts, list | tuple):
         n_starts = whole("starts", starts, 1)
@@ -179,29 +187,7 @@ def settle(
     batch.advance(missing + (-batch.phase - missing) % n_context)
     window_map = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
     verdicts = classify(batch, window_map=window_map, n_exponents=n_exponents, rules=rules)
-    return [_attractor(verdict, batch) for verdict in verdicts]
-
-
-def _attractor(verdict: Verdict, batch: Batch) -> Attractor:
-    states = verdict.states.reshape(-1, *batch.shape)
-    return Attractor(
-        kind=verdict.kind,
-        period=verdict.period,
-        n_positive=verdict.n_positive,
-        n_zero=verdict.n_zero,
-        n_bands=verdict.n_bands,
-        exponents=verdict.exponents,
-        stderr=verdict.stderr,
-        rotations=verdict.rotations,
-        reason=verdict.reason,
-        evidence=verdict.evidence,
-        n_steps=verdict.n_samples * batch.period,
-        moments=verdict.moments,
-        moments_error=verdict.moments_error,
-        orbit=verdict.orbit,
-        states=states,
-        window=None if verdict.kind == "lost" else Start.window(states[-1]),
-    )
+    return [Attractor.of(verdict, batch.shape, batch.period, Start.window) for verdict in verdicts]
 
 
 # ---- many points ----

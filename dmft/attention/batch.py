@@ -108,6 +108,11 @@ class Batch(System):
         return self.shape[0]
 
     @property
+    def n_rows(self) -> int:
+        """Tokens of a window, n_context."""
+        return self.shape[0]
+
+    @property
     def n_lost(self) -> np.ndarray:
         """In how many steps the stretch of each tangent was below rounding, (n_points, n_tangents)."""
         return self.tangents.n_lost

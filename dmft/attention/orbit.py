@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from .._util.checks import whole
+from .._util.checks import shown, whole
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
+from ..maps import runs
+from ..maps.model import Map
+from ..maps.state import State
 from .batch import single
 from .model import SelfAttention, network_of
 from .records import RECORD_NAMES, Every, check_record
@@ -39,18 +44,39 @@ class Orbit(Frozen):
     window: Start
 
 
-@underflow_is_zero
+@overload
 def trajectory(
     model: SelfAttention,
     n_steps: int,
     *,
+    n_transient: int = ...,
+    start: Start | None = ...,
+    record: str | Sequence[str] = ...,
+    every: int = ...,
+    n_threads: int | None = ...,
+) -> Orbit: ...
+@overload
+def trajectory(
+    model: Map,
+    n_steps: int,
+    *,
+    n_transient: int = ...,
+    start: ArrayLike | State | None = ...,
+    every: int = ...,
+    n_threads: int | None = ...,
+) -> runs.Orbit: ...
+@underflow_is_zero
+def trajectory(
+    model: SelfAttention | Map,
+    n_steps: int,
+    *,
     n_transient: int = 0,
-    start: Start | None = None,
+    start: Any = None,
     record: str | Sequence[str] = RECORD_NAMES,
     every: int = 1,
     n_threads: int | None = None,
-) -> Orbit:
-    r"""Run the infinite network.
+) -> Orbit | runs.Orbit:
+    r"""Run the infinite network, or any map.
 
     One step is, with the phase t mod L [1]_,
 
@@ -62,16 +88,16 @@ def trajectory(
 
     Parameters
     ----------
-    model : SelfAttention
-        The network.
+    model : SelfAttention or Map
+        The network; or a map, of which a `dmft.maps.runs.Orbit` with its `states` is returned.
     n_steps : int
         Token steps to run after the transient, >= 1.
     n_transient : int, default=0
         Token steps to run first, unrecorded.
     start : Start, optional
-        Default: ``Start.random(0)``.
+        Default: ``Start.random(0)``. Of a map: a state, array_like, or a `dmft.maps.State`; default: that of the map.
     record : sequence of str, default all
-        What to keep, of "attention", "output", "semantic", "value", "query", "key".
+        What to keep, of "attention", "output", "semantic", "value", "query", "key"; a map has its states alone.
     every : int, default=1
         Keep the first of every so many steps.
     n_threads : int or None
@@ -104,6 +130,10 @@ def trajectory(
     >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
     True
     """
+    if isinstance(model, Map):
+        if record is not RECORD_NAMES:
+            raise ValueError(f"record must not be given of a dmft.Map, whose states are kept, got {shown(record)}")
+        return runs.trajectory(model, n_steps, n_transient=n_transient, start=start, every=every)
     network_of(model)
     n_steps, every = whole("n_steps", n_steps, 1), whole("every", every, 1)
     n_transient = whole("n_transient", n_transient, 0)

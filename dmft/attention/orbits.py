@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,6 +15,9 @@ from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
+from ..maps import orbits as of_maps
+from ..maps.model import Map
+from ..maps.state import State
 from .axes import PARAMETERS
 from .batch import single
 from .model import SelfAttention, network_of, parameter
@@ -103,28 +106,50 @@ class Branch(branches.Branch):
         return self.orbits
 
 
-@underflow_is_zero
+@overload
 def cycle(
     model: SelfAttention,
     period: int,
     *,
-    start: Start | None = None,
+    start: Start | None = ...,
+    guess: ArrayLike | None = ...,
+    n_transient: int = ...,
+    n_search: int = ...,
+    tolerance: float = ...,
+) -> Cycle: ...
+@overload
+def cycle(
+    model: Map,
+    period: int,
+    *,
+    start: ArrayLike | State | None = ...,
+    guess: ArrayLike | None = ...,
+    n_transient: int = ...,
+    n_search: int = ...,
+    tolerance: float = ...,
+) -> of_maps.Cycle: ...
+@underflow_is_zero
+def cycle(
+    model: SelfAttention | Map,
+    period: int,
+    *,
+    start: Any = None,
     guess: ArrayLike | None = None,
     n_transient: int = 1_000,
     n_search: int = 10_000,
     tolerance: float = TOLERANCE,
-) -> Cycle:
-    r"""Find a cycle of the network, stable or unstable.
+) -> Cycle | of_maps.Cycle:
+    r"""Find a cycle of the network, or of any map, stable or unstable.
 
     Newton's method on all tokens of the cycle at once, from a guess: what is given, or those parts
     of an orbit that come nearest to themselves after `period` steps.
 
     Parameters
     ----------
-    model : SelfAttention
+    model : SelfAttention or Map
     period : int
         Token steps, >= 1; a multiple of the period of the position code (n_context, unless
-        epsilon = 0). If the cycle is shorter, its own period is found.
+        epsilon = 0), or of the forcing of a map. If the cycle is shorter, its own period is found.
     start : Start, optional
         Where the orbit begins that is searched. Default: ``Start.random(0)``.
     guess : array_like, shape (period, n_features), optional
@@ -159,6 +184,9 @@ def cycle(
     >>> found.kind, round(float(found.exponents[0]), 14)
     ('stable focus', -0.00107283396865)
     """
+    if isinstance(model, Map):
+        how: dict[str, Any] = {"n_transient": n_transient, "n_search": n_search, "tolerance": tolerance}
+        return of_maps.cycle(model, period, start=start, guess=guess, **how)
     network_of(model)
     tolerance = number("tolerance", tolerance, 0.0)
     system = AttentionMap(model)
@@ -177,13 +205,7 @@ def cycle(
 def refined(model: SelfAttention, *guesses: np.ndarray, tolerance: float = TOLERANCE) -> Cycle:
     """Return the best cycle of a model near some guesses of one period, or say how near none came."""
     result = polish(AttentionMap(model).take(np.zeros(len(guesses), dtype=int)), guesses, tolerance=tolerance)
-    if not result.found.any():
-        raise RuntimeError(
-            f"Newton's method must reach a residual <= {tolerance:g}, got {result.residual.min():.2g} "
-            f"for period {len(guesses[0])}; start nearer to the cycle, search longer, or ask for another period"
-        )
-    # The whole period rather than a part of it, then the guess that was best.
-    best = np.lexsort((result.distance, -result.period, ~result.found))[0]
+    best = newton.best(result, tolerance, len(guesses[0]))
     result = complete(AttentionMap(model), result.select([best]))
     return Cycle(
         orbit=result.orbits[0],
@@ -207,23 +229,25 @@ def _returns(
     batch.advance(n_steps, record=record)
     batch.check_finite()
     orbit = record.arrays()["attention"][0]
-    # How far the window of each step of phase 0 is from that a period later.
-    step = np.abs(orbit[period:] - orbit[:-period]).max(axis=1)
-    miss = np.lib.stride_tricks.sliding_window_view(step, n_context).max(axis=1)[::n_context]
-    guesses: list[np.ndarray] = []
-    apart = -(-period // (2 * n_context))
-    while len(guesses) < N_GUESSES and np.isfinite(miss).any():
-        best = int(np.argmin(miss))
-        first = n_context * (best + 1)
-        guesses.append(orbit[first : first + period])
-        miss[max(best - apart, 0) : best + apart + 1] = np.inf
-    return guesses
+    return newton.returns(orbit, period, n_context, n_context, N_GUESSES)
 
 
+@overload
+def branch(
+    cycle: Cycle, *, max_step: float = ..., n_points: int = ..., **parameter_range: tuple[float, float]
+) -> Branch: ...
+@overload
+def branch(
+    cycle: of_maps.Cycle, *, max_step: float = ..., n_points: int = ..., **parameter_range: tuple[float, float]
+) -> of_maps.Branch: ...
 @underflow_is_zero
 def branch(
-    cycle: Cycle, *, max_step: float = 0.02, n_points: int = 1_000, **parameter_range: tuple[float, float]
-) -> Branch:
+    cycle: Cycle | of_maps.Cycle,
+    *,
+    max_step: float = 0.02,
+    n_points: int = 1_000,
+    **parameter_range: tuple[float, float],
+) -> Branch | of_maps.Branch:
     r"""Follow a cycle in one parameter, both ways, stable or not, past folds.
 
     Pseudo-arclength continuation [1]_ with the derivative by the parameter in closed form. Folds,
@@ -234,7 +258,8 @@ def branch(
     ----------
     cycle : Cycle
     beta, gamma or epsilon : (float, float)
-        The parameter to follow it in, and its range; the cycle's own value lies inside.
+        The parameter to follow it in, and its range; the cycle's own value lies inside. Of a map:
+        any of its parameters.
     max_step : float, default=0.02
         Longest step, as a part of the range.
     n_points : int, default=1000
@@ -261,6 +286,8 @@ def branch(
     >>> point.kind, round(point.value, 12), point.form.supercritical
     ('neimark-sacker', 1.243444547815, True)
     """
+    if isinstance(cycle, of_maps.Cycle):
+        return of_maps.branch(cycle, max_step=max_step, n_points=n_points, **parameter_range)
     if not isinstance(cycle, Cycle):
         raise ValueError(f"cycle must be a dmft.Cycle, got {shown(cycle)}")
     if len(parameter_range) != 1:
@@ -290,7 +317,7 @@ def _of_network(point: SpecialPoint, model: SelfAttention) -> SpecialPoint:
 
 
 @underflow_is_zero
-def switch(point: SpecialPoint) -> Cycle:
+def switch(point: SpecialPoint) -> Any:
     """Return a cycle of twice the period, of the branch that splits off at a flip.
 
     Parameters
@@ -314,6 +341,8 @@ def switch(point: SpecialPoint) -> Cycle:
     --------
     See ``examples/cycle_branch.py``.
     """
+    if isinstance(point, SpecialPoint) and isinstance(point.cycle, of_maps.Cycle) and point.kind == "flip":
+        return of_maps.switch(point)
     if not isinstance(point, SpecialPoint) or not isinstance(point.cycle, Cycle) or point.kind != "flip":
         raise ValueError(f"point must be a flip of a branch, got {shown(getattr(point, 'kind', point))}")
     model, name = point.cycle.model, point.parameter

@@ -11,6 +11,9 @@ from .._util.underflow import underflow_is_zero
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
+from ..maps.model import Map
+from ..maps.state import state_of
+from ..maps.system import system_of
 from .determinants import log_determinants
 from .directions import n_directions
 from .model import SelfAttention, network_of
@@ -23,7 +26,7 @@ __all__ = ["Spectrum", "log_determinant", "lyapunov"]
 
 @underflow_is_zero
 def lyapunov(
-    model: SelfAttention | System,
+    model: SelfAttention | Map | System,
     n_steps: int,
     *,
     tolerance: float | None = None,
@@ -31,7 +34,7 @@ def lyapunov(
     n_transient: int = 1_000,
     n_tangent_transient: int | None = None,
     n_exponents: int | None = None,
-    start: Start | None = None,
+    start: Any = None,
     n_history: int = 0,
     qr_interval: int = 1,
     multipliers: bool = True,
@@ -46,8 +49,8 @@ def lyapunov(
 
     Parameters
     ----------
-    model : SelfAttention or System
-        The network; or any other map, as a system of one orbit: see `dmft.systems`.
+    model : SelfAttention, Map or System
+        The network, or any other map; or a system of one orbit: see `dmft.systems`.
     n_steps : int
         Token steps to average over, >= 1; the whole periods of L steps in them, at least one.
     tolerance : float, optional
@@ -63,7 +66,7 @@ def lyapunov(
     n_exponents : int, optional
         How many, from the largest down. Default: all, L*M.
     start : Start, optional
-        Default: ``Start.random(0)``.
+        Default: ``Start.random(0)``. Of a `Map`: a state, array_like, or a `dmft.maps.State`.
     n_history : int, default=0
         How many running values to keep; with a tolerance those at each doubling are kept too.
     qr_interval : int, default=1
@@ -139,10 +142,14 @@ def lyapunov(
         start = start_of(start)
         plan.check_start(start.state(model))
         system = single_system(model, start, n_threads)
+    elif isinstance(model, Map):
+        system = system_of(model, [state_of(model, start)])
     elif isinstance(model, System) and model.n_points == 1 and start is None:
         system = model
     else:
-        raise ValueError(f"model must be a SelfAttention, or a system of one orbit without a start, got {shown(model)}")
+        raise ValueError(
+            f"model must be a SelfAttention, a Map, or a system of one orbit without a start, got {shown(model)}"
+        )
     return measure_spectrum(
         system,
         n_steps,

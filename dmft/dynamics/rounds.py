@@ -20,8 +20,8 @@ class Round:
 
     Attributes
     ----------
-    n_samples, period : int
-        Samples, and steps from one to the next.
+    n_samples, period, n_rows : int
+        Samples, steps from one to the next, and vectors of one kind in a sample.
     states : ndarray, shape (n_kept, size)
         The last ones.
     mean, stderr : ndarray, shape (n_exponents,)
@@ -36,6 +36,7 @@ class Round:
 
     n_samples: int
     period: int
+    n_rows: int
     states: np.ndarray
     mean: np.ndarray
     stderr: np.ndarray
@@ -51,7 +52,7 @@ class Round:
 def run_round(orbits: System, n_samples: int) -> list[Round]:
     """Run all orbits further; return a `Round` for each."""
     n_exponents, n_points = orbits.n_lost.shape[1], orbits.n_points
-    n_features = orbits.size // orbits.period
+    n_rows, n_features = orbits.n_rows, orbits.size // orbits.n_rows
     n_moments = n_features * (n_features + 3) // 2
     exponents = Exponents(n_points, n_exponents, orbits.n_dim, length=n_samples)
     weighted = WeightedAverages(n_points, n_moments, n_samples)
@@ -60,7 +61,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     for first in range(0, n_samples, CHUNK):
         states, growth = orbits.strobe(min(CHUNK, n_samples - first), tangents=True)
         exponents.add(growth / orbits.period)
-        each = moments_of(states.reshape(*states.shape[:2], orbits.period, n_features))
+        each = moments_of(states.reshape(*states.shape[:2], n_rows, n_features))
         weighted.add(each)
         batched.add(each)
         kept = [*kept, states][-(KEPT // CHUNK) :]
@@ -80,6 +81,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
             Round(
                 n_samples=n_samples,
                 period=orbits.period,
+                n_rows=n_rows,
                 states=states[i],
                 mean=mean[i, order],
                 stderr=stderr[i, order],

@@ -116,6 +116,11 @@ class System(Whole, abc.ABC):
         """Steps after which the map is the same again. Default: 1."""
         return 1
 
+    @property
+    def n_rows(self) -> int:
+        """Vectors of one kind that a sampled state holds, as the tokens of a window. Default: 1."""
+        return 1
+
     def tangent_bytes(self, n_tangents: int) -> float:
         """Return how much memory a run with so many tangents takes. Default: for two frames of them."""
         return 16.0 * self.n_points * self.n_dim * whole("n_tangents", n_tangents)
@@ -202,6 +207,7 @@ class Map(System):
         self.parameters = tuple(numbers(f"parameters[{i}]", values) for i, values in enumerate(parameters))
         self.frame = np.empty((len(self.state), self.state.shape[1], 0))  # no tangents yet
         self.qr_interval = 1
+        self.has_derivative = jacobian is not None
 
     @property
     def n_points(self) -> int:
@@ -234,7 +240,7 @@ class Map(System):
 
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
-        if self.jacobian is None:
+        if not self.has_derivative:
             raise ValueError("jacobian must be given for tangents, got None")
         n_tangents = whole("n_tangents", n_tangents, 0, self.n_dim)
         qr_interval = whole("qr_interval", qr_interval, 1)
@@ -282,7 +288,7 @@ class Map(System):
         """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
         n_samples, interval = (
             whole("n_samples", n_samples, 1),
-            1 if interval is None else whole("interval", interval, 1),
+            self.period if interval is None else whole("interval", interval, 1),
         )
         flag("states", states)
         flag("tangents", tangents)

@@ -9,8 +9,8 @@ from dmft import Features, SelfAttention
 from dmft.attention.basins import settle
 from dmft.attention.batch import Batch
 from dmft.attention.directions import n_directions
-from dmft.attention.labels import distinct
 from dmft.dynamics.classify import Rules
+from dmft.dynamics.labels import distinct
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 

@@ -24,7 +24,8 @@ PROTOCOL = {
     "picture", "run", "seed_of", "specification",
 }  # fmt: skip
 INSIDE = {
-    "Chain.law", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of", "Partition.group",
+    "Attractor.of", "Chain.law", "Map.windows_of", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of",
+    "Partition.group",
     "Partition.number_of", "Partition.others", "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing",
     "Statistic", "StoreError", "System", "VectorSpins.unchecked",
 }  # fmt: skip

@@ -9,6 +9,7 @@ from public_face import (
     figure_calls,
     information_calls,
     ising_calls,
+    map_calls,
     spins_calls,
     store_calls,
     thermodynamics_calls,
@@ -23,6 +24,7 @@ assert attention_calls
 assert figure_calls
 assert information_calls
 assert ising_calls
+assert map_calls
 assert spins_calls
 assert store_calls
 assert thermodynamics_calls

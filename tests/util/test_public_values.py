@@ -42,6 +42,9 @@ def next_row(window, phase, value):
     return value[..., None] * window[..., 0, :]
 
 
+LOGISTIC = dmft.maps.textbook.logistic(2.5)
+
+
 def attractor():
     arrays = {name: np.zeros(3) for name in ("exponents", "stderr", "moments", "moments_error")}
     window = dmft.Start.window(np.zeros((4, 3)))
@@ -108,6 +111,7 @@ EXAMPLES = {
     "FiniteSize": lambda: dmft.FiniteSize(np.ones(2), np.ones(2), np.ones(2), -0.5, 0.1),
     "Fluctuations": lambda: dmft.fluctuations(MODEL, dmft.trajectory(MODEL, 6)),
     "Irreversibility": lambda: dmft.Irreversibility(0.1, 0.0, 4, np.ones(4)),
+    "Map": lambda: dmft.maps.textbook.henon(-0.0),
     "NetworkOrbit": lambda: dmft.network(MODEL, 3, n_sites=99, seed=0, method="spins", record=("attention", "spins")),
     "NoisySpectrum": lambda: dmft.NoisySpectrum(np.ones(1), np.ones(1), np.ones((2, 1))),
     "Orbit": lambda: dmft.trajectory(MODEL, 3),
@@ -117,6 +121,10 @@ EXAMPLES = {
     "Start": lambda: dmft.Start.window(np.full((4, 3), np.pi)),
     "SweepResult": lambda: dmft.load(folder()),
     "Switching": lambda: dmft.Switching(np.ones(2), np.ones((2, 2)), np.ones(2), 9),
+    "maps.Branch": lambda: dmft.maps.Branch("r", *[np.zeros((2, 1, 1))] * 4, (), ("", ""), LOGISTIC),
+    "maps.Cycle": lambda: dmft.maps.Cycle(np.zeros((1, 1)), 0.0, np.zeros(1, complex), np.zeros(1), LOGISTIC),
+    "maps.Orbit": lambda: dmft.trajectory(LOGISTIC, 3),
+    "maps.State": lambda: dmft.maps.State([[0.1]]),
     "orbits.AttentionMap": lambda: orbits.AttentionMap(MODEL, beta=[1.0, 2.0]),
     "orbits.Cycles": lambda: orbits.find_cycles(orbits.AttentionMap(PLAIN), np.zeros((1, 4, 3)), [1]),
     "orbits.NormalForm": lambda: orbits.NormalForm("fold", 1.0, 1j, 0.0, 0, 0.0, np.ones(3)),

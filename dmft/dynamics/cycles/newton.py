@@ -268,6 +268,36 @@ def _rounding_error(windows: np.ndarray, following: np.ndarray, rows: np.ndarray
     return np.where(np.isfinite(shift), shift, np.inf).max(axis=0)
 
 
+def best(result: Cycles, tolerance: float, period: int) -> int:
+    """Return which cycle is the best found near guesses of one period, or say how near none came."""
+    if not result.found.any():
+        raise RuntimeError(
+            f"Newton's method must reach a residual <= {tolerance:g}, got {result.residual.min():.2g} "
+            f"for period {period}; start nearer to the cycle, search longer, or ask for another period"
+        )
+    # The whole period rather than a part of it, then the guess that was best.
+    return int(np.lexsort((result.distance, -result.period, ~result.found))[0])
+
+
+def returns(orbit: np.ndarray, period: int, n_context: int, n_phases: int, most: int) -> list[np.ndarray]:
+    """Return the turns of an orbit (n_steps, n_features) whose windows come nearest to themselves a period later.
+
+    Each begins in a step of phase 0, as the orbit does.
+    """
+    step = np.abs(orbit[period:] - orbit[:-period]).max(axis=1)
+    miss = np.lib.stride_tricks.sliding_window_view(step, n_context).max(axis=1)
+    # Window k ends before step k + n_context.
+    first = -n_context % n_phases
+    miss, guesses = miss[first::n_phases].copy(), list[np.ndarray]()
+    apart = -(-period // (2 * n_phases))
+    while len(guesses) < most and np.isfinite(miss).any():
+        nearest = int(np.argmin(miss))
+        begin = n_context + first + n_phases * nearest
+        guesses.append(orbit[begin : begin + period])
+        miss[max(nearest - apart, 0) : nearest + apart + 1] = np.inf
+    return guesses
+
+
 def cycle_bytes(system: WindowMap, period: int) -> float:
     """Return how much memory it takes to find a cycle of a map, and its multipliers: for those sought at a time."""
     size, n_points = float(system.n_context * system.n_features), min(system.n_points, max(1, _PIECE // period))

@@ -1,20 +1,20 @@
-"""Attractors of the attention map as values: what an orbit settled on, and what many starts lead to."""
+"""Attractors as values: what an orbit settled on, and what many starts lead to."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from .._util.checks import instance, number, shown
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
-from ..dynamics.classify import ATTRACTOR_KINDS, Kind
-from ..dynamics.matching import group
-from ..dynamics.recurrence import Frequency
-from ..dynamics.series import SIGNIFICANT
-from .start import Start
+from .classify import ATTRACTOR_KINDS, Kind, Verdict
+from .matching import group
+from .recurrence import Frequency
+from .series import SIGNIFICANT
 
 SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers of `Attractor.signature`
 
@@ -53,7 +53,7 @@ class Attractor(Frozen):
         Attention along a cycle; row 0 is made in a step of phase 0.
     states : ndarray, shape (n_samples, n_context, n_features)
         Windows on it, one every n_context steps.
-    window : Start or None
+    window : Start, dmft.maps.State or None
         Starts on it; None of what is lost.
     """
 
@@ -72,7 +72,30 @@ class Attractor(Frozen):
     moments_error: np.ndarray
     orbit: np.ndarray | None
     states: np.ndarray
-    window: Start | None
+    window: Any
+
+    @classmethod
+    def of(cls, verdict: Verdict, shape: tuple[int, ...], period: int, start: Callable[[np.ndarray], Any]) -> Attractor:
+        """Return a verdict on an orbit, samples of `shape` every `period` steps; `start` makes a start of one."""
+        states = verdict.states.reshape(-1, *shape)
+        return cls(
+            kind=verdict.kind,
+            period=verdict.period,
+            n_positive=verdict.n_positive,
+            n_zero=verdict.n_zero,
+            n_bands=verdict.n_bands,
+            exponents=verdict.exponents,
+            stderr=verdict.stderr,
+            rotations=verdict.rotations,
+            reason=verdict.reason,
+            evidence=verdict.evidence,
+            n_steps=verdict.n_samples * period,
+            moments=verdict.moments,
+            moments_error=verdict.moments_error,
+            orbit=verdict.orbit,
+            states=states,
+            window=None if verdict.kind == "lost" else start(states[-1]),
+        )
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
@@ -164,10 +187,10 @@ def distinct(each: Sequence[Attractor]) -> Attractors:
 
     Examples
     --------
-    >>> from dmft import Features, SelfAttention, attractor
-    >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
-    >>> print(distinct([attractor(model)] * 9))
-    100.0% +- 8.3%  cycle of period 4
+    >>> from dmft import Map, attractor
+    >>> logistic = Map(lambda x, r: r * x * (1 - x), state=[0.3], parameters={"r": 3.2})
+    >>> print(distinct([attractor(logistic)] * 9))
+    100.0% +- 8.3%  cycle of period 2
     """
     index = _grouped(each)
     _, first, count = np.unique(index, return_index=True, return_counts=True)
