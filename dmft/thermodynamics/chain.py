@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
 from .._util.checks import finite, whole, within
+from .._util.memory import need_memory
 from .._util.readonly import read_only, seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
@@ -20,6 +21,7 @@ from .stationary import stationary_state
 
 MAX_STATES = 4096
 DENSE_AT_ONCE = 1 << 20  # entries of matrices
+MANY_STEPS = 1 << 16  # beyond them steps are doubled
 LARGEST = 300.0  # logarithm of a tilted ratio
 
 
@@ -28,6 +30,20 @@ def log_ratios(P: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(P) - np.log(P.T)
     return np.where((P == 0) & (P.T == 0), 0.0, ratio)
+
+
+def steps_after(P: np.ndarray, laws: np.ndarray, n_steps: int) -> np.ndarray:
+    """Return laws, shape (n_states, ...), after some steps, of which many are doubled."""
+    if n_steps <= MANY_STEPS:
+        for _ in range(n_steps):
+            laws = P @ laws
+        return laws
+    while n_steps:
+        P = P / P.sum(axis=0)  # what rounding adds would be doubled too
+        if n_steps % 2:
+            laws = P @ laws
+        P, n_steps = P @ P, n_steps // 2
+    return laws
 
 
 def entropy_flow(P: np.ndarray, p: np.ndarray) -> float:
@@ -147,6 +163,8 @@ class Chain(Value):
     def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:
         """Return the laws after 0 .. `n_steps` steps, shape (n_steps + 1, n_states)."""
         laws = [self.law(p0, "p0")]
+        n_bytes = 16.0 * whole("n_steps", n_steps) * self.n_states
+        need_memory(f"the laws of {n_steps} steps", n_bytes, "take fewer steps")
         for _ in range(whole("n_steps", n_steps)):
             laws.append(self.P @ laws[-1])
         return np.array(laws)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +15,7 @@ from scipy.sparse.linalg import expm_multiply, splu
 from scipy.special import rel_entr, xlogy
 
 from .._util.checks import finite, integers, number, one_of, within
+from .._util.memory import need_memory
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .process import MarkovJump
 
 MAX_DENSE = 250
+MOST_JUMPS = 1e9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +52,53 @@ class Relaxation(Frozen):
         seal(self)
 
 
+# Jumps in a time beyond which an exponential loses digits, or takes too many steps: it is made of doubled times.
+LONG = 2.0**22
+
+
+def n_jumps(A: Any, time: float) -> float:
+    """Return how many jumps a generator makes in a time, at most."""
+    exits = A.diagonal()
+    return float(np.max(-exits, initial=0.0)) * time
+
+
+def transitions(A: np.ndarray, time: float) -> np.ndarray:
+    r"""Return :math:`e^{A t}` of a generator, shape (n_states, n_states), whose columns add up to 0."""
+    return expm(A * time) if n_jumps(A, time) <= LONG else _doubled(A, time)[0]
+
+
+def law_after(A: sparse.csc_array, starts: np.ndarray, time: float) -> np.ndarray:
+    """Return laws, shape (n_states, ...), after a time."""
+    if n_jumps(A, time) <= LONG:
+        L = A * time
+        return np.maximum(expm_multiply(L, starts, traceA=float(L.diagonal().sum())), 0)
+    return _doubled(A, time)[0] @ starts
+
+
+def _doubled(A: Any, time: float) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return :math:`e^{A t}` and its integral over time, of a generator, from a short time that is doubled.
+
+    What rounding adds to columns would grow as often as they are squared: they are made to add up to 1, and those of
+    the integral to the time.
+    """
+    n = A.shape[0]
+    need_memory(f"the transitions of {n} states", 40.0 * n * n, "take shorter times, or fewer states")
+    generator = A if isinstance(A, np.ndarray) else A.toarray()
+    times = math.frexp(n_jumps(A, 1.0))[1] + math.frexp(time)[1]
+    step = math.ldexp(time, -times)
+    both = np.zeros((2 * n, 2 * n))
+    both[:n, :n], both[n:, :n] = generator * step, np.eye(n)
+    both = expm(both)
+    law, spent_there = both[:n, :n], both[n:, :n] * step
+    for left in range(times, -1, -1):
+        law, spent_there = np.maximum(law, 0), np.maximum(spent_there, 0)
+        law /= law.sum(axis=0)
+        spent_there *= math.ldexp(time, -left) / spent_there.sum(axis=0)
+        if left:
+            law, spent_there = law @ law, spent_there + spent_there @ law
+    return law, spent_there
+
+
 def _propagate(A: sparse.csc_array, start: np.ndarray, time: float) -> np.ndarray:
     if A.shape[0] <= 2 * MAX_DENSE:
         return expm(A.toarray() * time) @ start
@@ -58,6 +108,9 @@ def _propagate(A: sparse.csc_array, start: np.ndarray, time: float) -> np.ndarra
 def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the law after a time, and how often each edge is passed until then, exactly: one exponential for both."""
     n = process.n_states
+    if n_jumps(process.generator(), t) > LONG:
+        law, integral = _doubled(process.generator(), t)
+        return law @ p0, np.exp(process.log_rate) * (integral @ p0)[process.source]
     double = sparse.block_array([[process.generator(), None], [sparse.eye_array(n), sparse.csc_array((n, n))]]).tocsc()
     both = np.maximum(_propagate(double, np.concatenate([p0, np.zeros(n)]), t), 0)
     return both[:n], np.exp(process.log_rate) * both[n:][process.source]
@@ -171,6 +224,10 @@ def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str
     start = process.law(p0, "p0")
     time = number("t", t, 0)
     one_of("kind", kind, ("ep", "adiabatic", "nonadiabatic"))
+    if n_jumps(process.generator(), time) > MOST_JUMPS:
+        raise ValueError(
+            f"t must be at most that of {MOST_JUMPS:g} jumps, beyond which rounding hides the mean, got {t!r}"
+        )
     n, pi = process.n_states, process.stationary()
     log_pi = log_law(pi)
     shift = log_pi[process.source] - log_pi[process.target]

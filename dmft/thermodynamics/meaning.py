@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.sparse.linalg import expm_multiply
 
 from .._util.checks import flag, function, instance, number, whole
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..information.laws import kl
-from .chain import Chain
+from .chain import Chain, steps_after
+from .evolution import law_after
 from .partition import Partition, fits
 from .process import MarkovJump
 
@@ -169,8 +169,5 @@ def semantic(
 
 def _ends(process: MarkovJump | Chain, starts: np.ndarray, t: float) -> np.ndarray:
     if isinstance(process, Chain):
-        for _ in range(whole("t", t)):
-            starts = process.P @ starts
-        return starts
-    L = process.generator() * number("t", t, 0)
-    return np.maximum(expm_multiply(L, starts, traceA=float(L.diagonal().sum())), 0)
+        return steps_after(process.P, starts, whole("t", t))
+    return law_after(process.generator(), starts, number("t", t, 0))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.linalg import expm
 
 from .._util.checks import finite, number, within
 from .._util.readonly import read_only
@@ -13,6 +12,7 @@ from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..information.laws import kl
 from .chain import Chain
+from .evolution import transitions
 
 MAX_STATES = 2000
 
@@ -117,7 +117,7 @@ class Driven(Value):
         for E in self.energy:
             W = self.nu * np.exp(-(E[:, None] - E) / (2 * self.T))
             np.fill_diagonal(W, 0)
-            out.append(expm((W - np.diag(W.sum(axis=0))) * self.tau))
+            out.append(transitions(W - np.diag(W.sum(axis=0)), self.tau))
         return np.array(out)
 
     @underflow_is_zero

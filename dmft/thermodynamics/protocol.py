@@ -7,14 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.linalg import expm
 from scipy.special import rel_entr, xlogy
 
 from .._util.checks import positive, shown
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
-from .evolution import spent
+from .evolution import spent, transitions
 from .partition import is_process
 from .process import MarkovJump
 
@@ -101,7 +100,7 @@ class Protocol(Value):
         n = self.segments[0][0].n_states
         period = np.eye(n)
         for process, t in self.segments:
-            period = expm(process.generator().toarray() * t) @ period
+            period = transitions(process.generator().toarray(), t) @ period
         A = np.vstack([period - np.eye(n), np.ones(n)])
         p = np.maximum(np.linalg.lstsq(A, np.append(np.zeros(n), 1.0), rcond=None)[0], 0)
         return p / p.sum()
@@ -151,6 +150,6 @@ class Protocol(Value):
                 raise ValueError(f"T must be so large that energies over T are below 1.8e308, got {T!r}")
             most = float(gain.max())
             shift += most
-            v = (expm(process.generator().toarray() * t) @ v) * np.exp(gain - most)
+            v = (transitions(process.generator().toarray(), t) @ v) * np.exp(gain - most)
         with np.errstate(over="ignore"):
             return float(np.exp(shift) * v.sum())

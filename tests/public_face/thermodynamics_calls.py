@@ -115,7 +115,9 @@ call("thermodynamics.agents.Battery")(
 )
 call("thermodynamics.agents.Battery.store")(lambda: Call(BATTERY.store, {"p": EIGHT}))
 call("thermodynamics.agents.Battery.stored")(lambda: Call(BATTERY.stored, {"p": EIGHT}))
-call("thermodynamics.agents.FoodAgent")(lambda: Call(agents.FoodAgent, {"n_loc": 2, "n_lev": 2, "direction": 1}))
+call("thermodynamics.agents.FoodAgent")(
+    lambda: Call(agents.FoodAgent, {"n_loc": 2, "n_lev": 2, "direction": 1}, {"direction": {"-1"}})
+)
 call("thermodynamics.agents.FoodAgent.viability")(
     lambda: Call(agents.FoodAgent(n_loc=2, n_lev=2).viability, {"p": np.full(36, 1 / 36)})
 )

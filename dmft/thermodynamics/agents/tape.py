@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from scipy.linalg import expm
 from scipy.special import entr
 
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
+from ..evolution import transitions
 from ..process import MarkovJump
 from .moves import checked, positive
 
@@ -77,7 +77,7 @@ class Tape(Value):
     @underflow_is_zero
     def _period(self) -> tuple[np.ndarray, np.ndarray]:
         bits = np.array([(1 + self.delta) / 2, (1 - self.delta) / 2])
-        step = expm(self.generator * self.tau).reshape(2, 3, 2, 3)
+        step = transitions(self.generator, self.tau).reshape(2, 3, 2, 3)
         M = np.einsum("aibj,b->ij", step, bits)
         A = np.vstack([M - np.eye(3), np.ones(3)])
         demon = np.linalg.lstsq(A, np.array([0.0, 0, 0, 1]), rcond=None)[0]
