@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import WHOLE_MOST, numbers, shown, words
 from .._util.memory import need_memory
+from .doors import guard
 from .errors import PictureError, UserError
 from .grid import Block, Grid, Task
 
@@ -92,6 +93,10 @@ class Job(abc.ABC):
     shared: tuple[str, ...] = ()
     independent: bool = True
     growing: bool = False
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        guard(cls)
 
     # -- what every job says ----------------------------------------------------------------------
 
@@ -310,3 +315,6 @@ class Job(abc.ABC):
         for value in checked.tolist():
             self.check(name, value)
         return array
+
+
+guard(Job)

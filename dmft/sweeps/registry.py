@@ -78,8 +78,6 @@ def from_specification(spec: Mapping[str, Any]) -> Job:
         return job_class(spec["job"]).from_specification(spec)
     except ValueError as error:
         raise UserError(str(error)) from error
-    except (KeyError, IndexError, TypeError, AttributeError) as error:  # an entry that is missing, or of another kind
-        raise UserError(f"the specification of a {spec.get('job')!r} cannot be read: {error!r}") from error
 
 
 def sections() -> tuple[str, ...]:

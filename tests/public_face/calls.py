@@ -18,11 +18,7 @@ RESULTS = {
     "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum", "StationaryLaw",
     "SweepResult", "Switching", "TokenLaw",
 }  # fmt: skip
-# What the engine asks of a job, and a theory of its moments: arguments that come from the package alone.
-PROTOCOL = {
-    "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more",
-    "picture", "run", "seed_of", "specification",
-}  # fmt: skip
+# Arguments that come from the package alone.
 INSIDE = {
     "Attractor.of", "Chain.law", "Map.windows_of", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of",
     "Partition.group",
@@ -85,14 +81,17 @@ def public() -> dict[str, Callable[..., Any]]:
                 continue
             if name not in RESULTS:
                 found[where] = one
-            job = hasattr(one, "from_specification") and hasattr(one, "cut")
             for method in dir(one):
                 static = inspect.getattr_static(one, method)
                 function = getattr(static, "__func__", static)
                 public_one = not method.startswith("_") or method == "__getitem__"
                 public_one = public_one and getattr(function, "__module__", "").startswith("dmft")
-                skip = f"{name}.{method}" in INSIDE or (job and method in PROTOCOL)
-                if public_one and not skip and inspect.isfunction(function) and parameters(function, True):
+                if (
+                    public_one
+                    and f"{name}.{method}" not in INSIDE
+                    and inspect.isfunction(function)
+                    and parameters(function, True)
+                ):
                     found[f"{where}.{method}"] = function
     return found
 

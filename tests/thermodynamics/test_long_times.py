@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from dmft.thermodynamics import Chain, MarkovJump, Partition, Protocol, evolution, integral_fluctuation, semantic
 from dmft.thermodynamics.agents import Tape
 

@@ -10,6 +10,7 @@ from public_face import (
     information_calls,
     ising_calls,
     map_calls,
+    job_calls,
     spins_calls,
     store_calls,
     thermodynamics_calls,
@@ -25,6 +26,7 @@ assert figure_calls
 assert information_calls
 assert ising_calls
 assert map_calls
+assert job_calls
 assert spins_calls
 assert store_calls
 assert thermodynamics_calls
