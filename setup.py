@@ -101,7 +101,7 @@ KERNELS = {
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.dynamics._series": ([], []),
-    "dmft.thermodynamics._jumps": (["jumps/jumps.c"], []),
+    "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], ORDER),
 }
 ONCE = {"dmft.dynamics._series": ["series/series.c", "series/zero_one.c"]}

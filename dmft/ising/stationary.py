@@ -142,7 +142,7 @@ def stationary_law(model: KineticIsing) -> StationaryLaw:
     need_memory(f"2^{n} states", 8.0 * 2**n * (2 * n + 50))
     if model.update == "async":
         states = sign_vectors(n)
-        p, rest = stationary_of_flips([np.exp(_log_flip(states, i, model)) for i in range(n)])
+        p, rest = stationary_of_flips(np.stack([np.exp(_log_flip(states, i, model)) for i in range(n)]))
     else:
         p, rest = _of_parallel(model)
     return StationaryLaw(model, read_only(p.reshape((2,) * n)), rest)

@@ -1,8 +1,8 @@
-"""Compiled elimination and compiled trajectories of jump processes. Shapes and indices are checked at the top; values,
-in stationary.py and trajectories.py. The twins are in reference.py.
+"""Compiled elimination, flows of spins and trajectories of jump processes. Shapes and indices are checked at the top;
+values, in stationary.py and trajectories.py. The twins are in reference.py.
 
-The kernel of trajectories is C, compiled once for each instruction set (`csrc/README.md`); this file has the loop over
-trajectories and holds the instruction set in use.
+The kernels of flows and trajectories are C, compiled once for each instruction set (`csrc/README.md`); this file has
+the loop over trajectories and holds the instruction set in use.
 """
 
 from cython.parallel cimport parallel
@@ -37,6 +37,10 @@ cdef extern from "jumps/jumps.h" nogil:
     ctypedef struct Jumps:
         void (*paths)(const Ensemble *, Py_ssize_t, Py_ssize_t) noexcept nogil
 
+cdef extern from "flips/flips.h" nogil:
+    ctypedef struct Flips:
+        void (*net_flow)(int, const double *, const double *, double *) noexcept nogil
+
 cdef extern from "sets.h" nogil:
     enum: N_SETS
     const char *SET_NAMES[]
@@ -46,19 +50,23 @@ cdef extern from *:
     """
     #define JUMPS(isa) &dmft_jumps_##isa
     static const Jumps *const jumps_sets[] = EACH_SET(JUMPS);
+    #define FLIPS(isa) &dmft_flips_##isa
+    static const Flips *const flips_sets[] = EACH_SET(FLIPS);
     """
     const Jumps *jumps_sets[]
+    const Flips *flips_sets[]
 
 cdef enum:
     PIECE = 64  # trajectories of a part, at least, where there are many: as many as keep a processor busy, and more
 
 cdef const Jumps *_active
+cdef const Flips *_flips
 
 
 def _use(int i):
-    global _active
+    global _active, _flips
     ranged("set", i, 0, N_SETS - 1)
-    _active = jumps_sets[i]
+    _active, _flips = jumps_sets[i], flips_sets[i]
 
 
 _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
@@ -100,6 +108,19 @@ cdef inline void _remove(double *Q, Py_ssize_t n, Py_ssize_t k, Py_ssize_t i, do
     if share != 0.0:
         for j in range(k):
             row[j] += share * out[j]
+
+
+def net_flow(const double[:, ::1] rates,   # IN  (n, 2^n): of the flips of each spin at every state
+             const double[::1] p,          # IN  (2^n,)
+             double[::1] out):             # OUT (2^n,)
+    """Fill in the net flow of probability into every state; see `reference.net_flow`."""
+    cdef Py_ssize_t n = rates.shape[0]
+    ranged("n", n, 1, 40)
+    sized("rates", rates.shape, (n, 1 << n))
+    sized("p", p.shape, (1 << n,))
+    sized("out", out.shape, (1 << n,))
+    with nogil:
+        _flips.net_flow(<int> n, &rates[0, 0], &p[0], &out[0])
 
 
 cdef void _columns(const double *rate, Py_ssize_t n, double total, uint32_t first, Edge *edges, double *share,

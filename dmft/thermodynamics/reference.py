@@ -68,6 +68,21 @@ def eliminate_logs(log_rates: np.ndarray) -> np.ndarray:
     return p / p.sum()
 
 
+def net_flow(rates: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return L p for the rates of the flips of every spin at every state, shape (n, 2^n); site 0 is the slowest bit.
+
+    Examples
+    --------
+    >>> net_flow(np.array([[1.0, 3.0]]), np.array([0.5, 0.5]))
+    array([ 1., -1.])
+    """
+    out = np.zeros_like(p)
+    for i, rate in enumerate(rates):
+        moved = (rate * p).reshape(2**i, 2, -1)
+        out += (moved[:, ::-1] - moved).reshape(-1)
+    return out
+
+
 def philox32(counter: Sequence[int], key: int) -> list[int]:
     """Return the four words of 32 bits of Philox4x32-10 at a counter of four such words.
 

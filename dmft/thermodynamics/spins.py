@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from math import inf
 
@@ -18,6 +18,7 @@ from .._util.memory import need_memory
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
+from ._jumps import net_flow as _net_flow
 from .budget import Budget, PartBudget
 from .laws import checked_law, log_law
 from .process import MarkovJump, Reservoir
@@ -54,12 +55,10 @@ def spin(i: int, n: int) -> np.ndarray:
     return linear(np.eye(n)[i])
 
 
-def net_flow(rates: Sequence[np.ndarray], p: np.ndarray) -> np.ndarray:
-    """Return L p for the rates of the flips of every spin at every state."""
-    out = np.zeros_like(p)
-    for i, rate in enumerate(rates):
-        moved = (rate * p).reshape(2**i, 2, -1)
-        out += (moved[:, ::-1] - moved).reshape(-1)
+def net_flow(rates: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Return L p for the rates of the flips of every spin at every state, shape (n, 2^n)."""
+    out = np.empty_like(p)
+    _net_flow(rates, np.ascontiguousarray(p), out)
     return out
 
 
@@ -74,12 +73,12 @@ def entropy_flow(p: np.ndarray, log_rate: np.ndarray, i: int) -> float:
     return float((p * np.exp(log_rate)) @ (log_rate - flipped(log_rate, i)))
 
 
-def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+def stationary_of_flips(rates: np.ndarray) -> tuple[np.ndarray, float]:
     """Return the stationary law of spins that flip one at a time, and what flow is not balanced as a share of all.
 
     Parameters
     ----------
-    rates : sequence of ndarray, shape (2^n_sites,)
+    rates : ndarray, shape (n_sites, 2^n_sites)
         Of the flips of each spin at every state.
 
     Raises
@@ -89,7 +88,7 @@ def stationary_of_flips(rates: Sequence[np.ndarray]) -> tuple[np.ndarray, float]
 
     Examples
     --------
-    >>> stationary_of_flips([np.array([1.0, 3.0])])[0]
+    >>> stationary_of_flips(np.array([[1.0, 3.0]]))[0]
     array([0.75, 0.25])
     """
     n, leaving = len(rates), np.sum(rates, axis=0)
@@ -210,7 +209,10 @@ class SpinProcess(Value):
 
     @cached_property
     def _stationary(self) -> np.ndarray:
-        return read_only(stationary_of_flips([np.exp(logs) for logs in self.log_rates])[0])
+        rates = np.empty((self.n_sites, 2**self.n_sites))
+        for i, logs in enumerate(self.log_rates):
+            np.exp(logs, out=rates[i])
+        return read_only(stationary_of_flips(rates)[0])
 
     @underflow_is_zero
     def stationary(self) -> np.ndarray:

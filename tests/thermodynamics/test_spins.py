@@ -5,9 +5,11 @@ import pytest
 from cases import stored
 from numpy.testing import assert_allclose
 
-from dmft.thermodynamics import Partition, SpinProcess
+from dmft._util.simd import simd_path, simd_paths
+from dmft.thermodynamics import Partition, SpinProcess, reference
 from dmft.thermodynamics.agents import IsingAgent
 from dmft.thermodynamics.agents.spins import PARTS
+from dmft.thermodynamics.spins import net_flow
 
 
 def random_spins(n, seed, T=None, reciprocal=False):
@@ -35,6 +37,19 @@ def test_products_agree_with_the_list_of_edges(n, stationary):
     for name in mine.parts:
         for what in ("ep", "flow", "entropy_change", "information"):
             assert_allclose(getattr(mine.parts[name], what), getattr(edges.parts[name], what), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8, 12, 14])
+def test_compiled_flows_have_the_bits_of_the_twin_on_every_instruction_set(n):
+    rng = np.random.default_rng(n)
+    rates, p = rng.exponential(size=(n, 2**n)), rng.dirichlet(np.ones(2**n))
+    kept = simd_path()
+    try:
+        for name in simd_paths():
+            simd_path(name)
+            assert net_flow(rates, p).tobytes() == reference.net_flow(rates, p).tobytes()
+    finally:
+        simd_path(kept)
 
 
 def test_fourteen_spins_are_those_stored():

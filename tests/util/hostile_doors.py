@@ -176,6 +176,7 @@ DOORS = {
         "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
         "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x",)),
     "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
+    "net flow": (_jumps.net_flow, {"rates": doubles(3, 8), "p": doubles(8), "out": doubles(8)}, {}, ()),
     "jumps": (_jumps.paths, EDGES | {"rate": doubles(4), "gain": doubles(4, 2),
         "start": np.cumsum(np.full(3, 1 / 3)), "duration": 2.0, "seed": 1, "first_item": 0,
         "ends": np.zeros((N, 2), dtype=np.int64), "n_jumps": np.zeros(N, dtype=np.int64), "sums": np.zeros((N, 2)),
