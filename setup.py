@@ -102,9 +102,13 @@ KERNELS = {
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.dynamics._series": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
+    "dmft.dynamics.cycles._linear": ([], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], ORDER),
 }
-ONCE = {"dmft.dynamics._series": ["series/series.c", "series/zero_one.c"]}
+ONCE = {
+    "dmft.dynamics._series": ["series/series.c", "series/zero_one.c"],
+    "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/periodic.c"],
+}
 
 
 def extension(module):

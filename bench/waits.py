@@ -39,7 +39,7 @@ def labels(low, high, n_points=101):
     begun = time.process_time()
     found = settle(batch, model, n_threads=1)
     seconds = time.process_time() - begun
-    return [one.signature for one in found], [one.exponents.tolist() for one in found], seconds / n_points
+    return [one.signature for one in found], [one.exponents[:1].tolist() for one in found], seconds / n_points
 
 
 def basins():

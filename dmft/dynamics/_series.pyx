@@ -107,7 +107,7 @@ def extremes(*,
 
 def zero_one(*,
              const double[:, ::1] x not None,          # IN    (n_points, n_samples), each of mean 0
-             const double[:, ::1] twice not None,      # IN    (n_longest, n_frequencies): 2 cos(dc); a multiple of TOGETHER
+             const double[:, ::1] twice not None,      # IN    (n_longest, n_frequencies): 2 cos(dc); n of TOGETHER
              double[:, ::1] growth not None,           # OUT   (n_points, n_frequencies)
              int n_threads):
     """The 0-1 test of every series at every frequency."""

@@ -13,6 +13,7 @@ from dmft import _kernels
 from dmft.attention.finite import _network
 from dmft.diffusions import _paths
 from dmft.dynamics import _series
+from dmft.dynamics.cycles import _linear
 from dmft.gaussian import _integrals
 from dmft.spins import _spins
 from dmft.thermodynamics import _jumps
@@ -174,7 +175,16 @@ DOORS = {
         "n_threads": 2}, {"n_threads": [0, -1]}, ("x",)),
     "zero_one": (_series.zero_one, {"x": doubles(2, N), "twice": doubles(2, _series.TOGETHER),
         "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
-        "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x",)),
+        "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x", "twice")),
+    "frames round a cycle": (_linear.carry, {"top": doubles(2, N, 2, 4), "frame": doubles(2, 4, 4),
+        "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "n_threads": 2}, {
+        "n_threads": [0, -1], "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top",)),
+    "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
+        "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
+    "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "right": doubles(2, 1, 2 * N), "unit": True,
+        "border": doubles(2, 2, 2 * N + 1), "out": doubles(2, 1, 2 * N + 1), "n_threads": 2}, {
+        "n_threads": [0, -1], "right": [doubles(2, 0, 2 * N)], "border": [None],
+        "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top", "right")),
     "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
     "net flow": (_jumps.net_flow, {"rates": doubles(3, 8), "p": doubles(8), "out": doubles(8)}, {}, ()),
     "jumps": (_jumps.paths, EDGES | {"rate": doubles(4), "gain": doubles(4, 2),

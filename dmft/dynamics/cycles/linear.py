@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._util.memory import need_memory
+from . import _linear
 
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
 SPREAD = np.log(1e3)  # multipliers this far apart may share a block: their ratio costs digits
@@ -31,91 +32,64 @@ def top_rows(rows: np.ndarray) -> np.ndarray:
     return rows.reshape(*rows.shape[:-2], -1)
 
 
-def segments(rows: np.ndarray, drive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Join steps to segments that renew the whole window, as far as they go.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
-    drive : ndarray, shape (n_points, n_steps, n_features)
-        What each step adds, g.
-
-    Returns
-    -------
-    propagators : ndarray, shape (n_points, n_segments, size, size)
-        The last segment is shorter where the window does not divide the steps.
-    drives : ndarray, shape (n_points, n_segments, size)
-    """
-    n_points, n_steps, n_context, n_features, _ = rows.shape
-    size, n_whole = n_context * n_features, n_steps // n_context
-    top = top_rows(rows)
-    parts = []
-    for first, n, length in ((0, n_whole, n_context), (n_whole * n_context, 1, n_steps - n_whole * n_context)):
-        if n == 0 or length == 0:
-            continue
-        # One more column than the window has entries: the drive rides along.
-        state = np.broadcast_to(np.eye(size, size + 1), (n_points, n, size, size + 1))
-        for i in range(length):
-            steps = slice(first + i, first + n * length, length)
-            new = top[:, steps] @ state
-            new[..., -1] += drive[:, steps]
-            state = np.concatenate([new, state[..., :-n_features, :]], axis=-2)
-        parts.append(state)
-    state = np.concatenate(parts, axis=1)
-    return state[..., :-1], state[..., -1]
-
-
 def solve(rows: np.ndarray, drive: np.ndarray) -> np.ndarray:
     r"""Return the perturbation that is periodic under a periodic drive.
 
-    Every second window is eliminated by an orthogonal factorisation, again and again, until one
-    is left: stable whatever grows or decays along the cycle.
+    One window after the other is eliminated by an orthogonal factorisation, until one is left: stable
+    whatever grows or decays along the cycle.
 
     Parameters
     ----------
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
-    drive : ndarray, shape (n_points, n_steps, n_features)
+    drive : ndarray, shape (n_points, n_steps, n_features) or (n_points, n_drives, n_steps, n_features)
 
     Returns
     -------
-    ndarray, shape (n_points, n_steps, n_features)
-        NaN where a multiplier is exactly 1 or an entry is not finite.
+    ndarray
+        Of the shape of `drive`. NaN where a multiplier is exactly 1 or an entry is not finite.
 
     References
     ----------
     .. [1] Wright, SIAM J. Sci. Stat. Comput. 13 (1992) 742.
     """
-    n_points, n_steps, n_context, n_features, _ = rows.shape
-    size = n_context * n_features
-    after, right = segments(rows, drive)
-    # Equation k: left[k] w[k] + after[k] w[k+1] = right[k], the indices cyclic.
-    left, after = -after, np.broadcast_to(np.eye(size), after.shape)
-    right, levels = right[..., None], []
-    while (n := left.shape[1]) > 1:
-        first, second = slice(0, n - 1, 2), slice(1, n, 2)
-        frame, upper = np.linalg.qr(np.concatenate([after[:, first], left[:, second]], axis=2), mode="complete")
-        turn = frame.swapaxes(-1, -2)
-        from_first = np.concatenate([left[:, first], right[:, first]], axis=3)
-        from_second = np.concatenate([after[:, second], right[:, second]], axis=3)
-        one, other = turn[..., :size] @ from_first, turn[..., size:] @ from_second
-        joined = one[..., -1:] + other[..., -1:]
-        levels.append((n, upper[..., :size, :], one[..., :size, :-1], other[..., :size, :-1], joined[..., :size, :]))
-        odd = slice(n - n % 2, n)
-        left = np.concatenate([one[..., size:, :-1], left[:, odd]], axis=1)
-        after = np.concatenate([other[..., size:, :-1], after[:, odd]], axis=1)
-        right = np.concatenate([joined[..., size:, :], right[:, odd]], axis=1)
-    window = solve_each((left + after)[:, 0], right[:, 0])[:, None]
-    for n, upper, before, behind, joined in reversed(levels):
-        finer = np.empty((n_points, n, size, 1))
-        finer[:, ::2] = window
-        following = np.roll(window, -1, axis=1)[:, : n // 2]
-        finer[:, 1::2] = solve_each(upper, joined - before @ window[:, : n // 2] - behind @ following)
-        window = finer
-    # The tokens of a segment are the newest rows of the window behind it.
-    rows_of = np.roll(window, -1, axis=1).reshape(n_points, -1, n_context, n_features)[:, :, ::-1]
-    n_last = (n_steps - 1) % n_context + 1
-    whole = rows_of[:, :-1].reshape(n_points, -1, n_features)
-    return np.concatenate([whole, rows_of[:, -1, n_context - n_last :]], axis=1)
+    top = np.ascontiguousarray(top_rows(rows))
+    right = np.ascontiguousarray(drive).reshape(len(rows), -1, top.shape[1] * top.shape[2])
+    out = np.empty(right.shape)
+    _linear.solve(top=top, right=right, border=None, unit=False, out=out, n_threads=1)
+    return _finite_or_nan(out).reshape(drive.shape)
+
+
+def solve_bordered(
+    rows: np.ndarray, rise: np.ndarray, normal: np.ndarray, drive: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the perturbation of one cycle and of its parameter that goes along a drive, or along the curve of cycles.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (1, n_steps, n_context, n_features, n_features)
+    rise : ndarray, shape (n_steps, n_features)
+        How a rise of the parameter drives the steps.
+    normal : ndarray, shape (n_steps * n_features + 1,)
+    drive : ndarray, shape (n_steps, n_features), optional
+        With it the solution is orthogonal to the normal. Default: none, and the product with the normal is 1.
+
+    Returns
+    -------
+    ndarray, shape (n_steps * n_features + 1,)
+        NaN where there is none.
+    """
+    top = np.ascontiguousarray(top_rows(rows))
+    border = np.stack([np.append(rise, 0.0), normal])[None]
+    right = np.zeros((1, 1, rise.size)) if drive is None else np.ascontiguousarray(drive).reshape(1, 1, -1)
+    out = np.empty((1, 1, normal.size))
+    _linear.solve(top=top, right=right, border=border, unit=drive is None, out=out, n_threads=1)
+    return _finite_or_nan(out)[0, 0]
+
+
+def _finite_or_nan(solutions: np.ndarray) -> np.ndarray:
+    """Return solutions (n_points, n_right, n), NaN throughout for points that have an entry that is not finite."""
+    solutions[~np.isfinite(solutions).all(axis=(1, 2))] = np.nan
+    return solutions
 
 
 def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -218,7 +192,7 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
     n_points, n_steps, n_context, n_features, _ = rows.shape
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
-    top = top_rows(rows)
+    top = np.ascontiguousarray(top_rows(rows))
     # Only a whole new window shows what is annihilated: so many rounds count as one.
     n_renew = -(-n_context // n_steps)
     recent, patience = np.zeros((n_renew, n_points, size)), PATIENCE * n_renew
@@ -229,21 +203,23 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
     unrest = np.full((n_points, MAX_ROUNDS + 1), np.inf)
     stretch = np.full((n_points, size), np.nan)
     for done in range(1, MAX_ROUNDS + 1):
-        before, last = frame, stretch
-        frame, upper = _round(top[active], frame)
-        turn = before.swapaxes(-1, -2) @ frame
+        last, frame = stretch, np.array(frame, order="C")
+        upper = np.empty((active.size, n_steps, size, size))
+        turn, leaks = np.empty((active.size, size, size)), np.empty((active.size, size))
+        _linear.carry(top=top[active], frame=frame, upper=upper, turn=turn, leak=leaks, n_threads=1)
         length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
         with np.errstate(divide="ignore", invalid="ignore"):
-            recent[done % n_renew, active] = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=0)
+            recent[done % n_renew, active] = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=1)
             rounding = recent[:, active].sum(axis=0)
-            stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=0)
+            stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=1)
         busy = np.zeros(active.size, dtype=bool)
         for i, point in enumerate(active):
             n_known = int(np.argmax(np.append(rounding[i] > LOST, True)))
-            leak = np.array([np.abs(turn[i, j:, :j]).max() for j in range(1, size)] + [0.0])
+            leak = leaks[i]
             ends = (np.flatnonzero(leak < SPLIT) + 1).tolist()
             blocks = list(zip([0, *ends], ends, strict=False))
-            spread = max((np.ptp(stretch[i, a : min(b, n_known)]) for a, b in blocks if a < n_known), default=0.0)
+            wide = [(a, min(b, n_known)) for a, b in blocks if a + 1 < min(b, n_known)]
+            spread = max((np.ptp(stretch[i, a:b]) for a, b in wide), default=0.0)
             mixed = n_known not in (0, *ends)
             unrest[point, done] = np.log2(np.maximum(leak[:n_known], SPLIT)).sum()
             stalled = done > patience and unrest[point, done] > unrest[point, : done - patience + 1].min() - 1.0
@@ -260,22 +236,12 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
                         if drift > LOST or np.ptp(stretch[i, a:b]) > np.log(LOST / EPS):
                             break
                         known.append((a, b))
-                growth[point], angle[point] = _eigenvalues(known, turn[i], upper[:, i])
+                growth[point], angle[point] = _eigenvalues(known, turn[i], upper[i])
                 rest[point] = frame[i]
         active, frame, stretch = active[busy], frame[busy], stretch[busy]
         if not active.size:
             break
     return growth, angle, rest
-
-
-def _round(top: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Carry frames once round; return them and the triangular factor of every step, (n_steps, n_points, size, size)."""
-    n_points, n_steps, n_features, size = top.shape
-    upper = np.empty((n_steps, n_points, size, size))
-    for t in range(n_steps):
-        moved = np.concatenate([top[:, t] @ frame, frame[:, :-n_features]], axis=1)
-        frame, upper[t] = np.linalg.qr(moved)
-    return frame, upper
 
 
 def _eigenvalues(
@@ -285,16 +251,12 @@ def _eigenvalues(
     size = len(turn)
     growth, angle = np.full(size, np.nan), np.zeros(size)
     for a, b in blocks:
-        product, scale = np.eye(b - a), 0.0
-        for factor in upper[:, a:b, a:b]:
-            product = factor @ product
-            largest = np.abs(product).max()
-            if largest == 0.0:
-                break
-            product, scale = product / largest, scale + np.log(largest)
-        values = np.linalg.eigvals(turn[a:b, a:b] @ product)
+        product = np.empty((b - a, b - a))
+        power = _linear.product(upper=upper, first=a, out=product)
+        product = turn[a:b, a:b] @ product
+        values = np.linalg.eigvals(product) if b - a > 1 else product[0]
         with np.errstate(divide="ignore"):
-            growth[a:b] = np.log(np.abs(values)) + scale
+            growth[a:b] = np.log(np.abs(values)) + power * np.log(2.0)
         angle[a:b] = np.where(np.isfinite(growth[a:b]), np.angle(values), 0.0)
     order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
     return growth[order], angle[order]

@@ -264,8 +264,8 @@ def _rounding_error(windows: np.ndarray, following: np.ndarray, rows: np.ndarray
     moved = np.einsum("ptdab,ptdb->pta", np.abs(rows), np.abs(windows))
     miss = linear.EPS * (np.abs(following) + moved) + residual[:, None, None]
     signs = np.random.default_rng(0).choice([-1.0, 1.0], size=(N_DRAWS, *miss.shape[1:]))
-    shift = [np.abs(linear.solve(rows, miss * sign)).max(axis=(1, 2)) for sign in signs]
-    return np.where(np.isfinite(shift), shift, np.inf).max(axis=0)
+    shift = np.abs(linear.solve(rows, miss[:, None] * signs)).max(axis=(1, 2, 3))
+    return np.where(np.isfinite(shift), shift, np.inf)
 
 
 def best(result: Cycles, tolerance: float, period: int) -> int:

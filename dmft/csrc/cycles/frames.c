@@ -1,0 +1,145 @@
+/* Frames of tangents taken round a cycle, and what the factors of its steps multiply to. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "cycles.h"
+
+/* The length of a column, in doubles of any size. */
+static double length_of(ptrdiff_t n, ptrdiff_t stride, const double *x)
+{
+    double largest = 0.0, sum = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const double size = fabs(x[i * stride]);
+        if (!(size <= largest)) largest = size; /* NaN is found too */
+    }
+    if (largest == 0.0) return 0.0;
+    if (largest > 1e-140 && largest < 1e140) {
+        for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] * x[i * stride];
+        return sqrt(sum);
+    }
+    for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] / largest * (x[i * stride] / largest);
+    return largest * sqrt(sum);
+}
+
+/* The reflection that leaves of column x (stride apart) its first entry alone: I - scale v v^T with v[0] = 1. Returns
+   scale; 0, the identity, if there is nothing below the first entry. */
+static double reflection(ptrdiff_t n, ptrdiff_t stride, double *x, double *v)
+{
+    const double below = length_of(n - 1, stride, x + stride), head = x[0];
+    if (below == 0.0) return 0.0;
+    const double length = -copysign(hypot(head, below), head);
+    v[0] = 1.0;
+    for (ptrdiff_t i = 1; i < n; i++) v[i] = x[i * stride] / (head - length);
+    x[0] = length;
+    return (length - head) / length;
+}
+
+/* Reflect the columns of a, (n_rows, n_columns) with rows `stride` apart. */
+static void reflect(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t stride, double *restrict a, double scale,
+                    const double *restrict v, double *restrict sums)
+{
+    for (ptrdiff_t c = 0; c < n_columns; c++) sums[c] = 0.0;
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        for (ptrdiff_t c = 0; c < n_columns; c++) sums[c] += v[i] * a[i * stride + c];
+    for (ptrdiff_t i = 0; i < n_rows; i++) {
+        const double part = scale * v[i];
+        for (ptrdiff_t c = 0; c < n_columns; c++) a[i * stride + c] -= part * sums[c];
+    }
+}
+
+void dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v)
+{
+    for (ptrdiff_t j = 0; j < n_columns; j++) {
+        double *column = a + j * n_all + j;
+        const double scale = reflection(n_rows - j, n_all, column, v);
+        if (scale != 0.0) reflect(n_rows - j, n_all - j - 1, n_all, column + 1, scale, v, v + n_rows);
+        for (ptrdiff_t i = j + 1; i < n_rows; i++) a[i * n_all + j] = 0.0;
+    }
+}
+
+/* v of every reflection, its scale, one of them, sums, the frame before */
+size_t dmft_frames_work(ptrdiff_t size) { return (size_t)size * (2 * (size_t)size + 4); }
+
+/* moved = q r: r into the upper triangle of `upper`, q over `moved`. */
+static void factorise(ptrdiff_t size, double *moved, double *upper, double *work)
+{
+    double *reflections = work, *scales = work + size * size, *sums = scales + size;
+    for (ptrdiff_t j = 0; j < size; j++) {
+        double *column = moved + j * size + j, *v = reflections + j * size;
+        scales[j] = reflection(size - j, size, column, v);
+        if (scales[j] != 0.0) reflect(size - j, size - j - 1, size, column + 1, scales[j], v, sums);
+        for (ptrdiff_t c = 0; c < size; c++) upper[j * size + c] = c < j ? 0.0 : moved[j * size + c];
+    }
+    memset(moved, 0, size * size * sizeof *moved);
+    for (ptrdiff_t j = 0; j < size; j++) moved[j * size + j] = 1.0;
+    for (ptrdiff_t j = size - 1; j >= 0; j--)
+        if (scales[j] != 0.0)
+            reflect(size - j, size - j, size, moved + j * size + j, scales[j], reflections + j * size, sums);
+}
+
+/* Take a frame round the cycle, made orthogonal after every step. frame: INOUT (size, size); upper: OUT (n_steps, size,
+   size), the triangular factors; turn: OUT (size, size), frame before, transposed, times frame after; leak: OUT (size,),
+   how far the first 1, 2, ... vectors leave their own span. Returns whether it was stopped. */
+int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frame,
+                     double *upper, double *turn, double *leak, double *work, int (*stopped)(void *), void *crew)
+{
+    double *before = work + size * (size + 4);
+    memcpy(before, frame, size * size * sizeof *frame);
+    for (ptrdiff_t t = 0; t < n_steps; t++) {
+        if (stopped(crew)) return 1;
+        double *moved = upper + t * size * size; /* made there, then copied back */
+        const double *rows = top + t * n_features * size;
+        for (ptrdiff_t a = 0; a < n_features; a++) {
+            double *restrict new = moved + a * size;
+            for (ptrdiff_t c = 0; c < size; c++) new[c] = 0.0;
+            for (ptrdiff_t b = 0; b < size; b++)
+                for (ptrdiff_t c = 0; c < size; c++) new[c] += rows[a * size + b] * frame[b * size + c];
+        }
+        memmove(frame + n_features * size, frame, (size - n_features) * size * sizeof *frame);
+        memcpy(frame, moved, n_features * size * sizeof *frame);
+        factorise(size, frame, moved, work);
+    }
+    for (ptrdiff_t i = 0; i < size; i++) {
+        double *restrict row = turn + i * size;
+        for (ptrdiff_t c = 0; c < size; c++) row[c] = 0.0;
+        for (ptrdiff_t b = 0; b < size; b++)
+            for (ptrdiff_t c = 0; c < size; c++) row[c] += before[b * size + i] * frame[b * size + c];
+    }
+    for (ptrdiff_t j = 1; j <= size; j++) {
+        double largest = 0.0;
+        for (ptrdiff_t i = j; i < size; i++)
+            for (ptrdiff_t c = 0; c < j; c++) {
+                const double apart = fabs(turn[i * size + c]);
+                if (!(apart <= largest)) largest = apart;
+            }
+        leak[j - 1] = largest;
+    }
+    return 0;
+}
+
+/* The product of one diagonal block first .. end of all factors, the last on the left, as product 2^exponent.
+   product: OUT (n, n), n = end - first; work: (n, n). */
+void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
+                         double *product, double *exponent, double *work)
+{
+    const ptrdiff_t n = end - first;
+    for (ptrdiff_t i = 0; i < n * n; i++) product[i] = i % (n + 1) == 0;
+    *exponent = 0.0;
+    for (ptrdiff_t t = 0; t < n_steps; t++) {
+        const double *factor = upper + t * size * size + first * size + first;
+        double largest = 0.0;
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t c = 0; c < n; c++) {
+                double sum = 0.0;
+                for (ptrdiff_t k = i; k < n; k++) sum += factor[i * size + k] * product[k * n + c];
+                work[i * n + c] = sum;
+                if (!(fabs(sum) <= largest)) largest = fabs(sum);
+            }
+        int power = 0;
+        if (largest > 0.0 && largest <= DBL_MAX) frexp(largest, &power);
+        for (ptrdiff_t i = 0; i < n * n; i++) product[i] = ldexp(work[i], -power);
+        *exponent += power;
+        if (largest == 0.0) return;
+    }
+}

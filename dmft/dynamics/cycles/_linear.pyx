@@ -1,0 +1,107 @@
+"""Linear algebra round many cycles of one length, behind plain arrays; see csrc/cycles/cycles.h.
+
+Shapes and indices are checked at the top. A cycle is worked on by itself: its numbers do not depend on the others.
+"""
+
+from cython.parallel cimport parallel, threadid
+
+import numpy as np
+
+from ..._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
+from ..._util.doors cimport positive, ranged, sized
+
+cdef extern from "cycles/cycles.h" nogil:
+    size_t dmft_frames_work(Py_ssize_t)
+    int dmft_carry_frame(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *, double *,
+                         double *, int (*)(void *) noexcept nogil, void *)
+    void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
+                             double *)
+    size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
+    int dmft_solve_periodic(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, int, const double *, const double *,
+                            const double *, double *, double *, int (*)(void *) noexcept nogil, void *)
+
+
+cdef int _steps(const Py_ssize_t *shape) except -1:
+    """Raise unless an array can be the top rows of cycles, (n_points, n_steps, n_features, size)."""
+    positive("n_steps", shape[1])
+    positive("n_features", shape[2])
+    ranged("size % n_features", shape[3] % shape[2], 0, 0)
+    positive("size", shape[3])
+    return 0
+
+
+def carry(*,
+          const double[:, :, :, ::1] top not None,    # IN    (n_points, n_steps, n_features, size)
+          double[:, :, ::1] frame not None,           # INOUT (n_points, size, size)
+          double[:, :, :, ::1] upper not None,        # OUT   (n_points, n_steps, size, size): a triangle a step
+          double[:, :, ::1] turn not None,            # OUT   (n_points, size, size): the frame in that before
+          double[:, ::1] leak not None,               # OUT   (n_points, size)
+          int n_threads):
+    """Take frames once round the cycles."""
+    cdef Py_ssize_t n = top.shape[0], n_steps = top.shape[1], n_features = top.shape[2], size = top.shape[3], p
+    _steps(top.shape)
+    sized("frame", frame.shape, (n, size, size))
+    sized("upper", upper.shape, (n, n_steps, size, size))
+    sized("turn", turn.shape, (n, size, size))
+    sized("leak", leak.shape, (n, size))
+    positive("n_threads", n_threads)
+    cdef double[:, ::1] scratch = np.empty((n_threads, dmft_frames_work(size)))
+    cdef Crew crew = crew_of(n)
+    p = -1
+    with nogil, parallel(num_threads=n_threads):
+        p = next_part(&crew, -1)
+        while p >= 0:
+            dmft_carry_frame(n_steps, n_features, size, &top[p, 0, 0, 0], &frame[p, 0, 0], &upper[p, 0, 0, 0],
+                             &turn[p, 0, 0], &leak[p, 0], &scratch[threadid(), 0], crew_stopped, &crew)
+            p = next_part(&crew, p)
+    dismiss(&crew)
+
+
+def product(*,
+            const double[:, :, ::1] upper not None,   # IN    (n_steps, size, size)
+            Py_ssize_t first,                         # of the rows of a diagonal block
+            double[:, ::1] out not None):             # OUT   (n, n)
+    """Multiply one diagonal block of all triangles; return the power of two that the product has to be taken times."""
+    cdef Py_ssize_t n = out.shape[0]
+    cdef double exponent = 0.0
+    positive("n_steps", upper.shape[0])
+    sized("upper", upper.shape, (-1, -1, upper.shape[1]))
+    positive("n", n)
+    sized("out", out.shape, (n, n))
+    ranged("first", first, 0, upper.shape[1] - n)
+    cdef double[:, ::1] work = np.empty((n, n))
+    with nogil:
+        dmft_multiply_block(upper.shape[0], upper.shape[1], first, first + n, &upper[0, 0, 0], &out[0, 0], &exponent,
+                            &work[0, 0])
+    return exponent
+
+
+def solve(*,
+          const double[:, :, :, ::1] top not None,    # IN    (n_points, n_steps, n_features, size)
+          const double[:, :, ::1] right not None,     # IN    (n_points, n_right, n_steps n_features)
+          const double[:, :, ::1] border,             # IN    (n_points, 2, n_steps n_features + 1), or None
+          bint unit,                                  # the last right side of the border's equation is 1, not 0
+          double[:, :, ::1] out not None,             # OUT   (n_points, n_right, n_steps n_features + 1 with a border)
+          int n_threads):
+    """Solve for perturbations that are periodic under periodic drives."""
+    cdef Py_ssize_t n = top.shape[0], n_steps = top.shape[1], n_features = top.shape[2], size = top.shape[3], p
+    cdef Py_ssize_t length = n_steps * n_features, n_right = right.shape[1]
+    cdef int bordered = 0 if border is None else 2 if unit else 1
+    _steps(top.shape)
+    positive("n_right", n_right)
+    sized("right", right.shape, (n, n_right, length))
+    if border is not None:
+        sized("border", border.shape, (n, 2, length + 1))
+    sized("out", out.shape, (n, n_right, length + (bordered > 0)))
+    positive("n_threads", n_threads)
+    cdef double[:, ::1] scratch = np.empty((n_threads, dmft_periodic_work(n_steps, n_features, size, n_right)))
+    cdef Crew crew = crew_of(n)
+    p = -1
+    with nogil, parallel(num_threads=n_threads):
+        p = next_part(&crew, -1)
+        while p >= 0:
+            dmft_solve_periodic(n_steps, n_features, size, n_right, bordered, &top[p, 0, 0, 0], &right[p, 0, 0],
+                                &border[p, 0, 0] if bordered else NULL, &out[p, 0, 0], &scratch[threadid(), 0],
+                                crew_stopped, &crew)
+            p = next_part(&crew, p)
+    dismiss(&crew)
