@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ._util.inputs import text_of
+from ._util.keys import Keys, instead
 from .sweeps import registry
 from .sweeps.errors import ConfigError
 from .sweeps.section import RunFile
@@ -55,10 +56,11 @@ def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> RunFile:
         raise ConfigError(
             f"{path}: a run file must have one of the sections {', '.join(known)}, got {', '.join(given)}"
         )
+    kind = registry.reader(given[0] if given else known[0])
     try:
-        return msgspec.convert(tree, registry.reader(given[0] if given else known[0]))
+        return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explain(str(error), tree)}") from error
+        raise ConfigError(f"{path}: {_explain(str(error), kind, tree)}") from error
 
 
 def _apply(tree: Any, setting: str) -> None:
@@ -118,21 +120,25 @@ _LONG_KEY = re.compile(
 )
 
 
-def _explain(message: str, tree: Any) -> str:
-    """Turn a message of the checker into: key, rule, value."""
+def _explain(message: str, kind: Any, tree: Any) -> str:
+    """Turn a message of the checker into: key, rule, value, and what is taken there."""
     rule, _, path = message.partition(" - at `$")
     path = path.strip("`").lstrip(".")
     unknown = re.fullmatch(r"Object contains unknown field `(.*)`", rule, re.DOTALL)
     missing = re.fullmatch(r"Object missing required field `(.*)`", rule, re.DOTALL)
-    for match, what in ((unknown, "is not a known key"), (missing, "is missing")):
-        if match:
-            return f"{path + '.' if path else ''}{match[1]} {what}"
-    value: Any = tree
-    try:
-        for part in re.findall(r"[^.\[\]]+", path):
-            value = value[int(part) if isinstance(value, list) else part]
-    except (KeyError, IndexError, ValueError, TypeError):
-        return f"{path}: {rule}"
-    if rule.startswith("Invalid"):
-        return f"{path} has no value {value!r}; the choices are in the documentation of [{path.split('.')[0]}]"
-    return f"{path} must be {rule.removeprefix('Expected ').replace('`', '').split(', got')[0]}, got {value!r}"
+    parts = [int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", path)]
+    here = Keys(kind, tree, parts)
+    where, systems = f"{path}." if path else "", registry.sections()
+    if unknown:
+        known = here.names
+        if not path and not {*systems} & {*tree}:  # the section of a system may be the one that is misspelt
+            known += [name for name in systems if name not in known]
+        what = "the keys are" if path else "the sections are"
+        return f"{where}{unknown[1]} is not a known key{instead(unknown[1], known, what)}"
+    if missing:
+        return f"{where}{missing[1]} is missing"
+    if rule.startswith("Invalid") and here.choices:
+        choices = [str(one) for one in here.choices]
+        return f"{path} has no value {here.value!r}{instead(str(here.value), choices, 'it is one of')}"
+    words = here.words() or rule.removeprefix("Expected ").replace("`", "").split(", got")[0]
+    return f"{path} must be {words}, got {here.value!r}"
