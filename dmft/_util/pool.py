@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from .cores import n_cores
 
 T = TypeVar("T")
 R = TypeVar("R")
+_LONG = 250_000  # numbers of an array, whose linear algebra takes tenths of a second
 
 
 class _Ended(BaseException):
@@ -25,6 +26,49 @@ def checkpoint() -> None:
     ended = _ended.get()
     if ended is not None and ended.is_set():
         raise _Ended
+
+
+def apart(function: Callable[..., R], *arguments: Any, **named: Any) -> R:
+    """Return what one long call of a library gives; a thread of its own makes it, so that Ctrl-C ends the wait for it.
+
+    The bits are those of the call. After Ctrl-C it runs on to its end, unheard. Short calls, and those of other threads
+    than the first, which no signal reaches, are made at once.
+
+    Parameters
+    ----------
+    function : callable
+        Must leave the interpreter to others, as NumPy and SciPy do in linear algebra.
+    *arguments, **named
+        What it is given; the arrays among them tell whether it is long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> apart(np.linalg.inv, np.eye(1000))[0, 0].item()
+    1.0
+    """
+    size = max((getattr(value, "size", 0) for value in arguments), default=0)
+    if size < _LONG or threading.current_thread() is not threading.main_thread():
+        return function(*arguments, **named)
+    found: list[tuple[R] | BaseException] = []
+
+    def work() -> None:
+        try:
+            found.append((function(*arguments, **named),))
+        except BaseException as error:
+            found.append(error)
+
+    helper = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+    try:
+        helper.start()
+    except (RuntimeError, MemoryError):  # no more to be had
+        return function(*arguments, **named)
+    while helper.is_alive():
+        helper.join(0.2)  # signals end it on some systems alone
+    one = found.pop()
+    if isinstance(one, BaseException):
+        raise one
+    return one[0]
 
 
 def in_order(function: Callable[[T], R], items: Sequence[T], n_threads: int) -> Generator[R, None, None]:

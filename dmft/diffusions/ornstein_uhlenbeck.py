@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 
 from .._util.checks import finite, instance, positive, seed_of, shown, whole
+from .._util.pool import apart
 from .._util.readonly import read_only
 from .._util.values import Value
 from ..information import Blanket
@@ -65,10 +66,10 @@ class OrnsteinUhlenbeck(Value):
             raise ValueError(f"diffusion must have shape ({n}, {n}) or ({n},), got shape {given.shape}")
         if abs(G - G.T).max() > 1e-12 * abs(G).max():
             raise ValueError(f"diffusion must be symmetric and positive definite, got {shown(G.tolist())}")
-        lowest = float(np.linalg.eigvalsh(G)[0])
+        lowest = float(apart(np.linalg.eigvalsh, G)[0])
         if not lowest > 0:
             raise ValueError(f"diffusion must be symmetric and positive definite, got an eigenvalue of {lowest!r}")
-        slowest = float(np.linalg.eigvals(A).real.min())
+        slowest = float(apart(np.linalg.eigvals, A).real.min())
         if not slowest > 0:
             raise ValueError(f"pull must have eigenvalues with real parts > 0, got {slowest!r}")
         C = _covariance(A, G)
@@ -155,7 +156,7 @@ def _covariance(A: np.ndarray, G: np.ndarray) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         try:
-            C = solve_continuous_lyapunov(pull, 2 * diffusion)
+            C = apart(solve_continuous_lyapunov, pull, 2 * diffusion)
         except RuntimeWarning as error:
             raise ValueError("pull must have eigenvalues with real parts > 0 beside its rounding") from error
     with np.errstate(over="ignore"):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import seed_of, whole
+from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .laws import cmi
 from .parts import Sites, three_parts
@@ -73,6 +74,7 @@ def discrete_cmi_estimate(
     _, which = np.unique(flat, axis=0, return_inverse=True)
     states = flat[np.unique(which.reshape(-1), return_index=True)[1]]
     which = which.reshape(len(blocks), block)
+    need_memory(f"{n_boot} draws", 8.0 * n_boot, "draw fewer (n_boot)")
     values = np.empty(n_boot)
     for i in range(n_boot):
         drawn = which[rng.integers(len(blocks), size=len(blocks))].reshape(-1)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.special import digamma
 
 from .._util.checks import seed_of, whole
+from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from .gaussian import gaussian_cmi
 from .parts import Sites, three_parts
@@ -92,7 +93,11 @@ def gaussian_cmi_estimate(
         raise ValueError(
             f"samples must make at least {2 * d + FEWEST} blocks of {d} sites, got {len(weights)} of {block}"
         )
-    drawn = rng.multinomial(len(weights), np.full(len(weights), 1 / len(weights)), size=n_boot).astype(float)
+    n_bytes = 8.0 * n_boot * len(weights)
+    need_memory(f"{n_boot} draws of {len(weights)} blocks", n_bytes, "draw fewer (n_boot), or take longer blocks")
+    drawn, equal = np.empty((n_boot, len(weights))), np.full(len(weights), 1 / len(weights))
+    for row in drawn:  # Ctrl-C gets a word in
+        row[:] = rng.multinomial(len(weights), equal)
     again = _covariance(drawn @ weights, drawn @ first, np.tensordot(drawn, second, axes=1))
     values = _log_dets(again, x, y, b)
     bias = float(values.mean() - plain) if block > 1 else _bias(n - 1, len(x), len(y), len(b))

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, instance, one_of, within
 from .._util.memory import need_memory
+from .._util.pool import apart
 from .._util.underflow import underflow_is_zero
 from .model import KineticIsing, system_of
 from .moments import Moments
@@ -137,7 +138,10 @@ def ep_bound(
         n_bytes = 8.0 * n_pairs * (4 * len(before) + 4 * n_pairs)  # observables and their covariance, with copies
         need_memory(f"{n_pairs} observables of {len(before)} transitions", n_bytes, "take fewer sites")
         one, other = np.triu_indices(n, 1)
-        return _bound(after[:, one] * before[:, other] - before[:, one] * after[:, other], w, estimator)
+        pairs = np.empty((n_pairs, len(before)))
+        for pair, k, j in zip(pairs, one, other, strict=True):  # Ctrl-C gets a word in
+            np.subtract(after[:, k] * before[:, j], before[:, k] * after[:, j], out=pair)
+        return _bound(pairs.T, w, estimator)
     total = 0.0
     for i in range(before.shape[1]):
         rows = moved[:, i] & (w > 0)
@@ -150,7 +154,7 @@ def ep_bound(
 
 def _bound(g: np.ndarray, w: np.ndarray, estimator: Estimator) -> float:
     """Return the bound from observables g, shape (n_transitions, n_observables), of weights w."""
-    mean = w @ g
+    mean = apart(np.matmul, w, g)
     if not mean.any():
         return 0.0
     theta = 2 * _solve(_covariance(g, w), mean)
@@ -192,10 +196,10 @@ def _objective(g: np.ndarray, w: np.ndarray, mean: np.ndarray, theta: np.ndarray
 
 
 def _covariance(g: np.ndarray, w: np.ndarray) -> np.ndarray:
-    centred = g - w @ g
-    return (centred.T * w) @ centred
+    centred = apart(np.subtract, g, apart(np.matmul, w, g))
+    return apart(np.matmul, apart(np.multiply, centred.T, w), centred)
 
 
 def _solve(matrix: np.ndarray, vector: np.ndarray) -> np.ndarray:
     # Constant and dependent observables make it singular: the least solution leaves them out.
-    return np.linalg.lstsq(matrix, vector, rcond=1e-12)[0]
+    return apart(np.linalg.lstsq, matrix, vector, rcond=1e-12)[0]

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
 from .._util.checks import number, one_of, whole
+from .._util.pool import apart
 from .._util.underflow import underflow_is_zero
 from ..gaussian.averages import tanh_gauss
 from .inferred import InferenceResult
@@ -226,13 +227,13 @@ def _direct(
     else:
         past = target.C + ridge * np.eye(len(m))
         check_invertible(past, sites)
-        B = np.linalg.solve(past, target.D.T).T
+        B = apart(np.linalg.solve, past, target.D.T).T
         if method == "gaussian":
             J, H = _gaussian(B, m, m0, a)
             return J, H, []
         J = B / b[:, None]
         if method != "plefka_t1":
-            return _quasi_newton(net, method, target, J, np.linalg.inv(past), tol, max_iter)
+            return _quasi_newton(net, method, target, J, apart(np.linalg.inv, past), tol, max_iter)
     H = np.arctanh(m) - J @ m0
     if method == "tap":
         H += m * (J**2 @ a)
@@ -380,6 +381,6 @@ def check_invertible(C: np.ndarray, sites: np.ndarray) -> None:
 def _dependence(C: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the condition number of the correlations of C, and the weight of each neuron in what has no variance."""
     scale = np.sqrt(np.maximum(C.diagonal(), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(C / np.outer(scale, scale))
+    values, vectors = apart(np.linalg.eigh, C / np.outer(scale, scale))
     weight = (vectors[:, values < values[-1] / MAX_CONDITION] ** 2).sum(axis=1)
     return float(values[-1] / values[0]) if values[0] > 0 else np.inf, np.where(weight > 1e-8, weight, 0.0)

@@ -10,12 +10,14 @@ and C's diagonal is b.
 from __future__ import annotations
 
 import dataclasses
+import operator
 import threading
 from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
+from .._util.pool import apart
 from .._util.threads import n_threads as threads
 from ..gaussian import _integrals
 from ..gaussian.averages import covariance, tanh_fixed, tanh_gauss, tanh_product_mean
@@ -165,7 +167,7 @@ def tap(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Arrays:
     """Return Plefka[t-1, t], second order: Thouless, Anderson and Palmer."""
     a, before, work = 1 - m**2, m, scratch(len(m), 1)[0]
     half = np.multiply(net.J, np.sqrt(a), out=work)
-    K = half @ half.T
+    K = apart(np.matmul, half, half.T)
     m = net.onsager(net.field(m), K.diagonal())
     b = 1 - m**2
     D = third_cumulant(net, m, before, scale(b, net.J, a), work)
@@ -176,15 +178,15 @@ def plefka_t1(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Arra
     """Return Plefka[t], first order."""
     m = np.tanh(net.field(m))
     b = 1 - m**2
-    D = net.J @ C
+    D = apart(operator.matmul, net.J, C)
     D *= b[:, None]
     return m, np.diag(b), D
 
 
 def plefka_t2(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Arrays:
     """Return Plefka[t], second order: C feeds back linearly and may run away."""
-    before, JC = m, net.J @ C
-    K = np.matmul(JC, net.J.T, out=(work := scratch(len(m), 1)[0]))
+    before, JC = m, apart(operator.matmul, net.J, C)
+    K = apart(np.matmul, JC, net.J.T, out=(work := scratch(len(m), 1)[0]))
     m = net.onsager(net.field(m), K.diagonal())
     b = 1 - m**2
     C = half_sum(K)
@@ -205,17 +207,17 @@ def gaussian(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Array
         raise FloatingPointError(f"gaussian runs away: the field of site {i} has the variance {v[i]:.3g}")
     half, rho = scratch(len(m), 2)
     scale(1 / np.sqrt(np.where(v > 0, v, 1.0)), net.J, np.sqrt(a), out=half)
-    np.matmul(half, half.T, out=rho)
+    apart(np.matmul, half, half.T, out=rho)
     np.clip(rho, -1, 1, out=rho)
     np.fill_diagonal(rho, 0)  # known otherwise
     n_threads = threads(net.n_threads)
     C_now = covariance(g, v, rho, np.empty_like(rho), max(net.tol, 1e-13), n_threads)
     if net.exact_field:
         now, _, secant = tanh_product_mean(net.H, net.J, m, tol=net.tol, n_threads=n_threads)
-        return now, with_diagonal(C_now, now), secant @ C
+        return now, with_diagonal(C_now, now), apart(np.matmul, secant, C)
     now, slope = np.empty_like(g), np.empty_like(g)
     _integrals.averages(g=g, v=v, mean=now, slope=slope, n_threads=n_threads)
-    D = net.J @ C
+    D = apart(operator.matmul, net.J, C)
     D *= slope[:, None]
     return now, with_diagonal(C_now, now), D
 
@@ -223,9 +225,9 @@ def gaussian(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Array
 def pairwise(net: Network, m: np.ndarray, C: np.ndarray, D: np.ndarray) -> Arrays:
     """Return Plefka2[t], second order: pairs s_i(t), s_l(t-1) are kept [AMS]."""
     J, g, (JC, K, v) = net.J, net.field(m), scratch(len(m), 3)
-    np.matmul(J, C, out=JC)
-    np.matmul(JC, J.T, out=K)
-    pull = np.matmul(J, D, out=v) @ J.T
+    apart(np.matmul, J, C, out=JC)
+    apart(np.matmul, JC, J.T, out=K)
+    pull = apart(np.matmul, apart(np.matmul, J, D, out=v), J.T)
     # Spin l is given, so it is taken out of the variance, and its past reaches the others.
     pull += np.multiply(J, 1 - np.einsum("ln,ln->l", J, D), out=v)
     np.multiply(J, C.diagonal(), out=v)

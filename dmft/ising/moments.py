@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, signs, whole, within
 from .._util.memory import need_memory
+from .._util.pool import apart
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -165,7 +166,7 @@ def _covariance(name: str, C: np.ndarray) -> np.ndarray:
     skew = abs(C - np.swapaxes(C, -1, -2)).max()
     if skew > 1e-9:
         raise ValueError(f"{name} must be symmetric, got elements {skew:.3g} apart")
-    lowest = np.linalg.eigvalsh(C)[..., 0].min()
+    lowest = apart(np.linalg.eigvalsh, C)[..., 0].min()
     if lowest < -1e-9:
         raise ValueError(f"{name} must be positive semi-definite, got eigenvalue {lowest:.6g}")
     return C

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 from .._util.checks import finite, instance, within
+from .._util.pool import apart
 from .._util.underflow import underflow_is_zero
 from .meanfield import MeanField
 from .model import KineticIsing
@@ -60,13 +61,17 @@ def linear_response(model: KineticIsing, m: ArrayLike | None = None) -> Moments:
     mean = within("m", finite("m", m, (n,)), -1, 1)
     variance = 1 - mean**2
     A = variance[:, None] * model.J
-    eigenvalues = np.linalg.eigvals(A)
+    eigenvalues = apart(np.linalg.eigvals, A)
     parallel = model.update == "parallel"
     reach = float(abs(eigenvalues).max() if parallel else eigenvalues.real.max())
     if reach >= 1:
         raise FloatingPointError(f"fluctuations about these means grow: {reach:.6g} must be < 1; lower beta")
     noise = np.diag(variance)
-    C = solve_discrete_lyapunov(A, noise) if parallel else solve_continuous_lyapunov(np.eye(n) - A, 2 * noise)
+    C = (
+        apart(solve_discrete_lyapunov, A, noise)
+        if parallel
+        else apart(solve_continuous_lyapunov, np.eye(n) - A, 2 * noise)
+    )
     C = (C + C.T) / 2
     D = A @ C if parallel else C + (A @ C - C) / n
     return Moments.unchecked(m=mean, C=C, D=D)

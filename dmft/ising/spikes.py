@@ -53,15 +53,19 @@ def spins_of(name: str, spikes: ArrayLike, n_least: int = 1) -> np.ndarray:
     if is_sparse(given):
         need_memory(f"{name} of shape {given.shape}", 8.0 * np.prod(given.shape), "take fewer bins or sites")
         given = given.toarray()
-    array = finite(name, given, (None, None), bools=True)
-    if array.shape[0] < 1 or array.shape[1] < n_least:
+    array = numbers(name, given, bools=True)
+    if array.ndim != 2 or array.shape[0] < 1 or array.shape[1] < n_least:
         raise ValueError(f"{name} must have shape (n_sites >= 1, n_bins >= {n_least}), got shape {array.shape}")
     low = -1 if (array == -1).any() else 0
-    ok = (array == low) | (array == 1)
-    if not ok.all():
-        i, t = (int(x) for x in np.argwhere(~ok)[0])
-        raise ValueError(f"{name} must be 0 and 1, or -1 and 1, got {array[i, t]:g} at [{i}, {t}]")
-    return np.where(array == 1, 1, -1).astype(np.int8)
+    spins = np.empty(array.shape, dtype=np.int8)
+    for i, row in enumerate(array):  # Ctrl-C gets a word in
+        ok = (row == low) | (row == 1)
+        if not ok.all():
+            t = int(np.argmin(ok))
+            rule = "0 and 1, or -1 and 1" if np.isfinite(row[t]) else "finite"
+            raise ValueError(f"{name} must be {rule}, got {row[t]:g} at [{i}, {t}]")
+        spins[i] = np.where(row == 1, 1, -1)
+    return spins
 
 
 @underflow_is_zero

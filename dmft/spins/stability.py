@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._util.pool import apart
 from .._util.sparse import dense
 from .closures import Theory
 from .tap import Tap
@@ -51,7 +52,7 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     if not longest < (theory.R if isinstance(theory, Tap) else np.inf):  # saturated means have no field
         return float("nan")
     if m.size <= SMALL:
-        return float(abs(np.linalg.eigvals(derivative(theory, m))).max())
+        return float(abs(apart(np.linalg.eigvals, derivative(theory, m))).max())
     from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
     push = tangent(theory, m)
@@ -75,4 +76,4 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     if len(values):
         return float(abs(values).max())
     # So many multipliers of one size that the iteration cannot tell which is first.
-    return float(abs(np.linalg.eigvals(derivative(theory, m))).max()) if m.size <= MOST_DENSE else float("nan")
+    return float(abs(apart(np.linalg.eigvals, derivative(theory, m))).max()) if m.size <= MOST_DENSE else float("nan")

@@ -9,6 +9,7 @@ SCRIPT = """
 import json, os, signal, sys, threading, time
 import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
+from dmft.information import gaussian_cmi_estimate
 from dmft.thermodynamics.agents import TwoDots
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
@@ -24,8 +25,9 @@ def large(n_features, n_context, n_classes):
 
 paper = dmft.SelfAttention(dmft.Features.paper(), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 many, odd = large(40, 32, 4_000), large(3, 2, 7)
-spins = ising.network("sk", 300, J0=1.0, dJ=0.5, H0=0.5, seed=1)
+spins, many_spins = (ising.network("sk", n, J0=1.0, dJ=0.5, H0=0.5, seed=1) for n in (300, 1_000))
 vectors = vector.MeanField(vector.spin_network("gaussian", 200, 8, seed=1))
+turns = rng.choice([-1.0, 1.0], size=(2, 70, 5_000))
 # What each does takes minutes, but the first of two rows a moment: then one thread waits for the other.
 CASES = {
     "pair": lambda x=normal(2_000_000): gaussian.tanh_gauss_pair(x, 0.1, 100.0, 200.0, 0.5),
@@ -43,6 +45,10 @@ CASES = {
     "counts": lambda: dmft.network(many, 10_000, n_sites=40_000, n_replicas=64, seed=1),
     "samples": lambda: ising.sample(spins, 10**6, 50, n_threads=2),
     "mean field": lambda: ising.MeanField(spins, "pairwise").run(10_000),
+    "one call of linear algebra": lambda: ising.ep_bound(*turns),
+    "mean field of many": lambda f=ising.MeanField(many_spins, "plefka_t2"): f.run(10_000),
+    "moments of spikes": lambda: [ising.spike_moments(turns[0].repeat(8, 0)) for _ in range(999)],
+    "draws of an estimate": lambda x=normal(200_000, 3): gaussian_cmi_estimate(x, [0], [1], [2], block=1, n_boot=2_000),
     "vector spins": lambda: vectors.run(10**6),
     "vector spins at rest": lambda: vectors.fixed_point(0.0, max_evaluations=10**6),
     "samples of vector spins": lambda: vector.sample_spins(vectors.model, 4, 10**6),
