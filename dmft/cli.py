@@ -30,7 +30,7 @@ from .store import StoreError, npz, write_whole
 from .sweeps import registry, workers
 from .sweeps.agreement import RanksError
 from .sweeps.engine import run as run_sweep
-from .sweeps.errors import PictureError, UserError
+from .sweeps.errors import PictureError, PythonOnly, UserError
 from .sweeps.execution import Execution
 from .sweeps.grid import Grid
 from .sweeps.job import Job
@@ -313,7 +313,8 @@ def _loaded(folder: Path, partial: bool = False) -> SweepResult:
         result = load(folder, partial=partial)
         spec = result.specification
         if registry.job_class(spec["job"]) is not Job:
-            registry.from_specification(spec).grid(spec["axes"], spec["together"])
+            with contextlib.suppress(PythonOnly):
+                registry.from_specification(spec).grid(spec["axes"], spec["together"])
         _ = result.shape
     return result
 

@@ -50,6 +50,8 @@ def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> RunFile:
     _find(tree, Path(path).parent)
     for setting in settings:
         _apply(tree, setting)
+    if "map" in tree:
+        raise ConfigError(f"{path}: map must be made in Python, by dmft.Map: nothing in a run file is executed")
     known = registry.sections()
     given = [name for name in known if name in tree]
     if len(given) > 1:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import shown
+from ..maps.model import Map
+from ..maps.sweep_job import MapSweep, sweep_of
 from ..sweeps.engine import run
 from ..sweeps.execution import Execution, Workers
 from ..sweeps.refinement import Label, Refinement
@@ -24,12 +26,12 @@ __all__ = ["refine", "sweep"]
 
 
 def sweep(
-    model: SelfAttention,
+    model: SelfAttention | Map,
     *,
     n_steps: int,
     n_transient: int = 1_000,
     measure: str | Sequence[str] = ("orbit",),
-    start: Start | Sequence[Start] | None = None,
+    start: Any = None,
     record: Sequence[str] = ("attention",),
     n_rows: int | None = None,
     every: int = 1,
@@ -47,22 +49,23 @@ def sweep(
     progress: bool = True,
     **axes: ArrayLike,
 ) -> SweepResult | None:
-    """Run one network at many parameter points.
+    """Run one network, or any map, at many parameter points.
 
     Parameters
     ----------
-    model : SelfAttention
-        The network; gives every parameter that is not swept.
+    model : SelfAttention or Map
+        The network, or any other map; gives every parameter that is not swept.
     n_steps, n_transient : int
         Token steps that are measured, and before them.
     measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("orbit",)
         What to keep of each point; "attractor" judges after the transient what the orbit settles
-        on, see `attractor`; the other steps follow from there.
+        on, see `attractor`; the other steps follow from there. Of a map the first three.
     start : Start or sequence of Start, optional
         Where every point begins. Several random ones, several features of one role, or several windows of one shape
-        and phase make the axis "start", of their seeds or indices. Default: ``Start.random(0)``.
+        and phase make the axis "start", of their seeds or indices. Default: ``Start.random(0)``. Of a map: a state,
+        array_like, or a `dmft.maps.State`; several, of one phase, are numbered along the axis "start".
     record : sequence of str, default=("attention",)
-        Which arrays of the orbit; see `trajectory`.
+        Which arrays of the orbit; see `trajectory`. A map has its "states" alone, and no `section`.
     n_rows, every, section : int, optional
         Which steps of the orbit: the last `n_rows` of every `every`-th step (default: all), or the
         first `n_rows` (default: 1000) in which the attention component `section` changes sign.
@@ -88,8 +91,8 @@ def sweep(
     progress : bool, default=True
         Show progress on standard error.
     beta, gamma, epsilon, n_context, seed : array_like, shape (n,), optional
-        The axes; `seed` is that of the features. Arrays whose length goes with `n_context` are as long
-        as its largest value needs, and end with NaN (`n_lost`: 0).
+        The axes; `seed` is that of the features. Of a map: its parameters. Arrays whose length goes with
+        `n_context` are as long as its largest value needs, and end with NaN (`n_lost`: 0).
 
     Returns
     -------
@@ -114,26 +117,31 @@ def sweep(
     >>> result["exponents"].shape
     (3, 12)
     """
-    network_of(model)
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
-    plan = Plan.of_measures(
-        model,
-        measure,
-        n_steps=n_steps,
-        n_transient=n_transient,
-        record=record,
-        n_rows=n_rows,
-        every=every,
-        section=section,
-        n_exponents=n_exponents,
-        n_tangent_transient=n_tangent_transient,
-        n_history=n_history,
-        qr_interval=qr_interval,
-    )
+    arguments: dict[str, Any] = {
+        "n_steps": n_steps,
+        "n_transient": n_transient,
+        "n_rows": n_rows,
+        "every": every,
+        "n_exponents": n_exponents,
+        "n_tangent_transient": n_tangent_transient,
+        "n_history": n_history,
+        "qr_interval": qr_interval,
+    }
+    if isinstance(model, Map):
+        axes, of_map = axes_of_map(sweep_of(model, start, section, record, measure, **arguments), axes)
+        return run(of_map, axes, together, how)
+    plan = Plan.of_measures(network_of(model), measure, record=record, section=section, **arguments)
     if not (start is None or isinstance(start, Start)):
         start, axes = family(start, axes)
     job = AttentionSweep(plan, start_of(start))
     return run(job, axes, together, how)
+
+
+def axes_of_map(job: MapSweep, axes: Mapping[str, ArrayLike]) -> tuple[dict[str, ArrayLike], MapSweep]:
+    """Return the axes with that of several starts in front, and the job."""
+    several = {"start": range(len(job.starts))} if len(job.starts) > 1 else {}
+    return {**several, **axes}, job
 
 
 def family(given: Any, axes: Mapping[str, ArrayLike]) -> tuple[Start, dict[str, ArrayLike]]:
@@ -170,13 +178,13 @@ def _windows(starts: Sequence[Any]) -> Start | None:
 
 
 def refine(
-    model: SelfAttention,
+    model: SelfAttention | Map,
     *,
     n_steps: int,
     n_transient: int = 1_000,
     label: Label = "sign",
     coarse: int = 8,
-    start: Start | None = None,
+    start: Any = None,
     measure: str | Sequence[str] = ("lyapunov",),
     store: str | os.PathLike[str] | None = None,
     resume: bool = False,
@@ -194,8 +202,8 @@ def refine(
 
     Parameters
     ----------
-    model : SelfAttention
-        The network; gives every parameter that is no axis.
+    model : SelfAttention or Map
+        The network, or any other map; gives every parameter that is no axis.
     n_steps, n_transient : int
         As for `sweep`.
     label : str or callable, default="sign"
@@ -206,7 +214,7 @@ def refine(
     coarse : int, default=8
         Grid steps of the first cells.
     start : Start, optional
-        Default: ``Start.random(0)``.
+        Default: ``Start.random(0)``. Of a map: a state, array_like, or a `dmft.maps.State`.
     measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("lyapunov",)
         As for `sweep`.
     store, resume, n_threads, block, executor, progress
@@ -240,8 +248,15 @@ def refine(
     >>> result["label"].shape, bool(result["computed"].mean() < 1)
     ((9, 9), True)
     """
-    network_of(model)
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
+    if isinstance(model, Map):
+        axes = {name: arguments.pop(name) for name in list(arguments) if name in model.parameters}
+        given = {"section": None, "record": ("attention",), **arguments}
+        job = sweep_of(model, start, measure=measure, n_steps=n_steps, n_transient=n_transient, **given)
+        if label == "sign" and not {"lyapunov", "attractor"} & set(job.plan.measure):
+            raise ValueError("label 'sign' needs exponents: measure must name 'lyapunov'")
+        return run(Refinement(job, tuple(axes), label, coarse), axes, how=how)
+    network_of(model)
     axes = {name: arguments.pop(name) for name in list(arguments) if name in AXES}
     plan = Plan.of_measures(model, measure, n_steps=n_steps, n_transient=n_transient, **arguments)
     return run(refined(AttentionSweep(plan, start_of(start)), axes, label, coarse), axes, how=how)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import number, shown, whole
 from .._util.values import Value
+from ..maps.following import branch_names
 from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -92,13 +93,8 @@ class Following(Value, Job):
     @property
     def labels(self) -> Mapping[str, Sequence[str]]:
         """What the branches are called."""
-        values = self.axes[self.along]
-        names: list[str] = []
-        for place, _ in self.anchors:
-            ends = {int(np.argmin(values)): "up", int(np.argmax(values)): "down"}
-            name = ends.get(place, f"from {values[place]:g}")
-            names.append(name if name not in names else f"{name} ({len(names) + 1})")
-        return {**self.sweep.labels, "branch": tuple(names)}
+        names = branch_names(self.axes[self.along], [place for place, _ in self.anchors])
+        return {**self.sweep.labels, "branch": names}
 
     def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""

@@ -161,7 +161,7 @@ def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int)
     instance("result", result, SweepResult, "a dmft.SweepResult of `follow`")
     if "branch" not in result.dims:
         raise ValueError("hysteresis needs a result of follow, with branches")
-    orbits = [name for name in RECORDS if name in result]
+    orbits = [name for name in (*RECORDS, "states") if name in result]
     if not orbits:
         raise ValueError("hysteresis needs a recorded orbit: measure must name 'orbit'")
     spec = result.specification
@@ -186,7 +186,7 @@ def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int)
     order = np.argsort(result.axes[along], kind="stable")
     values = result.axes[along][order]
     orbit, status, n_rows = pick(orbits[0]), pick("status"), pick("n_recorded")
-    phases = _phases(pick("phase"), orbit.shape[2], spec["run"], spec["model"]["n_context"])
+    phases = _phases(pick("phase"), orbit.shape[2], spec["run"], _period(spec["model"]))
     tell = {name: pick(name) for name in ("kind", "period", "exponents", "stderr") if name in result}
     kinds = result.coded("kind")[1] if "kind" in result else None
     n = values.size
@@ -317,6 +317,11 @@ def _phases(last: np.ndarray, n_rows: int, run: Mapping[str, Any], n_context: in
         return np.zeros((*last.shape, n_rows), dtype=int)
     back = (n_rows - 1 - np.arange(n_rows)) * run["every"]
     return (last[..., None] - 1 - back) % n_context
+
+
+def _period(model: Mapping[str, Any]) -> int:
+    """Return the steps after which the map of a specification is the same again."""
+    return int(model["n_context"] if "n_context" in model else model["period"])
 
 
 def _placed(rows: np.ndarray, phases: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .basins import VARIABLES as LABELS
+from ..dynamics.labels import VARIABLES as LABELS
 from .basins import settled_arrays
 from .batch import Batch
 from .irreversibility import check_features, irreversibility_arrays

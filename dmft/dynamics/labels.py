@@ -202,3 +202,45 @@ def distinct(each: Sequence[Attractor]) -> Attractors:
         fraction=k / n,
         fraction_error=np.sqrt((k + 1.0) * (n - k + 1.0) / (n + 3.0)) / (n + 2.0),
     )
+
+
+# ---- many points ----
+
+_CODES = ", ".join(f"{i}: {kind}" for i, kind in enumerate(ATTRACTOR_KINDS))
+# Of the arrays of a sweep: dimensions after the point, unit, meaning.
+VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
+    "kind": ((), "1", "what the orbit settles on; " + _CODES),
+    "period": ((), "token step", "period of a cycle, 0 of anything else"),
+    "n_positive": ((), "1", "positive exponents"),
+    "n_zero": ((), "1", "zero exponents: the dimension of a torus"),
+    "n_bands": ((), "1", "pieces visited in turn"),
+    "rotation": ((), "1", "turns every n_context * n_bands steps, of a torus"),
+    "rotation_error": ((), "1", "error of the rotation number"),
+    "moments": (("moment",), "1", "means of A_a, then of A_a A_b for a <= b"),
+    "moments_error": (("moment",), "1", "errors of the moments"),
+    "n_judged": ((), "token step", "steps run to judge the orbit"),
+    "zero_one": ((), "1", "0-1 test for chaos, near 1 for chaos, else near 0"),
+    "exponents": (("exponent",), "nat / token step", "Lyapunov exponents, descending"),
+    "stderr": (("exponent",), "nat / token step", "standard errors of the exponents"),
+}
+
+
+def arrays_of(each: Sequence[Attractor], n_exponents: int) -> dict[str, np.ndarray]:
+    """Return attractors as arrays by name, see VARIABLES; NaN where one has fewer exponents than asked for."""
+    turns = [one.rotation or Frequency(np.nan, np.nan, "angle") for one in each]
+    filled = np.full((2, len(each), n_exponents), np.nan)
+    for i, one in enumerate(each):
+        for array, values in zip(filled[:, i], (one.exponents, one.stderr), strict=True):
+            array[: len(values)] = values[:n_exponents]
+    signature = np.array([one.signature for one in each], dtype=np.int64).T
+    return {
+        **dict(zip(SIGNATURE, signature, strict=True)),
+        "rotation": np.array([turn.value for turn in turns]),
+        "rotation_error": np.array([turn.error for turn in turns]),
+        "moments": np.array([one.moments for one in each]),
+        "moments_error": np.array([one.moments_error for one in each]),
+        "n_judged": np.array([one.n_steps for one in each]),
+        "zero_one": np.array([one.evidence.get("zero_one", np.nan) for one in each]),
+        "exponents": filled[0],
+        "stderr": filled[1],
+    }

@@ -32,7 +32,8 @@ RESERVED = frozenset({
 class Map(Value):
     r"""Any map :math:`x_{t+1} = f(x_t, x_{t-1}, \ldots)`, given by functions, at one parameter point.
 
-    It goes where a `SelfAttention` goes: into `trajectory`, `lyapunov`, `attractor`, `attractors`, `cycle`, `branch`.
+    It goes where a `SelfAttention` goes: into `trajectory`, `lyapunov`, `attractor`, `attractors`, `cycle`, `branch`,
+    `sweep`, `follow`, `refine`.
 
     Parameters
     ----------

@@ -58,6 +58,10 @@ class MapSystem(system.Map):
         super().continuation(point)
         return State(self.windows[point], self.phase)
 
+    def move_to(self, windows: np.ndarray) -> None:
+        """Put all orbits elsewhere, (n_points, lags, size), before a step of phase 0."""
+        self.state, self.phase = np.array(windows, dtype=float).reshape(self.n_points, -1), 0
+
     def describe(self, point: int = 0) -> str:
         """Return in words which orbit that is, for messages."""
         super().describe(point)

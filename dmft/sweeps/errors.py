@@ -19,3 +19,7 @@ class IncompleteError(UserError, KeyError):
     """An array of a sweep that has not finished."""
 
     __str__ = ValueError.__str__  # that of KeyError is a repr
+
+
+class PythonOnly(UserError):
+    """A job cannot be made from its specification, which is whole all the same: it holds functions of Python."""

@@ -32,6 +32,7 @@ class System:
 
 SYSTEMS: Mapping[str, System] = {
     "any": System(jobs={"refinement": "sweeps.refinement:Refinement"}),
+    "maps": System(jobs={"map sweep": "maps.sweep_job:MapSweep", "map following": "maps.following:MapFollowing"}),
     "attention": System(
         jobs={
             "attention sweep": "attention.sweep_job:AttentionSweep",
@@ -76,6 +77,8 @@ def from_specification(spec: Mapping[str, Any]) -> Job:
     """
     try:
         return job_class(spec["job"]).from_specification(spec)
+    except UserError:
+        raise
     except ValueError as error:
         raise UserError(str(error)) from error
 
