@@ -52,10 +52,23 @@ def basins():
     return [one.signature for one in found], [found.fraction.tolist()], seconds
 
 
+def branch():
+    """Follow the cycle of period 28 with its special points."""
+    from dmft import orbits
+
+    cycle = orbits.cycle(paper(1.27), period=28)
+    begun = time.process_time()
+    found = orbits.branch(cycle, beta=(1.26, 1.28))
+    seconds = time.process_time() - begun
+    special = [[point.value for point in found.special], found.values.tolist(), found.growth[:, 0].tolist()]
+    return [(point.kind, round(point.place, 3)) for point in found.special], special, seconds
+
+
 ROWS = {
     "a label, beta in [1.24, 1.28]": (labels, 1.24, 1.28),
     "a label, beta in [1.28, 3]": (labels, 1.28, 3.0),
     "attractors of 64 starts, beta 1.2738": (basins,),
+    "a branch of 122 points, period 28": (branch,),
 }
 
 

@@ -71,6 +71,7 @@ def linearize(
     beta, gamma, epsilon, windows = (np.ascontiguousarray(x, dtype=float) for x in (beta, gamma, epsilon, windows))
     n_points, n_context, n_features = windows.shape
     following, rows = np.empty((n_points, n_features)), np.empty((n_points, n_context, n_features, n_features))
+    most = -(-n_points // 2_000)  # for less, none is worth waking
     if n_points:
         _kernels.linearize(
             network=network_of(model),
@@ -81,6 +82,6 @@ def linearize(
             phase=phase,
             next_row=following,
             rows=rows,
-            n_threads=min(effective_threads(n_threads), -(-n_points // 2_000)),  # for less, none is worth waking
+            n_threads=1 if n_threads is None and most == 1 else min(effective_threads(n_threads), most),
         )
     return following, rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
 from .batch import Batch
 from .directions import n_directions
+from .features import Features
 from .kernel import linearize
 from .model import SelfAttention, network_of
 from .reference import softmax
@@ -92,7 +95,11 @@ class AttentionMap(WindowMap):
         value = values_of("value", value)
         if value.size != self.n_points and 1 not in (value.size, self.n_points):
             raise ValueError(f"value must have shape ({self.n_points},), got shape {value.shape}")
-        return AttentionMap(self.model, self.parameter, self._n_threads, **{**self.values, self.parameter: value})
+        some = copy.copy(self)
+        n_points = max(value.size, self.n_points)
+        values = {**self.values, self.parameter: value}
+        some.values = {name: one if one.size == n_points else np.repeat(one, n_points) for name, one in values.items()}
+        return some
 
     def take(self, points: np.ndarray | Sequence[int]) -> AttentionMap:
         """Return the map of some of the points."""
@@ -107,14 +114,23 @@ class AttentionMap(WindowMap):
         n_points, n_steps = windows.shape[:2]
         following = np.empty((n_points, n_steps, self.n_features))
         rows = np.empty((*windows.shape, self.n_features))
+        values: dict[str, np.ndarray] = {}
         for phase in range(min(self.n_phases, n_steps)):
             some = windows[:, phase :: self.n_phases]
-            values = {name: np.repeat(self.values[name], some.shape[1]) for name in PARAMETERS}
+            if phase in (0, n_steps % self.n_phases):  # from there on a phase has a step less
+                values = {name: np.repeat(self.values[name], some.shape[1]) for name in PARAMETERS}
             windows_there = some.reshape(-1, *some.shape[2:])
             flat = linearize(self.model, **values, windows=windows_there, phase=phase, n_threads=self._n_threads)
             following[:, phase :: self.n_phases] = flat[0].reshape(n_points, -1, self.n_features)
             rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
+
+    @underflow_is_zero
+    def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """As for `WindowMap`: beta stands before every attention, and nowhere else."""
+        if self.parameter != "beta" or not (self.value > 0.0).all():
+            return self.slope(windows)
+        return np.einsum("ptdab,ptdb->pta", rows, windows) / self.value[:, None, None]
 
     @property
     def exact_cost(self) -> float:
@@ -211,7 +227,11 @@ def position_period(model: SelfAttention) -> int:
     >>> position_period(SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02))
     4
     """
-    n_context = model.n_context
-    table = np.stack([model.features.position_field(role, n_context) for role in ("query", "key", "value")])
+    return _position_period(model.features, model.n_context)
+
+
+@functools.lru_cache(maxsize=32)  # branches ask for the same one in every step
+def _position_period(features: Features, n_context: int) -> int:
+    table = np.stack([features.position_field(role, n_context) for role in ("query", "key", "value")])
     divisors = [n for n in range(1, n_context + 1) if n_context % n == 0]
     return next(n for n in divisors if np.array_equal(np.roll(table, n, axis=1), table))

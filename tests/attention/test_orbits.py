@@ -161,6 +161,20 @@ def test_annihilated_directions():
     assert np.isneginf(found.exponents[3:]).all()
 
 
+@pytest.mark.parametrize("parameter", ["beta", "gamma", "epsilon"])
+@pytest.mark.parametrize("beta", [0.0, 1e-3, 1.27, 30.0])
+def test_the_slope_by_rows_is_that_of_series(parameter, beta):
+    one, other = 0.5 * np.eye(3) + 0.2, np.diag([0.9, -0.4, 0.3])
+    gaussian = dmft.Features.gaussian(output=np.eye(3), value=one, query=other, key=one @ other)
+    others = (PAPER.replace(features=features, epsilon=0.0) for features in (gaussian, dmft.Features.independent(3)))
+    for model in (PAPER, *others):
+        system = AttentionMap(model, parameter, beta=[beta, 0.5 * beta])
+        windows = np.random.default_rng(0).uniform(-1, 1, size=(2, 8, 4, 3))
+        rows = system.linearize(windows)[1]
+        expected = system.slope(windows)
+        assert_allclose(system.slope_along(windows, rows), expected, rtol=1e-11, atol=1e-12 * np.abs(expected).max())
+
+
 def test_a_batch_says_of_every_point_whether_it_is_one():
     beta = np.array([1.1, 1.24, 1.26451, 1.4])
     batch = paper_batch(beta, 40_000)

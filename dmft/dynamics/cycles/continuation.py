@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+from operator import itemgetter
 
 import numpy as np
 
@@ -17,6 +19,7 @@ NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of 
 DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
 NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
 CLOSED = "the branch closes"
+_first = itemgetter(0)
 
 
 class Continuation:
@@ -123,10 +126,9 @@ class Continuation:
         reach = self.curve.product(ahead, here.tangent)
         bend = self.curve.length(ahead - reach * here.tangent)
         middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - tangent)
-        point, _ = self.curve.correct(middle, here.tangent)
-        if point is None:
-            return False
-        return self.curve.length(point - middle) <= BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
+        off = BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
+        point, _ = self.curve.correct(middle, here.tangent, rough=1e-3 * off)
+        return point is not None and self.curve.length(point - middle) <= off
 
     def is_double(self, at: Node, tolerance: float) -> bool:
         """Return whether a cycle is one of half its period twice over, but for so much of its size."""
@@ -150,12 +152,18 @@ class Continuation:
         """Return the place, kind and node of the bifurcations between two points."""
         from scipy.optimize import brentq  # late: it would slow down every start of the package
 
-        reach = np.sum(self.curve.weights * here.tangent * (following.point - here.point))
+        reach = self.curve.product(here.tangent, following.point - here.point)
+        # Points of the curve by their length along the tangent, with its direction per length.
+        known = [(0.0, here.point, here.tangent)]
+        known.append((reach, following.point, following.tangent / self.curve.product(here.tangent, following.tangent)))
 
         def point_at(length: float) -> np.ndarray:
-            point, _ = self.curve.correct(here.point + length * here.tangent, here.tangent)
+            place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
+            point, _ = self.curve.correct(_cubic(*known[place - 1], *known[place], length), here.tangent)
             if point is None:
                 raise ArithmeticError
+            direction, _ = self.curve.tangent(point, here.tangent)
+            bisect.insort(known, (length, point, direction / self.curve.product(here.tangent, direction)), key=_first)
             return point
 
         def test(length: float, kind: str) -> float:
@@ -163,7 +171,8 @@ class Continuation:
             if kind == "fold":
                 return float(self.curve.tangent(point_at(length), here.tangent)[0][-1])
             if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
-                sign, size = np.linalg.slogdet(linear.twisted(self.curve.linearize(point_at(length))[1][0], -1.0))
+                rows = self.curve.linearize(point_at(length))[1][0]
+                sign, size = np.linalg.slogdet(linear.twisted(rows, -1.0))
                 unit.append(size)
                 return float(sign * np.exp(min(size - unit[0], 600.0)))
             latest[0] = node(self.curve, point_at(length), here.tangent, latest[0].frame)
@@ -173,9 +182,22 @@ class Continuation:
         for kind in kinds:
             unit: list[float] = []
             try:
-                length = brentq(test, 0.0, reach, args=(kind,), xtol=1e-18, rtol=1e-15)
+                length = brentq(test, 0.0, reach, args=(kind,), xtol=1e-14 * reach, rtol=1e-15)
                 found = node(self.curve, point_at(length), here.tangent, here.frame)
             except (ArithmeticError, ValueError):
                 continue  # not isolated, even at the smallest step
             located.append((len(self.nodes) - 1 + length / reach, kind, found))
         return located
+
+
+def _cubic(
+    one: float, first: np.ndarray, slope: np.ndarray, other: float, last: np.ndarray, end: np.ndarray, place: float
+) -> np.ndarray:
+    """Return the cubic through two points with their derivatives."""
+    width = other - one
+    u = (place - one) / width
+    return (
+        first
+        + u * u * (3.0 - 2.0 * u) * (last - first)
+        + width * (u * (1.0 - u) ** 2 * slope - u * u * (1.0 - u) * end)
+    )

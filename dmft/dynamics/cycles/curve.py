@@ -48,21 +48,15 @@ class Curve:
         return point[:-1].reshape(self.shape)
 
     def linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the misses of all steps, the rows, and how both parts of the point move the misses."""
+        """Return the misses of all steps (n_steps, n_features), the rows, and how the parameter drives the steps."""
         which = point.tobytes()
         if self._latest is None or self._latest[0] != which:  # a corrected point is asked for its tangent next
-            self._latest = which, self._linearize(point)
-        miss, rows, matrix = self._latest[1]
-        return miss, rows, matrix.copy()
-
-    def _linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        system = self.system.at(point[-1:])
-        windows = windows_of(self.orbit(point)[None], system.n_context)
-        following, rows = system.linearize(windows)
-        matrix = np.empty((point.size, point.size))
-        matrix[:-1, :-1] = linear.twisted(rows[0])
-        matrix[:-1, -1] = -system.slope(windows)[0].ravel()
-        return (following[0] - self.orbit(point)).ravel(), rows, matrix
+            system = self.system.at(point[-1:])
+            windows = windows_of(self.orbit(point)[None], system.n_context)
+            following, rows = system.linearize(windows)
+            rise = system.slope_along(windows, rows)[0]
+            self._latest = which, (following[0] - self.orbit(point), rows, rise)
+        return self._latest[1]
 
     def length(self, vector: np.ndarray) -> float:
         """Return the weighted length of a vector."""
@@ -70,30 +64,29 @@ class Curve:
 
     def tangent(self, point: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
-        _, rows, matrix = self.linearize(point)
-        matrix[-1] = self.weights * before
-        tangent = solve_or_nan(matrix, np.append(np.zeros(point.size - 1), 1.0))
+        _, rows, rise = self.linearize(point)
+        tangent = linear.solve_bordered(rows, rise, self.weights * before)
         return tangent / self.length(tangent), rows
 
-    def correct(self, guess: np.ndarray, normal: np.ndarray) -> tuple[np.ndarray | None, int]:
-        """Return the point of the curve in the plane through a guess, or None, and how many steps that took."""
+    def correct(self, guess: np.ndarray, normal: np.ndarray, rough: float = 0.0) -> tuple[np.ndarray | None, int]:
+        """Return the point of the curve in the plane through a guess, or None, and how many steps that took.
+
+        With `rough`, a length, it is right to about that, if the steps tell.
+        """
         point = guess.copy()
         for n in range(1, MAX_CORRECTIONS + 1):
-            miss, _, matrix = self.linearize(point)
-            matrix[-1] = self.weights * normal
-            move = solve_or_nan(matrix, np.append(miss, matrix[-1] @ (guess - point)))
+            miss, rows, rise = self.linearize(point)
+            move = linear.solve_bordered(rows, rise, self.weights * normal, miss)
             if not np.isfinite(move).all():
                 return None, n
             point = point + move
-            if self.length(move) < 1e-13 * max(1.0, self.length(point)):
+            length = self.length(move)
+            if length < rough:
+                return point, n
+            if length < 1e-13 * max(1.0, self.length(point)):
                 break
-        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and self.length(move) < 1e-8
+        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and length < 1e-8
         return (point, n) if good else (None, n)
-
-
-def solve_or_nan(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Return the solution, NaN where there is none."""
-    return linear.solve_each(matrix, right[:, None])[:, 0]
 
 
 @dataclasses.dataclass(slots=True, eq=False)

@@ -223,6 +223,10 @@ class WindowMap(Whole):
         windows = self._trail(windows)
         return self.taylor(windows, np.zeros_like(windows), rise=1.0, order=1)[1]
 
+    def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Return the same as `slope`, where the rows of `linearize` are known: a map may have it of them."""
+        return self.slope(windows)
+
     def _directions(self, directions: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the argument `directions`, real or complex, which goes with windows of that shape."""
         is_complex = isinstance(directions, np.ndarray) and directions.dtype.kind == "c"

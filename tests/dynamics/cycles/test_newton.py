@@ -36,6 +36,23 @@ def test_periodic_perturbations_solve_the_dense_system(n_steps):
         assert_array_equal(linear_algebra.solve(rows[i : i + 1], drive[i : i + 1])[0], got[i])
 
 
+@pytest.mark.parametrize("n_steps", [1, 3, 4, 9, 28])
+@pytest.mark.parametrize("fold", [False, True])
+def test_perturbations_with_a_parameter_solve_the_dense_system(n_steps, fold):
+    """Also where a multiplier is 1, and the cycle alone has no solution."""
+    rng = np.random.default_rng(n_steps)
+    rows, rise = rng.normal(size=(n_steps, 4, 2, 2)), rng.normal(size=(n_steps, 2))
+    if fold:  # the sequence of ones goes on as it is
+        rows[:, 0] += (np.eye(2).sum(axis=1) - rows.sum(axis=(1, 3)))[:, :, None] / 2.0
+    normal, drive = rng.normal(size=2 * n_steps + 1), rng.normal(size=(n_steps, 2))
+    matrix = np.block([[dense(rows), -rise.reshape(-1, 1)], [normal[None]]])
+    for given, right in ((drive, np.append(drive, 0.0)), (None, np.append(0.0 * drive, 1.0))):
+        expected = np.linalg.solve(matrix, right)
+        got = linear_algebra.solve_bordered(rows[None], rise, normal, given)
+        assert_allclose(got, expected, rtol=0, atol=1e-11 * np.linalg.cond(matrix) * np.abs(expected).max() / 1e2)
+    assert np.isnan(linear_algebra.solve_bordered(rows[None], rise, 0.0 * normal)).all()
+
+
 def test_growth_by_e_200_along_the_cycle_costs_no_digits():
     """A saddle of two decoupled directions; products of its steps would lose the decaying one."""
     rng = np.random.default_rng(0)
