@@ -12,9 +12,10 @@ from .evolution import Relaxation, integral_fluctuation
 from .meaning import Semantic, semantic
 from .partition import Partition, information_flow, mutual_information, pair_flow, transfer_entropy
 from .prediction import Driven, Nostalgia
-from .process import MarkovJump, Reservoir
+from .process import MarkovJump
 from .protocol import Protocol, ProtocolBudget
 from .regulation import Regulation, regulate, sensitivity
+from .reservoir import Reservoir
 from .scrambling import scramble
 from .spins import SpinProcess
 from .trajectories import Paths

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from .._util import checks
 from .._util.checks import finite, integers, one_of, whole, within
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
@@ -20,6 +20,7 @@ from . import counting as _counting
 from . import evolution as _evolution
 from . import trajectories as _trajectories
 from .laws import checked_law
+from .reservoir import Reservoir, as_baths
 from .stationary import METHODS, Method, stationary_state
 
 if TYPE_CHECKING:
@@ -30,41 +31,7 @@ if TYPE_CHECKING:
     from .trajectories import Paths
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class Reservoir(Value):
-    """A bath of heat and particles.
-
-    Parameters
-    ----------
-    T : float, default=1
-        Temperature, > 0, in units of energy.
-    mu : float, default=0
-        Chemical potential.
-
-    Raises
-    ------
-    ValueError
-        If `T` is not above 0 or a number is not finite.
-
-    Examples
-    --------
-    >>> Reservoir(T=2.0)
-    Reservoir(T=2.0, mu=0.0)
-    """
-
-    T: float = 1.0
-    mu: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "T", checks.positive("T", self.T))
-        object.__setattr__(self, "mu", checks.number("mu", self.mu))
-
-
-def _baths(value: Sequence[Reservoir]) -> list[Reservoir]:
-    return checks.instances("reservoirs", value, Reservoir, "dmft.thermodynamics.Reservoir")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class MarkovJump(Value):
     """A jump process, given by its edges.
 
@@ -133,7 +100,7 @@ class MarkovJump(Value):
         number: ArrayLike | None = None,
     ) -> None:
         logs = finite("log_rate", log_rate, (None,))
-        baths = None if reservoirs is None else _baths(reservoirs)
+        baths = None if reservoirs is None else as_baths(reservoirs)
         last = np.iinfo(np.int32).max if n_states is None else whole("n_states", n_states, 1) - 1
         x, y = integers("source", source, 0, last), integers("target", target, 0, last)
         most = np.iinfo(np.int32).max if baths is None else len(baths) - 1
@@ -243,7 +210,7 @@ class MarkovJump(Value):
         >>> two.stationary().round(12)  # the law of Gibbs
         array([0.75, 0.25])
         """
-        E, baths = finite("energy", energy, (None,)), _baths(reservoirs)
+        E, baths = finite("energy", energy, (None,)), as_baths(reservoirs)
         n = len(E)
         N = np.zeros(n) if number is None else finite("number", number, (n,))
         G = within("prefactors", finite("prefactors", prefactors), 0, np.inf)
@@ -285,6 +252,10 @@ class MarkovJump(Value):
             return self.stationary()
         return checked_law(name, p, self.n_states)
 
+    @cached_property
+    def _stationary(self) -> np.ndarray:
+        return read_only(stationary_state(self.source, self.target, self.log_rate, self.n_states))
+
     def stationary(self, method: Method = "auto") -> np.ndarray:
         """Return the stationary state.
 
@@ -306,7 +277,8 @@ class MarkovJump(Value):
         FloatingPointError
             If flows are not balanced to 1e-9 of all flow.
         """
-        one_of("method", method, METHODS)
+        if one_of("method", method, METHODS) == "auto":
+            return self._stationary.copy()  # many a call asks for it again
         return stationary_state(self.source, self.target, self.log_rate, self.n_states, method)
 
     def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> Budget:

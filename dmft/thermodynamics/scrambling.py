@@ -11,60 +11,77 @@ from .._util.checks import integers, number, whole, words
 from .._util.underflow import underflow_is_zero
 from .partition import Partition, fits, is_process
 from .process import MarkovJump
+from .stationary import stationary_state
 
 
-def averaged(
-    process: MarkovJump,
-    partition: Partition,
-    hidden: Sequence[str],
-    p: np.ndarray,
-    mechanisms: np.ndarray,
-    classes: ArrayLike | None = None,
-) -> MarkovJump:
-    """Return the process whose chosen mechanisms have their mean rates given all but what is hidden, in a law.
+class _Blinding:
+    """What of a process with blinded mechanisms does not depend on the law they are averaged over.
 
     Parameters, errors and sources as for `scramble`.
     """
-    chosen = np.isin(process.mechanism, mechanisms)
-    group = partition.group(*(partition.index(name) for name in hidden))
-    kept = [k for k, name in enumerate(partition.names) if name not in hidden]
-    own = partition.group(*kept)
-    n_hidden = int(group.max()) + 1
-    seen = np.zeros(n_hidden, dtype=np.int64) if classes is None else integers("classes", classes, 0, n_hidden - 1)
-    if len(seen) != n_hidden:
-        raise ValueError(f"classes must have {n_hidden} entries, one for each hidden state, got {len(seen)}")
-    x, y, v = process.source[chosen], process.target[chosen], process.mechanism[chosen]
-    if (group[x] != group[y]).any():
-        k = int(np.argmax(group[x] != group[y]))
-        raise ValueError(f"mechanisms must not move what is hidden, got {v[k]} from state {x[k]} to {y[k]}")
-    n_classes, n_own = int(seen.max()) + 1, int(own.max()) + 1
-    cell = own * n_classes + seen[group]
-    weight = np.bincount(cell, p, n_own * n_classes)
-    share = np.where(weight[cell] > 0, p / np.where(weight > 0, weight, 1)[cell], 1 / np.bincount(cell)[cell])
-    jump = np.unique(np.stack([cell[x], own[y], v]), axis=1, return_inverse=True)
-    (begin, end, which), at = jump[0], jump[1].reshape(-1)
-    mean = np.bincount(at, np.exp(process.log_rate[chosen]) * share[x])
-    state = np.full((n_own, n_hidden), -1)
-    state[own, group] = np.arange(process.n_states)
-    # Every state of a cell has every jump of the cell.
-    order = np.argsort(cell, kind="stable")
-    first = np.searchsorted(cell[order], begin)
-    count = np.bincount(cell, minlength=n_own * n_classes)[begin]
-    repeat = np.repeat(np.arange(len(begin)), count)
-    inside = np.arange(len(repeat)) - np.repeat(np.cumsum(count) - count, count)
-    source = order[first[repeat] + inside]
-    target = state[end[repeat], group[source]]
-    real = (target >= 0) & (mean[repeat] > 0)
-    return MarkovJump(
-        np.r_[process.source[~chosen], source[real]],
-        np.r_[process.target[~chosen], target[real]],
-        np.r_[process.log_rate[~chosen], np.log(mean[repeat][real])],
-        np.r_[process.mechanism[~chosen], which[repeat][real]],
-        n_states=process.n_states,
-        reservoirs=process.reservoirs,
-        energy=process.energy,
-        number=process.number,
-    )
+
+    def __init__(
+        self,
+        process: MarkovJump,
+        partition: Partition,
+        hidden: Sequence[str],
+        mechanisms: np.ndarray,
+        classes: ArrayLike | None = None,
+    ) -> None:
+        chosen = np.isin(process.mechanism, mechanisms)
+        group = partition.group(*(partition.index(name) for name in hidden))
+        own = partition.group(*(k for k, name in enumerate(partition.names) if name not in hidden))
+        n_hidden = int(group.max()) + 1
+        seen = np.zeros(n_hidden, dtype=np.int64) if classes is None else integers("classes", classes, 0, n_hidden - 1)
+        if len(seen) != n_hidden:
+            raise ValueError(f"classes must have {n_hidden} entries, one for each hidden state, got {len(seen)}")
+        x, y, v = process.source[chosen], process.target[chosen], process.mechanism[chosen]
+        if (group[x] != group[y]).any():
+            k = int(np.argmax(group[x] != group[y]))
+            raise ValueError(f"mechanisms must not move what is hidden, got {v[k]} from state {x[k]} to {y[k]}")
+        n_classes, n_own = int(seen.max()) + 1, int(own.max()) + 1
+        # A cell is what the blinded mechanisms still tell apart; a jump leads from a cell to another state of the rest.
+        self.process, self.kept = process, ~chosen
+        self.cell, self.n_cells = own * n_classes + seen[group], n_own * n_classes
+        self.from_state, self.rate = x, np.exp(process.log_rate[chosen])
+        jump = np.unique(np.stack([self.cell[x], own[y], v]), axis=1, return_inverse=True)
+        (begin, end, which), self.jump = jump[0], jump[1].reshape(-1)
+        state = np.full((n_own, n_hidden), -1)
+        state[own, group] = np.arange(process.n_states)
+        # Every state of a cell has every jump of the cell.
+        order = np.argsort(self.cell, kind="stable")
+        first = np.searchsorted(self.cell[order], begin)
+        self.size = np.bincount(self.cell, minlength=self.n_cells)
+        count = self.size[begin]
+        repeat = np.repeat(np.arange(len(begin)), count)
+        inside = np.arange(len(repeat)) - np.repeat(np.cumsum(count) - count, count)
+        source = order[first[repeat] + inside]
+        target = state[end[repeat], group[source]]
+        there = target >= 0
+        self.repeat, self.source, self.target = repeat[there], source[there], target[there]
+        self.mechanism = which[self.repeat]
+
+    def edges(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return sources, targets, logarithms of rates and mechanisms, of means in a law."""
+        weight = np.bincount(self.cell, p, self.n_cells)
+        known = weight[self.cell] > 0
+        share = np.where(known, p / np.where(weight > 0, weight, 1)[self.cell], 1 / self.size[self.cell])
+        mean = np.bincount(self.jump, self.rate * share[self.from_state])[self.repeat]
+        real = mean > 0
+        old = self.process
+        return (
+            np.r_[old.source[self.kept], self.source[real]],
+            np.r_[old.target[self.kept], self.target[real]],
+            np.r_[old.log_rate[self.kept], np.log(mean[real])],
+            np.r_[old.mechanism[self.kept], self.mechanism[real]],
+        )
+
+    def averaged(self, p: np.ndarray) -> MarkovJump:
+        """Return the process whose chosen mechanisms have their mean rates given all but what is hidden, in a law."""
+        old = self.process
+        return MarkovJump(
+            *self.edges(p), n_states=old.n_states, reservoirs=old.reservoirs, energy=old.energy, number=old.number
+        )
 
 
 def _product(
@@ -158,15 +175,14 @@ def scramble(
     given = [mechanisms] if isinstance(mechanisms, int | np.integer) else mechanisms
     which = integers("mechanisms", given, 0, process.n_mechanisms - 1)
     low, most = number("tol", tol, 1e-16), whole("max_sweeps", max_sweeps, 1)
-    p = process.stationary()
+    p, blinding = process.stationary(), _Blinding(process, partition, names, which, classes)
     if classes is None and (product := _product(process, partition, names, p, which)) is not None:
-        blind = averaged(process, partition, names, product, which)
+        blind = blinding.averaged(product)
         return blind, blind.stationary()
     for _ in range(most):
-        blind = averaged(process, partition, names, p, which, classes)
-        new = blind.stationary()
-        change = abs(new - p).max()
-        p = new
-        if change < low:
-            return blind, p
+        x, y, logs, _ = blinding.edges(p)
+        before, p = p, stationary_state(x, y, logs, process.n_states)
+        if abs(p - before).max() < low:
+            return blinding.averaged(before), p
+        change = abs(p - before).max()
     raise FloatingPointError(f"the scrambled state was not reached in {most} sweeps: the last changed {change:.3g}")

@@ -21,7 +21,8 @@ from .._util.values import Value
 from ._jumps import net_flow as _net_flow
 from .budget import Budget, PartBudget
 from .laws import checked_law, log_law
-from .process import MarkovJump, Reservoir
+from .process import MarkovJump
+from .reservoir import Reservoir
 from .stationary import balanced, eliminated
 
 MAX_SPINS = 20

@@ -37,12 +37,6 @@ def closed_classes(source: np.ndarray, target: np.ndarray, n_states: int) -> lis
     return [np.flatnonzero(label == k) for k in np.flatnonzero(~leaves)]
 
 
-def residual(A: sparse.csc_array, p: np.ndarray) -> float:
-    """Return the flow that is not balanced, as a share of all flow."""
-    leaving = -A.diagonal() @ p
-    return float(abs(A @ p).sum() / leaving) if leaving > 0 else 0.0
-
-
 @underflow_is_zero
 def stationary_state(
     source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, n_states: int, method: Method = "auto"
@@ -82,23 +76,37 @@ def stationary_state(
         p[inside] = eliminate_logs(Q)
         return p
     rates = np.exp(logs - logs.max())
-    A = sparse.csc_array((rates, (y, x)), shape=(n, n))
-    A = sparse.csc_array(A - sparse.diags_array(A.sum(axis=0)))
-    if method == "auto":
-        method = "elimination" if n <= MAX_DENSE else "lu" if _width(A) <= MAX_WIDTH else "gmres"
-    if method == "elimination":
+    if method == "elimination" or (method == "auto" and n <= MAX_DENSE):
         Q = np.zeros((n, n))
         np.add.at(Q, (x, y), rates)
-        found = eliminated(Q)
+        found, method = eliminated(Q), "elimination"
+        flow = rates * found[x]
+        rest = _unbalanced(np.bincount(y, flow, n) - np.bincount(x, flow, n), float(flow.sum()))
     else:
-        found = _pinned(A) if method == "lu" else _krylov(A)
-    rest = residual(A, found)
+        found, rest, method = _of_many(rates, x, y, n, method)
     if not rest <= TOLERANCE:
         raise FloatingPointError(
             f"the stationary state is not balanced: {rest:.3g} of all flow is left over ({method})"
         )
     p[inside] = found
     return p
+
+
+def _of_many(
+    rates: np.ndarray, x: np.ndarray, y: np.ndarray, n: int, method: Method
+) -> tuple[np.ndarray, float, Method]:
+    """Return the stationary state by sparse methods, its residual, and which method it was."""
+    A = sparse.csc_array((rates, (y, x)), shape=(n, n))
+    A = sparse.csc_array(A - sparse.diags_array(A.sum(axis=0)))
+    if method == "auto":
+        method = "lu" if _width(A) <= MAX_WIDTH else "gmres"
+    found = _pinned(A) if method == "lu" else _krylov(A)
+    return found, _unbalanced(A @ found, float(-A.diagonal() @ found)), method
+
+
+def _unbalanced(net: np.ndarray, leaving: float) -> float:
+    """Return the flow that is not balanced, as a share of all flow."""
+    return float(abs(net).sum() / leaving) if leaving > 0 else 0.0
 
 
 def eliminated(Q: np.ndarray) -> np.ndarray:

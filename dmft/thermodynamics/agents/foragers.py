@@ -14,7 +14,8 @@ from ..._util.checks import instance, one_of, whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
-from ..process import MarkovJump, Reservoir
+from ..process import MarkovJump
+from ..reservoir import Reservoir
 from .moves import Moves, checked, divergence, ln, net_current
 
 EATING = 3  # its mechanism

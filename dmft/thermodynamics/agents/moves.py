@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import log_expit, rel_entr
 
 from ..._util.checks import finite, number, whole
-from ..process import MarkovJump, Reservoir
+from ..process import MarkovJump
+from ..reservoir import Reservoir
 
 
 class Moves:

@@ -11,7 +11,8 @@ import numpy as np
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
-from ..process import MarkovJump, Reservoir
+from ..process import MarkovJump
+from ..reservoir import Reservoir
 from .moves import Moves, checked, ln
 
 
