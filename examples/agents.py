@@ -2,7 +2,7 @@
 
     python examples/agents.py [FILE [POINTS]]
 
-Draws nine panels into FILE (default: agents.png). Half a cpu-minute.
+Draws nine panels into FILE (default: agents.png). Ten cpu-seconds.
 """
 
 import sys

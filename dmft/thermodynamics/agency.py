@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from .._util.blas import one_blas_thread
 from .._util.checks import instance, positive
 from .._util.pool import in_order
 from .._util.symbols import label
@@ -190,7 +190,7 @@ class AgencyDiagram(Value, Job):
         # One thread of linear algebra for each: more only wait for one another, and could change bits.
         side_by_side = in_order(self._measure, places, threads(n_threads))
         found = []
-        with threadpool_limits(1, "blas"), contextlib.closing(side_by_side):
+        with one_blas_thread(), contextlib.closing(side_by_side):
             for each in side_by_side:
                 found.append(each)
                 tick(1.0)
@@ -228,7 +228,7 @@ class AgencyDiagram(Value, Job):
         middle = len(next(iter(points.values()))) // 2
         place = {name: values[middle].item() for name, values in points.items()}
         begun = time.perf_counter()
-        with threadpool_limits(1, "blas"):
+        with one_blas_thread():
             self._measure(place)
         seconds = time.perf_counter() - begun
         n = _n_states(self.agent)

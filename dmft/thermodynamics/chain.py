@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
+from .._util.blas import one_blas_thread
 from .._util.checks import finite, whole, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only, seal
@@ -230,7 +231,8 @@ class Chain(Value):
         growth, step = np.empty(points.size), max(1, DENSE_AT_ONCE // self.n_states**2)
         for first in range(0, points.size, step):
             tilted = self.P * np.exp(points.ravel()[first : first + step, None, None] * ratio)
-            growth[first : first + step] = np.linalg.eigvals(tilted).real.max(axis=1)
+            with one_blas_thread():
+                growth[first : first + step] = np.linalg.eigvals(tilted).real.max(axis=1)
         return np.log(growth).reshape(points.shape)
 
     @underflow_is_zero
@@ -241,7 +243,8 @@ class Chain(Value):
         mean = float((first @ p).sum())
         # Sum of what a step changes of the means of all later ones; the added row of ones makes its sum 0.
         A = np.eye(self.n_states) - self.P + np.outer(p, np.ones(self.n_states))
-        z = np.linalg.solve(A, first @ p - mean * p)
+        with one_blas_thread():
+            z = np.linalg.solve(A, first @ p - mean * p)
         return float((second @ p).sum() - mean**2 + 2 * (first @ z).sum())
 
 

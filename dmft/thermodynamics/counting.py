@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.linalg import eigs, splu
 
+from .._util.blas import one_blas_thread
 from .._util.checks import finite, number
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
@@ -98,7 +99,8 @@ class Counting(Frozen):
             for one, entries in zip(A, tilt, strict=True):
                 np.add.at(one, (process.target, process.source), entries)
             A[:, range(n), range(n)] -= out
-            return np.asarray(np.linalg.eigvals(A).real.max(axis=1))
+            with one_blas_thread():
+                return np.asarray(np.linalg.eigvals(A).real.max(axis=1))
         one = sparse.csc_array((tilt[0], (process.target, process.source)), shape=(n, n))
         one = sparse.csc_array(one - sparse.diags_array(out))
         return np.asarray(eigs(one, k=1, which="LR", v0=process.stationary(), return_eigenvectors=False).real)

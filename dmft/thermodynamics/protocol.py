@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr, xlogy
 
+from .._util.blas import one_blas_thread
 from .._util.checks import positive, shown
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
@@ -102,7 +103,8 @@ class Protocol(Value):
         for process, t in self.segments:
             period = transitions(process.generator().toarray(), t) @ period
         A = np.vstack([period - np.eye(n), np.ones(n)])
-        p = np.maximum(np.linalg.lstsq(A, np.append(np.zeros(n), 1.0), rcond=None)[0], 0)
+        with one_blas_thread():
+            p = np.maximum(np.linalg.lstsq(A, np.append(np.zeros(n), 1.0), rcond=None)[0], 0)
         return p / p.sum()
 
     @underflow_is_zero

@@ -11,8 +11,8 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_expit, xlogy
-from threadpoolctl import threadpool_limits
 
+from .._util.blas import one_blas_thread
 from .._util.checks import finite, integers, table, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
@@ -103,7 +103,7 @@ def stationary_of_flips(rates: np.ndarray) -> tuple[np.ndarray, float]:
 
     p, rest = None, np.inf
     # One thread of linear algebra: sums over states must not depend on how many there are.
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         if n > DENSE_SPINS:
             with contextlib.suppress(FloatingPointError):
                 p = balanced(lambda x: net_flow(rates, x), leaving)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from cases import stored
 from numpy.testing import assert_allclose, assert_array_equal
+from processes import mpi
 
 import dmft
 from dmft.runfile import read
@@ -150,3 +151,47 @@ def test_points_without_a_stationary_state_are_told():
     assert found["status"].tolist() == [1, 1]
     assert found["label"].tolist() == [-1, -1]
     assert "one closed class" in found["reason"][0]
+
+
+COARSE = RUN.replace("{ start = 0.0, stop = 4.0, num = 5 }", "[0.0, 2.0, 4.0]") + "[refine]\ncoarse = 2\n"
+
+RANKS = """
+import sys, dmft
+from dmft.runfile import read
+job, axes, _ = read(sys.argv[1]).job()
+dmft.scan(job, **axes, store=sys.argv[2], resume=True, progress=False, block=2)
+"""
+
+
+def lost(folder):
+    """Take every other shard of a store away."""
+    shards = sorted(folder.rglob("*.h5"))
+    assert len(shards) > 3
+    for shard in shards[1::2]:
+        shard.unlink()
+
+
+@pytest.mark.mpi
+def test_two_ranks_go_on_where_one_process_stopped(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(COARSE)
+    job, axes, _ = read(path).job()
+    whole = dmft.scan(job, **axes, progress=False, store=tmp_path / "s", block=2)
+    lost(tmp_path / "s")
+    done = mpi(2, tmp_path, RANKS, path, tmp_path / "s")
+    assert done.returncode == 0, done.stderr
+    found = dmft.load(tmp_path / "s")
+    for name in whole:
+        assert_array_equal(found[name], whole[name])
+
+
+def test_a_refined_diagram_goes_on_where_it_stopped(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text(COARSE)
+    job, axes, _ = read(path).job()
+    whole = dmft.scan(job, **axes, progress=False, n_threads=1)
+    dmft.scan(job, **axes, progress=False, store=tmp_path / "s", block=2)
+    lost(tmp_path / "s")
+    again = dmft.scan(job, **axes, progress=False, store=tmp_path / "s", block=2, resume=True, n_threads=2)
+    for name in whole:
+        assert_array_equal(again[name], whole[name])
