@@ -103,7 +103,7 @@ KERNELS = {
     "dmft.dynamics._series": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
     "dmft.dynamics.cycles._linear": ([], []),
-    "dmft.diffusions._paths": (["diffusions/lorenz.c"], ORDER),
+    "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
 ONCE = {
     "dmft.dynamics._series": ["series/series.c", "series/zero_one.c"],

@@ -1,12 +1,15 @@
 """Nanoseconds a path step of two coupled Lorenz systems: compiled, with a compiled drift, an ensemble in NumPy.
 
-Run with ``python bench/bench_diffusions.py``, one thread. The fastest of several by the clock of the process; the
-ensemble with the best of three numbers of paths. Cost: 20 cpu-seconds, and a C compiler.
+Run with ``python bench/bench_diffusions.py [PYTHON]``, one thread; PYTHON is an interpreter that has Numba. Before
+anything is timed all have to agree on paths with the same noise. The fastest of several by the clock of the process;
+the ensemble with the best of three numbers of paths. Cost: 20 cpu-seconds, and a C compiler.
 """
 
 import ctypes
+import json
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from dmft.diffusions import CoupledLorenz, Diffusion
+from dmft.diffusions.paths import stream
 
 DT = 1e-3
 SYSTEM = CoupledLorenz(-0.5, noise=4.0)
@@ -33,16 +37,17 @@ void drift(const double *x, double *v)
 """
 
 
-def numpy_ensemble(n_paths, n_steps):
-    """Take all paths a step further at a time, a component a row."""
+def numpy_ensemble(n_paths, n_steps, given=None):
+    """Take all paths a step further at a time, a component a row; return their states, shape (n_paths, 6)."""
     x, rng, scale = np.ones((6, n_paths)), np.random.default_rng(1), np.sqrt(DT) * SYSTEM.noise[:, None]
-    for _ in range(n_steps):
-        noise = rng.standard_normal((6, n_paths))
+    for t in range(n_steps):
+        noise = rng.standard_normal((6, n_paths)) if given is None else given[:, t].T
         velocity = np.array([
             10 * (x[1] - (1.5 * x[0] - 0.5 * x[3])), 28 * x[0] - x[1] - x[0] * x[2], x[0] * x[1] - 8 / 3 * x[2],
             10 * (x[4] - (1.5 * x[3] - 0.5 * x[0])), 28 * x[3] - x[4] - x[3] * x[5], x[3] * x[4] - 8 / 3 * x[5],
         ])  # fmt: skip
         x = x + DT * velocity + scale * noise
+    return x.T
 
 
 def compiled_drift(folder):
@@ -71,14 +76,30 @@ def main():
         driven = Diffusion(compiled_drift(folder), SYSTEM.noise)
         arrays = Diffusion(SYSTEM.drift, SYSTEM.noise)
         options = {"dt": DT, "seed": 1, "n_threads": 1}
+        # The noise of 16 paths for 200 steps, and where it leads: the same by every way.
+        noise = stream(1, 16, 0, 200 * 6).reshape(16, 200, 6)
+        ends = SYSTEM.paths(16, 200, burn=0.0, every=200, start=np.ones((16, 6)), **options)[:, 0]
+        others = [way.paths(np.ones((16, 6)), 200, every=200, **options)[:, 0] for way in (driven, arrays)]
+        others.append(numpy_ensemble(16, 200, noise))
+        peer = None
+        if len(sys.argv) > 1:
+            np.save(Path(folder, "noise.npy"), noise)
+            script = Path(__file__).parent / "peers" / "numba_lorenz.py"
+            command = [sys.argv[1], script, Path(folder, "noise.npy")]
+            peer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            others.append(np.array(peer["states"]))
+        for other in others:
+            np.testing.assert_allclose(other, ends, rtol=1e-10)
         ways = {
             "kernel": per_step(lambda n, t: SYSTEM.paths(n, t, burn=0.0, every=t, **options), 512, 2000),
             "compiled drift": per_step(lambda n, t: driven.paths(np.ones((n, 6)), t, every=t, **options), 512, 2000),
             "drift of arrays": per_step(lambda n, t: arrays.paths(np.ones((n, 6)), t, every=t, **options), 512, 200, 3),
             "NumPy ensemble": min(per_step(numpy_ensemble, n, 200_000 // n) for n in (512, 2048, 4096)),
         }
+    if peer:
+        ways["Numba, a path at a time"] = peer["nanoseconds"]
     for name, nanoseconds in ways.items():
-        print(f"{name:16} {nanoseconds:8.1f} ns   {ways['NumPy ensemble'] / nanoseconds:5.1f} x NumPy")
+        print(f"{name:24} {nanoseconds:8.1f} ns   {ways['NumPy ensemble'] / nanoseconds:5.1f} x NumPy")
 
 
 if __name__ == "__main__":

@@ -31,8 +31,9 @@ def four_normals(seed: int, path: int, four: int) -> np.ndarray:
     out = []
     for one, two in (words[:2], words[2:]):
         radius = np.sqrt(-2 * np.log((one + 0.5) * 2.0**-32))
-        angle = ((two & 0x3FFFFFFF) + 0.5 - 2.0**29) * 2.0**-30 * np.pi / 2 + (two >> 30) * np.pi / 2
-        out += [radius * np.cos(angle), radius * np.sin(angle)]
+        angle = ((two & 0x3FFFFFFF) + 0.5) * 2.0**-30 * np.pi / 2
+        signs = [-1 if two >> bit & 1 else 1 for bit in (31, 30)]
+        out += [signs[0] * radius * np.cos(angle), signs[1] * radius * np.sin(angle)]
     return np.array(out)
 
 

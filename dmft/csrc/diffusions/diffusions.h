@@ -1,5 +1,5 @@
 /* What _paths.pyx and the compiled diffusions share. Arrays are C-contiguous; nothing is checked here and nothing
- * allocated. Each call works on up to WIDTH paths side by side, one a lane, and writes nothing else.
+ * allocated. Each call works on up to `width` paths side by side, one a lane, and writes nothing else.
  */
 #ifndef DMFT_DIFFUSIONS_H
 #define DMFT_DIFFUSIONS_H

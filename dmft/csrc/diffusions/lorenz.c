@@ -5,6 +5,13 @@
 
 #include "normals.h"
 
+enum {
+    AHEAD = MOST / 3 * 2, /* steps whose noise is made at once */
+    GROUPS = 2            /* of WIDTH paths side by side: the steps of one alone wait for each other */
+};
+
+INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
 INLINE void lorenz_drift(const Lorenz *s, const vec x[LORENZ], vec f[LORENZ])
 {
     const double self = 1.0 - s->coupling;
@@ -16,20 +23,26 @@ INLINE void lorenz_drift(const Lorenz *s, const vec x[LORENZ], vec f[LORENZ])
     f[5] = x[3] * x[4] - s->b * x[5];
 }
 
-INLINE void lorenz_step(const Lorenz *s, const Run *run, const vec xi[LORENZ], const double scale[LORENZ],
-                        vec x[LORENZ])
+/* n steps of GROUPS blocks of paths, each with AHEAD steps of normal numbers; heun is a constant. */
+INLINE void lorenz_steps(const Lorenz *s, double dt, const int heun, const double scale[LORENZ], ptrdiff_t n,
+                         const vec *xi, vec state[GROUPS * LORENZ])
 {
-    vec f[LORENZ], kick[LORENZ];
-    const double dt = s->speed * run->dt;
-    lorenz_drift(s, x, f);
-    for (int i = 0; i < LORENZ; i++) kick[i] = scale[i] * xi[i];
-    if (run->heun) {
-        vec ahead[LORENZ], g[LORENZ];
-        for (int i = 0; i < LORENZ; i++) ahead[i] = x[i] + (dt * f[i] + kick[i]);
-        lorenz_drift(s, ahead, g);
-        for (int i = 0; i < LORENZ; i++) f[i] = 0.5 * (f[i] + g[i]);
-    }
-    for (int i = 0; i < LORENZ; i++) x[i] += dt * f[i] + kick[i];
+    vec x[GROUPS * LORENZ];
+    for (int i = 0; i < GROUPS * LORENZ; i++) x[i] = state[i];
+    for (ptrdiff_t t = 0; t < n; t++, xi += LORENZ)
+        for (int g = 0; g < GROUPS; g++) {
+            vec *y = x + g * LORENZ, f[LORENZ], kick[LORENZ];
+            lorenz_drift(s, y, f);
+            for (int i = 0; i < LORENZ; i++) kick[i] = scale[i] * xi[g * AHEAD * LORENZ + i];
+            if (heun) {
+                vec ahead[LORENZ], h[LORENZ];
+                for (int i = 0; i < LORENZ; i++) ahead[i] = y[i] + (dt * f[i] + kick[i]);
+                lorenz_drift(s, ahead, h);
+                for (int i = 0; i < LORENZ; i++) f[i] = 0.5 * (f[i] + h[i]);
+            }
+            for (int i = 0; i < LORENZ; i++) y[i] += dt * f[i] + kick[i];
+        }
+    for (int i = 0; i < GROUPS * LORENZ; i++) state[i] = x[i];
 }
 
 INLINE uvec paths_from(uint64_t path)
@@ -42,50 +55,58 @@ INLINE uvec paths_from(uint64_t path)
 static void lorenz(const Lorenz *s, const Run *run, uint64_t path, ptrdiff_t n, double *state, double *kept,
                    const double *noise)
 {
-    const uvec paths = paths_from(path);
     const ptrdiff_t n_kept = run->n_steps / run->every;
+    const double dt = s->speed * run->dt;
     double scale[LORENZ];
-    vec x[LORENZ], z[2 * LORENZ] = {{0}};
+    vec x[GROUPS * LORENZ], z[GROUPS * AHEAD * LORENZ] = {{0}};
     for (int i = 0; i < LORENZ; i++) {
         scale[i] = s->noise[i] * sqrt(run->dt);
-        x[i] = splat(0.0);
-        for (ptrdiff_t lane = 0; lane < n; lane++) x[i][lane] = state[lane * LORENZ + i];
+        for (int g = 0; g < GROUPS; g++) x[g * LORENZ + i] = splat(0.0);
+        for (ptrdiff_t k = 0; k < n; k++) x[k / WIDTH * LORENZ + i][k % WIDTH] = state[k * LORENZ + i];
     }
     ptrdiff_t left = run->every, record = 0;
-    for (ptrdiff_t t = 0; t < run->n_steps; t++) {
+    for (ptrdiff_t t = 0, steps; t < run->n_steps; t += steps) {
         const uint64_t step = run->step + (uint64_t)t;
-        const int odd = (int)(step & 1); /* two steps take three fours of numbers */
+        const ptrdiff_t at = (ptrdiff_t)(step % AHEAD), end = smaller(AHEAD, at + run->n_steps - t);
+        steps = smaller(end - at, left);
         if (noise) {
-            for (int i = 0; i < LORENZ; i++)
-                for (ptrdiff_t lane = 0; lane < n; lane++)
-                    z[odd * LORENZ + i][lane] = noise[(lane * run->n_steps + t) * LORENZ + i];
-        } else if (!odd || t == 0) {
-            many_normals(3, run->seed, paths, step / 2 * 3, z);
+            for (ptrdiff_t k = 0; k < n; k++)
+                for (ptrdiff_t j = 0; j < steps * LORENZ; j++)
+                    z[(k / WIDTH * AHEAD + at) * LORENZ + j][k % WIDTH] = noise[(k * run->n_steps + t) * LORENZ + j];
+        } else if (!at || !t) {
+            const ptrdiff_t first = at / 2, twos = (end + 1) / 2 - first; /* of steps: they take three fours */
+            for (ptrdiff_t g = 0; g * WIDTH < n; g++)
+                many_normals(3 * twos, run->seed, paths_from(path + (uint64_t)(g * WIDTH)), step / 2 * 3,
+                             z + (g * AHEAD + 2 * first) * LORENZ);
         }
-        lorenz_step(s, run, z + odd * LORENZ, scale, x);
-        if (--left == 0) {
+        if (run->heun) lorenz_steps(s, dt, 1, scale, steps, z + at * LORENZ, x);
+        else lorenz_steps(s, dt, 0, scale, steps, z + at * LORENZ, x);
+        left -= steps;
+        if (left == 0) {
             left = run->every;
             if (kept)
-                for (int i = 0; i < LORENZ; i++)
-                    for (ptrdiff_t lane = 0; lane < n; lane++) kept[(lane * n_kept + record) * LORENZ + i] = x[i][lane];
+                for (ptrdiff_t k = 0; k < n; k++)
+                    for (int i = 0; i < LORENZ; i++)
+                        kept[(k * n_kept + record) * LORENZ + i] = x[k / WIDTH * LORENZ + i][k % WIDTH];
             record++;
         }
     }
-    for (int i = 0; i < LORENZ; i++)
-        for (ptrdiff_t lane = 0; lane < n; lane++) state[lane * LORENZ + i] = x[i][lane];
+    for (ptrdiff_t k = 0; k < n; k++)
+        for (int i = 0; i < LORENZ; i++) state[k * LORENZ + i] = x[k / WIDTH * LORENZ + i][k % WIDTH];
     leave_wide_registers();
 }
 
 static void normals(uint64_t seed, uint64_t path, ptrdiff_t n, uint64_t first, ptrdiff_t n_fours, double *out)
 {
-    const uvec paths = paths_from(path);
-    for (ptrdiff_t j = 0; j < n_fours; j++) {
-        vec z[4];
-        many_normals(1, seed, paths, first + (uint64_t)j, z);
-        for (int i = 0; i < 4; i++)
-            for (ptrdiff_t lane = 0; lane < n; lane++) out[(lane * n_fours + j) * 4 + i] = z[i][lane];
-    }
+    vec z[4 * MOST];
+    for (ptrdiff_t lane = 0; lane < n; lane += WIDTH)
+        for (ptrdiff_t j = 0, some; j < n_fours; j += some) {
+            some = smaller(MOST, n_fours - j);
+            many_normals(some, seed, paths_from(path + (uint64_t)lane), first + (uint64_t)j, z);
+            for (ptrdiff_t k = lane; k < smaller(n, lane + WIDTH); k++)
+                for (ptrdiff_t i = 0; i < 4 * some; i++) out[(k * n_fours + j) * 4 + i] = z[i][k - lane];
+        }
     leave_wide_registers();
 }
 
-const Diffusions ISA(dmft_diffusions) = {WIDTH, lorenz, normals};
+const Diffusions ISA(dmft_diffusions) = {GROUPS * WIDTH, lorenz, normals};
