@@ -77,11 +77,14 @@ def eliminate(double[:, ::1] Q,        # INOUT (n_states, n_states): rates from 
     """Take out states one after the other, then put them back; see `reference.eliminate`."""
     cdef Py_ssize_t n = Q.shape[0], i, j, k
     cdef double total
+    cdef Crew crew = crew_of(1)
     positive("n_states", n)
     sized("Q", Q.shape, (n, n))
     sized("p", p.shape, (n,))
     with nogil:
         for k in range(n - 1, 0, -1):
+            if crew_stopped(&crew):
+                break
             total = 0.0
             for j in range(k):
                 total += Q[k, j]
@@ -97,6 +100,7 @@ def eliminate(double[:, ::1] Q,        # INOUT (n_states, n_states): rates from 
             if total > 1e150:
                 for i in range(k + 1):
                     p[i] /= total
+    dismiss(&crew)
 
 
 cdef inline void _remove(double *Q, Py_ssize_t n, Py_ssize_t k, Py_ssize_t i, double total) noexcept nogil:

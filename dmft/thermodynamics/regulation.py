@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 
 from .._util.checks import finite, number, one_of, within
 from .._util.readonly import read_only
@@ -16,8 +16,10 @@ from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .agency import Agent, changed, kind_of, parameters
 
-Rule = Literal["integral", "proportional"]
-RULES: tuple[Rule, ...] = ("integral", "proportional")
+Rule = Literal["integral", "proportional", "gradient"]
+RULES: tuple[Rule, ...] = ("integral", "proportional", "gradient")
+PACES = 32  # of a descent from one end of [0, 1] to the other: a hill narrower than one is overlooked
+NEAR = 1e-5  # where a descent looks for its direction
 STEP = 2e-3  # of the logarithm of a parameter, in differences of the fourth order
 
 
@@ -115,8 +117,9 @@ def regulate(
     r"""Return how an agent whose coupling is regulated, slowly, stores free energy over a number of its surroundings.
 
     The number `by` is multiplied by a coupling c in [0, 1]. Integral feedback, :math:`\dot c = K (F^* - F)`, comes to
-    rest where the stored free energy F is the target, if there is such a c; so does the descent of
-    :math:`(F - F^*)^2`. Proportional feedback, :math:`c = c_0 + G (F^* - F)`, comes near it.
+    rest where the stored free energy F is the target, if there is such a c; F must grow with c, or it runs away. A
+    gradient, :math:`\dot c = -K (F - F^*)\, dF/dc`, comes to rest there, too, whether F grows or falls, or at a
+    hill or valley of F on the way. Proportional feedback, :math:`c = c_0 + G (F^* - F)`, comes near it.
 
     Parameters
     ----------
@@ -128,7 +131,8 @@ def regulate(
     target : float
         The stored free energy to hold, > 0: reached at rest, in the agent's own surroundings, by some c.
     by : str, default="eta"
-    rule : {"integral", "proportional"}
+    rule : {"integral", "proportional", "gradient"}
+        A gradient descends from c = 1 in the agent's own surroundings, and from where it rests there in others.
     gain : float, default=1.0
         G, >= 0, of proportional feedback.
 
@@ -153,6 +157,9 @@ def regulate(
     >>> found = regulate(agent, "eta", [0.1, 0.5, 2.0], target=1.0)
     >>> found.held.tolist(), bool(found.frozen_slope > 0.1), found.slope
     ([False, True, True], True, 0.0)
+    >>> hungry = Forager(k=2, n_max=8, nu0=0.0, leak=0.0, met=2.0)  # what is stored falls with what is burnt
+    >>> regulate(hungry, "eta", [0.5, 1.0], target=1.0, by="met", rule="gradient").held.tolist()
+    [True, True]
     """
     own, acting = _number(agent, "name", name), _number(agent, "by", by)
     x = within("values", finite("values", values, (None,)), 0, np.inf)
@@ -172,12 +179,36 @@ def regulate(
             return 1.0
         return float(brentq(miss, 0.0, 1.0, xtol=1e-14, rtol=8.9e-16))
 
-    at_rest = root(own, lambda c: stored(own, c) - F)
+    def descent(value: float, start: float) -> float:
+        """Return where the descent of (F - target)^2 from a coupling ends."""
+
+        def miss(c: float) -> float:
+            return stored(value, c) - F
+
+        here, now = start, miss(start)
+        least, way = min((abs(miss(c)), c) for c in (max(0.0, start - NEAR), min(1.0, start + NEAR)))
+        if not least < abs(now):
+            return start
+        end, behind = (0.0 if way < start else 1.0), start
+        while here != end:
+            there = min(1.0, here + 1 / PACES) if end else max(0.0, here - 1 / PACES)
+            then = miss(there)
+            if now * then <= 0:
+                return float(brentq(miss, *sorted((here, there)), xtol=1e-14, rtol=8.9e-16))
+            if abs(then) > abs(now):  # a hill or valley of F behind
+                low, high = sorted((behind, there))
+                return float(minimize_scalar(lambda c: abs(miss(c)), bounds=(low, high), method="bounded").x)
+            behind, here, now = here, there, then
+        return end
+
+    at_rest = descent(own, 1.0) if rule == "gradient" else root(own, lambda c: stored(own, c) - F)
     if not abs(stored(own, at_rest) - F) <= 1e-9 * F:
         most = stored(own, 1.0)
         raise ValueError(f"target must be what a coupling in [0, 1] can store, at most {most:.6g} here, got {F!r}")
 
     def coupling(value: float) -> float:
+        if rule == "gradient":
+            return descent(value, at_rest)
         if rule == "integral":
             return root(value, lambda c: stored(value, c) - F)
         return root(value, lambda c: c - at_rest - G * (F - stored(value, c)))
@@ -187,7 +218,7 @@ def regulate(
     frozen = np.array([stored(value, at_rest) for value in x])
     frozen_slope = _slope(lambda shift: float(np.log(stored(own * np.exp(shift), at_rest))))
     steepness = _slope(lambda shift: stored(own, at_rest * (1 + shift))) / at_rest
-    slope = 0.0 if rule == "integral" else frozen_slope / (1 + G * steepness)
+    slope = 0.0 if rule != "proportional" else frozen_slope / (1 + G * steepness)
     held = abs(reached - F) <= 1e-9 * F
     return Regulation(
         values=read_only(x),

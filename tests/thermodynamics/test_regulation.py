@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from numpy.testing import assert_allclose
 
 from dmft.thermodynamics import regulate, scramble, sensitivity
-from dmft.thermodynamics.agents import Forager, IsingAgent, Regulated
+from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated
 from dmft.thermodynamics.scrambling import _product
 
 FORAGER = Forager(k=2, n_max=8, nu0=0.0, leak=0.0, eta=1.0)
@@ -39,6 +39,44 @@ def test_it_is_held_where_a_coupling_can():
     other = regulate(FORAGER, "mu_food", [1.0, 3.0, 5.0], target=1.1)
     assert other.held[1:].all()
     assert other.coupling[2] < other.coupling[1]
+
+
+def test_a_gradient_rests_where_integral_feedback_does():
+    values = [0.05, 0.15, 0.3, 1.0, 4.0]
+    one, other = (regulate(FORAGER, "eta", values, target=1.1, rule=rule) for rule in ("integral", "gradient"))
+    assert_allclose(other.coupling, one.coupling, rtol=1e-8)
+    assert other.held.tolist() == one.held.tolist()
+    assert other.slope == 0
+
+
+def test_a_gradient_holds_what_falls_with_its_coupling_and_follows_its_law_of_motion():
+    hungry = dataclasses.replace(FORAGER, met=2.0)
+    with pytest.raises(ValueError, match="target must be"):  # integral feedback of this sign runs away
+        regulate(hungry, "eta", [1.0], target=1.0, by="met")
+    found = regulate(hungry, "eta", [0.5, 0.9], target=1.0, by="met", rule="gradient")
+    assert found.held.all()
+    assert found.coupling[0] < found.coupling[1]
+
+    def stored_at(c):
+        return dataclasses.replace(hungry, eta=0.9, met=2.0 * c).stored()
+
+    c, h = found.at_rest, 1e-4
+    for _ in range(60):
+        slope = (stored_at(c + h) - stored_at(c - h)) / (2 * h)
+        c -= 0.05 * (stored_at(c) - 1.0) * slope
+    assert_allclose(c, found.coupling[1], rtol=1e-4)
+
+
+def test_a_gradient_rests_on_a_hill_that_is_lower_than_the_target():
+    cell = Battery(n_max=4, U=6.0, mu_d=4.0, eps_s=-4.0)
+    found = regulate(cell, "charging", [0.3, 0.5], target=0.45, by="eps_s", rule="gradient")
+    assert found.held.tolist() == [True, False]
+    near = [
+        dataclasses.replace(cell, charging=0.5, eps_s=-4.0 * c).stored() for c in found.coupling[1] + [-0.01, 0, 0.01]
+    ]
+    assert 0.6 < found.coupling[1] < found.coupling[0] < 1
+    assert near[1] > max(near[0], near[2])
+    assert near[1] == found.stored[1] < 0.45
 
 
 def test_a_proportional_rule_has_the_slope_of_its_curve():

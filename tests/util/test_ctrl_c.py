@@ -10,7 +10,9 @@ import json, os, signal, sys, threading, time
 import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
 from dmft.information import gaussian_cmi_estimate
-from dmft.thermodynamics.agents import TwoDots
+from dmft.thermodynamics import SpinProcess, regulate
+from dmft.thermodynamics.agents import Forager, TwoDots
+from dmft.thermodynamics.stationary import eliminated
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 
@@ -55,6 +57,10 @@ CASES = {
     "ratios": lambda x=abs(normal(1_000)): vector.bessel_ratio(np.broadcast_to(x, (100_000, 1_000)), 3.0),
     "a trajectory of jumps": lambda: TwoDots().process.paths(1, 1e12, seed=1),
     "trajectories of jumps": lambda: TwoDots().process.paths(10**6, 1e6, seed=1, n_threads=2),
+    "elimination": lambda Q=np.abs(normal(3_000, 3_000)): eliminated(Q),
+    "law of eighteen spins": lambda J=normal(18, 18): SpinProcess(J / 4).stationary(),
+    "relaxation": lambda: TwoDots().process.relax([1, 0, 0, 0], np.linspace(0, 1, 10**5)),
+    "regulation": lambda: regulate(Forager(), "eta", np.linspace(0.1, 4, 10**4), target=1.0),
     "dimension": lambda x=normal(200_000, 3): indicators.correlation_dimension(x),
     "0-1 test": lambda x=normal(500_000): indicators.zero_one(x, n_frequencies=1_000),
 }
