@@ -117,6 +117,8 @@ def run(
     if dry_run:
         put(*_estimate(job, grid, threads))
         return
+    if reason := job.no_picture(grid):
+        say(f"there will be no picture: {reason}")
     begun = time.perf_counter()
     result = run_sweep(job, axes, together, how)
     if result is None:  # another rank than the first
@@ -138,12 +140,19 @@ def run(
 @main.command()
 @click.argument("folder", type=_PATH)
 @click.option("--feature", type=int, default=1, show_default=True, help="Component of the orbit, from 1.")
-@click.option("--variable", default=None, help="Recorded array to draw [the first one, or a panel for each].")
-@click.option("--to", type=_PATH, help="Picture [in FOLDER, named by its kind].")
-def plot(folder: Path, feature: int, variable: str | None, to: Path | None) -> None:
-    """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters."""
+@click.option("--variable", default=None, help="Array to draw, of those that `dmft show` lists [what the run drew].")
+@click.option("--to", type=_PATH, help="Picture: .png, .pdf or .svg [in FOLDER, named by its kind, .png].")
+@click.option("--title", default=None, help="Text above the picture.")
+@click.option("--width", type=click.FloatRange(1, 50), help="In inches; heights follow [as wide as a column or page].")
+def plot(
+    folder: Path, feature: int, variable: str | None, to: Path | None, title: str | None, width: float | None
+) -> None:
+    """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters.
+
+    With --variable any array with a number for each point: period, kaplan_yorke, rotation, irreversibility, exponents.
+    """
     result = _loaded(folder)
-    _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to)
+    _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to, None, title, width)
 
 
 @main.command()
@@ -281,6 +290,8 @@ def _draw(
     variable: str | None = None,
     to: Path | None = None,
     findings: Sequence[object] | None = None,
+    title: str | None = None,
+    width: float | None = None,
 ) -> None:
     """Draw a result as its job does, into a file."""
     if "matplotlib" not in sys.modules:  # which would refuse the backend that a notebook asks its children for
@@ -289,8 +300,13 @@ def _draw(
 
     to = to and _writable(to)
     figure = job.draw(result, feature, variable, findings)
+    if title:
+        figure.suptitle(title, fontsize=10)
+    if width is not None:
+        figure.set_size_inches(width, figure.get_figheight() * width / figure.get_figwidth())
+    to = to or folder / f"{job.picture(result) if variable is None else variable}.png"
     try:
-        figures.save(figure, to or (to := folder / f"{job.picture(result)}.png"))
+        figures.save(figure, to)
     except (OSError, MemoryError):
         raise
     except Exception as error:  # of a format that is not known, of fonts, TeX and other settings

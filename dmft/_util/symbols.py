@@ -22,6 +22,8 @@ SYMBOLS: dict[str, str] = {
     "theory_attention": "A",
     "exponents": r"\lambda",
     "exponent": r"\lambda_1",
+    "kaplan_yorke": r"D_\mathrm{KY}",
+    "irreversibility": r"\sigma",
     "spectral_radius": r"\max|\mu|",
     "m": "m",
     "q": "q",

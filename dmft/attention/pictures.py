@@ -10,6 +10,7 @@ import numpy as np
 from .._util.symbols import label
 from ..sweeps.errors import PictureError
 from ..sweeps.job import Figure
+from ..sweeps.panels import CURVES, draw_values, each_value, few
 from ..sweeps.results import SweepResult
 from .basins import identify
 from .loops import Hysteresis
@@ -25,12 +26,23 @@ def name_of(result: SweepResult) -> str | None:
     """Return the name of the picture of a sweep, None if there is none."""
     orbit = any(name in result for name in RECORDS)
     if len(result.dims) == 1:
-        return "bifurcation" if orbit else None
+        return "bifurcation" if orbit else "curves" if _measured(result) else None
     if len(result.dims) != 2:
         return None
     if orbit and "kind" in result and "start" in result.dims:
         return "coexisting"
-    return "phase_diagram" if any(name in result for name in ("exponents", "kind", "period")) else None
+    if any(name in result for name in ("exponents", "kind", "period")):
+        return "phase_diagram"
+    return "orbits" if orbit and min(result.shape) <= PANELS else "curves" if _measured(result) else None
+
+
+PANELS = 6  # orbits side by side, at most
+_NUMBERS = ("exponents", "irreversibility", "kaplan_yorke", "period", "rotation")  # drawn of themselves, the first
+
+
+def _measured(result: SweepResult) -> str | None:
+    """Return the first measured number, None if there is none."""
+    return next((name for name in _NUMBERS if name in result), None)
 
 
 def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> Figure:
@@ -42,19 +54,26 @@ def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> 
     feature : int, default=1
         Component of the orbit, from 1.
     variable : str, optional
-        The recorded array. Default: the first one.
+        A recorded array, or any other with a number for each point, or a few: see `draw_values`. Default: the first
+        recorded one, with what was measured.
 
     Raises
     ------
     PictureError
         If there is nothing to draw.
     """
+    name = name_of(result)
+    if variable is not None and variable not in RECORDS:
+        return draw_measured(result, feature, variable)
+    if variable is not None and name in ("curves", "phase_diagram"):
+        name = "orbits"
     pictures: dict[str | None, Callable[[], Figure]] = {
         "bifurcation": lambda: draw_orbit(result, feature, variable),
         "coexisting": lambda: _coexisting(result, feature, variable),
-        "phase_diagram": lambda: _phase_diagram(result),
+        "curves": lambda: draw_values(result, _measured(result) or ""),
+        "orbits": lambda: draw_orbits(result, feature, variable),
+        "phase_diagram": lambda: _few_curves(result) or _phase_diagram(result),
     }
-    name = name_of(result)
     if name is None:
         raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     return pictures[name]()
@@ -74,6 +93,45 @@ def draw_orbit(result: SweepResult, feature: int, variable: str | None) -> Figur
     # Finite networks have an axis of replicas: one cloud.
     orbit = result[variable][..., feature - 1].reshape(len(values), -1)
     return figures.diagram(values, orbit, **measured, width="page", **labels(result.dims[0], variable, feature))[0]
+
+
+def draw_orbits(result: SweepResult, feature: int, variable: str | None) -> Figure:
+    """Draw the orbit over one of two axes, a panel for each value of the other."""
+    from .. import figures
+
+    variable = recorded(result, feature, variable)
+    if min(result.shape) > PANELS or len(result.dims) != 2:
+        raise PictureError(f"nothing to draw of {variable} over {', '.join(result.dims)}: more than {PANELS} panels")
+    x, y, turned = few(result)
+    if not turned and len(result.axes[y]) > PANELS:
+        x, y, turned = y, x, True
+    orbit = np.moveaxis(result[variable][..., feature - 1], 0 if turned else 1, 0)
+    panels = {name: one.reshape(len(one), -1) for name, one in zip(each_value(result, y), orbit, strict=True)}
+    return figures.bifurcations(result.axes[x], panels, **labels(x, variable, feature))[0]
+
+
+def draw_measured(result: SweepResult, feature: int, variable: str) -> Figure:
+    """Draw an array that is no orbit."""
+    from .. import figures
+
+    can = [name for name, (dims, *_) in result.variables.items() if len(dims) <= 1 and name not in result.dims]
+    if variable not in can:
+        names = ", ".join([name for name in RECORDS if name in result] + can)
+        raise PictureError(f"--variable must be one of {names}, got {variable}")
+    axes = [result.axes[dim] for dim in result.dims]
+    if len(axes) == 2 and (variable == "kind" or (variable == "period" and min(result.shape) > CURVES)):
+        found: dict[str, Any] = {"period": result["period"]} if variable == "period" else {}
+        if variable == "kind":
+            found["regime"], found["names"] = result.coded("kind")
+        x_label, y_label = map(label, result.dims)
+        return figures.phase_diagram(*axes, **found, x_label=x_label, y_label=y_label)[0]
+    if len(axes) == 1 and variable == "kind":
+        strip = figures.regime_strip(axes[0], *result.coded("kind"), parameter_label=label(result.dims[0]))
+        return next(iter(strip.values())).get_figure()
+    if len(axes) == 1 and variable == "exponents":
+        look: dict[str, Any] = {"stderr": result.get("stderr"), "parameter_label": label(result.dims[0])}
+        return figures.lyapunov_spectrum(axes[0], result["exponents"], **look)[0][0].get_figure()
+    return draw_values(result, variable, feature)
 
 
 def _coexisting(result: SweepResult, feature: int, variable: str | None) -> Figure:
@@ -106,6 +164,13 @@ def _phase_diagram(result: SweepResult) -> Figure:
         if "regime" not in found:
             found["regime"], found["names"] = _refined_labels(result["label"])
     return figures.phase_diagram(result.axes[x], result.axes[y], **found, x_label=label(x), y_label=label(y))[0]
+
+
+def _few_curves(result: SweepResult) -> Figure | None:
+    """Draw curves of the leading exponent where an axis has too few values for a map; None: it has enough."""
+    if min(result.shape) > CURVES or "exponents" not in result or "computed" in result:
+        return None
+    return draw_values(result, "exponents")
 
 
 def _refined_labels(array: np.ndarray) -> tuple[np.ndarray, list[str]]:

@@ -13,7 +13,7 @@ from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponent
 from ._file import save
 from ._irreversibility import irreversibility
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
-from ._panels import curves, maps
+from ._panels import bifurcations, curves, maps
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
 from ._regimes import basin_map, coexisting, regime_strip
 from ._sizes import beside_theory, scaling, transition
@@ -24,6 +24,7 @@ __all__ = [
     "basin_map",
     "beside_theory",
     "bifurcation",
+    "bifurcations",
     "blanket_graph",
     "branches",
     "coexisting",

@@ -48,8 +48,9 @@ def save(figure: Figure, path: str | os.PathLike[str], *, dpi: float = 300) -> P
     metadata: dict[str, dict[str, Any]] = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
     if kind not in metadata:
         raise ValueError(f"path must end in .png, .pdf or .svg, got {shown(str(path))}")
-    # Without a salt the names inside an SVG are random; journals refuse Type 3 fonts, the default.
-    settings: Any = {"svg.hashsalt": "dmft", "pdf.fonttype": 42}
+    # Without a salt the names inside an SVG are random; its text shall be text, not outlines that nobody can edit;
+    # journals refuse Type 3 fonts, the default.
+    settings: Any = {"svg.hashsalt": "dmft", "svg.fonttype": "none", "pdf.fonttype": 42}
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with matplotlib.rc_context(settings), part.open("xb") as file:

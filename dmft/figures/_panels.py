@@ -12,6 +12,7 @@ from .._util.checks import shown
 from ._arrays import checked, distinct, parameters
 from ._arrays import columns as as_columns
 from ._cells import colorbar, mesh
+from ._diagrams import bifurcation
 from ._style import WIDTHS, Look, drawing_axes, drawing_figure, look_of, styled
 
 if TYPE_CHECKING:
@@ -174,5 +175,45 @@ def maps(
         colorbar(ax, mesh(ax, x, y, np.ma.masked_invalid(values.astype(float)), cmap=cmap, background="0.8"))
         ax.set(xlabel=x_label, ylabel=y_label)
         ax.set_title(label, fontsize=9)
+        ax.label_outer()
+    return figure, tuple(axes)
+
+
+@styled
+def bifurcations(
+    parameter: ArrayLike,
+    panels: Mapping[str, ArrayLike],
+    *,
+    figure: Figure | None = None,
+    parameter_label: str = r"$\beta$",
+    value_label: str = r"$A_1$",
+) -> tuple[Figure, tuple[Axes, ...]]:
+    r"""Draw where orbits spend their time against a parameter, a panel for each of some other condition.
+
+    Parameters
+    ----------
+    parameter : array_like, shape (n_points,)
+        Distinct, in any order.
+    panels : dict of str to array_like, shape (n_points, n_rows)
+        By the title of the panel, one component of the orbit; NaN where a row is absent.
+    figure : matplotlib Figure or None, default=None
+        Used as it is; None makes one that pyplot does not know of.
+    parameter_label, value_label : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : tuple of matplotlib Axes, one a panel
+
+    Examples
+    --------
+    >>> figure, axes = bifurcations([1.0, 2.0], {"N = 100": [[0.0, 0.1], [0.2, 0.3]], "N = 1000": [[0.0], [0.1]]})
+    >>> [ax.get_title() for ax in axes]
+    ['N = 100', 'N = 1000']
+    """
+    figure, axes = _panels(figure, len(panels), 2.5, sharex=True, sharey=True)
+    for ax, (title, values) in zip(axes, panels.items(), strict=True):
+        bifurcation(parameter, values, ax=ax, parameter_label=parameter_label, value_label=value_label)
+        ax.set_title(title, fontsize=9)
         ax.label_outer()
     return figure, tuple(axes)

@@ -66,8 +66,8 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "variable": lambda job, value: None if value is None else word("variable", value),
 }
 _METHODS = (
-    "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more", "picture",
-    "run", "seed_of",
+    "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more",
+    "no_picture", "picture", "run", "seed_of",
 )  # fmt: skip
 
 

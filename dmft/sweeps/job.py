@@ -205,6 +205,10 @@ class Job(abc.ABC):
         """Return what one of these points costs; None: not known."""
         return None
 
+    def no_picture(self, grid: Grid) -> str | None:
+        """Return why no picture can be made of a grid; None: it can."""
+        return None if len(grid.shape) <= 2 else "nothing is drawn over more than two axes"
+
     # -- what became of it ------------------------------------------------------------------------
 
     @classmethod

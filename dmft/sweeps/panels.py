@@ -68,3 +68,64 @@ def _label(result: SweepResult, name: str, per_spin: bool) -> str:
     if per_spin and name in _PER_SPIN:
         return label(name, unit=unit).replace(label(name), f"${_PER_SPIN[name]}$")
     return label(name, unit=unit)
+
+
+def draw_values(result: SweepResult, name: str, component: int = 1) -> Figure:
+    """Draw an array with a number for each point, or a few, over one axis or two.
+
+    Over two axes one component is drawn: as a curve for each value of an axis that has no more than `CURVES` of them,
+    else as a map.
+
+    Parameters
+    ----------
+    result : SweepResult
+    name : str
+    component : int, default=1
+        Over two axes, of an array with several numbers for each point, from 1.
+
+    Raises
+    ------
+    PictureError
+        If it has more dimensions, or there are more axes.
+    """
+    from .. import figures
+
+    inner = result.variables[name][0]
+    array = np.asarray(result[name])
+    if len(result.dims) > 2 or len(inner) > 1 or array.dtype.kind not in "biuf":
+        raise PictureError(f"nothing to draw of {name} over {', '.join((*result.dims, *inner))}")
+    titled = _label(result, name, False)
+    known = result.labels.get(inner[0]) if inner else None
+    if len(result.dims) == 1:
+        n = array.shape[1] if inner else 1
+        each = [str(i) for i in (range(1, n + 1) if known is None else known)] if inner else [""]
+        axis = result.axes[result.dims[0]]
+        panels = {titled: array.reshape(-1, n).astype(float)}
+        return figures.curves(axis, panels, each, parameter_label=label(result.dims[0]))[0]
+    if inner:
+        if not 1 <= component <= array.shape[2]:
+            raise PictureError(f"--feature must be in 1..{array.shape[2]}, got {component}")
+        array = array[..., component - 1]
+        which = label(name, component, result.variables[name][1])
+        titled = which if known is None else f"{titled}, {known[component - 1]}"
+    x, y, turned = few(result)
+    array = array.T if turned else array
+    if len(result.axes[y]) > CURVES:
+        return figures.maps(result.axes[x], result.axes[y], {titled: array}, x_label=label(x), y_label=label(y))[0]
+    panels = {titled: array.astype(float)}
+    return figures.curves(result.axes[x], panels, each_value(result, y), parameter_label=label(x))[0]
+
+
+CURVES = 4  # values of an axis that make a curve each, not a stripe of a map
+
+
+def few(result: SweepResult) -> tuple[str, str, bool]:
+    """Return the two axes, that with few values last, and whether they were exchanged for that."""
+    x, y = result.dims
+    turned = len(result.axes[x]) <= CURVES < len(result.axes[y]) or len(result.axes[x]) < len(result.axes[y]) <= CURVES
+    return (y, x, True) if turned else (x, y, False)
+
+
+def each_value(result: SweepResult, dim: str) -> list[str]:
+    """Return a name for each value of an axis."""
+    return [f"{label(dim)} = {value:g}" for value in result.axes[dim].tolist()]

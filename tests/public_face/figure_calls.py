@@ -97,6 +97,10 @@ enter(
              **LABELS, "cmap": "viridis"},
 )  # fmt: skip
 enter(
+    "bifurcations",
+    lambda: {"parameter": X, "panels": {"a": ROWS}, "figure": figure(), **LABELS},
+)
+enter(
     "branches",
     lambda: {"parameter": X, "values": np.stack([ROWS, ROWS]), "exponents": np.zeros((2, 3)), "names": NAMES,
              "differ": LINE.astype(bool), "intervals": [(0.0, 1.0)], "width": "column", "figure": figure(), **LABELS},

@@ -5,17 +5,18 @@ from __future__ import annotations
 from ...sweeps.errors import PictureError
 from ...sweeps.job import Figure
 from ...sweeps.results import SweepResult
-from ..pictures import draw_orbit, labels, recorded
+from ..pictures import PANELS, draw_measured, draw_orbit, draw_orbits, labels, recorded
 from ..records import RECORDS
 
 
 def name_of(result: SweepResult) -> str | None:
     """Return the name of the picture of a sweep, None if there is none."""
+    orbit = any(name in result for name in RECORDS)
     if len(result.dims) != 1:
-        return None
+        return "orbits" if orbit and len(result.dims) == 2 and min(result.shape) <= PANELS else None
     if "theory_attention" in result:
         return "networks"
-    return "bifurcation" if any(name in result for name in RECORDS) else None
+    return "bifurcation" if orbit else None
 
 
 def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> Figure:
@@ -28,8 +29,13 @@ def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> 
     """
     from ... import figures
 
-    if name_of(result) is None:
+    if variable is not None and variable not in RECORDS:
+        return draw_measured(result, feature, variable)
+    name = name_of(result)
+    if name is None:
         raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
+    if name == "orbits":
+        return draw_orbits(result, feature, variable)
     variable = recorded(result, feature, variable)
     if "theory_attention" not in result or variable != "attention":
         return draw_orbit(result, feature, variable)

@@ -1,0 +1,129 @@
+"""Pictures of sweeps: every grid has one or says beforehand that it has none, and draws what is asked for."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.testing import assert_array_equal
+
+from dmft import Features, SelfAttention, Start, scan, sweep
+from dmft.attention.finite.sweep_job import NetworkSweep
+from dmft.attention.pictures import draw, name_of
+from dmft.cli import main
+from dmft.sweeps.errors import PictureError
+
+MODEL = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.3, gamma=220.0, epsilon=0.02)
+BETA = np.linspace(1.2, 1.4, 6)
+BRIEF = {"n_transient": 20, "n_steps": 40, "n_rows": 10, "progress": False}
+
+
+def swept(measure=("orbit", "lyapunov"), **axes):
+    return sweep(MODEL, measure=measure, **axes, **BRIEF)
+
+
+@pytest.fixture(scope="module")
+def line():
+    return swept(("orbit", "lyapunov", "attractor", "irreversibility"), beta=BETA)
+
+
+@pytest.fixture(scope="module")
+def grid():
+    return swept(("orbit", "lyapunov"), beta=BETA, gamma=[100.0, 220.0])
+
+
+@pytest.mark.parametrize(
+    ("axes", "measure", "name"),
+    [
+        ({"n_context": [1, 2, 4]}, ("orbit", "lyapunov"), "bifurcation"),
+        ({"seed": [1, 2]}, ("orbit",), "bifurcation"),
+        ({"start": [Start.random(0), Start.random(1)]}, ("orbit", "lyapunov"), "bifurcation"),
+        ({"beta": BETA}, ("lyapunov",), "curves"),
+        ({"beta": BETA}, ("irreversibility",), "curves"),
+        ({"beta": BETA, "gamma": [1.0, 2.0]}, ("orbit",), "orbits"),
+        ({"gamma": [1.0, 2.0], "beta": BETA}, ("orbit",), "orbits"),
+        ({"seed": [1, 2], "start": [Start.random(0), Start.random(1)]}, ("orbit",), "orbits"),
+        ({"beta": BETA, "gamma": [1.0, 2.0]}, ("irreversibility",), "curves"),
+        ({"beta": BETA, "gamma": [1.0, 2.0]}, ("orbit", "lyapunov"), "phase_diagram"),
+        ({"beta": BETA, "gamma": np.arange(1.0, 6.0)}, ("lyapunov",), "phase_diagram"),
+    ],
+)
+def test_a_grid_has_its_picture(axes, measure, name):
+    result = swept(measure, **axes)
+    assert name_of(result) == name
+    assert draw(result).axes
+
+
+def drawn(result, variable, **options):
+    """Return the numbers of the lines of a picture, by their labels."""
+    axes = draw(result, variable=variable, **options).axes[0]
+    return {line.get_label(): np.asarray(line.get_ydata()) for line in axes.lines}
+
+
+@pytest.mark.parametrize("name", ["kaplan_yorke", "irreversibility", "n_judged", "rotation_error"])
+def test_any_number_of_points_is_drawn_over_an_axis(line, name):
+    assert_array_equal(next(iter(drawn(line, name).values())), line[name])
+
+
+def test_exponents_are_drawn_alone(line):
+    assert_array_equal(drawn(line, "exponents")[r"$\lambda_{1}$"], line["exponents"][:, 0])
+
+
+def test_regimes_are_drawn_alone(line):
+    lanes = [text.get_text() for text in draw(line, variable="kind").axes[0].get_yticklabels()]
+    assert set(lanes) <= set(line.coded("kind")[1])
+
+
+def test_few_values_of_an_axis_are_curves(grid):
+    found = drawn(grid, "kaplan_yorke")
+    assert_array_equal(found[r"$\gamma$ = 220"], grid["kaplan_yorke"][:, 1])
+    assert_array_equal(drawn(grid, "exponents", feature=2)[r"$\gamma$ = 100"], grid["exponents"][:, 0, 1])
+    assert len(draw(grid, variable="attention").axes) == 2
+
+
+def test_a_map_shows_what_is_asked_for():
+    result = swept(("lyapunov",), beta=BETA, gamma=np.arange(100.0, 105.0))
+    mesh = draw(result, variable="kaplan_yorke").axes[0].collections[0]
+    assert_array_equal(np.asarray(mesh.get_array()), result["kaplan_yorke"].T)
+
+
+@pytest.mark.parametrize("name", ["output", "history", "nothing"])
+def test_what_cannot_be_drawn_is_told_with_what_can(line, name):
+    with pytest.raises(PictureError, match=r"--variable must be one of attention.*, got"):
+        draw(line, variable=name)
+
+
+def test_networks_of_several_sizes_are_panels():
+    job = NetworkSweep(model=MODEL, n_sites=99, n_steps=30, n_rows=4)
+    result = scan(job, beta=BETA[:3], n_sites=[100, 1000], progress=False)
+    assert job.picture(result) == "orbits"
+    assert [ax.get_title() for ax in job.draw(result).axes] == ["$N$ = 100", "$N$ = 1000"]
+
+
+RUN = """
+[model]
+n_context = 2
+gamma = 100.0
+[run]
+n_steps = 20
+[sweep]
+beta = [1.0, 1.2]
+gamma = [100.0, 200.0]
+"""
+
+
+def test_what_will_have_no_picture_says_so_before_it_runs(tmp_path):
+    (tmp_path / "x.toml").write_text(RUN + "epsilon = [0.0, 0.1]\n")
+    done = CliRunner().invoke(main, ["run", str(tmp_path / "x.toml"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0
+    assert done.output.splitlines()[0] == "there will be no picture: nothing is drawn over more than two axes"
+
+
+def test_title_width_and_format_of_a_picture(tmp_path):
+    (tmp_path / "x.toml").write_text(RUN)
+    out = tmp_path / "out"
+    assert CliRunner().invoke(main, ["run", str(tmp_path / "x.toml"), "--out", str(out)]).exit_code == 0
+    to = tmp_path / "a.svg"
+    done = CliRunner().invoke(main, ["plot", str(out), "--title", "Two couplings", "--width", "5", "--to", str(to)])
+    assert done.exit_code == 0, done.output
+    text = to.read_text()
+    assert "Two couplings</text>" in text  # text, not outlines
+    assert 'width="360pt"' in text
