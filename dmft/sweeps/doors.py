@@ -62,7 +62,6 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "spec": lambda job, value: table("spec", value),
     "task": lambda job, value: instance("task", value, Task, "the task of a block"),
     "tick": lambda job, value: function("tick", value),
-    "value": lambda job, value: numbers("value", value),
     "variable": lambda job, value: None if value is None else word("variable", value),
 }
 _METHODS = (
@@ -83,17 +82,16 @@ def guard(job: type) -> None:
 
 
 def _checked(method: Callable[..., Any]) -> Callable[..., Any]:
-    rules = [_RULES.get(name) for name in inspect.signature(method).parameters][1:]
-    by_name = dict(zip(list(inspect.signature(method).parameters)[1:], rules, strict=True))
+    names = list(inspect.signature(method).parameters)[1:]
 
     @functools.wraps(method)
     def checked(self: Any, *arguments: Any, **named: Any) -> Any:
-        for rule, value in zip(rules, arguments, strict=False):
-            if rule is not None:
-                rule(self, value)
-        for name, value in named.items():
-            if (rule := by_name.get(name)) is not None:
-                rule(self, value)
+        given = dict(zip(names, arguments, strict=False)) | named
+        for name, value in given.items():
+            if name == "value":  # of the parameter that `name` says: an error is about that one
+                numbers(str(given.get("name", name)), value)
+            elif name in _RULES:
+                _RULES[name](self, value)
         return method(self, *arguments, **named)
 
     return checked
