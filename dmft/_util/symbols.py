@@ -70,8 +70,9 @@ def label(name: str, component: int | None = None, unit: str = "1") -> str:
     >>> label("entropy_production", unit="nat / step")
     '$\\sigma$ (nats/step)'
     """
+    name = name if name in SYMBOLS else name.replace("$", r"\$")  # of a user's, it is no formula
     index = "" if component is None else f"_{{{component}}}"
-    if name in SYMBOLS or len(name) == 1:
+    if name in SYMBOLS or (len(name) == 1 and name.isalpha()):
         text = f"${SYMBOLS.get(name, name)}{index}$"
     else:
         text = name + (f"${index}$" if index else "")

@@ -7,6 +7,8 @@ from typing import Any
 
 from .._util.checks import instance, number, one_of, shown, table, whole, word, words
 
+MANY = 1_000  # names that are looked at
+
 
 def checked_arguments(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return arguments checked, those of them whose names say what they must be; a default is not checked."""
@@ -14,7 +16,28 @@ def checked_arguments(arguments: Mapping[str, Any], defaults: Mapping[str, Any])
     for name, value in arguments.items():
         is_default = name in defaults and value is defaults[name]
         done[name] = value if is_default or name not in CHECKS else CHECKS[name](name, value)
+        if not is_default:
+            _refuse_bad_formulas(name, done[name])
     return done
+
+
+def _refuse_bad_formulas(name: str, value: Any) -> None:
+    """Raise ValueError for text between dollars that cannot be set: matplotlib says so only when it draws."""
+    if isinstance(value, list | tuple | Mapping) and len(value) < MANY:
+        for one in value:
+            _refuse_bad_formulas(name, one)
+    if isinstance(value, str) and "$" in value:
+        from matplotlib.cbook import is_math_text
+        from matplotlib.mathtext import MathTextParser
+
+        try:
+            if is_math_text(value):
+                MathTextParser("path").parse(value)
+        except Exception as error:  # whatever the parser makes of it
+            why = " ".join(str(error).split())
+            raise ValueError(
+                f"{name} must be text whose formulas can be set, got {shown(value, 60)}: {why[:120]}"
+            ) from None
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:

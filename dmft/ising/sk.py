@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
+from scipy.special import erf
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
@@ -263,11 +264,28 @@ class AsymmetricSK(Value):
         r"""Return the inverse temperature where m = 0 loses stability, inf if it never does.
 
         There :math:`\beta J_0 k = 1`; with fields that is :math:`E\tanh(\beta(H_0 + \Delta J z)) = H_0/J_0`.
+
+        Examples
+        --------
+        >>> AsymmetricSK(dJ=0.0, J0=1e-6).beta_c(), AsymmetricSK(dJ=0.8, J0=1.0).beta_c()
+        (1000000.0, inf)
         """
-        excess = lambda beta: beta * self.J0 * self._mean(beta, 0.0, 1) - 1  # noqa: E731
+        H, D = (value / self.J0 if self.J0 > 0 else np.inf for value in (self.H0, self.dJ))
+        # Of a unit of J0: beta k tends to twice the density of fields at 0, and is short of it by bend / beta^2.
+        if D == 0:
+            limit, bend = (np.inf if H < 1 else 0.0), 0.0
+        else:
+            limit = float(erf(H / D / np.sqrt(2)) / H) if H > 1e-9 * D else float(np.sqrt(2 / np.pi) / D)
+            bend = float(np.pi**2 / 12 * np.exp(-((H / D) ** 2) / 2) / np.sqrt(2 * np.pi) / D**3)
+        if not limit > 1:
+            return np.inf
+        if D == 0:
+            return (1.0 if H == 0 else float(np.arctanh(H)) / H) / self.J0
+        model, unit = (self, 1.0) if 1e-3 < self.J0 < 1e3 else (dataclasses.replace(self, J0=1.0, H0=H, dJ=D), self.J0)
+        excess = lambda beta: beta * model.J0 * model._mean(beta, 0.0, 1) - 1  # noqa: E731
         high = 1.0
-        while excess(high) < 0:
+        while high * model.dJ < 5e3 and excess(high) < 0:
             high *= 2
-            if high > 1e4:
-                return np.inf
-        return brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-14)
+        if high * model.dJ >= 5e3:
+            return float(np.sqrt(bend / (limit - 1))) / self.J0
+        return brentq(excess, 0.0, high, xtol=1e-14, rtol=1e-14) / unit

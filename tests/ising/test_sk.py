@@ -116,3 +116,26 @@ def test_finite_networks(dJ, beta, published, n_draws):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+EDGE = float(np.sqrt(2 / np.pi))
+
+
+@pytest.mark.parametrize(
+    ("J0", "dJ", "H0", "expected"),
+    [
+        (1e-6, 0.0, 0.0, 1e6),
+        (1e-300, 0.0, 0.0, 1e300),
+        (2.0, 0.0, 1.0, np.arctanh(0.5)),
+        (1e-6, 1e-7, 5e-7, 1.1108400410e6),
+        (1e9, 1e8, 5e8, 1.1108400410e-9),
+        (1.0, EDGE * (1 - 1e-9), 0.0, np.sqrt(np.pi**2 / 12 * EDGE / 2 / EDGE**3 / 1e-9)),
+        (1.0, 0.8, 0.0, np.inf),
+        (1.0, 0.0, 1.0, np.inf),
+        (1.0, 1e-6, 1.0001, np.inf),
+        (1.0, 100.0, 0.0, np.inf),
+        (-1.0, 0.1, 0.0, np.inf),
+    ],
+)
+def test_the_critical_temperature_in_any_unit(J0, dJ, H0, expected):
+    assert AsymmetricSK(J0=J0, dJ=dJ, H0=H0).beta_c() == pytest.approx(expected, rel=1e-7)
