@@ -121,11 +121,18 @@ class Cycles(Frozen):
         seal(self)
 
 
+NOTHING = 1e-250  # of the largest flux: what of a law is next to the smallest numbers
+
+
 def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the flux of every edge, that of its reverse, and the ln of their ratio, 0 where neither flows."""
     forth = np.exp(process.log_rate) * p[process.source]
-    back = np.where(process.reverse >= 0, forth[process.reverse], 0.0)
-    both, log_p = (forth > 0) & (back > 0), log_law(p)
+    paired, log_p = process.reverse >= 0, log_law(p)
+    # Where probabilities end because no smaller numbers are left, no jump is without a way back.
+    beyond = paired & (np.maximum(forth, forth[process.reverse]) <= NOTHING * forth.max(initial=0.0))
+    forth = np.where(beyond, 0.0, forth)
+    back = np.where(paired, forth[process.reverse], 0.0)
+    both = (forth > 0) & (back > 0)
     finite_ratio = process.log_ratio + log_p[process.source] - log_p[process.target]
     ratio = np.where(both, finite_ratio, np.where(forth > 0, np.inf, np.where(back > 0, -np.inf, 0.0)))
     return forth, back, ratio
@@ -211,7 +218,7 @@ def _parts(
     out = {}
     for k, name in enumerate(partition.names):
         mine = owner == k
-        information = partition.flow_of(process, p, k, forth)
+        information = partition.flow_of(process, p, k, forth, owner)
         # The part's own entropy changes by its own jumps alone: what the joint law's does, and the information.
         own = float(step[mine].sum()) + information
         out[name] = PartBudget(

@@ -100,9 +100,9 @@ class Partition(Value):
         """Return the same for all parts but one."""
         return self.group(*(j for j in range(len(self.names)) if j != k))
 
-    def flow_of(self, process: MarkovJump, p: np.ndarray, k: int, forth: np.ndarray) -> float:
-        """Return the information flow of a part in a law, of which the fluxes are given."""
-        mine = (self.movers(process) == k) & (forth > 0)
+    def flow_of(self, process: MarkovJump, p: np.ndarray, k: int, forth: np.ndarray, owner: np.ndarray) -> float:
+        """Return the information flow of a part in a law, of which the fluxes and the mover of every edge are given."""
+        mine = (owner == k) & (forth > 0)
         x, y = process.source[mine], process.target[mine]
         group = self.group(k)
         own = np.bincount(group, p)[group]
@@ -162,8 +162,8 @@ def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | N
     J. M. Horowitz, M. Esposito, Phys. Rev. X 4, 031015 (2014).
     """
     law = _law(process, partition, p)
-    forth = np.exp(process.log_rate) * law[process.source]
-    return {name: partition.flow_of(process, law, k, forth) for k, name in enumerate(partition.names)}
+    forth, owner = np.exp(process.log_rate) * law[process.source], partition.movers(process)
+    return {name: partition.flow_of(process, law, k, forth, owner) for k, name in enumerate(partition.names)}
 
 
 @underflow_is_zero

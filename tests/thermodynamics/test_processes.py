@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from cases import network, networks
 from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.linalg import expm
 
 from dmft.thermodynamics import MarkovJump, Reservoir, integral_fluctuation
 from dmft.thermodynamics.stationary import stationary_state
@@ -97,6 +99,69 @@ def test_fluctuation_theorems_and_uncertainty_relations(case):
         assert count.kur >= 1 - 1e-6
 
 
+@given(networks(6), st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_every_current_is_bounded_by_what_it_costs(case, seed):
+    process, _ = case
+    d = np.random.default_rng(seed).normal(size=len(process.source))
+    d -= d[process.reverse]
+    count, now = process.counting(d), process.budget()
+    if abs(count.mean) > 1e-6 * now.activity:
+        precision = count.variance / count.mean**2
+        assert precision * now.ep >= 2 - 1e-6
+        assert precision * now.ep2 >= 2 - 1e-6
+        assert precision * now.activity >= 1 - 1e-6
+        assert count.tur == pytest.approx(precision * now.ep, rel=1e-9)
+
+
+@given(networks(5))
+@settings(max_examples=10, deadline=None)
+def test_entropies_of_any_time_are_symmetric_in_the_stationary_state(case):
+    process, _ = case
+    n, p = process.n_states, process.stationary()
+    total = process.log_ratio + np.log(p[process.source]) - np.log(p[process.target])
+    means = []
+    for k in (0.4, -1.4):
+        A = np.zeros((n, n))
+        np.add.at(A, (process.target, process.source), np.exp(process.log_rate + k * total))
+        A -= np.diag(np.bincount(process.source, np.exp(process.log_rate), n))
+        means.append(expm(0.05 * A) @ p @ np.ones(n))  # of exp(k S): the same for k and -1 - k
+    assert means[0] == pytest.approx(means[1], rel=1e-9)
+
+
+@given(networks(6))
+@settings(max_examples=10, deadline=None)
+def test_what_relaxes_and_what_is_kept_up_add_to_what_is_produced(case):
+    process, p = case
+    path = process.relax(p, [0.0, 0.1, 0.7])
+    assert path.ep == pytest.approx(path.adiabatic + path.nonadiabatic, rel=1e-9, abs=1e-10)
+    for part in (path.ep, path.adiabatic, path.nonadiabatic):
+        assert (np.diff(part) >= -1e-11).all()
+    rate, h = process.budget(p), 1e-6
+    slope = process.relax(p, [h])
+    assert slope.ep[0] / h == pytest.approx(rate.ep, rel=1e-2, abs=1e-3)
+    assert slope.nonadiabatic[0] / h == pytest.approx(rate.nonadiabatic.sum(), rel=1e-2, abs=1e-3)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=15, deadline=None)
+def test_the_first_law_in_local_detailed_balance(seed):
+    rng = np.random.default_rng(seed)
+    n, G = 5, rng.exponential(size=(2, 5, 5))
+    E, N, baths = rng.normal(size=n), rng.integers(0, 3, n), [Reservoir(0.5, 0.3), Reservoir(2.0, -0.4)]
+    process, p = MarkovJump.from_energies(E, G + G.transpose(0, 2, 1), baths, N), rng.dirichlet(np.ones(n))
+    now = process.budget(p)
+    change = process.generator() @ p
+    assert now.other_work == pytest.approx(0, abs=1e-12 * now.activity)
+    assert now.heat.sum() + now.chemical_work.sum() == pytest.approx(E @ change, abs=1e-11 * now.activity)
+    # In the stationary state what is produced is forces times currents.
+    still, x, y = process.budget(), process.source, process.target
+    flux = np.exp(process.log_rate) * process.stationary()[x] * (process.mechanism == 0)
+    heat, particles = flux @ (E[y] - E[x]), flux @ (N[y] - N[x])
+    forces = heat * (1 / 2.0 - 1 / 0.5) + particles * (0.3 / 0.5 + 0.4 / 2.0)
+    assert still.ep == pytest.approx(forces, rel=1e-9, abs=1e-11 * still.activity)
+
+
 @given(networks(6))
 @settings(max_examples=10, deadline=None)
 def test_response_is_the_slope_and_faster_rates_are_only_faster(case):
@@ -169,6 +234,24 @@ def test_long_ladders_keep_small_probabilities():
         assert p / p[0] == pytest.approx(expected, rel=1e-11)
     steep = np.r_[np.zeros(n - 1), np.full(n - 1, 800.0)]
     assert stationary_state(x, y, steep, n)[0] == 1.0
+
+
+@pytest.mark.parametrize("drive", [0.0, 1.0])
+def test_a_ladder_that_ends_in_the_smallest_numbers_is_not_one_way(drive):
+    n = 800  # an e-fold a step, or two: from some state on all probabilities are 0
+    x, y = np.r_[: n - 1, 1:n], np.r_[1:n, : n - 1]
+    down = np.r_[np.zeros(n - 1), np.full(n - 1, 2.0)]
+    both = MarkovJump(
+        np.r_[x, x],
+        np.r_[y, y],
+        np.r_[down, down + drive * np.r_[np.ones(n - 1), -np.ones(n - 1)]],
+        np.repeat([0, 1], 2 * n - 2),
+    )
+    p, now = both.stationary(), both.budget()
+    assert p[-1] == 0
+    assert now.one_way.size == 0
+    J = p[0] - np.exp(2.0) * p[1]  # of the first mechanism on the first step; they fall as the probabilities do
+    assert now.ep == pytest.approx(abs(J) * 2 * drive / (1 - p[1] / p[0]), rel=1e-9, abs=1e-13)
 
 
 def test_large_narrow_graphs():
