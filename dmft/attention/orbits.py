@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, number, one_of, shown, whole
 from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles import branches, newton
-from ..dynamics.cycles.branches import SpecialPoint, doubled, trace
+from ..dynamics.cycles.branches import SpecialPoint, crossing, doubled, trace
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
@@ -251,8 +251,10 @@ def branch(
     r"""Follow a cycle in one parameter, both ways, stable or not, past folds.
 
     Pseudo-arclength continuation [1]_ with the derivative by the parameter in closed form. Folds,
-    flips and Neimark-Sacker points are located to rounding, by Brent's method along the branch on
-    a function that changes its sign there, and come with their normal forms.
+    flips, Neimark-Sacker and branch points are located to rounding, by Brent's method along the branch on
+    a function that changes its sign there, and come with their normal forms. Where several multipliers cross
+    together, the place is found by halving, with no form. Each change of the number of unstable
+    multipliers has its point, or is in `unlocated`.
 
     Parameters
     ----------
@@ -318,33 +320,48 @@ def _of_network(point: SpecialPoint, model: SelfAttention) -> SpecialPoint:
 
 @underflow_is_zero
 def switch(point: SpecialPoint) -> Any:
-    """Return a cycle of twice the period, of the branch that splits off at a flip.
+    """Return a cycle of the branch that splits off at a flip, or crosses at a branch point.
 
     Parameters
     ----------
     point : SpecialPoint
-        A flip.
+        A flip, or a branch point at which one multiplier crosses.
 
     Returns
     -------
     Cycle
-        Near the flip; `branch` follows it on.
+        Near the point, of twice the period at a flip; `branch` follows it on. Of the two that are born at a pitchfork
+        one; the other is its mirror image.
 
     Raises
     ------
     ValueError
-        If the point is no flip.
+        If the point is neither, or several multipliers cross together.
     RuntimeError
         If no such cycle is found near it.
 
     Examples
     --------
-    See ``examples/cycle_branch.py``.
+    >>> from dmft import Features, SelfAttention, cycle
+    >>> one = SelfAttention(Features([[1]], [[1]], [[1]], [[1]], n_positions=0), n_context=1, beta=0.5, gamma=1.0)
+    >>> (point,) = branch(cycle(one, 1, guess=[[0.0]]), beta=(0.5, 1.5)).special
+    >>> point.kind, point.form.kind, point.symmetry, round(point.value, 12)
+    ('branch point', 'pitchfork', 'sign', 1.0)
+    >>> born = switch(point)
+    >>> born.stable, bool(np.isclose(born.orbit, np.tanh(born.model.beta * born.orbit), rtol=0, atol=1e-12).all())
+    (True, True)
+
+    Doubled cycles: see ``examples/cycle_branch.py``.
     """
-    if isinstance(point, SpecialPoint) and isinstance(point.cycle, of_maps.Cycle) and point.kind == "flip":
+    if not isinstance(point, SpecialPoint) or point.form is None or point.kind not in ("flip", "branch point"):
+        raise ValueError(
+            f"point must be a flip or a branch point of one multiplier, got {shown(getattr(point, 'kind', point))}"
+        )
+    if isinstance(point.cycle, of_maps.Cycle):
         return of_maps.switch(point)
-    if not isinstance(point, SpecialPoint) or not isinstance(point.cycle, Cycle) or point.kind != "flip":
-        raise ValueError(f"point must be a flip of a branch, got {shown(getattr(point, 'kind', point))}")
+    if not isinstance(point.cycle, Cycle):
+        raise ValueError(f"point must be of a branch of cycles of a network or a map, got {shown(point.kind)}")
     model, name = point.cycle.model, point.parameter
-    orbit, value = doubled(AttentionMap(model, name), point)
+    onto = doubled if point.kind == "flip" else crossing
+    orbit, value = onto(AttentionMap(model, name), point)
     return refined(model.replace(**{name: value}), orbit)

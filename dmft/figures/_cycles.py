@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import ColorType
 
 MARKS = {"fold": "D", "flip": "o", "neimark-sacker": "s", "branch point": "^"}
+SEVERAL = "*"  # the mark of kinds that come together, as "branch point and flip"
 NAMES = {"neimark-sacker": "Neimark-Sacker"}
 
 
@@ -46,7 +47,7 @@ def cycle_branch(
         bifurcations among the points, so that lines change where they should.
     special : dict of str to (array_like, array_like), optional
         Parameter (n_marks,) and values (n_marks,) or (n_marks, n_lines) of the kinds "fold",
-        "flip", "neimark-sacker", "branch point".
+        "flip", "neimark-sacker", "branch point", or of several joined by " and ".
     ax : matplotlib Axes or None, default=None
     color : matplotlib color
     parameter_label, value_label : str
@@ -82,7 +83,13 @@ def cycle_branch(
         if x:
             drawn[name] = tuple(ax.plot(np.concatenate(x), np.concatenate(y), color=color, label=name, **look))
     for kind, (marks, heights) in marked.items():
-        look = {"linestyle": "none", "marker": MARKS[kind], "markersize": 4.5, "markeredgewidth": 0.9, "zorder": 3}
+        look = {
+            "linestyle": "none",
+            "marker": MARKS.get(kind, SEVERAL),
+            "markersize": 4.5,
+            "markeredgewidth": 0.9,
+            "zorder": 3,
+        }
         look |= {"markerfacecolor": "white", "markeredgecolor": "black", "label": NAMES.get(kind, kind)}
         drawn[kind] = tuple(ax.plot(marks, heights, **look))
     ax.set(xlabel=parameter_label, ylabel=value_label)
@@ -93,7 +100,7 @@ def cycle_branch(
 
 def _marks(kind: str, points: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the parameters, shape (n_marks,), and the values, shape (n_marks, n_lines), of special points."""
-    if kind not in MARKS:
+    if not isinstance(kind, str) or not set(kind.split(" and ")) <= set(MARKS):
         raise ValueError(f"special must have keys of {tuple(MARKS)}, got {shown(kind)}")
     name = f"special[{kind!r}]"
     if not isinstance(points, list | tuple) or len(points) != 2:

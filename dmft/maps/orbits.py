@@ -131,8 +131,9 @@ def _of_map(point: SpecialPoint, model: Map) -> SpecialPoint:
 
 
 def switch(point: SpecialPoint) -> Cycle:
-    """Return a cycle of twice the period, of the branch that splits off at a flip; see `dmft.orbits.switch`."""
+    """Return a cycle of the branch that splits off at a flip or crosses at a branch point; see `dmft.orbits.switch`."""
     assert isinstance(point.cycle, Cycle)  # of a branch of a map
     model = point.cycle.model
-    orbit, value = branches.doubled(FunctionMap(model, point.parameter), point)
+    onto = branches.doubled if point.kind == "flip" else branches.crossing
+    orbit, value = onto(FunctionMap(model, point.parameter), point)
     return refined(model.replace(**{point.parameter: value}), orbit)

@@ -10,11 +10,15 @@ from threadpoolctl import threadpool_limits
 from ..._util.checks import finite, instance, number, shown, whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
-from .continuation import CLOSED, Continuation
-from .curve import Curve, Node, node
+from .continuation import CLOSED, Continuation, Located
+from .curve import Curve, node
 from .newton import Cycle
 from .normal_forms import NormalForm, normal_form
 from .window_map import WindowMap
+
+FORMS = ("fold", "flip", "neimark-sacker", "branch point")
+SMALL = 0.1  # of a cycle at 0, how far from it another is sought
+MIRROR = 1e-6  # relative: how well a cycle is its mirror image
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +28,8 @@ class SpecialPoint(Frozen):
     Attributes
     ----------
     kind : {"fold", "flip", "neimark-sacker", "branch point"}
+        A branch point is a multiplier of 1 without a fold, as where symmetry breaks. Several that cross together are
+        joined by "and".
     parameter : str
         Its name.
     value : float
@@ -32,7 +38,15 @@ class SpecialPoint(Frozen):
         between the last and the first point of a branch that closes.
     cycle : Cycle
     form : NormalForm or None
-        None for a branch point (a multiplier of 1 without a fold, as where symmetry breaks).
+        Of one multiplier, or of a pair: of a branch point that of a "pitchfork" or a "transcritical" point. None where
+        more cross together.
+    gained : int
+        How many more multipliers are outside the unit circle after the point, in the order of the branch: 2 where a
+        cycle loses its stability at a torus point, or where two real ones cross together. 0 of a branch point that is
+        met from the side: the branch turns back there, where it crosses another.
+    symmetry : str or None
+        "sign" where the map and the cycle have the symmetry x -> -x, perhaps with half a turn, and what is born at the
+        branch point breaks it. None where no symmetry is known.
     """
 
     kind: str
@@ -41,6 +55,8 @@ class SpecialPoint(Frozen):
     place: float
     cycle: Cycle
     form: NormalForm | None
+    gained: int = 0
+    symmetry: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +78,9 @@ class Branch(Frozen):
     ends : tuple of str
         Why the branch ends, before its first point and after its last. A branch that closes begins next to
         its last point.
+    unlocated : tuple of (float, float, int)
+        Changes of stability without a special point: the parameter at the points of the branch before and after, and
+        how many more multipliers are outside the unit circle after. Empty where all were located.
     """
 
     parameter: str
@@ -71,6 +90,7 @@ class Branch(Frozen):
     angle: np.ndarray
     special: tuple[SpecialPoint, ...]
     ends: tuple[str, str]
+    unlocated: tuple[tuple[float, float, int], ...] = dataclasses.field(default=(), kw_only=True)
 
     @property
     def period(self) -> int:
@@ -193,9 +213,13 @@ def trace(
     up = down if down.end == CLOSED else Continuation(curve, start, low, high, max_step, n_points)
     nodes = down.nodes[:0:-1] + (up.nodes if up is not down else [start])
     before = len(down.nodes) - 1
-    special = [(before - place, kind, found) for place, kind, found in reversed(down.special)]
+    special = [
+        dataclasses.replace(each, place=before - each.place, gained=-each.gained) for each in reversed(down.special)
+    ]
+    unlocated = [(high, low, -gained) for low, high, gained in reversed(down.unlocated)]
     if up is not down:
-        special += [(before + place, kind, found) for place, kind, found in up.special]
+        special += [dataclasses.replace(each, place=before + each.place) for each in up.special]
+        unlocated += up.unlocated
     points = np.stack([each.point for each in nodes])
     return Branch(
         parameter=system.parameter,
@@ -203,17 +227,18 @@ def trace(
         orbits=points[:, :-1].reshape(-1, *orbit.shape),
         growth=np.stack([each.growth for each in nodes]),
         angle=np.stack([each.angle for each in nodes]),
-        special=tuple(_special(curve, *each) for each in special),
+        special=tuple(_special(curve, each) for each in special),
         ends=(down.end, up.end),
+        unlocated=tuple(unlocated),
     )
 
 
-def _special(curve: Curve, place: float, kind: str, found: Node) -> SpecialPoint:
+def _special(curve: Curve, located: Located) -> SpecialPoint:
     """Return a located point with its cycle and normal form."""
+    kind, found = located.kind, located.node
     orbit, value = curve.orbit(found.point), float(found.point[-1])
-    system = curve.system.at([value])
-    form = None
-    if kind != "branch point":
+    system, form = curve.system.at([value]), None
+    if kind in FORMS and abs(located.gained) <= (2 if kind == "neimark-sacker" else 1):
         growth, angle = found.pairs() if kind == "neimark-sacker" else (np.zeros(1), np.zeros(1))
         form = normal_form(system, orbit, kind, np.exp(1j * angle[np.argmin(np.abs(growth))]))
     cycle = Cycle(
@@ -222,7 +247,35 @@ def _special(curve: Curve, place: float, kind: str, found: Node) -> SpecialPoint
         multipliers=np.exp(found.growth) * np.exp(1j * found.angle),
         exponents=found.growth / len(orbit),
     )
-    return SpecialPoint(kind, system.parameter, value, float(place), cycle, form)
+    symmetry = None
+    if form is not None and kind == "branch point":
+        symmetry = broken_symmetry(system, orbit, form.vector, curve.scale)
+    return SpecialPoint(kind, system.parameter, value, float(located.place), cycle, form, located.gained, symmetry)
+
+
+def broken_symmetry(system: WindowMap, orbit: np.ndarray, vector: np.ndarray, size: float) -> str | None:
+    """Return "sign" if map and cycle are their own mirror images, perhaps half a turn later, and a direction is not.
+
+    `size` is that of the cycles of the branch.
+    """
+    half = len(orbit) // 2
+    for shift in (0, half) if len(orbit) % 2 == 0 else (0,):
+        image, moved = -np.roll(orbit, shift, axis=0), -np.roll(vector, shift, axis=0)
+        same = np.abs(image - orbit).max() <= MIRROR * size
+        turned = np.abs(moved + vector).max() <= MIRROR * np.abs(vector).max()
+        if same and turned and _is_odd(system, size, shift):
+            return "sign"
+    return None
+
+
+def _is_odd(system: WindowMap, size: float, shift: int) -> bool:
+    """Return whether the map of minus a window, so many steps later, is minus that of the window."""
+    windows = size * np.random.default_rng(0).uniform(-1.0, 1.0, (1, system.n_context, system.n_features))
+    for phase in range(system.n_phases):
+        one, other = system.run(windows, 1, phase), system.run(-windows, 1, (phase + shift) % system.n_phases)
+        if np.abs(one + other).max() > MIRROR * np.abs(one).max():
+            return False
+    return True
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
@@ -245,3 +298,29 @@ def doubled(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]:
         if found is not None and np.abs(curve.orbit(found) - guess[:-1].reshape(base.shape)).max() < amplitude:
             return curve.orbit(found), float(found[-1])
     raise RuntimeError(f"no cycle of period {len(base)} found near the flip at {point.value:.12g}")
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")
+def crossing(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]:
+    """Return an orbit of the branch that crosses at a branch point, near it, and its parameter value."""
+    orbit, form = point.cycle.orbit, point.form
+    if form is None or point.kind != "branch point":
+        raise ValueError(f"point must be a branch point of one multiplier, got {shown(point.kind)}")
+    span = max(abs(point.value), 1.0)
+    curve, only_value = Curve(system, orbit, span), np.append(np.zeros(orbit.size), 1.0)
+    for size in (1e-1, 1e-2, 1e-3, 1e-4):
+        if point.gained == 0:  # met from the branch that turns back: the other one goes on to both sides
+            for rise in (size * span, -size * span):
+                guess = np.append(orbit, point.value + rise)
+                found, _ = curve.correct(guess, only_value)
+                born = np.nan_to_num(form.amplitude(rise)) * np.abs(form.vector).max()
+                if found is not None and np.abs(found - guess).max() < max(0.5 * born, size**2 * curve.scale):
+                    return curve.orbit(found), float(found[-1])
+            continue
+        amplitude = size * max(np.abs(orbit).max(), SMALL) / np.abs(form.vector).max()
+        bend = amplitude if form.kind == "transcritical" else amplitude**2
+        guess = np.append(orbit + amplitude * form.vector, point.value - form.coefficient.real * bend / form.rate.real)
+        found, _ = curve.correct(guess, np.append(form.vector, 0.0))
+        if found is not None and np.abs(curve.orbit(found) - guess[:-1].reshape(orbit.shape)).max() < amplitude:
+            return curve.orbit(found), float(found[-1])
+    raise RuntimeError(f"no other cycle of period {len(orbit)} found near the branch point at {point.value:.12g}")

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 
 from . import linear
-from .curve import Curve, Node, events, node, with_multipliers
+from .curve import Curve, Node, crossing_kind, events, n_outside, node, with_multipliers
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
 MIN_STEP = 1e-6  # of the longest
@@ -18,8 +18,19 @@ STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentie
 NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
 DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
 NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
+FINEST = 1e-9  # of what parts two neighbours: where halving ends
 CLOSED = "the branch closes"
 _first = itemgetter(0)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """A bifurcation: its place among the points, its kind, and how many more multipliers are unstable after it."""
+
+    place: float
+    kind: str
+    node: Node
+    gained: int
 
 
 class Continuation:
@@ -41,7 +52,8 @@ class Continuation:
         curve.measure(curve.orbit(start.point))
         start = self.measured(start)
         self.nodes: list[Node] = [start]
-        self.special: list[tuple[float, str, Node]] = []
+        self.special: list[Located] = []
+        self.unlocated: list[tuple[float, float, int]] = []
         step = max_step / 4.0
         self.end = f"{n_points} points"
         leads_out = low if start.tangent[-1] < 0 else high
@@ -60,10 +72,12 @@ class Continuation:
                 if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
                     self.end = f"a cycle of period {curve.shape[0] // 2} is met"
                 break
-            located = self.locate(here, following, kinds or [])
+            located = self.located(here, following, kinds)
             # The curve turns back where it passes through a cycle of half the period: no fold.
             if self.halves(here, following) or any(
-                kind == "fold" and self.is_double(at, DOUBLE) for _, kind, at in located
+                (each.kind == "fold" and self.is_double(each.node, DOUBLE))
+                or (not each.gained and self.is_double(each.node, NEARLY_DOUBLE))
+                for each in located
             ):
                 if step > NEAR * max_step:
                     step /= 2.0
@@ -71,6 +85,9 @@ class Continuation:
                 self.end = f"a cycle of period {curve.shape[0] // 2} is met"
                 break
             self.special += located
+            missing = n_outside(following) - n_outside(here) - sum(each.gained for each in located)
+            if missing:
+                self.unlocated.append((float(here.point[-1]), float(following.point[-1]), missing))
             self.nodes.append(following)
             if following.point[-1] in self.bounds:
                 self.end = f"{following.point[-1]:g} reached"
@@ -79,7 +96,7 @@ class Continuation:
                 curve.measure(curve.orbit(following.point))
                 self.nodes[-1], start = self.measured(following), self.measured(start)
             if len(self.nodes) > 3 and self.closes(start, step):
-                self.special += self.locate(following, start, events(following, start) or [])
+                self.special += self.located(following, start, events(following, start))
                 self.end = CLOSED
                 break
             step = min(step * (1.5 if n <= 4 else 1.0), max_step)
@@ -148,6 +165,56 @@ class Continuation:
         # Past that cycle they change places, or the continuation has gone over to it.
         return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
 
+    def located(self, here: Node, following: Node, kinds: list[str] | None) -> list[Located]:
+        """Return the bifurcations between two points: of known kinds, or where the number of unstable ones changes."""
+        gained = n_outside(following) - n_outside(here)
+        found = self.locate(here, following, kinds or [])
+        if len(found) == 1:
+            ((place, kind, at),) = found
+            if kind == "fold" and gained == 0:
+                return [Located(place, "branch point", at, 0)]  # met from the branch that turns back there
+            if abs(gained) == (2 if kind == "neimark-sacker" else 1):
+                return [Located(place, kind, at, gained)]
+        return self.crossings(here, following) if gained else []
+
+    def crossings(self, here: Node, following: Node) -> list[Located]:
+        """Return all places between two points at which the number of unstable multipliers changes, by halving."""
+        reach = self.curve.product(here.tangent, following.point - here.point)
+        end = following.tangent / self.curve.product(here.tangent, following.tangent)
+        found: list[tuple[float, Node, int]] = []
+
+        def look(a: float, first: Node, b: float, second: Node) -> None:
+            gained, middle = n_outside(second) - n_outside(first), (a + b) / 2.0
+            if not gained:
+                return
+            if not a < middle < b or b - a <= FINEST * reach:
+                found.append((b, min(first, second, key=lambda at: _off(at, gained)), gained))
+                return
+            guess = _cubic(0.0, here.point, here.tangent, reach, following.point, end, middle)
+            point, _ = self.curve.correct(guess, here.tangent)
+            if point is not None:
+                between = node(self.curve, point, here.tangent, first.frame)
+                look(a, first, middle, between)
+                look(middle, between, b, second)
+
+        look(0.0, here, reach, following)
+        turns = here.tangent[-1] * following.tangent[-1] < 0
+        together: list[list[tuple[float, Node, int]]] = []
+        for each in found:  # what is nearer than the shortest step cannot be told apart, and rounding may shuffle it
+            if together and each[0] - together[-1][0][0] <= MIN_STEP * self.max_step:
+                together[-1].append(each)
+            else:
+                together.append([each])
+        located = []
+        for group in together:
+            gained = sum(each[2] for each in group)
+            if gained:
+                length, near, _ = min(group, key=lambda each: _off(each[1], gained))
+                kind = crossing_kind(near, gained)
+                kind = "fold" if turns and kind == "branch point" and abs(gained) == 1 else kind
+                located.append(Located(len(self.nodes) - 1 + length / reach, kind, near, gained))
+        return located
+
     def locate(self, here: Node, following: Node, kinds: list[str]) -> list[tuple[float, str, Node]]:
         """Return the place, kind and node of the bifurcations between two points."""
         from scipy.optimize import brentq  # late: it would slow down every start of the package
@@ -188,6 +255,11 @@ class Continuation:
                 continue  # not isolated, even at the smallest step
             located.append((len(self.nodes) - 1 + length / reach, kind, found))
         return located
+
+
+def _off(at: Node, gained: int) -> float:
+    """Return how far off the unit circle the last of the multipliers is that cross it."""
+    return float(np.sort(np.abs(at.growth))[abs(gained) - 1])
 
 
 def _cubic(

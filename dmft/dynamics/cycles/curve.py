@@ -11,6 +11,9 @@ from .newton import TOLERANCE, windows_of
 from .window_map import WindowMap
 
 MAX_CORRECTIONS = 8
+SINGULAR = 1e-9  # of the largest singular value: a direction in which nothing moves
+EXACT = 1e-2  # of the tolerance: a point is met exactly
+REAL = 1e-5  # the angle of multipliers that cross together, which rounding may make a pair
 GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
 
@@ -66,7 +69,16 @@ class Curve:
         """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
         _, rows, rise = self.linearize(point)
         tangent = linear.solve_bordered(rows, rise, self.weights * before)
+        if not np.isfinite(tangent).all() and np.isfinite(rows).all() and np.isfinite(rise).all():
+            tangent = self._nearest_way(rows, rise, before)
         return tangent / self.length(tangent), rows
+
+    def _nearest_way(self, rows: np.ndarray, rise: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return the direction nearest to `before` where curves cross, so that there are several."""
+        matrix = np.column_stack([linear.twisted(rows[0]), -rise.ravel()])
+        _, size, ways = np.linalg.svd(matrix)
+        still = ways[np.append(size, 0.0) <= SINGULAR * max(1.0, size[0])]
+        return (still @ before) @ still
 
     def correct(self, guess: np.ndarray, normal: np.ndarray, rough: float = 0.0) -> tuple[np.ndarray | None, int]:
         """Return the point of the curve in the plane through a guess, or None, and how many steps that took.
@@ -78,7 +90,9 @@ class Curve:
             miss, rows, rise = self.linearize(point)
             move = linear.solve_bordered(rows, rise, self.weights * normal, miss)
             if not np.isfinite(move).all():
-                return None, n
+                if np.abs(miss).max() > EXACT * self.tolerance:
+                    return None, n
+                move = np.zeros_like(point)  # a point where curves cross, met exactly
             point = point + move
             length = self.length(move)
             if length < rough:
@@ -149,3 +163,17 @@ def events(first: Node, second: Node) -> list[str] | None:
         found.remove("branch point")  # the same multiplier
     expected = {"": (0,), "neimark-sacker": (2,), "fold": (0, 1)}.get("".join(found), (1,))
     return found if len(found) <= 1 and abs(gained) in expected else None
+
+
+def n_outside(at: Node) -> int:
+    """Return how many multipliers are outside the unit circle."""
+    return int(np.count_nonzero(at.growth > 0))
+
+
+def crossing_kind(at: Node, gained: int) -> str:
+    """Return what so many multipliers make that cross the unit circle together; several kinds are joined by "and"."""
+    critical = np.argsort(np.abs(at.growth), kind="stable")[: abs(gained)]
+    kinds = set()
+    for angle in np.abs(at.angle[critical]).tolist():
+        kinds.add("branch point" if angle < REAL else "flip" if angle > np.pi - REAL else "neimark-sacker")
+    return " and ".join(sorted(kinds))

@@ -6,7 +6,9 @@ Near such a point the map of one turn acts on a centre manifold with coordinate 
 
     \text{fold: } w \mapsto w + a\,\delta + b\,w^2, \qquad
     \text{flip: } w \mapsto -(1 + r\,\delta)\,w + c\,w^3, \qquad
-    \text{Neimark-Sacker: } w \mapsto e^{i\theta} (1 + r\,\delta + d\,|w|^2)\,w,
+    \text{Neimark-Sacker: } w \mapsto e^{i\theta} (1 + r\,\delta + d\,|w|^2)\,w, \\
+    \text{transcritical: } w \mapsto (1 + r\,\delta)\,w + b\,w^2, \qquad
+    \text{pitchfork: } w \mapsto (1 + r\,\delta)\,w + c\,w^3,
 
 :math:`\delta` the parameter's distance from the point. The manifold is a family of sequences
 :math:`x_t(w)` that obey the map at every step and return after a turn as :math:`x_{t+p}(w) = x_t(N(w))`,
@@ -29,6 +31,7 @@ from . import linear
 from .newton import windows_of
 from .window_map import WindowMap
 
+EVEN = 1e-6  # relative: a quadratic term that small is none, by symmetry
 STRONG = 1e-3  # nearer to a strong resonance than this, the cubic form of a torus does not hold
 
 
@@ -38,7 +41,7 @@ class NormalForm(Frozen):
 
     Attributes
     ----------
-    kind : {"fold", "flip", "neimark-sacker"}
+    kind : {"fold", "flip", "neimark-sacker", "pitchfork", "transcritical"}
     coefficient : float or complex
         b, c or d of the map of one turn; see the module.
     rate : float or complex
@@ -69,9 +72,9 @@ class NormalForm(Frozen):
     def supercritical(self) -> bool | None:
         """Whether the new cycle or torus lies where the old cycle is unstable, and attracts as that did before.
 
-        None for a fold.
+        None for a fold, and for a transcritical point, which has one on either side.
         """
-        if self.kind == "fold":
+        if self.kind in ("fold", "transcritical"):
             return None
         return bool(self.coefficient.real > 0) if self.kind == "flip" else bool(self.coefficient.real < 0)
 
@@ -100,8 +103,11 @@ class NormalForm(Frozen):
         >>> float(form.amplitude(0.04)), float(form.amplitude(-0.04))
         (0.1, nan)
         """
+        if self.kind == "transcritical":
+            return np.abs(self.rate / self.coefficient * array_of("distance", distance))
         ratio = {
             "fold": lambda: -self.rate / self.coefficient,
+            "pitchfork": lambda: -self.rate / self.coefficient,
             "flip": lambda: self.rate / self.coefficient,
             "neimark-sacker": lambda: -self.rate.real / self.coefficient.real,
         }[self.kind]()
@@ -117,7 +123,8 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     system : WindowMap
         With one point, at the bifurcation.
     orbit : ndarray, shape (period, n_features)
-    kind : {"fold", "flip", "neimark-sacker"}
+    kind : {"fold", "flip", "neimark-sacker", "branch point"}
+        The form of a branch point is that of a pitchfork or of a transcritical point.
     multiplier : complex
         The critical one of a torus point, in the upper half plane.
 
@@ -128,7 +135,7 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     period = len(orbit)
     windows = windows_of(orbit[None], system.n_context)
     rows = system.linearize(windows)[1][0]
-    factor = {"fold": 1.0, "flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}[kind]
+    factor = {"fold": 1.0, "branch point": 1.0, "flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}[kind]
     left, right = linear.null_vectors(linear.twisted(rows, factor))
     vector = right.reshape(orbit.shape)
     vector = vector / np.linalg.norm(linear.twisted_windows(vector, system.n_context, factor)[0])
@@ -148,7 +155,11 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
         return term(3, u + v) - term(3, u - v) - 2.0 * term(3, v)
 
     def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
-        return np.linalg.solve(linear.twisted(rows, factor), drive.ravel()).reshape(orbit.shape)
+        matrix = linear.twisted(rows, factor)
+        if kind == "branch point":  # singular: the part of the solution across the vector, of what can be solved for
+            solution = np.linalg.solve(np.block([[matrix, left[:, None]], [right, 0.0]]), np.append(drive, 0.0))
+            return solution[:-1].reshape(orbit.shape)
+        return np.linalg.solve(matrix, drive.ravel()).reshape(orbit.shape)
 
     q = along(vector, factor)
     # How a drive that turns with the vector moves the multiplier: its part along the left vector.
@@ -162,6 +173,15 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
         return NormalForm(kind, part(second(q, q)) / 2.0, part(system.slope(windows)[0]), 0.0, 0, np.nan, vector)
     shift = along(periodic(system.slope(windows)[0]), 1.0)
     rate = part(second(q, shift, rise=1.0))
+    if kind == "branch point":
+        square = second(q, q)
+        bent = along(periodic(square), 1.0)
+        quadratic = part(square) / 2.0
+        cubic = part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0
+        size = np.abs(weight) @ np.abs(square).ravel() / 2.0
+        if abs(quadratic) <= EVEN * max(size, abs(cubic)):
+            return NormalForm("pitchfork", cubic, rate, 0.0, 0, np.nan, vector)
+        return NormalForm("transcritical", quadratic, rate, 0.0, 0, np.nan, vector)
     if kind == "flip":
         bent = along(periodic(second(q, q)), 1.0)
         coefficient = -part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0

@@ -1,0 +1,162 @@
+"""Every change of the number of unstable multipliers along a branch gets a point, which says what crosses there."""
+
+import numpy as np
+import pytest
+from dmft.orbits import switch
+from numpy.testing import assert_allclose
+
+import dmft
+from dmft import Features, SelfAttention
+from dmft.dynamics.cycles.continuation import Continuation
+from dmft.maps import textbook
+
+ROLES = ("output", "value", "query", "key")
+
+
+def check(branch):
+    """Each change of stability has a point, they add up, and at each as many multipliers are critical as it says."""
+    n = branch.n_unstable
+    assert branch.unlocated == ()
+    assert sum(point.gained for point in branch.special) == n[-1] - n[0]
+    assert sum(point.gained != 0 for point in branch.special) == np.count_nonzero(np.diff(n))
+    for point in branch.special:
+        between = sorted([branch.values[int(point.place)], branch.values[int(np.ceil(point.place))]])
+        assert between[0] - 1e-9 <= point.value <= between[1] + 1e-9
+        critical = np.sort(np.abs(np.log(np.abs(point.cycle.multipliers[: len(n)]))))
+        assert (critical[: max(1, abs(point.gained))] < 1e-4).all()
+    return [(point.kind, point.gained) for point in branch.special]
+
+
+def still(features, n_context=1, beta=0.1, gamma=1.0):
+    """The cycle A = 0 of a network without position."""
+    model = SelfAttention(features, n_context=n_context, beta=beta, gamma=gamma)
+    return dmft.cycle(model, 1, guess=np.zeros((1, model.n_features)))
+
+
+def network(*rows):
+    return Features(*[rows] * 4, n_positions=0)
+
+
+# -- symmetric networks without position --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("features", "n_context", "expected", "beta"),
+    [
+        (network([1]), 1, [("branch point", 1)], 1.0),
+        (network([1]), 2, [("branch point", 1)], 1.0),
+        (network([1, 1], [1, 1]), 1, [("branch point", 1)], 0.5),
+        (network([1, 1], [1, -1]), 1, [("branch point", 2)], 1.0),
+        (Features.gaussian(**{role: np.eye(1) for role in ROLES}), 1, [("branch point", 1)], 1.0),
+        (Features.gaussian(**{role: np.eye(3) for role in ROLES}), 1, [("branch point", 3)], 1.0),
+    ],
+    ids=["one", "longer", "equal", "two", "gaussian", "gaussian 3"],
+)
+@pytest.mark.parametrize("begin", [0.1, "at the point"])
+def test_nothing_is_lost_where_symmetry_breaks(features, n_context, expected, beta, begin):
+    cycle = still(features, n_context, beta if begin == "at the point" else begin)
+    branch = dmft.branch(cycle, beta=(0.1, 3.0), max_step=0.05)
+    assert check(branch) == expected
+    (point,) = branch.special
+    assert_allclose(point.value, beta, rtol=0, atol=1e-12)
+    if point.gained == 1:
+        assert (point.form.kind, point.symmetry, point.form.supercritical) == ("pitchfork", "sign", True)
+    else:
+        assert point.form is None
+        with pytest.raises(ValueError, match="point must be a flip or a branch point of one multiplier"):
+            switch(point)
+
+
+def test_the_pitchfork_of_one_feature_in_closed_form():
+    (point,) = dmft.branch(still(network([1])), beta=(0.1, 3.0), max_step=0.1).special
+    assert_allclose([point.form.coefficient, point.form.rate], [-1 / 3, 1.0], rtol=0, atol=1e-12)  # of tanh
+    born = switch(point)
+    assert born.stable
+    assert_allclose(born.orbit, np.tanh(born.model.beta * born.orbit), rtol=0, atol=1e-13)
+    size = abs(float(born.orbit[0, 0]))
+    assert_allclose(size, point.form.amplitude(born.model.beta - 1.0), rtol=0.05)
+    # From its side the branch goes through the point to its mirror image, and turns back there.
+    side = dmft.branch(born, beta=(0.5, 3.0), max_step=0.1)
+    assert check(side) == [("branch point", 0)]
+    (met,) = side.special
+    assert_allclose(met.value, 1.0, rtol=0, atol=1e-9)
+    assert (met.form.kind, met.symmetry) == ("pitchfork", "sign")
+    assert_allclose(side.orbits[0], -side.orbits[-1], rtol=0, atol=1e-12)
+    back = switch(met)
+    assert_allclose(back.orbit, 0.0, rtol=0, atol=1e-12)
+
+
+def random_network(seed):
+    rng = np.random.default_rng(seed)
+    n_features, n_context, n_sites = (int(rng.integers(*ends)) for ends in ((1, 5), (1, 4), (3, 9)))
+    one, two, three, four = (rng.choice([-1, 1], (n_features, n_sites)) for _ in range(4))
+    drawn = [(one, two, three, four), (one,) * 4, (one, one, two, two)][seed % 3]
+    if seed % 5 == 4 and n_features > 1:  # two features are equal
+        drawn = [np.concatenate([x[:1], x[:1], x[2:]]) for x in drawn]
+    return still(Features(*drawn, n_positions=0), n_context, gamma=float(rng.uniform(0, 5)))
+
+
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in range(6, 96, 6))])
+def test_every_change_of_random_networks_has_a_point(first):
+    found = [
+        check(dmft.branch(random_network(seed), beta=(0.1, 5.0), max_step=0.1)) for seed in range(first, first + 6)
+    ]
+    assert sum(map(len, found)) > 0
+
+
+# -- maps of textbooks --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("system", "guess", "bounds", "expected"),
+    [
+        (textbook.logistic(0.5), [[0.0]], (0.5, 2.0), [("branch point", 1)]),
+        (textbook.logistic(1.0), [[0.0]], (0.5, 2.0), [("branch point", 1)]),
+        (textbook.logistic(3.0), [[2 / 3]], (0.5, 3.2), [("branch point", -1), ("flip", 1)]),
+        (textbook.coupled_lattice(2.5, 0.0, 2), [[0.6] * 2], (2.0, 3.3), [("flip", 2)]),
+        (textbook.coupled_lattice(2.5, 0.1, 3), [[0.6] * 3], (2.0, 3.9), [("flip", 1), ("flip", 2)]),
+        (textbook.delayed_logistic(2.0), [[0.5]], (1.5, 2.2), [("neimark-sacker", 2)]),
+    ],
+    ids=["transcritical", "begun there", "flip begun there", "two flips", "one and two", "torus begun there"],
+)
+def test_textbooks_lose_nothing(system, guess, bounds, expected):
+    assert check(dmft.branch(dmft.cycle(system, 1, guess=guess), r=bounds, max_step=0.1)) == expected
+
+
+def test_kinds_that_come_together_are_named_so():
+    both = dmft.Map(lambda s, r: (r * s[0] - s[0] ** 3, -r * s[1] + s[1] ** 3), state=[0.0, 0.0], parameters={"r": 0.5})
+    branch = dmft.branch(dmft.cycle(both, 1, guess=[[0.0, 0.0]]), r=(0.5, 1.5), max_step=0.1)
+    assert check(branch) == [("branch point and flip", 2)]
+    parameter, _, _, special = branch.curve()
+    assert list(special) == ["branch point and flip"]
+    assert len(parameter) == len(branch.values) + 1
+
+
+def test_a_transcritical_point_is_crossed_by_the_other_branch():
+    (point,) = dmft.branch(dmft.cycle(textbook.logistic(0.5), 1, guess=[[0.0]]), r=(0.5, 2.0), max_step=0.2).special
+    assert (point.form.kind, point.symmetry, point.form.supercritical) == ("transcritical", None, None)
+    assert_allclose([point.form.coefficient, point.form.rate], [-1.0, 1.0], rtol=0, atol=1e-9)
+    other = switch(point)
+    r = other.model.parameters["r"]
+    assert_allclose(other.orbit, [[1 - 1 / r]], rtol=0, atol=1e-12)
+    assert_allclose(point.form.amplitude(r - 1.0), abs(1 - 1 / r), rtol=0.05)
+
+
+def test_a_symmetry_that_the_map_has_not_is_none():
+    def step(state, r):
+        x, y = state
+        return r * x - x**3, 0.5 * y + 0.1 * x**2
+
+    tilted = dmft.Map(step, state=[0.0, 0.0], parameters={"r": 0.5})
+    (point,) = dmft.branch(dmft.cycle(tilted, 1, guess=[[0.0, 0.0]]), r=(0.5, 1.5), max_step=0.1).special
+    assert (point.form.kind, point.symmetry) == ("pitchfork", None)
+    assert_allclose(point.form.coefficient, -1.0, rtol=0, atol=1e-5)
+
+
+def test_what_is_not_located_is_told_with_its_interval(monkeypatch):
+    monkeypatch.setattr(Continuation, "located", lambda self, here, following, kinds: [])
+    branch = dmft.branch(still(network([1])), beta=(0.1, 3.0), max_step=0.1)
+    assert branch.special == ()
+    ((before, after, gained),) = branch.unlocated
+    assert before < 1.0 < after
+    assert gained == 1
