@@ -106,6 +106,7 @@ _LATER = {
     "streaming": "dynamics.streaming",
     "systems": "dynamics.system",
     "thermodynamics": "thermodynamics",
+    "token_fluctuations": "attention.finite.token_fluctuations",
     "token_laws": "attention.finite.token_laws",
 }
 _aliases.register(__name__, {name: target for name, target in _LATER.items() if name != target})

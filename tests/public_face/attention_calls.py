@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 import dmft
-from dmft import Features, SelfAttention, Start, orbits, token_laws
+from dmft import Features, SelfAttention, Start, orbits, token_fluctuations, token_laws
 from dmft.dynamics.classify import Rules
 
 from .calls import Call, call
@@ -368,6 +368,34 @@ def tiny():
     return SelfAttention(features, n_context=2, beta=1.0, gamma=2.0)
 
 
+@functools.cache
+def hot():
+    model = tiny().replace(beta=0.5)
+    return model, dmft.trajectory(model, 3, n_transient=500)
+
+
+@functools.cache
+def tokens():
+    return token_fluctuations.token_covariance(*hot(), 3, period=1)
+
+
+call("token_fluctuations.token_covariance")(
+    lambda: Call(
+        token_fluctuations.token_covariance,
+        {"model": hot()[0], "orbit": hot()[1], "n_tokens": 3, "period": 1, "row": 0},
+    )
+)
+call("token_fluctuations.token_samples")(
+    lambda: Call(
+        token_fluctuations.token_samples,
+        {"model": tiny(), "n_tokens": 2, "n_samples": 3, "n_sites": 2, "seed": 1, "phase": 0, "every": 1,
+         "n_transient": 2, "n_replicas": 1, "start": Start.random(0), "n_threads": 1},
+    )
+)  # fmt: skip
+call("token_fluctuations.TokenCovariance.cmi")(
+    lambda: Call(tokens().cmi, {"one": 0, "other": 2, "known": 1}, {"known": {"empty list", "empty array"}})
+)
+call("token_fluctuations.TokenCovariance.sites")(lambda: Call(tokens().sites, {"tokens": 1}))
 call("token_laws.token_law")(lambda: Call(token_laws.token_law, {"model": tiny(), "n_tokens": 3, "phase": 1}))
 call("token_laws.TokenLaw.cmi")(
     lambda: Call(

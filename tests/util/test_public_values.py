@@ -180,6 +180,7 @@ EXAMPLES = {
     "thermodynamics.agents.Sensor": agents.Sensor,
     "thermodynamics.agents.Tape": lambda: agents.Tape(eps=0.1, delta=0.2, tau=1.0),
     "thermodynamics.agents.TwoDots": agents.TwoDots,
+    "token_fluctuations.TokenCovariance": lambda: dmft.token_fluctuations.TokenCovariance(np.eye(2), 1, 2),
     "token_laws.TokenLaw": lambda: dmft.token_laws.TokenLaw(np.full((2, 2), 0.25), 1, 2),
     "spins.Block": lambda: LAYER(np.eye(2, 4)),
     "spins.FixedPoint": lambda: spins.MeanField(TRIPLE).fixed_point(),

@@ -101,20 +101,26 @@ def fluctuations(model: SelfAttention, orbit: Orbit | Cycle, *, period: int | No
     >>> bool(abs(measured / theory.attention.diagonal(axis1=1, axis2=2) - 1).max() < 0.2)
     True
     """
+    linear, period = linearised(model, orbit, period)
+    found = _along(linear, period)
+    return dataclasses.replace(found, steps=np.arange(period)) if isinstance(orbit, Cycle) and period else found
+
+
+def linearised(model: SelfAttention, orbit: Orbit | Cycle, period: int | None) -> tuple[Linearised, int | None]:
+    """Return the equations linearised along an orbit, or some turns of a cycle, and the period."""
     instance("orbit", orbit, Orbit | Cycle, "an Orbit or a Cycle")
     if period is not None:
         period = whole("period", period, 1)
     network_of(model)
     if isinstance(orbit, Orbit):
-        return _along(Linearised(model, orbit), period)
+        return Linearised(model, orbit), period
     cycle = np.asarray(orbit.attention)
     n_turns = 2 - (-model.n_context // len(cycle))
     if period not in (None, len(cycle)):
         raise ValueError(f"period must be None or that of the cycle, {len(cycle)}, got {period}")
     end = Start.window(cycle[-1:], n_turns * len(cycle) % model.n_context)
     turns = Orbit(np.tile(cycle, (n_turns, 1)), {}, np.arange(n_turns * len(cycle)), end)
-    found = _along(Linearised(model, turns), len(cycle))
-    return dataclasses.replace(found, steps=np.arange(len(cycle)))
+    return Linearised(model, turns), len(cycle)
 
 
 def _along(linear: Linearised, period: int | None) -> Fluctuations:
@@ -212,6 +218,11 @@ class Linearised:
 
     def step(self, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the linear map from the state before row t to that after it, and the source."""
+        jacobian, to_state = self.maps(t)
+        return jacobian, to_state @ self.noise(t) @ to_state.T
+
+    def maps(self, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the linear maps to the state after row t: from that before it, and from the noise of its token."""
         model, L, M = self.model, self.model.n_context, self.model.n_features
         weights, attention = self._attend(t)
         rows = np.arange(t, t - L, -1)
@@ -230,7 +241,7 @@ class Linearised:
                 to_state[first : first + M, role * M : (role + 1) * M] = np.eye(M)
                 jacobian[first + M : first + n, first : first + n - M] += np.eye(n - M)  # one token older
         jacobian[:, :M] += to_state @ response
-        return jacobian, to_state @ self.noise(t) @ to_state.T
+        return jacobian, to_state
 
     def begin(self, t: int) -> np.ndarray:
         """Return the covariance of the state before row t of a network whose attention is given up to there."""

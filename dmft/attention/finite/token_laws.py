@@ -55,11 +55,7 @@ class TokenLaw(Frozen):
         ValueError
             If there is no such token, or one is named twice.
         """
-        return self._sites("tokens", tokens)
-
-    def _sites(self, name: str, tokens: Sites, empty: bool = False) -> list[int]:
-        chosen = part(name, tokens, self.n_tokens, empty=empty)
-        return [t * self.n_sites + i for t in chosen for i in range(self.n_sites)]
+        return places("tokens", tokens, self.n_tokens, self.n_sites)
 
     @underflow_is_zero
     def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
@@ -81,9 +77,34 @@ class TokenLaw(Frozen):
         ValueError
             If there is no such token, or one is named twice.
         """
-        named = {"one": one, "other": other, "known": known}
-        disjoint(list(named), [part(name, t, self.n_tokens, empty=name == "known") for name, t in named.items()])
-        return cmi(self.law, self._sites("one", one), self._sites("other", other), self._sites("known", known, True))
+        return cmi(self.law, *three_places(one, other, known, self.n_tokens, self.n_sites))
+
+
+def places(name: str, tokens: Sites, n_tokens: int, width: int, empty: bool = False) -> list[int]:
+    """Return which columns some tokens have, where each of them has `width`, the newest first.
+
+    Examples
+    --------
+    >>> places("tokens", [0, 2], 3, 2)
+    [0, 1, 4, 5]
+    """
+    return [t * width + i for t in part(name, tokens, n_tokens, empty=empty) for i in range(width)]
+
+
+def three_places(
+    one: Sites, other: Sites, known: Sites, n_tokens: int, width: int
+) -> tuple[list[int], list[int], list[int]]:
+    """Return the columns of three sets of tokens, no two of which share one.
+
+    Examples
+    --------
+    >>> three_places(0, 2, (), 3, 1)
+    ([0], [2], [])
+    """
+    named = {"one": one, "other": other, "known": known}
+    disjoint(list(named), [part(name, t, n_tokens, empty=name == "known") for name, t in named.items()])
+    x, y, b = (places(name, t, n_tokens, width, name == "known") for name, t in named.items())
+    return x, y, b
 
 
 @underflow_is_zero
