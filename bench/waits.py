@@ -64,11 +64,27 @@ def branch():
     return [(point.kind, round(point.place, 3)) for point in found.special], special, seconds
 
 
+def likelihood(n_sites, n_bins):
+    """Infer a network by its exact likelihood."""
+    import numpy as np
+
+    from dmft.ising import KineticIsing, max_likelihood
+
+    couplings = np.random.default_rng(1).normal(size=(n_sites, n_sites)) / np.sqrt(n_sites)
+    spins = KineticIsing(couplings, np.zeros(n_sites)).trajectory(n_bins, seed=1)
+    begun = time.process_time()
+    found = max_likelihood(spins)
+    seconds = time.process_time() - begun
+    return found.couplings.shape, [found.couplings.ravel().tolist(), found.fields.tolist()], seconds
+
+
 ROWS = {
     "a label, beta in [1.24, 1.28]": (labels, 1.24, 1.28),
     "a label, beta in [1.28, 3]": (labels, 1.28, 3.0),
     "attractors of 64 starts, beta 1.2738": (basins,),
     "a branch of 122 points, period 28": (branch,),
+    "likelihood, 100 neurons, 20 000 bins": (likelihood, 100, 20_000),
+    "likelihood, 100 neurons, 100 000 bins": (likelihood, 100, 100_000),
 }
 
 

@@ -79,6 +79,10 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
 def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) -> np.ndarray:
     """Return the K_c of many series (n_points, n_samples), each by itself, (n_points, n_frequencies)."""
     n_points, n_samples = series.shape
+    n_longest, compiled = n_samples // 10, n_samples <= LONG
+    n_at_once = min(n_frequencies, _TOGETHER if compiled else max(1, _NUMBERS // n_samples))
+    n_bytes = (24.0 * n_longest if compiled else 100.0 * n_samples) * n_at_once + 16.0 * n_points * n_frequencies
+    need_memory(f"a 0-1 test of {n_samples} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
     exponent = np.frexp(np.abs(series).max(axis=1, keepdims=True))[1]
     # Fourth powers of the largest would be no doubles; the result knows no unit.
     series = np.where(np.abs(exponent) > 100, np.ldexp(series, -exponent), series)
@@ -86,11 +90,6 @@ def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) ->
     # Without its mean a series has no oscillating term that would have to be taken out later.
     away = np.where(still[:, None], 0.0, series - series.mean(axis=1, keepdims=True))
     c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
-    n_longest = n_samples // 10
-    compiled = n_samples <= LONG
-    n_at_once = min(n_frequencies, _TOGETHER if compiled else max(1, _NUMBERS // n_samples))
-    n_bytes = (24.0 * n_longest if compiled else 100.0 * n_samples) * n_at_once + 16.0 * n_points * n_frequencies
-    need_memory(f"a 0-1 test of {n_samples} samples at {n_frequencies} frequencies", n_bytes, "take fewer")
     parts = []
     for k in range(0, n_frequencies, n_at_once):
         some = c[k : k + n_at_once]

@@ -20,6 +20,7 @@ from dmft.ising import (
     infer,
     log_likelihood,
     max_likelihood,
+    regressions,
     spike_moments,
     spike_train,
 )
@@ -144,6 +145,47 @@ def test_likelihood_is_maximal_and_flat_at_the_maximum():
         other = KineticIsing(fit.couplings + nudge[:, :4], fit.fields + nudge[:, 4])
         assert log_likelihood(other, spins) < best
     assert best > log_likelihood(random_model(4, 7), spins)
+
+
+@pytest.mark.parametrize("length", [400, 2_200, 2_400, 9_000])  # with steps by a part of the samples, and without
+@pytest.mark.parametrize("strength", [0.3, 0.9])
+@pytest.mark.parametrize("ridge", [0.0, 20.0])
+def test_the_maximum_of_likelihood_is_that_of_single_regressions(length, strength, ridge, monkeypatch):
+    spins = random_model(8, 3, strength).trajectory(length, n_transient=50, seed=2)
+    fit = max_likelihood(spins, ridge=ridge)
+    x, now = np.vstack([spins[:, :-1], np.ones(length - 1)]), spins[:, 1:]
+    theta = np.column_stack([fit.couplings, fit.fields])
+    penalty = np.append(np.full(8, ridge), 0.0)
+    for i in range(8):
+        t = np.tanh(theta[i] @ x)
+        fisher = (x * (1 - t**2)) @ x.T + np.diag(penalty)
+        move = np.linalg.solve(fisher, x @ (now[i] - t) - penalty * theta[i])
+        assert np.abs(move).max() < 1e-10
+        assert_allclose(fit.stderr[i], np.sqrt(np.linalg.inv(fisher).diagonal())[:-1], rtol=1e-5)
+    again = max_likelihood(spins, ridge=ridge, n_threads=3)
+    assert_array_equal(again.couplings, fit.couplings)
+    assert_array_equal(again.stderr, fit.stderr)
+    for name, value in (("_INFORMATION", 3 * 81), ("_BLOCK", 64), ("_AT_ONCE", 9 * 128)):  # in groups, in pieces
+        monkeypatch.setattr(regressions, name, value)
+    pieces = max_likelihood(spins, ridge=ridge)
+    assert_allclose(pieces.couplings, fit.couplings, rtol=0, atol=1e-10)
+    assert_allclose(pieces.stderr, fit.stderr, rtol=1e-5)
+
+
+def test_a_part_of_the_samples_may_have_no_maximum():
+    """A spin that predicts another in every sample but some, which the part leaves out."""
+    rng = np.random.default_rng(0)
+    spins = rng.choice([-1, 1], size=(3, 5_000))
+    spins[0, 1:] = spins[1, :-1]
+    stride = 4_999 // (regressions.PART * 4)
+    spins[0, 2::stride] *= -1  # samples number 1, 1 + stride, ...
+    fit = max_likelihood(spins)
+    assert fit.residual < 1e-9
+    share = np.mean(spins[0, 1:] * spins[1, :-1])
+    assert abs(np.tanh(fit.couplings[0, 1]) - share) < 0.02
+    spins[0, 1:] = spins[1, :-1]
+    with pytest.raises(FloatingPointError, match="site 0 has no finite maximum"):
+        max_likelihood(spins)
 
 
 @pytest.mark.parametrize("update", ["lazy", "async"])

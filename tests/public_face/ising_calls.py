@@ -153,7 +153,7 @@ call("ising.infer")(
 call("ising.max_likelihood")(
     lambda: Call(
         ising.max_likelihood,
-        {"spikes": SPIKES, "ridge": 0.1, "silent": "drop", "tol": 1e-6, "max_iter": 30},
+        {"spikes": SPIKES, "ridge": 0.1, "silent": "drop", "tol": 1e-6, "max_iter": 30, "n_threads": 1},
         BITS,
         "^data must have a neuron",
     )
