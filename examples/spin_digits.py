@@ -49,23 +49,24 @@ class Reader:
         }
 
     def parts(self, images):
-        """Return the layers, their tokens and what the last one makes of them."""
+        """Return the layers, their tokens, their blocks and what the last one makes of them."""
         names = ("first", "second")
         layers = SpinTransformer(
             [SpinAttention(self.values[name], self.heads, 2.0, n_steps=self.n_steps) for name in names]
         )
         tokens = images @ self.values["embed"] + self.values["place"]
-        return layers, tokens, layers(tokens)[-1].output.reshape(len(images), -1)
+        blocks = layers(tokens)
+        return layers, tokens, blocks, blocks[-1].output.reshape(len(images), -1)
 
     def scores(self, images):
         """Return the scores of the ten labels."""
-        return self.parts(images)[2] @ self.values["readout"] + self.values["bias"]
+        return self.parts(images)[-1] @ self.values["readout"] + self.values["bias"]
 
     def gradients(self, images, labels):
         """Return the mean cross entropy of a batch, and its gradients by name."""
-        layers, tokens, features = self.parts(images)
+        layers, tokens, blocks, features = self.parts(images)
         loss, slope = cross_entropy(features @ self.values["readout"] + self.values["bias"], labels)
-        back = layers.vjp(tokens, (slope @ self.values["readout"].T).reshape(tokens.shape))
+        back = layers.vjp(tokens, (slope @ self.values["readout"].T).reshape(tokens.shape), blocks=blocks)
         return loss, {
             "embed": np.einsum("brp,brw->pw", images, back[0].inputs),
             "place": back[0].inputs.sum(axis=0),
@@ -158,8 +159,8 @@ def draw(history, base_loss, base_accuracy, reader, images):
     right.set(xlabel="epoch", ylabel="accuracy of the test")
     image.imshow(images[0], cmap="gray_r")
     image.set(title="an image", ylabel="row: a token")
-    layers, tokens, _ = reader.parts(images[:1])
-    for panel, block, name in zip(attention, layers(tokens), ("first", "second"), strict=True):
+    blocks = reader.parts(images[:1])[2]
+    for panel, block, name in zip(attention, blocks, ("first", "second"), strict=True):
         panel.imshow(block.couplings[0, 0], cmap="magma", vmin=0)
         panel.set(title=f"{name} layer", xlabel="row attended to")
     return figure

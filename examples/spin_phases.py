@@ -1,11 +1,12 @@
 """Show where networks of vector spins, and blocks of attention, lose their fixed point, cycle, or are chaotic.
 
-Follows the mean fields of Gaussian couplings N(0, scale^2 / N) over beta and the asymmetry, and those of softmax
-couplings over beta and the width of their scores, for spins of 1, 2, 3, 16 and 64 components of length sqrt(D): then a
-site answers a weak field with beta times it, whatever D. Gaussian fields are averaged over in closed form, which few
-components have not. Writes phases.png. Some minutes on two cores:
+Labels what mean fields of 1, 2, 3, 16 and 64 components settle on: over beta and the asymmetry of Gaussian couplings
+N(0, 1/N), by the naive closure and by Gaussian fields; over beta and J0 of couplings N(J0/N, 1/N); over beta and the
+width of the scores of softmax ones. Spins are of length sqrt(D): then a site answers a weak field with beta times it,
+whatever D. Each point is one network. Writes phases.png, and prints how many points have which label, and the least
+beta without a fixed point. Maps are kept in FOLDER, and not computed again. Fifteen cpu-minutes:
 
-    python examples/spin_phases.py FOLDER [--points 7] [--sites 24]
+    python examples/spin_phases.py FOLDER [--points 6] [--sites 16] [--rows naive gauss J0 softmax]
 """
 
 import argparse
@@ -16,59 +17,72 @@ from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
 
 import dmft
+from dmft.dynamics.classify import ATTRACTOR_KINDS
 from dmft.spins import SpinScan
 
 COMPONENTS = (1, 2, 3, 16, 64)
-PHASES = ("fixed point", "fixed point, slow", "cycles, tori", "chaos")
-COLOURS = ("#f2efe9", "#c9d7e8", "#e3a857", "#a63d40")
+PHASES = ("fixed point", "cycle", "torus", "chaos", "not told")
+COLOURS = ("#f2efe9", "#8fb4d9", "#e3a857", "#a63d40", "#9a9a9a")
+# name: title, kind of couplings, closure, second axis, its label, its range
 ROWS = {
-    "Gaussian couplings, naive": ("gaussian", "naive", "asymmetry", (1, 2, 3, 16, 64)),
-    "Gaussian couplings, Gaussian fields": ("gaussian", "gauss", "asymmetry", (1, 16, 64)),
-    "softmax couplings, naive": ("softmax", "naive", "scale", (1, 2, 3, 16, 64)),
+    "naive": ("Gaussian couplings\nnaive", "gaussian", "naive", "asymmetry", "asymmetry", (0.0, 1.0)),
+    "gauss": ("Gaussian couplings\nGaussian fields", "gaussian", "gauss", "asymmetry", "asymmetry", (0.0, 1.0)),
+    "J0": ("Gaussian couplings\nnaive", "gaussian", "naive", "J0", "$J_0$", (0.0, 3.0)),
+    "softmax": ("softmax couplings\nnaive", "softmax", "naive", "scale", "width of the scores", (0.0, 4.0)),
 }
 
 
 def phases(result):
-    """Return the number of the phase at each point: by whether the orbit still moves, and its exponent."""
-    exponent, motion = result["exponent"][..., 0], result["motion"][..., 0]
-    found = np.where(motion < 1e-6, 0, np.where(exponent < 0.005, 2, 3))
-    decays = (found == 2) & (motion < 1e-2) & (exponent < 0)  # at the rate of the exponent, or nearly
-    return np.where(decays, 1, found)
+    """Return the number of the phase at each point; clear exponents count where they have not settled to digits."""
+    kinds = np.array([4 if np.isnan(code) else code for code in result["regime"][..., 0].flat], dtype=int)
+    numbers = {"cycle": 1, "torus": 2, "chaos": 3}
+    found = np.array([numbers.get(ATTRACTOR_KINDS[kind], 4) for kind in kinds]).reshape(result.shape)
+    found = np.where((found == 4) & (result["exponent"][..., 0] > 0.02), 3, found)
+    return np.where(result["period"][..., 0] == 1, 0, found)
 
 
 def main(argv=None):
-    """Scan all networks, and draw a map for each kind and number of components."""
+    """Label all networks, and draw a map for each kind and number of components."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--points", type=int, default=7)
-    parser.add_argument("--sites", type=int, default=24)
-    parser.add_argument("--steps", type=int, default=120)
+    parser.add_argument("--points", type=int, default=6)
+    parser.add_argument("--sites", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=300, help="before an orbit is looked at")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     args = parser.parse_args(argv)
-    figure = Figure(figsize=(15, 8.5), layout="constrained")
-    grid = figure.subplots(len(ROWS), len(COMPONENTS), sharex=True)
-    colours, norm = ListedColormap(COLOURS), BoundaryNorm(np.arange(-0.5, 4), 4)
-    beta = np.linspace(0.5, 4.5, args.points)
-    for row, (title, (kind, closure, axis, drawn)) in zip(grid, ROWS.items(), strict=True):
-        other = np.linspace(0.0, 1.0 if axis == "asymmetry" else 4.0, args.points)
+    figure = Figure(figsize=(14, 2.6 * len(args.rows) + 0.8), layout="constrained")
+    grid = figure.subplots(len(args.rows), len(COMPONENTS), squeeze=False, sharex=True, sharey="row")
+    colours, norm = ListedColormap(COLOURS), BoundaryNorm(np.arange(-0.5, 5), 5)
+    beta = np.linspace(0.5, 4.0, args.points)
+    for row, name in zip(grid, args.rows, strict=True):
+        title, kind, closure, axis, label, ends = ROWS[name]
+        other = np.linspace(*ends, args.points)
         for panel, D in zip(row, COMPONENTS, strict=True):
-            if D not in drawn:
-                panel.set_axis_off()
-                continue
+            many = D > 3 and closure == "gauss"  # averages in closed form
             job = SpinScan(
-                kind=kind, n_sites=args.sites, n_components=D, radius=D**0.5, drive=0.1, closures=[closure],
-                n_orbit=args.steps, response="large" if D > 3 and closure == "gauss" else "exact",
+                kind=kind, n_sites=args.sites, n_components=D, radius=D**0.5, drive=0.3, closures=[closure],
+                regimes=True, n_transient=args.steps, response="large" if many else "exact", quadrature=1e-2,
             )  # fmt: skip
-            result = dmft.scan(job, beta=beta, **{axis: other}, progress=False)
-            image = panel.pcolormesh(beta, other, phases(result).T, cmap=colours, norm=norm)
+            store = args.folder / f"{name}_{D}"
+            result = dmft.scan(job, beta=beta, **{axis: other}, store=store, resume=store.exists(), progress=False)
+            found = phases(result)
+            image = panel.pcolormesh(beta, other, found.T, cmap=colours, norm=norm)
             radius = result["spectral_radius"][..., 0].T
             if np.nanmin(radius) < 1 < np.nanmax(radius):
-                panel.contour(beta, other, radius, [1.0], colors="k")
-            panel.set(title=f"D = {D}", xlabel=r"$\beta$" if kind == "softmax" else "")
-            print(title, D, np.bincount(phases(result).ravel(), minlength=4), flush=True)
-        row[0].set_ylabel(f"{title}\n\n{'asymmetry' if axis == 'asymmetry' else 'width of the scores'}")
-    bar = figure.colorbar(image, ax=grid, ticks=range(4), shrink=0.5)
+                panel.contour(beta, other, radius, [1.0], colors="k", linewidths=1.0)
+            panel.set(title=f"D = {D}" if row is grid[0] else "", xlabel=r"$\beta$" if row is grid[-1] else "")
+            counts = zip(PHASES, np.bincount(found.ravel(), minlength=5), strict=True)
+            lost = beta[(found != 0).any(axis=1)]
+            chaotic = beta[(found == 3).any(axis=1)]
+            print(f"{name}, D = {D}:", ", ".join(f"{n} {phase}" for phase, n in counts if n), end="; ")
+            print(
+                f"no fixed point from beta = {lost.min():.2f} on" if lost.size else "a fixed point everywhere", end=""
+            )
+            print(f", chaos from {chaotic.min():.2f} on" if chaotic.size else "", flush=True)
+        row[0].set_ylabel(f"{title}\n{label}")
+    bar = figure.colorbar(image, ax=grid, ticks=range(5), shrink=0.5)
     bar.ax.set_yticklabels(PHASES)
-    figure.suptitle("Mean fields of vector spins; black: a multiplier of the fixed point leaves the circle")
+    figure.suptitle("What mean fields settle on; black: a multiplier of the fixed point leaves the circle")
     figure.savefig(args.folder / "phases.png", dpi=110)
 
 

@@ -257,6 +257,11 @@ class Map(System):
         if tick is not None:
             tick(n_steps)
 
+    def _pushed(self) -> np.ndarray:
+        """Return the frame after a step, which is taken next."""
+        assert self.jacobian is not None
+        return self.jacobian(self.state, *self.parameters) @ self.frame
+
     def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
         """Take all orbits further; return how much the logs of the tangents' lengths have grown, or None."""
         if not tangents:
@@ -267,7 +272,7 @@ class Map(System):
             raise ValueError("tangents must be begun before a run with tangents, got none")
         growth = np.zeros((self.n_points, self.frame.shape[2]))
         for t in range(1, n_steps + 1):
-            self.frame = self.jacobian(self.state, *self.parameters) @ self.frame
+            self.frame = self._pushed()
             if t % self.qr_interval == 0 or t == n_steps:
                 self.frame, r = np.linalg.qr(self.frame)
                 with np.errstate(divide="ignore"):  # a singular derivative: -inf is the answer

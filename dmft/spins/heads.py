@@ -82,6 +82,6 @@ def run_head(layer: SpinAttention, Z: np.ndarray, starts: np.ndarray | None, b: 
     means, residual, n = solve(layer, theory, start, f"head {h}" + (f" of element {b}" if len(Z) > 1 else ""))
     m, before = means[-1], means[-2]
     attention = J @ before
-    fields = theory.site.inverse(m, n_threads=1)
+    fields = theory.site.fields_of(m)
     gain = slopes(theory.site, np.einsum("ia,ia->i", fields, fields), 0)[0]
     return m, x, attention, fields - x - attention, gain, J, np.array(residual), np.array(n)

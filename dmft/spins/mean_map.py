@@ -16,8 +16,10 @@ from ..dynamics.system import Map
 from .closures import CLOSURES, SHARPEST, Closure
 from .meanfield import TOLS, theory_of
 from .model import VectorSpins, numeric
-from .stability import derivative
+from .stability import derivative, tangent
 from .transformer import SpinTransformer
+
+WIDE = 100  # means beyond which tangents are pushed one by one, without the whole derivative
 
 
 class SpinMap(Map):
@@ -80,6 +82,16 @@ class SpinMap(Map):
 
     def _derivative(self, state: np.ndarray, which: np.ndarray) -> np.ndarray:
         return np.stack([derivative(self._theories[i], m) for i, m in zip(which, self._rows(state), strict=True)])
+
+    def _pushed(self) -> np.ndarray:
+        if self.n_dim <= WIDE or self.closure == "tap":
+            return super()._pushed()
+        rows, out = self._rows(self.state), np.empty_like(self.frame)
+        for point, i in enumerate(self.parameters[0]):
+            push = tangent(self._theories[i], rows[point])
+            for k in range(out.shape[2]):
+                out[point, :, k] = push(self.frame[point, :, k].reshape(rows.shape[1:])).ravel()
+        return out
 
     def window_map(self) -> WindowMap | None:
         """Return the map as cycles are sought of it; with beta as its parameter where it can be followed in that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -144,7 +145,13 @@ class VectorSpins(Value):
         """
         if self.beta.ndim:
             raise ValueError(f"beta must be one number for one response, got shape {self.beta.shape}")
-        return Response(self.n_components, float(self.beta), self.radius, self.response)
+        return _site(self.n_components, float(self.beta), self.radius, self.response)
+
+
+@functools.lru_cache(maxsize=64)
+def _site(n_components: int, beta: float, radius: float, kind: Kind) -> Response:
+    """Return a response: layers ask for one again and again, and its checks take longer than a small product."""
+    return Response(n_components, beta, radius, kind)
 
 
 def _couplings(value: Any) -> Any:

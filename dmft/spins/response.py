@@ -201,7 +201,10 @@ class Response(Value):
         >>> Response(1, radius=1.0).inverse([0.5]).round(12) == np.arctanh(0.5).round(12)
         array([ True])
         """
-        rows = self._rows("m", m)
+        return self.fields_of(self._rows("m", m), threads(n_threads))
+
+    def fields_of(self, rows: np.ndarray, n_threads: int = 1) -> np.ndarray:
+        """Return the fields of means as `inverse` does, of rows that are known to be numbers of the right shape."""
         y = self._lengths(rows)
         if self.beta == 0.0:
             raise ValueError("beta must be > 0 for fields of given means, got 0.0")
@@ -209,7 +212,7 @@ class Response(Value):
             return rows * (2.0 / (self.sharpness * (1.0 - y) * (1.0 + y)))[..., None]
         flat, unit = np.ascontiguousarray(y).ravel(), self.beta * self.length
         x = np.empty_like(flat)
-        _spins.inverse(n_components=self.n_components, y=flat, x=x, n_threads=threads(n_threads))
+        _spins.inverse(n_components=self.n_components, y=flat, x=x, n_threads=n_threads)
         small = self.n_components / unit / self.length
         with np.errstate(invalid="ignore", divide="ignore"):
             scale = np.where(y > 1e-150, x.reshape(y.shape) / (unit * y * self.length), small)

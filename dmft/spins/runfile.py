@@ -69,11 +69,13 @@ class RunSection(Section):
 
     closures: list[Closure] = msgspec.field(default_factory=lambda: ["gauss"])
     n_orbit: int = 0
+    regimes: bool = False
     n_replicas: int = 0
     n_steps: int = 200
     n_transient: int = 100
     seed: int = 0
     tol: float = 1e-10
+    quadrature: float = 1e-11
 
 
 class SpinSweep(Axes):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .._util.blas import one_blas_thread
-from .._util.checks import number, one_of, whole, words
+from .._util.checks import flag, number, one_of, whole, words
 from .._util.pool import checkpoint, in_order
 from .._util.threads import n_threads as threads
 from .._util.values import Value
@@ -21,16 +21,17 @@ from ..sweeps.panels import draw_panels
 from ..sweeps.results import SweepResult
 from .closures import CLOSURES, Closure, Theory
 from .correlations import production
-from .meanfield import MeanField
+from .meanfield import TOLS, MeanField
 from .model import VectorSpins
 from .networks import ENSEMBLES, Ensemble, spin_network
+from .regimes import CODES, regime_of
 from .response import KINDS, Kind
 from .sampling import sample_spins
 from .stability import tangent
 
 SAMPLING = "sampling"
 STATUS = "0: finished, 1: came to no end, see reason"
-DRAWN = ("length", "overlap", "spectral_radius", "exponent", "motion", "entropy_production")
+DRAWN = ("length", "overlap", "spectral_radius", "regime", "exponent", "motion", "entropy_production")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -58,15 +59,21 @@ class SpinScan(Value, Job):
         May be empty with `n_replicas`.
     n_orbit : int, default=0
         Steps of the orbit whose exponent is measured, after as many that are not; 0: none.
+    regimes : bool, default=False
+        Whether to label what the orbit settles on, after `n_transient` steps: "regime" is the number of the label, a
+        fixed point is a cycle of "period" 1. With it `n_orbit` must be 0.
     n_replicas : int, default=0
         How many to simulate, as method "sampling"; 0: none.
     n_steps : int, default=200
         Of simulations, after `n_transient`.
     n_transient : int, default=100
+        Of simulations, and of orbits that are labelled.
     seed : int, default=0
         Of the simulations.
     tol : float, default=1e-10
         Of fixed points: largest change of a component in a step.
+    quadrature : float, default=1e-11
+        Error of averages over Gaussian fields, as the `tol` of `MeanField`.
 
     Raises
     ------
@@ -97,11 +104,13 @@ class SpinScan(Value, Job):
     radius: float | None = None
     closures: tuple[Closure, ...] = ("gauss",)
     n_orbit: int = 0
+    regimes: bool = False
     n_replicas: int = 0
     n_steps: int = 200
     n_transient: int = 100
     seed: int = 0
     tol: float = 1e-10
+    quadrature: float = 1e-11
 
     integers = ("n_components", "network_seed")
     variables: ClassVar[Variables] = {
@@ -117,6 +126,8 @@ class SpinScan(Value, Job):
         "entropy_production": (("theory",), "nat / step", "entropy production of the network"),
         "spectral_radius": (("theory",), "1", "largest modulus of the multipliers of the fixed point"),
         "exponent": (("theory",), "nat / step", "largest Lyapunov exponent of an orbit of the means"),
+        "regime": (("theory",), "1", f"what the orbit settles on, {CODES}"),
+        "period": (("theory",), "steps", "of the cycle that the orbit settles on, 1: a fixed point, 0: none"),
         "motion": (("theory",), "1", "root mean square step of the means at the end of the orbit, over the radius"),
         "residual": (("theory",), "1", "largest change of a component of the fixed point in a step"),
         "stderr": (("theory",), "1", "root mean square standard error of simulated means, over the radius"),
@@ -132,10 +143,14 @@ class SpinScan(Value, Job):
             raise ValueError(f"closures must be distinct, got {', '.join(closures)}")
         for count, low in (("n_orbit", 0), ("n_replicas", 0), ("n_steps", 1), ("n_transient", 0), ("seed", 0)):
             whole(count, getattr(self, count), low)
+        flag("regimes", self.regimes)
+        if self.regimes and self.n_orbit:
+            raise ValueError(f"n_orbit must be 0 with regimes, got {self.n_orbit}")
         if not closures and not self.n_replicas:
             raise ValueError("closures must name at least one without n_replicas, got none")
         one_of("response", self.response, KINDS)
         number("tol", self.tol, 0.0)
+        number("quadrature", self.quadrature, *TOLS)
         for name in self.integers:
             whole(name, getattr(self, name))
         if self.radius is not None and not number("radius", self.radius) > 0:
@@ -181,7 +196,8 @@ class SpinScan(Value, Job):
     @property
     def _steps(self) -> int:
         """Steps of a point: some hundred for the fixed point of a closure."""
-        return len(self.closures) * (100 + 2 * self.n_orbit) + self.n_replicas * (self.n_steps + self.n_transient)
+        orbits = 100 + 2 * self.n_orbit + self.regimes * (self.n_transient + 3000)
+        return len(self.closures) * orbits + self.n_replicas * (self.n_steps + self.n_transient)
 
     @property
     def block(self) -> int:
@@ -212,7 +228,17 @@ class SpinScan(Value, Job):
             "model": {**model, "radius": self.radius, "response": self.response},
             "run": {
                 name: getattr(self, name)
-                for name in ("closures", "n_orbit", "n_replicas", "n_steps", "n_transient", "seed", "tol")
+                for name in (
+                    "closures",
+                    "n_orbit",
+                    "regimes",
+                    "n_replicas",
+                    "n_steps",
+                    "n_transient",
+                    "seed",
+                    "tol",
+                    "quadrature",
+                )
             },
         }
 
@@ -276,8 +302,11 @@ class SpinScan(Value, Job):
                 if why:
                     status[i, k], reason[i, k] = 1, why
                 tick(1 / len(methods))
-        if not self.n_orbit:
-            del arrays["exponent"], arrays["motion"]
+        left_out = [] if self.n_orbit or self.regimes else ["exponent"]
+        left_out += [] if self.n_orbit else ["motion"]
+        left_out += [] if self.regimes else ["regime", "period"]
+        for name in left_out:
+            del arrays[name]
         if not self.n_replicas:
             del arrays["stderr"]
         names = {name: values for name, values in points.items() if name in self.variables}
@@ -303,7 +332,7 @@ class SpinScan(Value, Job):
 
     def _solve(self, model: VectorSpins, closure: Closure) -> tuple[dict[str, float], str]:
         """Return what a closure says of a network, and why it came to no end, if it did not."""
-        field = MeanField(model, closure, n_threads=1)
+        field = MeanField(model, closure, tol=self.quadrature, n_threads=1)
         (theory,) = field.theories
         found = field.fixed_point(self.tol, strict=False)
         known = {"residual": found.residual, "spectral_radius": found.spectral_radius}
@@ -317,6 +346,8 @@ class SpinScan(Value, Job):
             )
         if self.n_orbit:
             known |= orbit_of(theory, self.n_orbit)
+        if self.regimes:
+            known |= regime_of(model, closure, self.quadrature, self.n_transient)
         return known, why
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate | None:

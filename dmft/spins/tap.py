@@ -67,7 +67,7 @@ class Tap(Theory):
 
     def fields_of(self, m: np.ndarray) -> np.ndarray:
         """Return the fields in which sites have these means."""
-        return self.site.inverse(m, n_threads=self.n_threads)
+        return self.site.fields_of(m, self.n_threads)
 
     def joint_step(self, h: np.ndarray, out: np.ndarray) -> float:
         """Fill `out` with theta + c, all means those in fields h; return the largest change of a component of those.

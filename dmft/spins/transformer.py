@@ -70,7 +70,14 @@ class SpinTransformer(Value):
         return blocks
 
     @underflow_is_zero
-    def vjp(self, tokens: ArrayLike, cotangent: ArrayLike, *, n_threads: int | None = None) -> list[Gradients]:
+    def vjp(
+        self,
+        tokens: ArrayLike,
+        cotangent: ArrayLike,
+        *,
+        blocks: Sequence[Block] | None = None,
+        n_threads: int | None = None,
+    ) -> list[Gradients]:
         """Return the gradients by the input, the weights and the beta of every layer, in their order.
 
         Parameters
@@ -78,16 +85,29 @@ class SpinTransformer(Value):
         tokens : array_like, shape (n_tokens, width) or (n_batch, n_tokens, width)
         cotangent : array_like, of the same shape
             Of the output of the last layer.
+        blocks : sequence of Block or None, default=None
+            What the call has returned for these tokens, if it is at hand: that saves its work.
         n_threads : int or None, default=None
 
         Returns
         -------
         list of Gradients
             The `inputs` of the first are those by the tokens.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, or there are more or fewer blocks than layers.
+        FloatingPointError
+            If a head, or its adjoint, does not converge.
         """
-        inputs: list[Any] = [tokens]
-        for layer in self.layers[:-1]:
-            inputs.append(layer(inputs[-1], n_threads=n_threads).output)
+        if blocks is None:
+            blocks = SpinTransformer(self.layers[:-1])(tokens, n_threads=n_threads) if len(self.layers) > 1 else []
+        else:
+            blocks = instances("blocks", blocks, Block, "dmft.spins.Block")
+            if len(blocks) != len(self.layers):
+                raise ValueError(f"blocks must be one of each layer, {len(self.layers)}, got {len(blocks)}")
+        inputs: list[Any] = [tokens, *(block.output for block in blocks[: len(self.layers) - 1])]
         found: list[Gradients] = []
         for layer, given in zip(reversed(self.layers), reversed(inputs), strict=True):
             found.append(layer.vjp(given, found[-1].inputs if found else cotangent, n_threads=n_threads))

@@ -104,7 +104,7 @@ call("spins.SpinAttention.vjp")(
 )
 call("spins.SpinTransformer")(lambda: Call(spins.SpinTransformer, {"layers": [layer()]}))
 call("spins.SpinTransformer.vjp")(
-    lambda: Call(stack().vjp, {"tokens": TOKENS, "cotangent": np.ones((2, 6)), "n_threads": 1})
+    lambda: Call(stack().vjp, {"tokens": TOKENS, "cotangent": np.ones((2, 6)), "blocks": None, "n_threads": 1})
 )
 call("spins.SpinScan")(
     lambda: Call(
@@ -112,7 +112,7 @@ call("spins.SpinScan")(
         {"kind": "gaussian", "n_sites": 3, "couplings": None, "fields": None, "n_components": 3, "scale": 1.0,
          "J0": 0.5, "asymmetry": 0.5, "drive": 1.0, "network_seed": 1, "beta": 1.0, "response": "exact", "radius": 1.0,
          "closures": ("naive",), "n_orbit": 1, "n_replicas": 1, "n_steps": 2, "n_transient": 1, "seed": 1,
-         "tol": 1e-8},
+         "tol": 1e-8, "regimes": False, "quadrature": 1e-8},
         {"closures": {"empty list"}},
     )
 )  # fmt: skip

@@ -159,6 +159,21 @@ def test_gradients_of_a_transformer(n_steps):
     assert np.isclose((back[0].inputs * move).sum(), slope, rtol=1e-7)
 
 
+@pytest.mark.parametrize("n_steps", [None, 2])
+@pytest.mark.parametrize("n_layers", [1, 3])
+def test_blocks_at_hand_give_the_same_gradients(n_layers, n_steps):
+    rng = np.random.default_rng(8)
+    layers = [SpinAttention(each, 2, n_steps=n_steps) for each in rng.normal(size=(n_layers, 16, 8)) / 3]
+    model, tokens, cotangent = SpinTransformer(layers), *rng.normal(size=(2, 3, 4, 8))
+    blocks = model(tokens)
+    for one, other in zip(model.vjp(tokens, cotangent), model.vjp(tokens, cotangent, blocks=blocks), strict=True):
+        assert one.inputs.tobytes() == other.inputs.tobytes()
+        assert one.weights.tobytes() == other.weights.tobytes()
+    for bad in (blocks[1:], [*blocks, blocks[0]], [*blocks[1:], 3]):
+        with pytest.raises(ValueError, match=r"^blocks must be (one of each layer|a list of dmft\.spins\.Block)"):
+            model.vjp(tokens, cotangent, blocks=bad)
+
+
 def test_what_does_not_converge_says_so():
     attention, tokens = layer(max_evaluations=3)
     with pytest.raises(
