@@ -39,12 +39,13 @@ def demon(ax, n):
     ax.plot(bias, [dot.current() for dot in dots], label="current")
     ax.plot(bias, [dot.power() for dot in dots], label="power won")
     ax.plot(bias, flows, label=r"$\varphi_s$")
+    ax.set_ylim(-0.27, 0.4)  # room for the legend
     ax.fill_between(
         bias, *ax.get_ylim(), where=flows < 0, color="0.9", zorder=0, label=r"$\varphi_s < 0$: paid by information"
     )
     ax.axhline(0, color="0.3", linewidth=0.8)
     ax.set(xlabel=r"bias $\mu_R - \mu_L$", title="two dots")
-    ax.legend(loc="lower right")
+    ax.legend(loc="upper right")
 
 
 def battery(ax, n):

@@ -75,6 +75,7 @@ def agency(
     order = np.argsort(x), np.argsort(y)
     table = regions[np.ix_(*order)]
     if min(table.shape) > 1 and np.ptp(table):
-        levels = np.arange(table.min(), table.max()) + 0.5
-        right.contour(x[order[0]], y[order[1]], table.T, levels=levels, colors="white", linewidths=0.9)
+        for region in np.unique(table)[:-1]:  # one by one: a border of the first and the last is one line
+            here = (table == region).T.astype(float)
+            right.contour(x[order[0]], y[order[1]], here, levels=[0.5], colors="white", linewidths=0.9)
     return figure, (left, right)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.contour import QuadContourSet
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
@@ -731,3 +732,10 @@ def test_a_backend_that_is_not_there_costs_no_figure(backend):
     environment = {**os.environ, "MPLBACKEND": backend}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("regions", "n_lines"), [([[0, 2], [0, 2]], 1), ([[0, 1], [0, 2]], 2), ([[1, 1], [1, 1]], 0)])
+def test_a_border_of_agency_is_one_line_whatever_regions_it_parts(regions, n_lines):
+    _, (_, right) = figures.agency([0.0, 1.0], [0.0, 1.0], regions, np.zeros((2, 2)), names=["a", "b", "c"])
+    borders = [each for each in right.collections if isinstance(each, QuadContourSet)]
+    assert sum(len(each.get_paths()) for each in borders) == n_lines
