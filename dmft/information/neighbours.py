@@ -128,7 +128,11 @@ def neighbour_cmi(
 def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) -> tuple[np.ndarray, float]:
     """Return what each sample adds, whose mean is the information, and the share of samples with tied neighbours."""
     every = np.hstack([x, y, b])
-    distance = cKDTree(every).query(every, k + 2, p=np.inf, workers=workers)[0]
+    tree = cKDTree(every)
+    # Neighbours in space one after the other: what a query needs is then in the cache.
+    order = tree.indices
+    x, y, b = x[order], y[order], b[order]
+    distance = tree.query(every[order], k + 2, p=np.inf, workers=workers)[0]
     ties = float(np.mean(distance[:, k] >= distance[:, k + 1] * (1 - 1e-12)))
     radius = distance[:, k] * INSIDE
 
@@ -136,14 +140,20 @@ def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) ->
         return np.asarray(digamma(_nearer(points, radius, workers)))
 
     known = mean_log(b) if b.shape[1] else digamma(len(x))
-    return digamma(k) + known - mean_log(np.hstack([x, b])) - mean_log(np.hstack([y, b])), ties
+    local = np.empty(len(x))
+    local[order] = digamma(k) + known - mean_log(np.hstack([x, b])) - mean_log(np.hstack([y, b]))
+    return local, ties
 
 
 def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
     """Return how many samples, each itself included, are within a radius of each."""
     if points.shape[1] > 2:
-        tree = cKDTree(points)
-        return np.asarray(tree.query_ball_point(points, radius, p=np.inf, workers=workers, return_length=True))
+        tree, count = cKDTree(points), np.empty(len(points), dtype=np.int64)
+        order = tree.indices
+        count[order] = tree.query_ball_point(
+            points[order], radius[order], p=np.inf, workers=workers, return_length=True
+        )
+        return count
     # Trees visit all that they count; in one and two dimensions counting takes n log n.
     ranges = []
     for value in points.T:

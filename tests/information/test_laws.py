@@ -1,5 +1,8 @@
 """Discrete laws: closed forms, identities, stored numbers, and what is refused."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -42,6 +45,22 @@ def test_stored_numbers_of_kinetic_ising_systems(name, update):
         assert cmi(law, X, Y, B) == pytest.approx(float(g[f"{update}_cmi"]), rel=1e-9, abs=1e-12)
         assert mutual_information(law, X, Y) == pytest.approx(float(g[f"{update}_mi"]), rel=1e-9, abs=1e-12)
         assert entropy(law) == pytest.approx(float(g[f"{update}_entropy"]), rel=1e-9)
+
+
+DIT = json.loads((Path(__file__).parents[1] / "data" / "information" / "dit_laws.json").read_text())
+
+
+@pytest.mark.parametrize("known", DIT["laws"], ids=lambda law: "x".join(map(str, law["shape"])))
+@pytest.mark.parametrize("form", [lambda p: p, sparse], ids=["dense", "sparse"])
+def test_informations_are_those_of_dit(known, form):
+    p, q = (np.array(known[name]).reshape(known["shape"]) for name in "pq")
+    n = p.ndim
+    assert entropy(form(p)) == pytest.approx(known["entropy"], abs=1e-13)
+    assert kl(p, q) == pytest.approx(known["kl"], abs=1e-13)
+    total = multi_information(form(p), {str(i): i for i in range(n)})
+    assert total == pytest.approx(known["multi_information"], abs=1e-13)
+    for x, y, b, value in known["cmi"]:
+        assert cmi(form(p), x, y, b) == pytest.approx(value, abs=1e-13)
 
 
 @given(laws())
