@@ -135,6 +135,8 @@ def roles(name: str, mapping: Any, partial: bool = False) -> dict[Role, Any]:
 def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool = False) -> np.ndarray:
     """Return a copy of `value` as an array of integers or floats of any shape, NaN and infinities included.
 
+    Floats have 64 bits, whatever they had, and all numbers the byte order of this machine.
+
     Every array argument passes here, directly or through the checks below. Refused are masked arrays, whose hidden
     values would count; text, dates, complex numbers and objects; bools, unless asked for; each of these inside lists
     too. `rule` is what the message demands.
@@ -162,7 +164,10 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
             raise ValueError(f"{name} must {rule}, got {shown(value)}") from None
     if array.dtype.kind not in ("biuf" if bools else "iuf") or (not bools and _holds(value, _BOOL)):
         raise ValueError(f"{name} must {rule}, got {shown(value)}")
-    return array
+    if array.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return array.astype(float, copy=False)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
 _BOOL = bool | np.bool_

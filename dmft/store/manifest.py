@@ -125,7 +125,8 @@ def differences(theirs: Any, ours: Any, path: str = "") -> Iterator[str]:
 def _equal(one: Any, other: Any) -> bool:
     """Say whether two values are the same, NaN the same as NaN."""
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+        same = one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+        return same or np.array_equal(one, other)  # the same numbers in other bytes
     if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
         return False
     if isinstance(one, dict) and isinstance(other, dict):

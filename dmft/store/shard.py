@@ -115,6 +115,8 @@ def _problem(file: h5py.File, n_points: int) -> str | None:
     points = index[...]
     if np.unique(points).size != points.size or (points.size and not 0 <= points.min() <= points.max() < n_points):
         return f"point must be different numbers from 0 to {n_points - 1}"
+    if "status" not in arrays:
+        return "it has no status"
     for name, data in arrays.items():
         if too_long := _too_long(data, points.size):
             return name + too_long

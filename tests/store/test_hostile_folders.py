@@ -126,6 +126,14 @@ def not_hdf5(folder):
     shard(folder, 1).write_bytes(whole.seal(b"text" * 100))
 
 
+def without_status(folder):
+    path = shard(folder, 1)
+    path.write_bytes(path.read_bytes()[: -whole._SEAL_SIZE])
+    with h5py.File(path, "a") as file:
+        del file["status"]
+    path.write_bytes(whole.seal(path.read_bytes()))
+
+
 def linked(folder):
     shard(folder, 1).unlink()
     shard(folder, 1).symlink_to(shard(folder, 0))
@@ -143,6 +151,7 @@ HARMS = [
     (of_other_blocks, "is of another sweep"),
     (empty, "cut short"),
     (not_hdf5, "cannot be read"),
+    (without_status, "is not a shard, it has no status"),
     (linked, "must be a plain file, got a symbolic link"),
     (fifo, "must be a plain file, got a FIFO"),
 ]

@@ -118,3 +118,19 @@ def test_models_of_one_buffer_differ():
         models.append(ising.KineticIsing(buffer))
     assert [model.couplings[0, 0] for model in models] == [0.1, 0.2, 0.3]
     assert buffer.flags.writeable
+
+
+@pytest.mark.parametrize("kind", ["f4", ">f8", "f2", "g", "i2", ">i8"])
+def test_numbers_in_other_bytes_are_the_same(kind, tmp_path):
+    plain = {"output": np.eye(2), "value": np.eye(2), "query": np.eye(2), "key": np.eye(2)}
+    other = {**plain, "output": np.eye(2).astype(kind)}
+    one, two = (Features.gaussian(**given) for given in (plain, other))
+    assert one == two
+    runs = [dmft.SelfAttention(made, n_context=2, beta=1.0, gamma=1.0) for made in (one, two)]
+    how = {"beta": [0.5], "n_steps": 4, "n_transient": 4, "store": tmp_path / "s", "progress": False}
+    first, again = dmft.sweep(runs[0], **how), dmft.sweep(runs[1], resume=True, **how)
+    assert first["attention"].tobytes() == again["attention"].tobytes()
+    growth = np.sin(np.arange(8.0)).astype(kind)
+    found = indicators.fast_lyapunov_indicator(growth)
+    assert found.dtype == float
+    np.testing.assert_array_equal(found, indicators.fast_lyapunov_indicator(growth.astype(float)))
