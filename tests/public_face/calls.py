@@ -20,6 +20,7 @@ RESULTS = {
 }  # fmt: skip
 # Arguments that come from the package alone.
 INSIDE = {
+    "AttentionMap.slope_along", "WindowMap.slope_along",
     "Attractor.of", "Chain.law", "Map.windows_of", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of",
     "Partition.group",
     "Partition.number_of", "Partition.others", "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing",
