@@ -89,7 +89,7 @@ def classify(
         waiting.append((points, system.select(points), n_exponents, 0, {}))
     while waiting:
         points, orbits, n_exponents, total, before = waiting.pop()
-        if not before:
+        if not before or not orbits.n_lost.shape[1]:  # the 0-1 test ends tangents
             orbits.begin_tangents(n_exponents)
             half = max(1, rules.first // 8)
             orbits.strobe(half, tangents=True, states=False)
@@ -118,16 +118,14 @@ def classify(
                 more.append(i)
             else:
                 again.append(i)
-        moved, doubtful = _test_zero_one(points[settled], orbits.select(settled), verdicts, doubted)
-        if doubtful:
-            # Chaos that has ended meanwhile was a transient: judge the orbit again from here. Where there is
+        for doubtful, moved in _test_zero_one(points[settled], orbits.select(settled), verdicts, doubted):
+            # Chaos that has ended meanwhile was a transient: judge the orbits again from here. Where there is
             # one more round at most, the one before still counts.
+            some = points[settled][doubtful]
+            doubted.update(some.tolist())
             last_one = 2 * total >= rules.most
-            for k, one in zip(doubtful, moved, strict=True):
-                point = int(points[settled[k]])
-                doubted.add(point)
-                known = {point: now[settled[k]]} if last_one else {}
-                waiting.append((np.array([point]), one, n_exponents, total, known))
+            known = {int(points[settled[k]]): now[settled[k]] for k in doubtful} if last_one else {}
+            waiting.append((some, moved, n_exponents, total, known))
         if again:
             known = {int(points[i]): now[i] for i in again}
             waiting.append((points[again], orbits.select(again), n_exponents, total, known))
@@ -138,14 +136,13 @@ def classify(
 
 def _test_zero_one(
     points: np.ndarray, orbits: System, verdicts: Mapping[int, Verdict], doubted: Collection[int]
-) -> tuple[list[System], list[int]]:
+) -> list[tuple[list[int], System]]:
     """Add the 0-1 test to the evidence: chaos or not, without use of exponents.
 
-    Return the orbits called chaotic that the test calls regular for the first time, as they are
-    after it, and their places.
+    Return the places of orbits called chaotic that the test calls regular for the first time, and the orbits as
+    they are after it: some at a time, as a few cost as much as one.
     """
-    moved: list[System] = []
-    doubtful: list[int] = []
+    moved: list[tuple[list[int], System]] = []
     alike: dict[tuple[int, int], list[int]] = {}
     for i, point in enumerate(points):
         verdict = verdicts[point]
@@ -162,14 +159,16 @@ def _test_zero_one(
         size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
         size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
         series[np.ptp(series, axis=1) <= size] = 0.0
+        doubtful = []
         for k, (i, test) in enumerate(zip(some, _median_test(series), strict=True)):
             if verdicts[points[i]].kind == "chaos" and test < 0.5:
                 test = _on_finer_bands(longer.select([k]), step, component[[k]], test)
                 if test < 0.5 and points[i] not in doubted:
-                    moved.append(longer.select([k]))
-                    doubtful.append(i)
+                    doubtful.append(k)
             verdicts[points[i]].evidence["zero_one"] = test
-    return moved, doubtful
+        if doubtful:
+            moved.append(([some[k] for k in doubtful], longer.select(doubtful)))
+    return moved
 
 
 def _on_finer_bands(orbit: System, step: int, component: np.ndarray, test: float) -> float:

@@ -17,7 +17,7 @@ from scipy.linalg import cho_factor, cho_solve
 from .._util.blas import one_blas_thread
 from .._util.pool import checkpoint, in_order
 
-PART = 128  # samples a parameter in the part that is looked at first
+PART = 128  # samples a parameter in the part that is looked at first, down to a quarter where there are few
 FAIR = 1e-3  # root of the Newton decrement a sample at which the part has told what it can
 CLOSE = 1e-6  # the same at which the information changes no more
 MAX_APPROACH = 20  # gradients of all samples, with the information of a part
@@ -150,8 +150,8 @@ def _maximum(samples: Samples, tol: float, max_iter: int) -> tuple[np.ndarray, n
     """Return the same as `fit` for one group."""
     n_neurons, size, n = len(samples.now), len(samples.before) + 1, samples.n
     theta, active = np.zeros((n_neurons, size)), np.arange(n_neurons)
-    if n >= 2 * PART * size:
-        part = samples.part(n // (PART * size))
+    if n >= PART * size // 2:
+        part = samples.part(max(2, n // (PART * size)))
         theta, _, _ = _approached(part, theta, part.common(), FAIR, MAX_APPROACH)
         theta[~(np.abs(theta).max(axis=1) < RUNAWAY / 4.0)] = 0.0  # a part may have no maximum where all samples do
         factors = [None if each is None else each * np.sqrt(n / part.n) for each in part.factors(theta)]

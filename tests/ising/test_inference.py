@@ -147,7 +147,7 @@ def test_likelihood_is_maximal_and_flat_at_the_maximum():
     assert best > log_likelihood(random_model(4, 7), spins)
 
 
-@pytest.mark.parametrize("length", [400, 2_200, 2_400, 9_000])  # with steps by a part of the samples, and without
+@pytest.mark.parametrize("length", [400, 570, 590, 9_000])  # with steps by a part of the samples, and without
 @pytest.mark.parametrize("strength", [0.3, 0.9])
 @pytest.mark.parametrize("ridge", [0.0, 20.0])
 def test_the_maximum_of_likelihood_is_that_of_single_regressions(length, strength, ridge, monkeypatch):
@@ -160,7 +160,7 @@ def test_the_maximum_of_likelihood_is_that_of_single_regressions(length, strengt
         t = np.tanh(theta[i] @ x)
         fisher = (x * (1 - t**2)) @ x.T + np.diag(penalty)
         move = np.linalg.solve(fisher, x @ (now[i] - t) - penalty * theta[i])
-        assert np.abs(move).max() < 1e-10
+        assert np.abs(move).max() < 1e-9
         assert_allclose(fit.stderr[i], np.sqrt(np.linalg.inv(fisher).diagonal())[:-1], rtol=1e-5)
     again = max_likelihood(spins, ridge=ridge, n_threads=3)
     assert_array_equal(again.couplings, fit.couplings)
