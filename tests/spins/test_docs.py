@@ -31,7 +31,7 @@ def test_the_code_runs(capsys):
 def recipe(name):
     names = {"np": np}
     (text,) = [block for block in BLOCKS if name in block]
-    exec(text, names)
+    exec("import dataclasses\n" + text, names)
     return names[name]
 
 
@@ -39,7 +39,9 @@ def test_the_recipe_for_torch(layer, monkeypatch):
     """With PyTorch where it is installed; else with the few of its names that the recipe uses."""
     attention, tokens = layer
     cotangent = np.ones((4, 8))
-    wanted = attention.vjp(tokens, cotangent).inputs
+    weights = attention.weights + 0.1
+    moved = SpinAttention(weights, 2)
+    wanted = moved.vjp(tokens, cotangent)
     try:
         import torch
     except ImportError:
@@ -58,13 +60,14 @@ def test_the_recipe_for_torch(layer, monkeypatch):
         recipe("torch_function")(attention)
         (spin,) = torch.autograd.Function.__subclasses__()
         context = types.SimpleNamespace(save_for_backward=lambda *kept: setattr(context, "saved_tensors", kept))
-        given = tokens.view(Tensor)
-        assert np.array_equal(spin.forward(context, given), attention(tokens).output)
-        assert np.array_equal(spin.backward(context, cotangent.view(Tensor)), wanted)
+        assert np.array_equal(spin.forward(context, tokens.view(Tensor), weights.view(Tensor)), moved(tokens).output)
+        inputs, of_weights = spin.backward(context, cotangent.view(Tensor))
     else:
-        x = torch.tensor(tokens, requires_grad=True)
-        recipe("torch_function")(attention)(x).sum().backward()
-        assert np.allclose(x.grad.numpy(), wanted)
+        x, w = (torch.tensor(each, requires_grad=True) for each in (tokens, weights))
+        recipe("torch_function")(attention)(x, w).sum().backward()
+        inputs, of_weights = x.grad.numpy(), w.grad.numpy()
+    assert np.allclose(inputs, wanted.inputs, atol=1e-12)
+    assert np.allclose(of_weights, wanted.weights, atol=1e-12)
 
 
 class Custom:
@@ -73,8 +76,8 @@ class Custom:
     def __init__(self, function):
         self.function = function
 
-    def __call__(self, tokens):
-        return self.function(tokens)
+    def __call__(self, *arrays):
+        return self.function(*arrays)
 
     def defvjp(self, forward, backward):
         self.forward, self.backward = forward, backward
@@ -83,21 +86,26 @@ class Custom:
 def test_the_recipe_for_jax(layer, monkeypatch):
     """With JAX where it is installed; else with the few of its names that the recipe uses."""
     attention, tokens = layer
-    wanted = attention.vjp(tokens, np.ones((4, 8))).inputs
+    weights = attention.weights + 0.1
+    moved = SpinAttention(weights, 2)
+    wanted = moved.vjp(tokens, np.ones((4, 8)))
     try:
         import jax
     except ImportError:
         jax = types.ModuleType("jax")
         jax.ShapeDtypeStruct = lambda shape, dtype: (shape, dtype)
         jax.pure_callback = lambda function, what, *arrays: function(*arrays)
+        jax.tree = types.SimpleNamespace(map=lambda function, like: None)
         jax.custom_vjp = Custom
         monkeypatch.setitem(sys.modules, "jax", jax)
         spin = recipe("jax_function")(attention)
-        output, kept = spin.forward(tokens)
-        (gradient,) = spin.backward(kept, np.ones((4, 8)))
+        output, kept = spin.forward(tokens, weights)
+        inputs, of_weights = spin.backward(kept, np.ones((4, 8)))
     else:
         jax.config.update("jax_enable_x64", True)
         spin = recipe("jax_function")(attention)
-        output, gradient = spin(tokens), jax.grad(lambda x: spin(x).sum())(tokens)
-    assert np.allclose(output, attention(tokens).output)
-    assert np.allclose(gradient, wanted, atol=1e-12)
+        output = spin(tokens, weights)
+        inputs, of_weights = jax.jit(jax.grad(lambda x, w: spin(x, w).sum(), argnums=(0, 1)))(tokens, weights)
+    assert np.allclose(output, moved(tokens).output)
+    assert np.allclose(inputs, wanted.inputs, atol=1e-12)
+    assert np.allclose(of_weights, wanted.weights, atol=1e-12)
