@@ -8,6 +8,7 @@ from typing import Any
 from .._util.checks import instance, number, one_of, shown, table, whole, word, words
 
 MANY = 1_000  # names that are looked at
+_DEPTH = 3  # of lists of names; one that holds itself has no end
 
 
 def checked_arguments(arguments: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,11 +22,11 @@ def checked_arguments(arguments: Mapping[str, Any], defaults: Mapping[str, Any])
     return done
 
 
-def _refuse_bad_formulas(name: str, value: Any) -> None:
+def _refuse_bad_formulas(name: str, value: Any, depth: int = 0) -> None:
     """Raise ValueError for text between dollars that cannot be set: matplotlib says so only when it draws."""
-    if isinstance(value, list | tuple | Mapping) and len(value) < MANY:
+    if depth < _DEPTH and isinstance(value, list | tuple | Mapping) and len(value) < MANY:
         for one in value:
-            _refuse_bad_formulas(name, one)
+            _refuse_bad_formulas(name, one, depth + 1)
     if isinstance(value, str) and "$" in value:
         from matplotlib.cbook import is_math_text
         from matplotlib.mathtext import MathTextParser

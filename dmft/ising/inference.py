@@ -30,7 +30,7 @@ History = list[tuple[float, float]]  # mean squares of the differences of m and 
 @underflow_is_zero
 def infer(
     data: Moments | ArrayLike,
-    method: Method = "gaussian",
+    method: Method = "conditional",
     *,
     solver: Literal["direct", "gradient"] = "direct",
     rate: float = 1.0,
@@ -54,8 +54,8 @@ def infer(
     data : Moments, or array_like of shape (n_sites, n_bins)
         Moments of one time, or a spike train of 0 and 1, or of -1 and 1, as of :func:`spike_train`: a row is a neuron.
         The names of a DataFrame's rows are kept.
-    method : str, default="gaussian"
-        As in :class:`MeanField`.
+    method : str, default="conditional"
+        As in :class:`MeanField`; which to take is told below.
     solver : {"direct", "gradient"}, default="direct"
     rate : float, default=1.0
         Probability of an update of a spin in a step, in (0, 1]: below 1 for lazy dynamics,
@@ -89,6 +89,22 @@ def infer(
 
     Notes
     -----
+    Mean squared errors in units of the standard errors told, and rms errors, of six networks with independent couplings
+    N(0, scale^2/N) (``bench/calibration_ising.py``):
+
+    ============== =================== =================== ==============================================
+    method         0.5, N 10, 5000     0.8, N 20, 10 000   what it neglects
+    ============== =================== =================== ==============================================
+    conditional    1.06, 0.0174        1.26, 0.0148        of the field given another spin all but two moments
+    gaussian       1.40, 0.0205        1.95, 0.0189        of the field all but two moments; closed form
+    pairwise       1.57, 0.0214        no solution         correlations beyond pairs
+    plefka_t1      2.92, 0.0281        18.9, 0.0531        couplings beyond first order; no iteration
+    plefka_t2      3.01, 0.0289        18.8, 0.0535        couplings beyond second order
+    naive          4.44, 0.0347        26.8, 0.0644        all correlations
+    tap            4.52, 0.0354        26.5, 0.0647        correlations; strong couplings have no real solution
+    max_likelihood 1.03, 0.0174        0.97, 0.0132        nothing (`max_likelihood`); ten times the work
+    ============== =================== =================== ==============================================
+
     The standard errors are those of the most likely couplings in a Gaussian field, from the Fisher
     information :math:`n\, E\,\mathrm{sech}^2(h_i)\, C`: what noise leaves, without the bias of the theory. They are
     infinite for couplings from neurons that are linearly dependent, which methods without C answer all the same.
