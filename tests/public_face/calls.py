@@ -16,15 +16,14 @@ RESULTS = {
     "InformationEstimate", "Irreversibility", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm",
     "Nostalgia", "Orbit", "PartBudget", "Paths", "ProtocolBudget", "Rate", "Regulation", "Relaxation",
     "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum", "StationaryLaw",
-    "SweepResult", "Switching", "TokenLaw",
+    "SweepResult", "Switching", "TokenCovariance", "TokenLaw",
 }  # fmt: skip
 # Arguments that come from the package alone.
 INSIDE = {
-    "AttentionMap.slope_along", "WindowMap.slope_along",
-    "Attractor.of", "Chain.law", "Map.windows_of", "MarkovJump.law", "Moments.unchecked", "Partition.flow_of",
-    "Partition.group",
-    "Partition.number_of", "Partition.others", "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing",
-    "Statistic", "StoreError", "System", "VectorSpins.unchecked",
+    "AttentionMap.slope_along", "Attractor.of", "Chain.law", "Map.windows_of", "MarkovJump.law", "Moments.unchecked",
+    "Partition.flow_of", "Partition.group", "Partition.number_of", "Partition.others", "Response.fields_of",
+    "SpinProcess.law", "SpinProcess.sites_of", "Start.continuing", "Statistic", "StoreError", "System",
+    "VectorSpins.unchecked", "WindowMap.slope_along",
 }  # fmt: skip
 
 
