@@ -152,7 +152,9 @@ def plot(
     With --variable any array with a number for each point: period, kaplan_yorke, rotation, irreversibility, exponents.
     """
     result = _loaded(folder)
-    _draw(registry.job_class(result.specification["job"]), result, folder, feature, variable, to, None, title, width)
+    with _from_the_user():  # files are theirs: an array may hold what no sweep would have written
+        job = registry.job_class(result.specification["job"])
+        _draw(job, result, folder, feature, variable, to, title=title, width=width)
 
 
 @main.command()

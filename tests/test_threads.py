@@ -143,7 +143,7 @@ def test_more_threads_than_the_system_gives_end_no_process():
 
     one = run("none", 1).stdout
     assert one
-    for answer in (run("none", 700), run("memory", 1_000), run("memory", 1_000, OMP_STACKSIZE="200M")):
+    for answer in (run("none", 300), run("memory", 1_000), run("memory", 1_000, OMP_STACKSIZE="200M")):
         assert answer.returncode == 0, answer.stderr
         assert answer.stdout == one
 

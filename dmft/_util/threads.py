@@ -14,7 +14,8 @@ from .cores import n_cores
 MOST = 1024  # threads that may be asked for
 
 _used_in: int | None = None  # the process whose OpenMP threads were started
-_pool = threading.local()  # .size: threads that this one, itself included, was found to get from OpenMP
+# .size: threads that this one, itself included, was found to get from OpenMP; .most: what was got when it got no more.
+_pool = threading.local()
 
 
 def n_threads(asked: int | None = None) -> int:
@@ -72,13 +73,16 @@ def team(wanted: int) -> int:
     1
     """
     global _used_in
-    size = getattr(_pool, "size", 1)
+    # Refused once, not asked for again: OpenMP may not have started those that it was found to get.
+    size, wanted = getattr(_pool, "size", 1), min(wanted, getattr(_pool, "most", MOST))
     if wanted <= 1 or (_used_in is not None and _used_in != os.getpid()):
         return 1
     if wanted > size:
         missing = wanted - size
         found = startable(missing, _stack_size())
         wanted = size + (found if found == missing else found // 2)  # the rest is left for others
+        if found < missing:
+            _pool.most = wanted
     if wanted > 1:
         _used_in, _pool.size = os.getpid(), max(size, wanted)
     return wanted

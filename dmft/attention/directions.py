@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from . import reference
@@ -22,11 +24,16 @@ def n_directions(model: SelfAttention) -> int:
     >>> n_directions(SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02))
     12
     """
-    n_context, n_features = model.n_context, model.n_features
     if model.beta == 0.0 or model.epsilon == 1.0:
         return 0
     # The rank of a product of Jacobians is that at random, unsaturated points.
-    mild = model.replace(beta=1.0, gamma=np.sqrt(n_features / model.n_heads), epsilon=model.epsilon)
+    return _kept(model.replace(beta=1.0, gamma=np.sqrt(model.n_features / model.n_heads), epsilon=model.epsilon))
+
+
+@functools.lru_cache(maxsize=8)  # the points of a sweep over beta and gamma ask for the same one
+def _kept(mild: SelfAttention) -> int:
+    """Return the rank of a product of Jacobians of a model that is not saturated."""
+    n_context, n_features = mild.n_context, mild.n_features
     rng = np.random.default_rng(0)
     frame = np.eye(n_context * n_features)
     for t in range(2 * n_context * n_features):

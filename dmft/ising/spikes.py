@@ -110,7 +110,7 @@ def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float
         finite("events", events, (None, None))  # type: ignore[arg-type] # an array is one of sequences
     given = [numbers(f"events[{i}]", x) for i, x in enumerate(events)]
     times = [finite(f"events[{i}]", x, (None,)) for i, x in enumerate(given)]
-    rounding = [max(_rounding(x), _rounding(bin_width)) for x in given]
+    rounding = [max(_rounding(x), _rounding(bin_width)) for x in events]
     end = np.inf if duration is None else number("duration", duration, 0)
     if not times:
         raise ValueError("events must hold one array of times a neuron, got none")

@@ -175,7 +175,7 @@ def branch_names(values: np.ndarray, places: Sequence[int]) -> tuple[str, ...]:
     Examples
     --------
     >>> branch_names(np.array([1.0, 1.5, 2.0]), [0, 2, 1, 0])
-    ('up', 'down', 'from 1.5', 'up (2)')
+    ('up', 'down', 'from 1.5', 'up (4)')
     """
     names: list[str] = []
     for place in places:

@@ -1,5 +1,6 @@
 """Pictures of sweeps: every grid has one or says beforehand that it has none, and draws what is asked for."""
 
+import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,7 @@ from dmft import Features, SelfAttention, Start, scan, sweep
 from dmft.attention.finite.sweep_job import NetworkSweep
 from dmft.attention.pictures import draw, name_of
 from dmft.cli import main
+from dmft.store.whole import _SEAL_SIZE, seal
 from dmft.sweeps.errors import PictureError
 
 MODEL = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.3, gamma=220.0, epsilon=0.02)
@@ -127,3 +129,25 @@ def test_title_width_and_format_of_a_picture(tmp_path):
     text = to.read_text()
     assert "Two couplings</text>" in text  # text, not outlines
     assert 'width="360pt"' in text
+
+
+def test_an_array_that_no_sweep_would_have_written_is_an_error_of_its_file(tmp_path):
+    (tmp_path / "x.toml").write_text(RUN)
+    out = tmp_path / "out"
+    assert CliRunner().invoke(main, ["run", str(tmp_path / "x.toml"), "--out", str(out)]).exit_code == 0
+    for path in (out / "shards").iterdir():
+        path.write_bytes(path.read_bytes()[:-_SEAL_SIZE])
+        with h5py.File(path, "r+") as file:
+            old = file["attention"]
+            about, scales = dict(old.attrs), [list(dim.values()) for dim in old.dims]
+            new = file.create_dataset("new", data=np.full(old.shape, "x", object), dtype=h5py.string_dtype())
+            new.attrs.update({name: about[name] for name in ("units", "long_name")})
+            for dim, along in zip(new.dims, scales, strict=True):
+                dim.attach_scale(along[0])
+            del file["attention"]
+            file.move("new", "attention")
+        path.write_bytes(seal(path.read_bytes()))
+    done = CliRunner().invoke(main, ["plot", str(out)])
+    assert done.exit_code == 2
+    assert "values must be an array of real numbers" in done.output
+    assert len(done.output.splitlines()) == 1

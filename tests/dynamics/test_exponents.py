@@ -338,7 +338,7 @@ def test_the_stop_rule_is_honest():
     ):
         with pytest.raises(ValueError, match=message):
             dmft.lyapunov(chaos, 100, **wrong)
-    with pytest.raises(ValueError, match="model must be a SelfAttention, or a system of one orbit"):
+    with pytest.raises(ValueError, match="model must be a SelfAttention, a Map, or a system of one orbit"):
         dmft.lyapunov(henon(np.zeros((2, 2))), 100)
 
 

@@ -134,7 +134,7 @@ def turning(n, radius=1.0):
     return radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
-@pytest.mark.parametrize("digits", [3, 4, 5])
+@pytest.mark.parametrize("digits", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 5))])
 def test_correlation_dimension_of_quantised_points(digits):
     """Rounded points have the dimension of the exact ones, within 3 % and what they say themselves."""
     plane = np.random.default_rng(0).uniform(size=(10_000, 2))

@@ -22,7 +22,7 @@ def forced():
 
 def line():
     flat = np.zeros((2, 1, 1))
-    return Branch("r", np.zeros(2), flat, flat[0], flat[0], (), ("", ""), forced())
+    return Branch("r", np.zeros(2), flat, flat[:, 0], flat[:, 0], (), ("", ""), forced())
 
 
 call("Map")(

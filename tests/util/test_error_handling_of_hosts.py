@@ -17,7 +17,11 @@ assert thermodynamics_calls
 assert trunk_calls
 
 # Calls whose results are of the disk or of time; figures are matplotlib's.
-WALKED = [name for name in CALLS if name not in {"verify", "load"} and not name.startswith("figures.")]
+WALKED = [
+    name
+    for name in CALLS
+    if name not in {"verify", "load"} and not name.startswith("figures.") and not name.endswith(".estimate")
+]
 LONG = {("attractor", "model"), ("attractors", "model"), ("lyapunov", "model"), ("cycle", "model")}
 
 
