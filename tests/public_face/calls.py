@@ -1,6 +1,7 @@
 """The public face, and the table of its valid calls: every callable with a small value for every argument."""
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -64,6 +65,7 @@ def call(name: str) -> Callable[[Callable[[], Call]], Callable[[], Call]]:
     return enter
 
 
+@functools.cache  # asked for by every test of a name
 def public() -> dict[str, Callable[..., Any]]:
     """Return all public functions, constructors and methods by name: ``module.name`` and ``module.name.method``."""
     found: dict[str, Callable[..., Any]] = {}

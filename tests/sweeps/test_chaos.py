@@ -109,7 +109,7 @@ def check_round(seed, tmp_path, undisturbed, n_ranks):
     assert not (folder / "lock").exists(), done
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_few_rounds(tmp_path, undisturbed, seed):
     check_round(seed, tmp_path, undisturbed, 0)
 

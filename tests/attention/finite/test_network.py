@@ -95,7 +95,10 @@ def enumerate_tokens(model, first, n_steps):
 
 
 @pytest.mark.parametrize("method", ["exact", "spins"])
-@pytest.mark.parametrize(("n_context", "n_sites", "n_positions"), [(1, 10, 0), (1, 7, 1), (2, 6, 0), (2, 5, 2)])
+@pytest.mark.parametrize(
+    ("n_context", "n_sites", "n_positions"),
+    [pytest.param(1, 10, 0, marks=pytest.mark.slow), (1, 7, 1), (2, 6, 0), (2, 5, 2)],
+)
 def test_full_enumeration(n_context, n_sites, n_positions, method):
     """The joint law of all overlaps after 4 steps, over 200 000 replicas: chi-square, 1e-4 is 3.7 sigma."""
     features = dmft.Features.random(n_features=2, n_sites=n_sites, n_positions=n_positions, seed=n_sites)
