@@ -10,22 +10,20 @@ from ..._util.checks import instance, whole
 from ..._util.memory import need_memory
 from ..._util.readonly import read_only
 from ..._util.underflow import underflow_is_zero
-from ..._util.values import Frozen
 from ...information import delayed, gaussian_cmi
-from ...information.parts import Sites
 from ..model import SelfAttention
 from ..orbit import Orbit
 from ..orbits import Cycle
 from ..start import Start
 from .covariance import Linearised, linearised
 from .orbit import network
-from .token_laws import places, three_places
+from .successive_tokens import SuccessiveTokens
 
 MOST_COLUMNS = 4096
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class TokenCovariance(Frozen):
+class TokenCovariance(SuccessiveTokens):
     """The covariance of successive tokens of a large network, stationary on a cycle.
 
     What a token tells, and is told, are the sums of its spins over groups of equal sites. They are measured in the
@@ -45,46 +43,13 @@ class TokenCovariance(Frozen):
     n_tokens: int
     phase: int = 0
 
-    def sites(self, tokens: Sites) -> list[int]:
-        """Return the columns of some tokens in `covariance`.
+    @property
+    def width(self) -> int:
+        """Columns of a token."""
+        return self.n_groups
 
-        Parameters
-        ----------
-        tokens : int or sequence of int
-            0 is the newest, 1 the one before, ...
-
-        Returns
-        -------
-        list of int
-
-        Raises
-        ------
-        ValueError
-            If there is no such token, or one is named twice.
-        """
-        return places("tokens", tokens, self.n_tokens, self.n_groups)
-
-    @underflow_is_zero
-    def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
-        """Return I(some tokens; others | tokens that are known) as the number of sites grows, in nats.
-
-        Parameters
-        ----------
-        one, other : int or sequence of int
-            Tokens: 0 is the newest, 1 the one before, ...
-        known : int or sequence of int, default=()
-
-        Returns
-        -------
-        float
-            >= 0.
-
-        Raises
-        ------
-        ValueError
-            If there is no such token, or one is named twice.
-        """
-        return gaussian_cmi(self.covariance, *three_places(one, other, known, self.n_tokens, self.n_groups))
+    def _cmi(self, one: list[int], other: list[int], known: list[int]) -> float:
+        return gaussian_cmi(self.covariance, one, other, known)
 
 
 @underflow_is_zero

@@ -12,19 +12,18 @@ from ..._util.checks import Role, instance, whole
 from ..._util.readonly import read_only
 from ..._util.signs import independent_law, sign_vectors
 from ..._util.underflow import underflow_is_zero
-from ..._util.values import Frozen
 from ...information import cmi
-from ...information.parts import Sites, disjoint, part
 from ...thermodynamics.stationary import balanced
 from .. import reference
 from ..model import SelfAttention
+from .successive_tokens import SuccessiveTokens
 
 MOST_WINDOW, MOST_LAW = 12, 20  # bits
 TOLERANCE = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
-class TokenLaw(Frozen):
+class TokenLaw(SuccessiveTokens):
     """The stationary law of successive tokens.
 
     Attributes
@@ -38,73 +37,13 @@ class TokenLaw(Frozen):
     n_sites: int
     n_tokens: int
 
-    def sites(self, tokens: Sites) -> list[int]:
-        """Return the axes of some tokens in `law`.
+    @property
+    def width(self) -> int:
+        """Axes of a token."""
+        return self.n_sites
 
-        Parameters
-        ----------
-        tokens : int or sequence of int
-            0 is the newest, 1 the one before, ...
-
-        Returns
-        -------
-        list of int
-
-        Raises
-        ------
-        ValueError
-            If there is no such token, or one is named twice.
-        """
-        return places("tokens", tokens, self.n_tokens, self.n_sites)
-
-    @underflow_is_zero
-    def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
-        """Return I(some tokens; others | tokens that are known), in nats.
-
-        Parameters
-        ----------
-        one, other : int or sequence of int
-            Tokens: 0 is the newest, 1 the one before, ...
-        known : int or sequence of int, default=()
-
-        Returns
-        -------
-        float
-            >= 0.
-
-        Raises
-        ------
-        ValueError
-            If there is no such token, or one is named twice.
-        """
-        return cmi(self.law, *three_places(one, other, known, self.n_tokens, self.n_sites))
-
-
-def places(name: str, tokens: Sites, n_tokens: int, width: int, empty: bool = False) -> list[int]:
-    """Return which columns some tokens have, where each of them has `width`, the newest first.
-
-    Examples
-    --------
-    >>> places("tokens", [0, 2], 3, 2)
-    [0, 1, 4, 5]
-    """
-    return [t * width + i for t in part(name, tokens, n_tokens, empty=empty) for i in range(width)]
-
-
-def three_places(
-    one: Sites, other: Sites, known: Sites, n_tokens: int, width: int
-) -> tuple[list[int], list[int], list[int]]:
-    """Return the columns of three sets of tokens, no two of which share one.
-
-    Examples
-    --------
-    >>> three_places(0, 2, (), 3, 1)
-    ([0], [2], [])
-    """
-    named = {"one": one, "other": other, "known": known}
-    disjoint(list(named), [part(name, t, n_tokens, empty=name == "known") for name, t in named.items()])
-    x, y, b = (places(name, t, n_tokens, width, name == "known") for name, t in named.items())
-    return x, y, b
+    def _cmi(self, one: list[int], other: list[int], known: list[int]) -> float:
+        return cmi(self.law, one, other, known)
 
 
 @underflow_is_zero
