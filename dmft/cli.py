@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import os
 import platform
 import sys
@@ -31,8 +30,8 @@ from .sweeps import registry, workers
 from .sweeps.agreement import RanksError
 from .sweeps.engine import run as run_sweep
 from .sweeps.errors import PictureError, PythonOnly, UserError
+from .sweeps.estimate import cost_in_words
 from .sweeps.execution import Execution
-from .sweeps.grid import Grid
 from .sweeps.job import Job
 from .sweeps.report import report as description
 from .sweeps.results import SweepResult, load
@@ -115,9 +114,9 @@ def run(
         threads = n_threads if threads is not None else None
         how = Execution(store=out, resume=resume, n_threads=threads, block=block, progress=not quiet)
     if dry_run:
-        put(*_estimate(job, grid, threads))
+        put(*cost_in_words(job, grid, effective_threads(threads)))
         return
-    if reason := job.no_picture(grid):
+    if workers.rank() == 0 and (reason := job.no_picture(grid)):
         say(f"there will be no picture: {reason}")
     begun = time.perf_counter()
     result = run_sweep(job, axes, together, how)
@@ -396,20 +395,3 @@ def _installed(name: str) -> str:
 def _size(result: SweepResult) -> str:
     names = " x ".join(f"{size} {name}" for name, size in zip(result.dims, result.shape, strict=True))
     return f"{names} points" if len(result.dims) == 1 else f"{names} grid"
-
-
-def _estimate(job: Job, grid: Grid, threads: int | None) -> list[str]:
-    """Say how long a sweep takes and how much it needs, from a short run of one of its own blocks."""
-    n_points = grid.n_points
-    shape = " x ".join(f"{size} {name}" for name, size in zip(grid.dims, grid.shape, strict=True))
-    one = job.estimate(grid.points(np.linspace(0, n_points - 1, min(n_points, 1024)).astype(int)))
-    if one is None:
-        return [f"{n_points} points ({shape}); what one of them costs is not known"]
-    n_threads = min(effective_threads(threads), job.max_threads or math.inf)
-    seconds = one.seconds * n_points
-    return [
-        f"{n_points} points ({shape}), {one.each}",
-        f"about {seconds / n_threads:.1f} s on {n_threads} threads ({seconds:.1f} s of one core)",
-        f"about {one.memory * 8 * min(n_points, job.block) / 2**20 + 60:.0f} MiB of memory, "
-        f"{one.stored * 8 * n_points / 2**20:.1f} MiB on disk",
-    ]

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, shown, whole
+from .._util.checks import shown, whole
 from .._util.values import Value
-from ..maps.following import branch_names
+from ..sweeps.following import anchors_of, axis_to_follow, branch_names, first_transient
 from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -340,34 +340,18 @@ def following(
     for name in axes:
         if name not in PARAMETERS:
             raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(PARAMETERS)}")
-    checked = sweep.grid(axes).axes
-    along = next(iter(checked)) if along is None else along
-    if not isinstance(along, str) or along not in checked:
-        raise ValueError(f"along must be one of the axes {tuple(checked)}, got {shown(along)}")
-    if not isinstance(anchors, list | tuple | range | type(None)) and not (
-        isinstance(anchors, np.ndarray) and anchors.ndim
-    ):
-        raise ValueError(f"anchors must be a list, got {shown(anchors)}")
-    values, plan = checked[along], sweep.plan
-    if len(np.unique(values)) < len(values):
-        raise ValueError(f"{along} must have distinct values to be followed")
+    checked, plan = sweep.grid(axes).axes, sweep.plan
+    along = axis_to_follow(along, checked)
     if plan.work < plan.model.n_context:
         raise ValueError(f"n_transient + n_steps must be >= n_context = {plan.model.n_context}, got {plan.work}")
-    first = plan.n_transient if n_first_transient is None else whole("n_first_transient", n_first_transient)
-    if first < plan.n_transient:
-        raise ValueError(f"n_first_transient must be >= n_transient = {plan.n_transient}, got {first}")
-    places = []
-    for anchor in [values.min(), values.max()][: min(len(values), 2)] if anchors is None else anchors:
-        if isinstance(anchor, tuple | list) and len(anchor) != 2:
-            raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {shown(anchor)}")
-        at, start = anchor if isinstance(anchor, tuple | list) else (anchor, None)
-        at = number(f"anchors of {along}", at, values.min(), values.max())
-        if not (start is None or isinstance(start, Start)):
+    first = first_transient(n_first_transient, plan.n_transient)
+
+    def begin(start: Any) -> Start:
+        if not isinstance(start, Start):
             raise ValueError(f"anchors must be values, or pairs of a value and a Start, got {shown(start)}")
-        if start is not None:
-            plan.check_start(start.state(plan.model))
-        places.append((int(np.argmin(np.abs(values - at))), start))
-    if not places:
-        raise ValueError("anchors must hold at least one, got none")
+        plan.check_start(start.state(plan.model))
+        return start
+
+    places = anchors_of(along, checked[along], anchors, begin, "a Start")
     segments, overlap = whole("n_segments", n_segments, 1), whole("n_overlap", n_overlap)
-    return Following(sweep, checked, along, tuple(places), first, segments, overlap)
+    return Following(sweep, checked, along, places, first, segments, overlap)

@@ -13,8 +13,9 @@ from .._util.threads import n_threads as effective_threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from . import regressions
-from .inference import Silent, check_invertible, drop_silent
+from .inference import Silent, drop_silent
 from .inferred import InferenceResult
+from .inversion import check_invertible
 from .model import KineticIsing, system_of
 from .sampling import sample
 from .spikes import need_bins, neuron_names, spike_moments, spike_train, untransposed

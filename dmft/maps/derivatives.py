@@ -71,7 +71,7 @@ def by_differences(function: Function, points: np.ndarray, scale: np.ndarray) ->
 def taylor(function: Function, points: np.ndarray, directions: np.ndarray, scale: np.ndarray) -> list[np.ndarray]:
     """Return the value and three Taylor coefficients (n, n_out) along real directions (n, n_in).
 
-    They are those of the polynomial through nine values, right to 1e-9 or so of a smooth function.
+    They are those of the polynomial through nine values: of a smooth function mostly right to 1e-9, the third to 1e-6.
 
     Examples
     --------

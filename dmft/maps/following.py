@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import number, shown, whole
 from .._util.values import Value
+from ..sweeps.following import anchors_of, axis_to_follow, branch_names, first_transient
 from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -169,22 +169,6 @@ class MapFollowing(Value, Job):
         return MapSweep.failures(result)
 
 
-def branch_names(values: np.ndarray, places: Sequence[int]) -> tuple[str, ...]:
-    """Return what branches are called that begin at places along an axis: "up" from its lower end, "down", "from 1.2".
-
-    Examples
-    --------
-    >>> branch_names(np.array([1.0, 1.5, 2.0]), [0, 2, 1, 0])
-    ('up', 'down', 'from 1.5', 'up (4)')
-    """
-    names: list[str] = []
-    for place in places:
-        ends = {int(np.argmin(values)): "up", int(np.argmax(values)): "down"}
-        name = ends.get(place, f"from {values[place]:g}")
-        names.append(name if name not in names else f"{name} ({len(names) + 1})")
-    return tuple(names)
-
-
 def following(
     sweep: MapSweep,
     axes: Mapping[str, ArrayLike],
@@ -196,25 +180,9 @@ def following(
     if len(sweep.starts) > 1:
         raise ValueError(f"start must be one state of the map, got {len(sweep.starts)}")
     checked = sweep.grid(axes).axes
-    along = next(iter(checked)) if along is None else along
-    if not isinstance(along, str) or along not in checked:
-        raise ValueError(f"along must be one of the axes {tuple(checked)}, got {shown(along)}")
-    values, plan = checked[along], sweep.plan
-    if len(np.unique(values)) < len(values):
-        raise ValueError(f"{along} must have distinct values to be followed")
-    first = plan.n_transient if n_first_transient is None else whole("n_first_transient", n_first_transient)
-    if first < plan.n_transient:
-        raise ValueError(f"n_first_transient must be >= n_transient = {plan.n_transient}, got {first}")
-    if anchors is None:
-        anchors = [values.min(), values.max()][: min(len(values), 2)]
-    elif not isinstance(anchors, list | tuple | range) and not (isinstance(anchors, np.ndarray) and anchors.ndim):
-        raise ValueError(f"anchors must be a list, got {shown(anchors)}")
-    places = []
-    for anchor in anchors:
-        at, start = anchor if isinstance(anchor, tuple | list) and len(anchor) == 2 else (anchor, None)
-        at = number(f"anchors of {along}", at, values.min(), values.max())
-        begin = None if start is None else state_of(plan.model, start, "anchors")
-        places.append((int(np.argmin(np.abs(values - at))), begin))
-    if not places:
-        raise ValueError("anchors must hold at least one, got none")
-    return MapFollowing(sweep, checked, along, tuple(places), first)
+    along = axis_to_follow(along, checked)
+    first = first_transient(n_first_transient, sweep.plan.n_transient)
+    places = anchors_of(
+        along, checked[along], anchors, lambda start: state_of(sweep.plan.model, start, "anchors"), "a state"
+    )
+    return MapFollowing(sweep, checked, along, places, first)

@@ -74,7 +74,8 @@ cdef const Spins *_active
 cdef enum:
     CHUNK = 256
     SUM_CHUNK = 16
-    ROW_CHUNK = 32
+    ROW_CHUNK = 32            # rows of a part at least,
+    CHUNK_COMPONENTS = 2048   # and components
 
 PURPOSES = {"spins": FOR_SPINS, "start": FOR_START}
 LAWS = {"large": LARGE, "exact": EXACT, "averaged": AVERAGED}
@@ -234,7 +235,7 @@ def response(*,
              int n_threads):
     """Take rows of fields to rows of means."""
     cdef const Spins *active = _active
-    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, n_chunks = (n + ROW_CHUNK - 1) // ROW_CHUNK
+    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, chunk = ROW_CHUNK, n_chunks
     cdef Rows rows
     rows.law = LAWS.get(law, -1)
     ranged("number of the law", rows.law, 0, AVERAGED)
@@ -253,6 +254,10 @@ def response(*,
         sized("old", old.shape, (n, D))
     if n == 0:
         return
+    # Little work is done before another thread is awake; averages over nodes are much work for each row.
+    if rows.law != AVERAGED:
+        chunk *= max(1, CHUNK_COMPONENTS // (ROW_CHUNK * D))
+    n_chunks = (n + chunk - 1) // chunk
     rows.n_components, rows.beta, rows.radius = D, beta, radius
     rows.theta, rows.mean, rows.square = &theta[0, 0], &mean[0, 0], &square[0]
     rows.fields = rows.spread = rows.old = NULL
@@ -269,8 +274,8 @@ def response(*,
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
-            at = i * ROW_CHUNK
-            active.response(&rows, at, min(<Py_ssize_t> ROW_CHUNK, n - at))
+            at = i * chunk
+            active.response(&rows, at, min(chunk, n - at))
             i = next_part(&crew, i)
     dismiss(&crew)
 

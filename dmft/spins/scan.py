@@ -12,14 +12,14 @@ import numpy as np
 
 from .._util.blas import one_blas_thread
 from .._util.checks import flag, number, one_of, whole, words
-from .._util.pool import checkpoint, in_order
+from .._util.pool import in_order
 from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
 from ..sweeps.results import SweepResult
-from .closures import CLOSURES, Closure, Theory
+from .closures import CLOSURES, Closure
 from .correlations import production
 from .meanfield import TOLS, MeanField
 from .model import VectorSpins
@@ -27,7 +27,7 @@ from .networks import ENSEMBLES, Ensemble, spin_network
 from .regimes import CODES, regime_of
 from .response import KINDS, Kind
 from .sampling import sample_spins
-from .stability import tangent
+from .stability import orbit_of
 
 SAMPLING = "sampling"
 STATUS = "0: finished, 1: came to no end, see reason"
@@ -388,24 +388,3 @@ def _shape_of(m: np.ndarray, model: VectorSpins) -> dict[str, float]:
         "length": float(np.sqrt(square.mean())) / model.radius,
         "overlap": float(cosine.mean()) if cosine.size else np.nan,
     }
-
-
-def orbit_of(theory: Theory, n_steps: int) -> dict[str, float]:
-    """Return the largest exponent of the orbit from the response to the fields, and how far it moves at its end."""
-    m = theory.start()
-    frame = np.random.default_rng(0).normal(size=m.shape)
-    frame /= np.linalg.norm(frame)
-    total, motion = 0.0, 0.0
-    for t in range(2 * n_steps):
-        checkpoint()
-        frame = tangent(theory, m)(frame)
-        size = float(np.linalg.norm(frame))
-        if size == 0.0:
-            return {"exponent": -np.inf, "motion": 0.0}
-        frame /= size
-        if t >= n_steps:
-            total += np.log(size)
-        after = theory.step(m)
-        motion = float(np.sqrt(((after - m) ** 2).sum(axis=1).mean())) / theory.R
-        m = after
-    return {"exponent": total / n_steps, "motion": motion}

@@ -1,4 +1,4 @@
-"""How a closure's step moves with the means: its derivative as an operator, and the largest multiplier."""
+"""How a closure's step moves with the means: its derivative as an operator, its largest multiplier, its orbits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .._util.pool import apart
+from .._util.pool import apart, checkpoint
 from .._util.sparse import dense
 from .closures import Theory
 from .tap import Tap
@@ -77,3 +77,24 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
         return float(abs(values).max())
     # So many multipliers of one size that the iteration cannot tell which is first.
     return float(abs(apart(np.linalg.eigvals, derivative(theory, m))).max()) if m.size <= MOST_DENSE else float("nan")
+
+
+def orbit_of(theory: Theory, n_steps: int) -> dict[str, float]:
+    """Return the largest exponent of the orbit from the response to the fields, and how far it moves at its end."""
+    m = theory.start()
+    frame = np.random.default_rng(0).normal(size=m.shape)
+    frame /= np.linalg.norm(frame)
+    total, motion = 0.0, 0.0
+    for t in range(2 * n_steps):
+        checkpoint()
+        frame = tangent(theory, m)(frame)
+        size = float(np.linalg.norm(frame))
+        if size == 0.0:
+            return {"exponent": -np.inf, "motion": 0.0}
+        frame /= size
+        if t >= n_steps:
+            total += np.log(size)
+        after = theory.step(m)
+        motion = float(np.sqrt(((after - m) ** 2).sum(axis=1).mean())) / theory.R
+        m = after
+    return {"exponent": total / n_steps, "motion": motion}
