@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Set
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from . import _spins
 RIDGE = 1e-14  # of the normal equations, relative
 WORSE = 4.0  # a residual so many times the best one makes the history forgotten
 PATIENCE = 6  # restarts after which steps are shortened
+APART = 80  # elements between rows that are read side by side: else they would share places in the caches
 LAME = 0.64  # of the square of the residual: what the best combination leaves where it is not worth its cost
 SLOW, FAST = 0.2, 0.5  # of the residual is what a step leaves then: plain ones are as good, and good enough
 
@@ -72,9 +74,12 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
     True
     """
     shape, size = start.shape, start.size
-    pool = np.empty((depth + 6, size))  # vectors and images, in rows that are free in turn
-    changes, gram, residual = np.empty((depth, size)), np.zeros((depth, depth)), np.empty(size)
-    pool[0], u = start.ravel(), 0
+    width = size + (APART if size > APART else 0)
+    pool = np.empty((depth + 6, width))  # vectors and images, in rows that are free in turn
+    pool[:, size:] = 0.0
+    vectors = [row[:size].reshape(shape) for row in pool]
+    changes, gram, residual = np.empty((depth, width)), np.zeros((depth, depth)), np.empty(width)
+    vectors[0][...], u = start, 0
     best: tuple[float, int, int] = (np.inf, 0, 0)  # a residual, the rows of its vector and image
     chain: list[int] = []  # rows of the last images, one after the other
     n_stored, restarts, mixing, n_lame = 0, 0, 1.0, 0
@@ -82,10 +87,10 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
     for n in range(1, max_evaluations + 1):
         checkpoint()
         image = _free(pool, {u, *best[1:], *chain})
-        now = step(pool[u].reshape(shape), pool[image].reshape(shape))
-        now = now if np.isfinite(now) else np.inf
+        now = step(vectors[u], vectors[image])
+        now = now if math.isfinite(now) else math.inf
         if now <= tol:
-            return Solution(pool[u].reshape(shape).copy(), now, n)
+            return Solution(vectors[u].copy(), now, n)
         if now < best[0]:
             best, lowest = (now, u, image), min(lowest, now)
         elif now == np.inf and best[0] == np.inf:
@@ -94,7 +99,7 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
             # Back to the best, and on from there by a plain step, shorter if that has happened often.
             restarts += 1
             mixing = 1.0 if restarts <= PATIENCE else max(0.5 * mixing, 0.05)
-            u, chain, n_stored, plain, n_lame = _free(pool, set(best[1:])), [], 0, depth == 0, 0
+            u, chain, n_stored, plain, n_lame = _free(pool, {*best[1:]}), [], 0, depth == 0, 0
             pool[u] = pool[best[1]] + mixing * (pool[best[2]] - pool[best[1]])
             best = (WORSE * best[0], *best[1:])  # it may have to get worse first
             continue
@@ -117,7 +122,8 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
             continue
         n_stored += 1
         gram[place, :n_kept] = gram[:n_kept, place] = products[:n_kept]
-        matrix = gram[:n_kept, :n_kept] + RIDGE * np.trace(gram[:n_kept, :n_kept]) * np.eye(n_kept)
+        matrix = gram[:n_kept, :n_kept].copy()
+        matrix.flat[:: n_kept + 1] += RIDGE * matrix.trace()
         try:
             c = np.linalg.solve(matrix, products[n_kept:-1])
         except np.linalg.LinAlgError:
@@ -127,16 +133,16 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
             u, chain, n_stored, plain, n_lame = image, [], 0, True, 0
             continue
         # The changes in their order: that of the images k and k + 1 of the chain.
-        in_order = c[np.arange(n_stored - n_kept, n_stored) % depth]
-        weights = np.append(in_order, 1.0)
-        weights[1:] -= in_order
+        first = (n_stored - n_kept) % depth
+        in_order = [*c[first:].tolist(), *c[:first].tolist()]
+        weights = np.array([now - last for now, last in zip([*in_order, 1.0], [0.0, *in_order], strict=True)])
         u = _free(pool, {*best[1:], *chain})
         _spins.combine(pool=pool, slots=np.array(chain, dtype=np.intc), weights=weights, out=u)
         if mixing < 1.0:
             pool[u] -= (1.0 - mixing) * (residual - c @ changes[:n_kept])
-    return Solution(pool[best[1]].reshape(shape).copy(), lowest, n)
+    return Solution(vectors[best[1]].copy(), lowest, n)
 
 
-def _free(pool: np.ndarray, taken: Iterable[int]) -> int:
+def _free(pool: np.ndarray, taken: Set[int]) -> int:
     """Return a row of the pool that is not taken."""
-    return min(set(range(len(pool))).difference(taken))
+    return next(i for i in range(len(pool)) if i not in taken)
