@@ -106,7 +106,7 @@ KERNELS = {
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
 ONCE = {
-    "dmft.dynamics._series": ["series/series.c", "series/zero_one.c"],
+    "dmft.dynamics._series": ["series/series.c", "series/zero_one.c", "series/nearest.c"],
     "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/periodic.c"],
 }
 

@@ -322,6 +322,19 @@ class Batch(System):
         some.tangents = self.tangents.select(points)
         return some
 
+    def join(self, other: System) -> Batch | None:
+        """Return the points of two batches of one network as one; None of batches that cannot go together."""
+        if not (isinstance(other, Batch) and other.network is self.network and other._preset is self._preset is None):
+            return None
+        tangents = self.tangents.join(other.tangents)
+        if tangents is None or (self.phase, self.n_filled) != (other.phase, other.n_filled):
+            return None
+        both = copy.copy(self)
+        for name in ("beta", "gamma", "epsilon", "_gain", "window"):
+            setattr(both, name, np.concatenate([getattr(self, name), getattr(other, name)]))
+        both.tangents = tangents
+        return both
+
     def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,); see `directions.n_directions`."""
         # With no direction lost to rounding none can have been annihilated, but for what features annihilate.

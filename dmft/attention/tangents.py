@@ -63,6 +63,14 @@ class Tangents:
         )
         return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
 
+    def join(self, other: Tangents) -> Tangents | None:
+        """Return the tangents of two batches as those of one; None of those that are carried in different ways."""
+        if [len(self), self.qr_interval, self.n_dual] != [len(other), other.qr_interval, other.n_dual]:
+            return None
+        names = ("frame", "exponent", "n_lost", "mark")
+        frame, exponent, n_lost, mark = (np.concatenate([getattr(self, x), getattr(other, x)]) for x in names)
+        return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
+
     def kept_apart(self) -> np.ndarray:
         """Return the points whose first tangent has no part in some row of the window."""
         size = np.abs(self.frame[:, :1]).max(axis=(1, 3), initial=0.0)  # (n_points, n_context)

@@ -19,6 +19,11 @@ cdef extern from "series/series.h" nogil:
                            double *, double *)
     void dmft_batches_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *)
     void dmft_extremes_add(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
+    void dmft_moments(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *)
+    void dmft_nearest(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, int64_t *, double *,
+                      int (*)(void *) noexcept nogil, void *)
+    int dmft_meet(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const unsigned char *, double,
+                  int (*)(void *) noexcept nogil, void *)
     void dmft_zero_one(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *, double *,
                        int (*)(void *) noexcept nogil, void *)
 
@@ -129,3 +134,54 @@ def zero_one(*,
                           work + n_longest * n_frequencies, &growth[p, 0], crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)
+
+
+def moments(*,
+            const double[:, :, ::1] x not None,       # IN    (n_points, n_samples, n_rows * n_features)
+            Py_ssize_t n_features,
+            double[:, :, ::1] out not None,           # OUT   (n_points, n_samples, n_features * (n_features + 3) / 2)
+            int n_threads):
+    """First and second moments of the rows of every sample, averaged over rows."""
+    cdef Py_ssize_t p
+    ranged("n_features", n_features, 1, 2**31 - 1)
+    ranged("x.shape[2] % n_features", x.shape[2] % n_features, 0, 0)
+    positive("x.shape[2]", x.shape[2])
+    sized("out", out.shape, (x.shape[0], x.shape[1], n_features * (n_features + 3) // 2))
+    positive("n_threads", n_threads)
+    for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
+        dmft_moments(x.shape[1], x.shape[2] // n_features, n_features, &x[p, 0, 0], &out[p, 0, 0])
+
+
+def nearest(*,
+            const double[:, ::1] x not None,          # IN    (n, n_dim), sorted by `component`
+            Py_ssize_t component,
+            int64_t[::1] neighbour not None,          # OUT   (n,): the place of the nearest other one; -1: none
+            double[::1] distance not None):           # OUT   (n,)
+    """The nearest neighbour of each of some states."""
+    ranged("component", component, 0, x.shape[1] - 1)
+    sized("neighbour", neighbour.shape, (x.shape[0],))
+    sized("distance", distance.shape, (x.shape[0],))
+    if not x.shape[0]:
+        return
+    cdef Crew crew = crew_of(1)
+    with nogil:
+        dmft_nearest(x.shape[0], x.shape[1], component, &x[0, 0], &neighbour[0], &distance[0], crew_stopped, &crew)
+    dismiss(&crew)
+
+
+def meet(*,
+         const double[:, ::1] x not None,             # IN    (n, n_dim), sorted by `component`
+         Py_ssize_t component,
+         const unsigned char[::1] kind not None,      # IN    (n,): 0 or not
+         double radius):
+    """Whether a state of one kind comes within a radius of one of the other."""
+    cdef bint found
+    ranged("component", component, 0, x.shape[1] - 1)
+    sized("kind", kind.shape, (x.shape[0],))
+    if not x.shape[0]:
+        return False
+    cdef Crew crew = crew_of(1)
+    with nogil:
+        found = dmft_meet(x.shape[0], x.shape[1], component, &x[0, 0], &kind[0], radius, crew_stopped, &crew)
+    dismiss(&crew)
+    return found

@@ -83,38 +83,96 @@ def classify(
     at_once = max(1, _MEMORY // (KEPT * system.size))
     verdicts: dict[int, Verdict] = {}
     doubted: set[int] = set()
-    waiting: list[tuple[np.ndarray, System, int, int, dict[int, Round]]] = []
     for first in range(0, system.n_points, at_once):
-        points = np.arange(first, min(first + at_once, system.n_points))
-        waiting.append((points, system.select(points), n_exponents, 0, {}))
+        some = np.arange(first, min(first + at_once, system.n_points))
+        _judge(_Group(some, system.select(some), n_exponents), window_map, rules, tick, verdicts, doubted)
+    return [verdicts[point] for point in range(system.n_points)]
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class _Group:
+    """Orbits that wait for their next round.
+
+    Attributes
+    ----------
+    points : ndarray of int, shape (n,)
+        Which ones.
+    orbits : System
+    n_exponents, total : int
+        Exponents to measure, and samples of all rounds so far.
+    before : dict of int to Round
+        The last round of those for which it counts.
+    begun : bool
+        Whether they have tangents that are over their transient.
+    """
+
+    points: np.ndarray
+    orbits: System
+    n_exponents: int
+    total: int = 0
+    before: dict[int, Round] = dataclasses.field(default_factory=dict)
+    begun: bool = False
+
+    def begin_tangents(self, rules: Rules) -> None:
+        """Take tangents through their transient, once."""
+        if self.begun:
+            return
+        self.begun = True
+        self.orbits.begin_tangents(self.n_exponents)
+        half = max(1, rules.first // 8)
+        self.orbits.strobe(half, tangents=True, states=False)
+        self.orbits.turn_tangents()
+        self.orbits.strobe(max(1, rules.first // 4 - half), tangents=True, states=False)
+
+
+def _next(waiting: list[_Group], rules: Rules) -> _Group:
+    """Take the orbits out that have waited longest, and all others that can go with them: few cost as much as many."""
+    waiting.sort(key=lambda group: group.total)
+    now = waiting.pop(0)
+    now.begin_tangents(rules)
+    for group in [group for group in waiting if (group.total, group.n_exponents) == (now.total, now.n_exponents)]:
+        group.begin_tangents(rules)
+        both = now.orbits.join(group.orbits)
+        if both is not None:
+            waiting.remove(group)
+            points, before = np.concatenate([now.points, group.points]), now.before | group.before
+            now = _Group(points, both, now.n_exponents, now.total, before, begun=True)
+    return now
+
+
+def _judge(
+    all_of_them: _Group,
+    window_map: WindowMap | None,
+    rules: Rules,
+    tick: Tick | None,
+    verdicts: dict[int, Verdict],
+    doubted: set[int],
+) -> None:
+    """Run orbits until there is a verdict for each."""
+    waiting = [all_of_them]
     while waiting:
-        points, orbits, n_exponents, total, before = waiting.pop()
-        if not before or not orbits.n_lost.shape[1]:  # the 0-1 test ends tangents
-            orbits.begin_tangents(n_exponents)
-            half = max(1, rules.first // 8)
-            orbits.strobe(half, tangents=True, states=False)
-            orbits.turn_tangents()
-            orbits.strobe(max(1, rules.first // 4 - half), tangents=True, states=False)
+        group = _next(waiting, rules)
+        points, orbits, n_exponents, total = group.points, group.orbits, group.n_exponents, group.total
         n_samples = total or rules.first
         now = run_round(orbits, n_samples)
         total += n_samples
         if tick:
-            tick(n_samples * system.period * points.size)
-        cycles = {} if window_map is None else decisions.on_cycles(window_map.take(points), now, rules, system.period)
+            tick(n_samples * orbits.period * points.size)
+        cycles = {} if window_map is None else decisions.on_cycles(window_map.take(points), now, rules, orbits.period)
         again, more, settled = [], [], []
         for i, point in enumerate(points.tolist()):
-            last = before.get(point)
+            last = group.before.get(point)
             verdict = (
                 decisions.lost(now[i])
                 or cycles.get(i)
                 or decisions.chaos(now[i], last, total, rules)
-                or decisions.torus(now[i], last, system.n_dim, rules)
+                or decisions.torus(now[i], last, orbits.n_dim, rules)
                 or (total >= rules.most and decisions.undetermined(now[i], rules))
             )
             if verdict:
                 verdicts[point] = dataclasses.replace(verdict, n_samples=total)
                 settled.append(i)
-            elif n_exponents < system.n_dim and decisions.n_leading(now[i], rules) == n_exponents:
+            elif n_exponents < orbits.n_dim and decisions.n_leading(now[i], rules) == n_exponents:
                 more.append(i)
             else:
                 again.append(i)
@@ -125,13 +183,12 @@ def classify(
             doubted.update(some.tolist())
             last_one = 2 * total >= rules.most
             known = {int(points[settled[k]]): now[settled[k]] for k in doubtful} if last_one else {}
-            waiting.append((some, moved, n_exponents, total, known))
+            waiting.append(_Group(some, moved, n_exponents, total, known))  # the test has ended their tangents
         if again:
             known = {int(points[i]): now[i] for i in again}
-            waiting.append((points[again], orbits.select(again), n_exponents, total, known))
+            waiting.append(_Group(points[again], orbits.select(again), n_exponents, total, known, begun=True))
         if more:
-            waiting.append((points[more], orbits.select(more), min(system.n_dim, 2 * n_exponents), total, {}))
-    return [verdicts[point] for point in range(system.n_points)]
+            waiting.append(_Group(points[more], orbits.select(more), min(orbits.n_dim, 2 * n_exponents), total))
 
 
 def _test_zero_one(

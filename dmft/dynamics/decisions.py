@@ -149,7 +149,7 @@ def _confirm(now: Round, cycles: Cycles, k: int, turn: np.ndarray, rules: Rules,
         reason = "nears a stable cycle at the rate of its leading multiplier"
     evidence["tangents"] = float(now.mean[0])
     evidence["tangents_stderr"] = float(now.stderr[0])
-    moments = moments_of(turn.reshape(len(turn), now.n_rows, -1)).mean(axis=0)
+    moments = moments_of(turn[None], now.n_rows)[0].mean(axis=0)
     error = max(cycles.residual[k], _LEAST) / -np.expm1(exponents[0] * cycles.period[k])
     error = max(error, cycles.error[k] * max(1.0, 2.0 * np.abs(turn).max()))
     return _verdict(

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from .._util.values import Value
+from . import _series
 from .series import weighted_average
 
 __all__ = ["ARRIVED", "Frequency", "bands", "cycle_length", "frequencies", "rotation"]
@@ -71,21 +72,29 @@ def bands(states: np.ndarray, most: int = 64) -> int:
     >>> bands(x)
     3
     """
-    from scipy.spatial import cKDTree  # late: heavy
-
-    n = len(states)
-    neighbour = cKDTree(states).query(states, k=2)[1][:, 1]
-    apart = np.abs(neighbour - np.arange(n))
-    found = 1
+    n, found = len(states), 1
+    if n < 32:
+        return 1
+    widest = int(np.ptp(states, axis=0).argmax())
+    order = np.argsort(states[:, widest], kind="stable")
+    states = np.ascontiguousarray(states[order])
+    neighbour, _ = _nearest(states, widest)
+    apart = np.abs(order[neighbour] - order)
     for b in range(2, min(most, n // 16) + 1):
         if np.mean(apart % b == 0) < 0.99:  # almost every neighbour is on the same piece
             continue
-        one = cKDTree(states[::b])
-        others = states[np.arange(n) % b != 0]
-        within = np.quantile(one.query(states[::b], k=2)[0][:, 1], 0.95)
-        if one.query(others, distance_upper_bound=within)[0].min() > within > 0.0:
+        piece = order % b == 0
+        within = float(np.quantile(_nearest(states[piece], widest)[1], 0.95))
+        if within > 0.0 and not _series.meet(x=states, component=widest, kind=piece.view(np.uint8), radius=within):
             found = b
     return found
+
+
+def _nearest(states: np.ndarray, component: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of the nearest other one of states sorted by a component, (n,), and how far it is."""
+    neighbour, distance = np.empty(len(states), dtype=np.int64), np.empty(len(states))
+    _series.nearest(x=states, component=component, neighbour=neighbour, distance=distance)
+    return neighbour, distance
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

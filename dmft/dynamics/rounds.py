@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from . import _series
 from .exponents import Exponents
 from .streaming import BatchMeans, WeightedAverages
 from .system import System
@@ -61,7 +62,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     for first in range(0, n_samples, CHUNK):
         states, growth = orbits.strobe(min(CHUNK, n_samples - first), tangents=True)
         exponents.add(growth / orbits.period)
-        each = moments_of(states.reshape(*states.shape[:2], n_rows, n_features))
+        each = moments_of(states, n_rows)
         weighted.add(each)
         batched.add(each)
         kept = [*kept, states][-(KEPT // CHUNK) :]
@@ -97,8 +98,9 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     return rounds
 
 
-def moments_of(windows: np.ndarray) -> np.ndarray:
-    """First and second moments of the rows of windows (..., n_context, n_features), averaged over rows."""
-    i, j = np.triu_indices(windows.shape[-1])
-    second = (windows[..., i] * windows[..., j]).mean(axis=-2)
-    return np.concatenate([windows.mean(axis=-2), second], axis=-1)
+def moments_of(samples: np.ndarray, n_rows: int) -> np.ndarray:
+    """First and second moments of the rows of samples (n_points, n_samples, size), averaged over rows."""
+    n_features = samples.shape[-1] // n_rows
+    out = np.empty((*samples.shape[:2], n_features * (n_features + 3) // 2))
+    _series.moments(x=np.ascontiguousarray(samples), n_features=n_features, out=out, n_threads=1)
+    return out

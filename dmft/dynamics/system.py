@@ -106,6 +106,13 @@ class System(Whole, abc.ABC):
 
     # ---- what has a default ----
 
+    def join(self, other: System) -> System | None:
+        """Return the orbits of two systems as one that runs them as quickly as many, those of the other one last.
+
+        Default: None, they are run one system after the other.
+        """
+        return None
+
     @property
     def n_dim(self) -> int:
         """Dimension of the map: how many tangents an orbit can have. Default: `size`."""

@@ -57,6 +57,30 @@ def test_weak_chaos_on_many_bands_is_chaos():
     assert all(0.005 < x < 0.03 for x in kinds["chaos on 8 bands"])
 
 
+def test_batches_that_can_go_together_are_joined():
+    """As one they go on as each of them would, tangents and all; others are left alone."""
+
+    def batch(betas, n_tangents=4, n_steps=40, model=PAPER):
+        states = [dmft.Start.random(seed).state(model) for seed in range(len(betas))]
+        each = np.ones(len(betas))
+        made = Batch(model, betas, 220.0 * each, 0.02 * each, states, n_threads=1)
+        made.advance(n_steps)
+        made.begin_tangents(n_tangents)
+        made.strobe(5, tangents=True)
+        return made
+
+    one, other = batch([1.2, 1.3, 1.4]), batch([1.25])
+    both = one.join(other)
+    assert both.beta.tolist() == [1.2, 1.3, 1.4, 1.25]
+    alone = [part.strobe(20, tangents=True) for part in (one, other)]
+    for together, apart in zip(both.strobe(20, tangents=True), zip(*alone, strict=True), strict=True):
+        assert_array_equal(together, np.concatenate(apart))
+    assert_array_equal(both.log_growth(), np.concatenate([one.log_growth(), other.log_growth()]))
+    elsewhere = PAPER.replace(features=Features.paper(seed=2))
+    for apart in (batch([1.2], 3), batch([1.2], 12), batch([1.2], 4, 41), batch([1.2], model=elsewhere)):
+        assert one.join(apart) is None
+
+
 def settled(betas, n_threads=1, more=0, shift=0):
     n = len(betas) + more
     beta = np.append(betas, np.linspace(1.3, 1.5, more))

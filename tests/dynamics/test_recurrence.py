@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 from textbook import circle
 
+from dmft.dynamics import _series
 from dmft.dynamics.recurrence import ARRIVED, Frequency, bands, cycle_length, rotation
 
 GOLDEN = (np.sqrt(5) - 1) / 2
@@ -29,6 +30,32 @@ def test_pieces_not_visited_in_turn_are_one_band():
     rng = np.random.default_rng(0)
     states = 20.0 * rng.integers(0, 2, size=(1000, 1)) + rng.uniform(size=(1000, 2))
     assert bands(states) == 1
+
+
+@pytest.mark.parametrize(("n", "n_dim"), [(1, 2), (2, 1), (300, 1), (300, 2), (300, 5), (300, 13)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_nearest_neighbours_are_those_of_all_pairs(n, n_dim, ties):
+    states = np.random.default_rng(n_dim).normal(size=(n, n_dim))
+    if ties:  # many components alike, some states twice
+        states = states.round(1)
+        states[n // 2 :] = states[: n - n // 2]
+    component = n_dim - 1
+    states = np.ascontiguousarray(states[np.argsort(states[:, component], kind="stable")])
+    neighbour, distance = np.empty(n, dtype=np.int64), np.empty(n)
+    _series.nearest(x=states, component=component, neighbour=neighbour, distance=distance)
+    apart = np.linalg.norm(states[:, None] - states, axis=2)
+    apart[np.diag_indices(n)] = np.inf
+    assert_allclose(distance, apart.min(axis=1), rtol=1e-14)
+    if n == 1:
+        assert neighbour.tolist() == [-1]
+        return
+    assert_allclose(apart[np.arange(n), neighbour], distance, rtol=1e-14)
+    kind = np.random.default_rng(0).integers(0, 2, n).astype(np.uint8)
+    nearest = apart[kind == 0][:, kind == 1].min(initial=np.inf)
+    for factor, met in ((0.999, False), (1.001, True)):
+        radius = factor * min(nearest, 9.0)
+        found = _series.meet(x=states, component=component, kind=kind, radius=radius)
+        assert found == ((met and np.isfinite(nearest)) or nearest == 0.0)
 
 
 @pytest.mark.parametrize("omega", [GOLDEN, np.sqrt(2) - 1, 0.1234567])

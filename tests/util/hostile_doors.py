@@ -176,6 +176,12 @@ DOORS = {
     "zero_one": (_series.zero_one, {"x": doubles(2, N), "twice": doubles(2, _series.TOGETHER),
         "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
         "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x", "twice")),
+    "moments": (_series.moments, {"x": doubles(2, N, 6), "n_features": 3, "out": doubles(2, N, 9), "n_threads": 2}, {
+        "n_threads": [0, -1], "n_features": [0, -1, 2, 4, 6, 12, LONG]}, ("x", "out")),
+    "nearest": (_series.nearest, {"x": doubles(N, 3), "component": 1, "neighbour": np.zeros(N, dtype=np.int64),
+        "distance": doubles(N)}, {"component": [-1, 3, LONG], "x": [doubles(N, 0)]}, ("x",)),
+    "meet": (_series.meet, {"x": doubles(N, 3), "component": 1, "kind": np.zeros(N, dtype=np.uint8), "radius": 1.0}, {
+        "component": [-1, 3, LONG], "x": [doubles(N, 0)]}, ("x", "kind")),
     "frames round a cycle": (_linear.carry, {"top": doubles(2, N, 2, 4), "frame": doubles(2, 4, 4),
         "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "n_threads": 2}, {
         "n_threads": [0, -1], "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top",)),

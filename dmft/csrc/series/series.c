@@ -111,3 +111,22 @@ void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
             if (x[c] > high[c]) high[c] = x[c];
         }
 }
+
+/* ---- first and second moments of the rows of windows (n_samples, n_rows, n_features), averaged over rows ----
+   out: (n_samples, n_features (n_features + 3) / 2). In the order in which NumPy adds. */
+
+void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out)
+{
+    const ptrdiff_t n_moments = n_features * (n_features + 3) / 2;
+    for (ptrdiff_t s = 0; s < n_samples; s++, out += n_moments) {
+        memset(out, 0, n_moments * sizeof *out);
+        for (ptrdiff_t r = 0; r < n_rows; r++, x += n_features) {
+            double *second = out + n_features;
+            for (ptrdiff_t i = 0; i < n_features; i++) {
+                out[i] += x[i];
+                for (ptrdiff_t j = i; j < n_features; j++) *second++ += x[i] * x[j];
+            }
+        }
+        for (ptrdiff_t k = 0; k < n_moments; k++) out[k] /= (double)n_rows;
+    }
+}

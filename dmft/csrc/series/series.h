@@ -1,4 +1,4 @@
-/* What _series.pyx and the compiled statistics share; see series.c and zero_one.c. */
+/* What _series.pyx and the compiled statistics share; see series.c, zero_one.c and nearest.c. */
 #ifndef DMFT_SERIES_H
 #define DMFT_SERIES_H
 
@@ -16,5 +16,10 @@ void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x
 void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high);
 void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
                    const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *), void *crew);
+void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out);
+void dmft_nearest(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, int64_t *neighbour,
+                  double *distance, int (*stopped)(void *), void *crew);
+int dmft_meet(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, const unsigned char *kind,
+              double radius, int (*stopped)(void *), void *crew);
 
 #endif
