@@ -104,8 +104,11 @@ class AttentionMap(WindowMap):
     def take(self, points: np.ndarray | Sequence[int]) -> AttentionMap:
         """Return the map of some of the points."""
         points = places("points", points, self.n_points)
-        values = {name: array[points] for name, array in self.values.items()}
-        return AttentionMap(self.model, self.parameter, self._n_threads, **values)
+        some = copy.copy(self)
+        some.values = {name: array[points] for name, array in self.values.items()}
+        if not some.values["epsilon"].any() and self.parameter != "epsilon":
+            some.n_phases = 1
+        return some
 
     @underflow_is_zero
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -199,10 +199,11 @@ def _strongest_line(signal: np.ndarray, rounds: int = 30) -> float:
     weighted = np.exp(-1.0 / (t * (1.0 - t))) * signal
     omega = np.fft.fftfreq(4 * n)[np.abs(np.fft.fft(weighted, 4 * n)).argmax()]
     centred = np.arange(n) - (n - 1) / 2
+    first, second = -2j * np.pi * centred, (-2j * np.pi * centred) ** 2
     for _ in range(rounds):
         # |c|^2 of c(omega) = sum w z exp(-2 pi i omega n), and its two derivatives
         terms = weighted * np.exp(-2j * np.pi * omega * centred)
-        moments = [(terms * (-2j * np.pi * centred) ** k).sum() for k in range(3)]
+        moments = [terms.sum(), (terms * first).sum(), (terms * second).sum()]
         slope = 2 * (moments[1] * moments[0].conj()).real
         curvature = 2 * (moments[2] * moments[0].conj()).real + 2 * abs(moments[1]) ** 2
         if not curvature < 0.0:

@@ -24,6 +24,7 @@ MAX_STEPS = 40
 MAX_HALVINGS = 8
 WIDE = np.log(1e10)  # logarithms of multipliers so far apart may be of rounding
 N_DRAWS = 2  # of the signs of rounding
+_FEW = 5_000  # token steps of a map that cost hardly more than one
 _PIECE = 20_000  # token steps solved for at once: some hundred MB
 
 
@@ -357,15 +358,20 @@ def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray
         better = np.zeros(active.size, dtype=bool)
         while waiting.any() and fraction > 2.0**-MAX_HALVINGS:
             points = active[waiting]
-            trial = orbit[points] + fraction * move[waiting]
-            new_miss, new_rows, new_residual = look(points, trial)
-            accept = new_residual < residual[points]
-            taken = points[accept]
-            orbit[taken], residual[taken] = trial[accept], new_residual[accept]
-            miss[taken], rows[taken] = new_miss[accept], new_rows[accept]
+            # A guess that leads nowhere is halved to the end in every step. Of few steps several fractions take no
+            # longer than one.
+            n = 1 if fraction == 1.0 else max(1, min(MAX_HALVINGS, _FEW // (points.size * orbit.shape[1])))
+            fractions = [f for f in fraction * 0.5 ** np.arange(n) if f > 2.0**-MAX_HALVINGS]
+            trials = np.concatenate([orbit[points] + f * move[waiting] for f in fractions])
+            new_miss, new_rows, new_residual = look(np.tile(points, len(fractions)), trials)
+            smaller = new_residual.reshape(len(fractions), -1) < residual[points]
+            accept, largest = smaller.any(axis=0), smaller.argmax(axis=0)
+            taken, best_of = points[accept], (largest * points.size + np.arange(points.size))[accept]
+            orbit[taken], residual[taken] = trials[best_of], new_residual[best_of]
+            miss[taken], rows[taken] = new_miss[best_of], new_rows[best_of]
             better[np.flatnonzero(waiting)[accept]] = True
             # Near rounding a whole step that does not help is the last one.
             waiting[waiting] = ~accept & (residual[points] > TOLERANCE)
-            fraction /= 2.0
+            fraction = fractions[-1] / 2.0
         active = active[better]
     return orbit, residual
