@@ -14,8 +14,8 @@ from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 MOST_TIES = 0.01
-N_STRETCHES = 8
-HIDDEN_SCATTER = 1.2  # what neighbours that terms share hide of their scatter: measured
+MOST_JACKKNIFED = 500
+FEWEST_TIMES = 8  # so many times k and 20 more samples: balls of k neighbours are small beside the law
 INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
 
@@ -41,9 +41,13 @@ def neighbour_cmi(
     .. math:: I = \psi(k) + \langle\psi(n_B + 1) - \psi(n_{XB} + 1) - \psi(n_{YB} + 1)\rangle,
 
     and with nothing known :math:`\psi(k) + \psi(n) - \langle\psi(n_X + 1) + \psi(n_Y + 1)\rangle` [2]_. Sites are
-    measured in their standard deviations. The error is the larger of two: that of the mean of the terms, in blocks, and
-    that of the mean of estimates from 8 stretches of the samples [4]_, times 1.2: terms that share neighbours
-    scatter less than their mean does, by 1.14 to 1.24 for 300 to 1000 samples (Gaussian laws, Lorenz systems).
+    measured in their standard deviations.
+
+    The error is that of the mean of the terms, in blocks, and of what they hide: by chance two samples count each
+    other, and such a pair scatters twice as much in the mean as in the terms. Where V of the mean's variance is what
+    single samples do and W what pairs do, the terms show V + W/2 and the jackknife, which leaves out a sample at a
+    time, V + 2W [4]_. Two thirds of the one and a third of the other make V + W; how much larger that is than what the
+    terms show is found from at most 500 of the samples.
 
     Parameters
     ----------
@@ -81,7 +85,7 @@ def neighbour_cmi(
     .. [1] S. Frenzel & B. Pompe, Phys. Rev. Lett. 99, 204101 (2007).
     .. [2] A. Kraskov, H. Stoegbauer & P. Grassberger, Phys. Rev. E 69, 066138 (2004), the first estimator.
     .. [3] J. Runge, AISTATS 2018, arXiv:1709.01447.
-    .. [4] C. M. Holmes & I. Nemenman, Phys. Rev. E 100, 022404 (2019).
+    .. [4] B. Efron & C. Stein, Ann. Stat. 9, 586 (1981).
 
     Examples
     --------
@@ -108,14 +112,15 @@ def neighbour_cmi(
             f"samples must have distinct distances, got {ties:.3g} of them tied with a neighbour: they are rounded or "
             "discrete; use jitter=True, or a SparseLaw of whole numbers"
         )
-    stretches = np.array_split(flat, N_STRETCHES)
-    if len(stretches[-1]) < k + FEWEST:
-        raise ValueError(f"samples must be at least {N_STRETCHES * (k + FEWEST)} with k = {k}, got {n}")
-    each = [_local(some[:, x], some[:, y], some[:, b], k, workers)[0].mean() for some in stretches]
+    if n < FEWEST_TIMES * (k + FEWEST):
+        raise ValueError(f"samples must be at least {FEWEST_TIMES * (k + FEWEST)} with k = {k}, got {n}")
     terms = local.reshape(*z.shape[:2], 1)
     block = block_length(terms, None)
     means = in_blocks(terms, block)[:, 0] / block
-    error = HIDDEN_SCATTER * max(float(np.std(some, ddof=1) / np.sqrt(len(some))) for some in (means, each))
+    some = np.linspace(0, n - 1, min(n, MOST_JACKKNIFED)).astype(np.int64)
+    few = flat[some]
+    hidden = _hidden(few[:, x], few[:, y], few[:, b], k)
+    error = float(np.std(means, ddof=1) * np.sqrt(hidden / len(means)))
     null = np.empty(n_null)
     if n_null:
         around = cKDTree(flat[:, b]).query(flat[:, b], nearest + 1, p=np.inf, workers=workers)[1] if b else None
@@ -135,14 +140,33 @@ def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) ->
     distance = tree.query(every[order], k + 2, p=np.inf, workers=workers)[0]
     ties = float(np.mean(distance[:, k] >= distance[:, k + 1] * (1 - 1e-12)))
     radius = distance[:, k] * INSIDE
-
-    def mean_log(points: np.ndarray) -> np.ndarray:
-        return np.asarray(digamma(_nearer(points, radius, workers)))
-
-    known = mean_log(b) if b.shape[1] else digamma(len(x))
+    n_b = _nearer(b, radius, workers) if b.shape[1] else np.full(len(x), len(x))
+    n_xb, n_yb = (_nearer(np.hstack([part, b]), radius, workers) for part in (x, y))
     local = np.empty(len(x))
-    local[order] = digamma(k) + known - mean_log(np.hstack([x, b])) - mean_log(np.hstack([y, b]))
+    local[order] = digamma(k) + digamma(n_b) - digamma(n_xb) - digamma(n_yb)
     return local, ties
+
+
+def _hidden(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int) -> float:
+    """Return the variance of the mean of terms, of independent samples, over what the terms show of it; at least 1."""
+    n = len(x)
+    distance, near = cKDTree(np.hstack([x, y, b])).query(np.hstack([x, y, b]), k + 2, p=np.inf)
+    here, after = distance[:, k, None] * INSIDE, distance[:, k + 1, None] * INSIDE
+    term, without = np.full((2, n), digamma(k))  # of each sample; the same without one of its k neighbours
+    share = np.zeros((n, n))  # what a sample adds to the term of another
+    for sign, parts in ((1, (b,)), (-1, (x, b)), (-1, (y, b))):
+        apart = np.zeros((n, n))
+        for column in np.hstack(parts).T:
+            np.maximum(apart, abs(column[:, None] - column), out=apart)
+        inside = apart <= here
+        count = inside.sum(axis=1)
+        term += sign * digamma(count)
+        without += sign * digamma((apart <= after).sum(axis=1) - 1)
+        share += inside * (sign / np.maximum(count - 1, 1))[:, None]
+    np.fill_diagonal(share, 0.0)
+    share[np.arange(n)[:, None], near[:, 1 : k + 1]] = (term - without)[:, None]
+    shown, jackknife = term.var(), (term + share.sum(axis=0)).var()
+    return max(1.0, float(2 + jackknife / shown) / 3) if shown else 1.0
 
 
 def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
