@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from stored_numbers import stored, stored_names
 
 from dmft.spins import MeanField, SpinAttention, SpinTransformer, VectorSpins
@@ -81,6 +83,25 @@ def test_masks_as_arrays():
     order = np.array([3, 1, 4, 0, 2])
     permuted, _ = layer(mask=mask[np.ix_(order, order)])
     assert np.allclose(permuted(tokens[order]).output, attention(tokens).output[order], atol=1e-9)
+
+
+@given(seed=st.integers(0, 10**6), closure=st.sampled_from(CLOSURES), steps=st.sampled_from([None, 2]))
+@settings(max_examples=25, deadline=None)
+def test_masks_go_with_their_tokens(seed, closure, steps):
+    """Whatever the mask: numbering the tokens anew numbers the output anew, and none sees what it must not."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random((6, 6)) < rng.uniform(0.1, 0.9)
+    mask[np.arange(6), rng.integers(6, size=6)] = True
+    options = {"closure": closure, "n_steps": steps, "beta": rng.uniform(0.3, 1.5)}
+    attention, tokens = layer(6, seed=seed, mask=mask, **options)
+    output, order = attention(tokens).output, rng.permutation(6)
+    again, _ = layer(6, seed=seed, mask=mask[np.ix_(order, order)], **options)
+    assert np.allclose(again(tokens[order]).output, output[order], atol=1e-8)
+    assert (np.linalg.norm(output.reshape(6, 2, 6), axis=2) < attention.radius).all()
+    # What reaches token 0 over any number of others; the rest may be anything.
+    seen = np.linalg.matrix_power(np.eye(6, dtype=int) + mask, 6)[0] > 0
+    tokens[~seen] = rng.normal(size=(6 - seen.sum(), 12))
+    assert np.allclose(attention(tokens).output[0], output[0], atol=1e-8)
 
 
 def test_a_batch_is_its_elements_whatever_the_threads():

@@ -167,11 +167,12 @@ def test_symmetries(seed, closure, kind):
     rng = np.random.default_rng(seed)
     model = network(7, 4, seed, beta=rng.uniform(0.1, 1.5), response=kind)
     turn, order = np.linalg.qr(rng.normal(size=(4, 4)))[0], rng.permutation(7)
-    m = MeanField(model, closure, tol=1e-9).step(np.zeros((7, 4)))
-    turned = MeanField(model.replace(fields=model.fields @ turn), closure, tol=1e-9).step(np.zeros((7, 4)))
+    start = 0.4 * model.radius * rng.uniform(-1.0, 1.0, (7, 4))
+    m = MeanField(model, closure, tol=1e-9).step(start)
+    turned = MeanField(model.replace(fields=model.fields @ turn), closure, tol=1e-9).step(start @ turn)
     assert np.allclose(turned, m @ turn, atol=1e-11)
     again = model.replace(couplings=model.couplings[np.ix_(order, order)], fields=model.fields[order])
-    assert np.allclose(MeanField(again, closure, tol=1e-9).step(np.zeros((7, 4))), m[order], atol=1e-11)
+    assert np.allclose(MeanField(again, closure, tol=1e-9).step(start[order]), m[order], atol=1e-11)
     assert (np.linalg.norm(m, axis=1) < model.radius).all()
 
 

@@ -1,9 +1,14 @@
-"""Sweeps of vector spins: numbers of the parts, threads and resume, run files, refusals, pictures."""
+"""Sweeps of vector spins: numbers of the parts, threads, ranks and resume, run files, refusals, pictures."""
+
+import os
+import signal
+import time
 
 import matplotlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from processes import digest, end, mpi, start
 
 import dmft
 from dmft import runfile
@@ -135,6 +140,81 @@ def test_a_run_file_from_its_text_to_its_picture(tmp_path, monkeypatch):
     done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "out"), "--quiet"])
     assert done.exit_code == 0, done.output
     assert (tmp_path / "out" / "spins.png").stat().st_size > 500
+
+
+RUN = """
+import os, sys
+from pathlib import Path
+import dmft
+from dmft.cli import main
+file, folder, *more = sys.argv[1:]
+Path(folder).with_suffix(f".pid{dmft.sweeps.workers.rank()}").write_text(str(os.getpid()))
+main(["run", file, "--out", folder, "--quiet", "--block", "2", *more])
+"""
+KINDS = {
+    "gaussian": GAUSSIAN + "beta = [0.5, 2.0]\nn_components = [1, 3]",
+    "softmax": GAUSSIAN.replace("gaussian", "softmax") + "scale = [0.5, 2.0]\nnetwork_seed = [0, 1]",
+    "symmetric": GAUSSIAN.replace("gaussian", "symmetric") + "beta = [0.5, 1.0]\nJ0 = [0.0, 0.5]",
+    "file": '[spins]\nkind = "file"\npath = "net.npz"\n[run]\nn_replicas = 2\nn_steps = 4\n[sweep]\nbeta = [1, 2, 3]',
+}
+SLOW = [pytest.param(kind, marks=[pytest.mark.slow] * (kind != "gaussian")) for kind in KINDS]
+
+
+def alone(path, folder):
+    """Return the results of a run file, of one thread in this process."""
+    done = CliRunner().invoke(
+        main, ["run", str(path), "--out", str(folder), "--quiet", "--threads", "1", "--block", "2"]
+    )
+    assert done.exit_code == 0, done.output
+    return digest(dmft.load(folder))
+
+
+@pytest.fixture(params=SLOW)
+def file(request, tmp_path, monkeypatch):
+    monkeypatch.setattr(SpinScan, "picture", classmethod(lambda cls, result: None))  # pictures are another test's
+    model = spin_network("softmax", 4, 3)
+    np.savez(tmp_path / "net.npz", couplings=model.couplings, fields=model.fields)
+    return run_file(KINDS[request.param], tmp_path)
+
+
+def test_a_run_file_goes_on_where_it_was_killed_with_the_same_bits(file, tmp_path):
+    """Of what a kill leaves: some shards, and a file that is not finished."""
+    killed = tmp_path / "killed"
+    wanted = alone(file, killed)
+    shards = sorted((killed / "shards").glob("*.h5"))
+    assert len(shards) == 2
+    shards[0].rename(shards[0].with_suffix(".h5.unfinished"))
+    more = ["--threads", "2", "--resume"]
+    done = CliRunner().invoke(main, ["run", str(file), "--out", str(killed), "--quiet", *more])
+    assert done.exit_code == 0, done.output
+    assert digest(dmft.load(killed)) == wanted
+
+
+@pytest.mark.mpi
+def test_a_run_file_has_the_same_bits_on_two_ranks(file, tmp_path):
+    done = mpi(2, tmp_path, RUN, file, tmp_path / "ranks")
+    assert done.returncode == 0, done.stderr
+    assert digest(dmft.load(tmp_path / "ranks")) == alone(file, tmp_path / "one")
+
+
+@pytest.mark.mpi
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (2, 2)])
+def test_a_run_file_that_was_killed_is_resumed_on_any_ranks(before, after, tmp_path):
+    text = GAUSSIAN.replace("n_steps = 4", "n_steps = 3000").replace("n_sites = 5", "n_sites = 40")
+    path = run_file(text + "network_seed = { start = 0, stop = 79, num = 80 }", tmp_path)
+    shards = tmp_path / "out" / "shards"
+    process, deadline = start(before, tmp_path, RUN, path, tmp_path / "out"), time.monotonic() + 60
+    while not any(shards.glob("*.h5")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    for pid in (process.pid, *(int(each.read_text()) for each in tmp_path.glob("out.pid*"))):
+        os.kill(pid, signal.SIGKILL)
+    assert end(process)[0] != 0
+    whole = dmft.store.Store.open(tmp_path / "out").n_blocks
+    assert 0 < len(list(shards.glob("*.h5"))) < whole
+    code, said = end(start(after, tmp_path, RUN, path, tmp_path / "out", "--resume"))
+    assert code == 0, said
+    assert digest(dmft.load(tmp_path / "out")) == alone(path, tmp_path / "one")
 
 
 def test_maps_have_a_panel_for_each_method():
