@@ -35,13 +35,24 @@ def recipe(name):
     return names[name]
 
 
+def moved(layer):
+    """Return other weights and another beta, the layer that has them, and its gradients of the sum of the output."""
+    attention, tokens = layer
+    weights, beta = attention.weights + 0.1, np.array(1.3)
+    there = SpinAttention(weights, 2, 1.3)
+    return weights, beta, there(tokens).output, there.vjp(tokens, np.ones((4, 8)))
+
+
+def check(found, wanted):
+    assert np.shape(found[2]) == ()
+    for one, name in zip(found, ("inputs", "weights", "beta"), strict=True):
+        assert np.allclose(one, getattr(wanted, name), atol=1e-12)
+
+
 def test_the_recipe_for_torch(layer, monkeypatch):
     """With PyTorch where it is installed; else with the few of its names that the recipe uses."""
     attention, tokens = layer
-    cotangent = np.ones((4, 8))
-    weights = attention.weights + 0.1
-    moved = SpinAttention(weights, 2)
-    wanted = moved.vjp(tokens, cotangent)
+    weights, beta, output, wanted = moved(layer)
     try:
         import torch
     except ImportError:
@@ -60,14 +71,16 @@ def test_the_recipe_for_torch(layer, monkeypatch):
         recipe("torch_function")(attention)
         (spin,) = torch.autograd.Function.__subclasses__()
         context = types.SimpleNamespace(save_for_backward=lambda *kept: setattr(context, "saved_tensors", kept))
-        assert np.array_equal(spin.forward(context, tokens.view(Tensor), weights.view(Tensor)), moved(tokens).output)
-        inputs, of_weights = spin.backward(context, cotangent.view(Tensor))
+        given = [each.view(Tensor) for each in (tokens, weights, beta)]
+        assert np.array_equal(spin.forward(context, *given), output)
+        check(spin.backward(context, np.ones((4, 8)).view(Tensor)), wanted)
     else:
-        x, w = (torch.tensor(each, requires_grad=True) for each in (tokens, weights))
-        recipe("torch_function")(attention)(x, w).sum().backward()
-        inputs, of_weights = x.grad.numpy(), w.grad.numpy()
-    assert np.allclose(inputs, wanted.inputs, atol=1e-12)
-    assert np.allclose(of_weights, wanted.weights, atol=1e-12)
+        given = [torch.tensor(each, requires_grad=True) for each in (tokens, weights, beta)]
+        found = recipe("torch_function")(attention)(*given)
+        assert np.array_equal(found.detach().numpy(), output)
+        found.sum().backward()
+        check([each.grad.numpy() for each in given], wanted)
+        assert torch.autograd.gradcheck(recipe("torch_function")(attention), given, eps=1e-5, atol=1e-6, rtol=1e-5)
 
 
 class Custom:
@@ -86,9 +99,7 @@ class Custom:
 def test_the_recipe_for_jax(layer, monkeypatch):
     """With JAX where it is installed; else with the few of its names that the recipe uses."""
     attention, tokens = layer
-    weights = attention.weights + 0.1
-    moved = SpinAttention(weights, 2)
-    wanted = moved.vjp(tokens, np.ones((4, 8)))
+    weights, beta, output, wanted = moved(layer)
     try:
         import jax
     except ImportError:
@@ -99,13 +110,13 @@ def test_the_recipe_for_jax(layer, monkeypatch):
         jax.custom_vjp = Custom
         monkeypatch.setitem(sys.modules, "jax", jax)
         spin = recipe("jax_function")(attention)
-        output, kept = spin.forward(tokens, weights)
-        inputs, of_weights = spin.backward(kept, np.ones((4, 8)))
+        found, kept = spin.forward(tokens, weights, beta)
+        gradients = spin.backward(kept, np.ones((4, 8)))
     else:
         jax.config.update("jax_enable_x64", True)
         spin = recipe("jax_function")(attention)
-        output = spin(tokens, weights)
-        inputs, of_weights = jax.jit(jax.grad(lambda x, w: spin(x, w).sum(), argnums=(0, 1)))(tokens, weights)
-    assert np.allclose(output, moved(tokens).output)
-    assert np.allclose(inputs, wanted.inputs, atol=1e-12)
-    assert np.allclose(of_weights, wanted.weights, atol=1e-12)
+        found = spin(tokens, weights, 1.3)
+        slopes = jax.jit(jax.grad(lambda *given: spin(*given).sum(), argnums=(0, 1, 2)))
+        gradients = slopes(tokens, weights, 1.3)
+    assert np.allclose(found, output)
+    check(gradients, wanted)
