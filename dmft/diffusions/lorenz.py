@@ -19,6 +19,7 @@ from .paths import MOST_SEED, SCHEMES, Scheme, amplitudes, stream
 
 N = 6
 PIECE = 10_000_000  # steps of paths
+LANES = 8  # fewer paths take as long
 START = np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0])
 
 
@@ -264,7 +265,7 @@ class CoupledLorenz(Value):
         c, drive = self._couplings
         system = np.array([self.sigma, self.rho, self.b, c, drive, self.speed, *self.noise])
         # In pieces of a fraction of a second, between which Python sees to Ctrl-C; given noise is short.
-        piece = n_steps if noise is not None else max(PIECE // len(x) // every, 1) * every
+        piece = n_steps if noise is not None else max(PIECE // max(len(x), LANES) // every, 1) * every
         for first in range(0, n_steps, max(piece, 1)):
             steps = min(piece, n_steps - first)
             rows = None if kept is None else np.empty((len(x), steps // every, N))

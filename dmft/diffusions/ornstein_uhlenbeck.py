@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 
 from .._util.checks import finite, instance, positive, seed_of, shown, whole
+from .._util.memory import need_memory
 from .._util.pool import apart
 from .._util.readonly import read_only
 from .._util.values import Value
@@ -141,6 +142,7 @@ class OrnsteinUhlenbeck(Value):
         noise = self.covariance - decay @ self.covariance @ decay.T
         values, vectors = np.linalg.eigh((noise + noise.T) / 2)
         kick = vectors * np.sqrt(np.maximum(values, 0))
+        need_memory(f"{n_paths} paths", 8.0 * n * n_paths * (n_steps + 2), "keep fewer steps or paths")
         x = rng.normal(size=(n_paths, n)) @ np.linalg.cholesky(self.covariance).T
         out = np.empty((n_paths, n_steps, n))
         for t in range(n_steps):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from .._util.checks import flag, seed_of, whole
+from .._util.pool import apart, in_order
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .parts import Sites, three_parts
@@ -15,6 +18,7 @@ from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 MOST_TIES = 0.01
 MOST_JACKKNIFED = 500
+PIECE = 1 << 14  # samples
 FEWEST_TIMES = 8  # so many times k and 20 more samples: balls of k neighbours are small beside the law
 INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
@@ -123,7 +127,7 @@ def neighbour_cmi(
     error = float(np.std(means, ddof=1) * np.sqrt(hidden / len(means)))
     null = np.empty(n_null)
     if n_null:
-        around = cKDTree(flat[:, b]).query(flat[:, b], nearest + 1, p=np.inf, workers=workers)[1] if b else None
+        around = _around(flat[:, b], nearest, workers) if b else None
         for i in range(n_null):
             order = rng.permutation(n) if around is None else _exchanged(around, rng)
             null[i] = _local(flat[order][:, x], flat[:, y], flat[:, b], k, workers)[0].mean()
@@ -133,13 +137,13 @@ def neighbour_cmi(
 def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) -> tuple[np.ndarray, float]:
     """Return what each sample adds, whose mean is the information, and the share of samples with tied neighbours."""
     every = np.hstack([x, y, b])
-    tree = cKDTree(every)
+    tree = apart(cKDTree, every)
     # Neighbours in space one after the other: what a query needs is then in the cache.
     order = tree.indices
-    x, y, b = x[order], y[order], b[order]
-    distance = tree.query(every[order], k + 2, p=np.inf, workers=workers)[0]
-    ties = float(np.mean(distance[:, k] >= distance[:, k + 1] * (1 - 1e-12)))
-    radius = distance[:, k] * INSIDE
+    x, y, b, every = x[order], y[order], b[order], every[order]
+    distance = _by_pieces(lambda piece: tree.query(every[piece], [k + 1, k + 2], p=np.inf)[0], len(x), workers)
+    ties = float(np.mean(distance[:, 0] >= distance[:, 1] * (1 - 1e-12)))
+    radius = distance[:, 0] * INSIDE
     n_b = _nearer(b, radius, workers) if b.shape[1] else np.full(len(x), len(x))
     n_xb, n_yb = (_nearer(np.hstack([part, b]), radius, workers) for part in (x, y))
     local = np.empty(len(x))
@@ -172,50 +176,71 @@ def _hidden(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int) -> float:
 def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
     """Return how many samples, each itself included, are within a radius of each."""
     if points.shape[1] > 2:
-        tree, count = cKDTree(points), np.empty(len(points), dtype=np.int64)
+        tree, count = apart(cKDTree, points), np.empty(len(points), dtype=np.int64)
         order = tree.indices
-        count[order] = tree.query_ball_point(
-            points[order], radius[order], p=np.inf, workers=workers, return_length=True
+        points, radius = points[order], radius[order]
+        count[order] = _by_pieces(
+            lambda piece: tree.query_ball_point(points[piece], radius[piece], p=np.inf, return_length=True),
+            len(points),
+            workers,
         )
         return count
-    # Trees visit all that they count; in one and two dimensions counting takes n log n.
-    ranges = []
+    # Trees visit all branches that they count; in one and two dimensions counting takes n log n.
+    orders, ranges = [], []
     for value in points.T:
-        ordered = np.sort(value)
-        low = np.searchsorted(ordered, value - radius, "left")
-        high = np.searchsorted(ordered, value + radius, "right")
-        ranges.append((low, high))
+        order = np.argsort(value, kind="stable")
+        ordered, reach = value[order], radius[order]
+        bounds = np.empty((2, len(value)), dtype=np.int64)
+        # In their order: one search ends near the last.
+        bounds[0, order] = np.searchsorted(ordered, ordered - reach, "left")
+        bounds[1, order] = np.searchsorted(ordered, ordered + reach, "right")
+        orders.append(order)
+        ranges.append(bounds)
     if points.shape[1] == 1:
-        return np.asarray(high - low)
-    (first, last), (low, high) = ranges
+        return np.asarray(ranges[0][1] - ranges[0][0])
     # In the order of the first component, the place of each sample in that of the second.
     place = np.empty(len(points), dtype=np.int64)
-    place[np.argsort(points[:, 1], kind="stable")] = np.arange(len(points))
-    place = place[np.argsort(points[:, 0], kind="stable")]
-    below = _below(place, np.tile(first, 2), np.tile(last, 2), np.concatenate([high, low]))
-    return below[: len(points)] - below[len(points) :]
+    place[orders[1]] = np.arange(len(points))
+    place = place[orders[0]]
+    (first, last), (low, high) = ranges
+    return _below(place, first, last, np.stack([low, high], axis=1), workers) @ [-1, 1]
 
 
-def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bound: np.ndarray) -> np.ndarray:
-    """Return for each query how many of ``values[first:last]`` are below a bound, bit by bit (a wavelet matrix).
+def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bounds: np.ndarray, workers: int = 1) -> np.ndarray:
+    """Return for each query how many of ``values[first:last]`` are below its bounds, bit by bit (a wavelet matrix).
 
     Examples
     --------
-    >>> _below(np.array([3, 0, 2, 1]), np.array([0, 1]), np.array([4, 3]), np.array([2, 1]))
-    array([2, 1])
+    >>> _below(np.array([3, 0, 2, 1]), np.array([0, 1]), np.array([4, 3]), np.array([[2], [1]]))
+    array([[2],
+           [1]])
     """
-    count = np.zeros(len(bound), dtype=np.int64)
+    small = np.int32 if len(values) < 2**31 else np.int64
+    levels, values = [], values.astype(small)
     for bit in reversed(range(len(values).bit_length())):
-        up = (values >> bit & 1).astype(bool)
-        down_before = np.concatenate([[0], np.cumsum(~up)])
-        n_down = down_before[-1]
-        from_first, from_last = down_before[first], down_before[last]
-        over = (bound >> bit & 1).astype(bool)
-        count += np.where(over, from_last - from_first, 0)
-        first = np.where(over, n_down + first - from_first, from_first)
-        last = np.where(over, n_down + last - from_last, from_last)
-        values = np.concatenate([values[~up], values[up]])
-    return count
+        down = values >> bit & 1 == 0
+        levels.append((bit, np.concatenate([np.zeros(1, small), np.cumsum(down, dtype=small)])))
+        values = np.concatenate([values[down], values[~down]])
+
+    def counted(piece: slice) -> np.ndarray:
+        below = bounds[piece].astype(small)
+        start, stop = (np.repeat(ends[piece, None].astype(small), below.shape[1], axis=1) for ends in (first, last))
+        count = np.zeros(below.shape, small)
+        for bit, down_before in levels:
+            from_start, from_stop = down_before[start], down_before[stop]
+            over = below >> bit & 1 == 1
+            count += (from_stop - from_start) * over
+            start = np.where(over, down_before[-1] + start - from_start, from_start)
+            stop = np.where(over, down_before[-1] + stop - from_stop, from_stop)
+        return count
+
+    return _by_pieces(counted, len(bounds), workers)
+
+
+def _by_pieces(function: Callable[[slice], np.ndarray], n: int, workers: int) -> np.ndarray:
+    """Return what a function gives for all of n: in pieces that fit a cache, for several threads, and for Ctrl-C."""
+    pieces = [slice(first, first + PIECE) for first in range(0, n, PIECE)]
+    return np.concatenate(list(in_order(function, pieces, workers)))
 
 
 def _grain(flat: np.ndarray) -> np.ndarray:
@@ -227,6 +252,12 @@ def _grain(flat: np.ndarray) -> np.ndarray:
             gaps = np.diff(values)
             grain[j] = gaps[gaps > 1e-12 * abs(values).max()].min()  # not of rounding
     return grain
+
+
+def _around(points: np.ndarray, n_nearest: int, workers: int) -> np.ndarray:
+    """Return each sample and those nearest to it, shape (n_samples, 1 + n_nearest)."""
+    tree = apart(cKDTree, points)
+    return _by_pieces(lambda piece: tree.query(points[piece], n_nearest + 1, p=np.inf)[1], len(points), workers)
 
 
 def _exchanged(around: np.ndarray, rng: np.random.Generator) -> np.ndarray:

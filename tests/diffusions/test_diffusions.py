@@ -280,6 +280,16 @@ def test_what_is_refused(call, message):
         call()
 
 
+def test_more_than_there_is_memory_for_is_said_before():
+    for call in (
+        lambda: OrnsteinUhlenbeck([[1.0]], [1.0]).sample(10**7, 10**7, 0.1),
+        lambda: CoupledLorenz().paths(10**7, 10**7),
+        lambda: Diffusion(np.tanh, [1.0]).paths(np.zeros((10**5, 1)), 10**10, 0.1),
+    ):
+        with pytest.raises(MemoryError, match="0* paths would take .* of memory"):
+            call()
+
+
 def test_paths_that_leave_the_real_numbers_say_so():
     with np.errstate(all="ignore"):
         with pytest.raises(FloatingPointError, match=r"path [0-9] left the real numbers; lower dt"):

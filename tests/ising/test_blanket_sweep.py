@@ -1,9 +1,14 @@
 """Sweeps of Markov blankets: numbers of single networks, stores, run files, pictures."""
 
+import os
+import signal
+import time
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_array_equal
+from processes import digest, end, mpi, start
 
 import dmft
 from dmft.cli import main
@@ -85,6 +90,53 @@ def test_run_files_stores_and_pictures(tmp_path):
     drawn = CliRunner().invoke(main, ["plot", str(tmp_path / "out"), "--to", str(tmp_path / "drawn.png")])
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("update", ["async", pytest.param("parallel", marks=pytest.mark.slow)])
+def test_a_sweep_goes_on_where_it_stopped(tmp_path, update):
+    job = BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update=update)
+    whole = scan(job, **AXES, store=tmp_path / "s", block=2, n_threads=1)
+    shards = sorted((tmp_path / "s").rglob("*.h5"))
+    assert len(shards) == 4
+    for shard in shards[1::2]:
+        shard.unlink()
+    again = scan(job, **AXES, store=tmp_path / "s", block=2, resume=True, n_threads=2)
+    assert digest(again) == digest(dmft.load(tmp_path / "s")) == digest(whole) == digest(scan(job, **AXES))
+
+
+LONGER = FILE.replace("n_internal = 2", "n_internal = 5").replace(
+    "seed = [3, 4]", "seed = { start = 0, stop = 14, num = 15 }"
+)
+COMMAND = """
+import sys
+from dmft.cli import main
+main(["run", sys.argv[1], "--out", sys.argv[2], "--quiet", "--block", "2", *sys.argv[3:]])
+"""
+
+
+@pytest.mark.mpi
+def test_killed_in_one_process_and_resumed_on_two_ranks(tmp_path):
+    (tmp_path / "run.toml").write_text(LONGER)
+    described = read(tmp_path / "run.toml").job()
+    whole = scan(described.job, **described.axes)
+    run, shards = start(0, tmp_path, COMMAND, tmp_path / "run.toml", tmp_path / "out"), tmp_path / "out" / "shards"
+    deadline = time.monotonic() + 60
+    while not (shards.exists() and len(list(shards.glob("*.h5"))) > 4) and time.monotonic() < deadline:
+        time.sleep(0.002)
+    os.kill(run.pid, signal.SIGKILL)
+    end(run)
+    assert 4 < len(list(shards.glob("*.h5"))) < 30
+    done = mpi(2, tmp_path, COMMAND, tmp_path / "run.toml", tmp_path / "out", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert digest(dmft.load(tmp_path / "out")) == digest(whole)
+
+
+@pytest.mark.mpi
+def test_same_bits_on_two_ranks(tmp_path):
+    (tmp_path / "run.toml").write_text(FILE)
+    done = mpi(2, tmp_path, COMMAND, tmp_path / "run.toml", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert digest(dmft.load(tmp_path / "out")) == digest(scan(JOB, **AXES))
 
 
 @pytest.mark.parametrize(

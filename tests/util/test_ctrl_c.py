@@ -9,7 +9,8 @@ SCRIPT = """
 import json, os, signal, sys, threading, time
 import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
-from dmft.information import gaussian_cmi_estimate
+from dmft.diffusions import CoupledLorenz
+from dmft.information import gaussian_cmi_estimate, neighbour_cmi, screen
 from dmft.thermodynamics import SpinProcess, regulate
 from dmft.thermodynamics.agents import Forager, TwoDots
 from dmft.thermodynamics.stationary import eliminated
@@ -51,6 +52,10 @@ CASES = {
     "mean field of many": lambda f=ising.MeanField(many_spins, "plefka_t2"): f.run(10_000),
     "moments of spikes": lambda: [ising.spike_moments(turns[0].repeat(8, 0)) for _ in range(999)],
     "draws of an estimate": lambda x=normal(200_000, 3): gaussian_cmi_estimate(x, [0], [1], [2], block=1, n_boot=2_000),
+    "neighbours of samples": lambda x=normal(500_000, 3): neighbour_cmi(x, 0, 1, 2),
+    "exchanges of samples": lambda x=normal(3_000, 3): neighbour_cmi(x, 0, 1, 2, n_null=10_000),
+    "separators": lambda J=np.roll(np.eye(200), 1, 0) + np.roll(np.eye(200), 2, 0): screen(J, 3, lambda b: 0.0),
+    "paths": lambda: CoupledLorenz(-0.5).paths(3, 10**9, every=10**6),
     "vector spins": lambda: vectors.run(10**6),
     "vector spins at rest": lambda: vectors.fixed_point(0.0, max_evaluations=10**6),
     "samples of vector spins": lambda: vector.sample_spins(vectors.model, 4, 10**6),
