@@ -70,12 +70,15 @@ cdef extern from *:
 
 cdef const Spins *_active
 
-# Elements and rows that a thread takes at once: whole vectors, enough to forget the cost of taking them.
+# What a thread takes at once: whole vectors, and about a millisecond of work where there is so much. Another thread has
+# to be woken up, which on a machine that others use takes longer than it helps with less.
 cdef enum:
-    CHUNK = 256
-    SUM_CHUNK = 16
-    ROW_CHUNK = 32            # rows of a part at least,
-    CHUNK_COMPONENTS = 2048   # and components
+    CHUNK = 8192     # elements
+    DRAWN = 1024     # spins
+    ROWS = 32        # rows at least,
+    PART = 2000000   # and work: in components of a row that are passed over,
+    RATIO = 100      # with a ratio of Bessel functions, and
+    NODE = 50        # with a node of an average, costing as much as so many
 
 PURPOSES = {"spins": FOR_SPINS, "start": FOR_START}
 LAWS = {"large": LARGE, "exact": EXACT, "averaged": AVERAGED}
@@ -94,6 +97,16 @@ cdef inline int _team(int n_threads, Py_ssize_t n_parts) except -1:
     """Never wake more threads than there are parts: a waiting one costs more than a small call."""
     positive("n_threads", n_threads)
     return <int> max(1, min(<Py_ssize_t> n_threads, n_parts))
+
+
+cdef inline Py_ssize_t _rows_of_part(Py_ssize_t cost) noexcept:
+    """Return how many rows of a cost are worth a thread."""
+    return ROWS * max(<Py_ssize_t> 1, PART // (ROWS * cost))
+
+
+cdef inline Py_ssize_t _cost(const Rule *rule) noexcept:
+    """Return what an average over nodes costs."""
+    return <Py_ssize_t> NODE * rule.n_along * rule.n_across
 
 
 cdef inline double *_wanted(str name, double[::1] array, Py_ssize_t n) except? NULL:
@@ -201,7 +214,7 @@ def averages(*,
     """Average the mean of a spin over a Gaussian field, and its derivatives by mean and variance."""
     cdef const Spins *active = _active
     cdef const Rule *rule = &nodes.rule
-    cdef Py_ssize_t n = t.shape[0], i, at, n_chunks = (n + SUM_CHUNK - 1) // SUM_CHUNK
+    cdef Py_ssize_t n = t.shape[0], i, at, chunk = _rows_of_part(_cost(rule)), n_chunks = (n + chunk - 1) // chunk
     _components(n_components, 1.0 + 1e-9)
     sized("s", s.shape, (n,))
     sized("over", over.shape, (n,))
@@ -213,8 +226,8 @@ def averages(*,
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
-            at = i * SUM_CHUNK
-            active.averages(min(<Py_ssize_t> SUM_CHUNK, n - at), n_components, rule, &t[at], &s[at], &over[at],
+            at = i * chunk
+            active.averages(min(chunk, n - at), n_components, rule, &t[at], &s[at], &over[at],
                             &slope[at], &bend[at])
             i = next_part(&crew, i)
     dismiss(&crew)
@@ -235,7 +248,7 @@ def response(*,
              int n_threads):
     """Take rows of fields to rows of means."""
     cdef const Spins *active = _active
-    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, chunk = ROW_CHUNK, n_chunks
+    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, chunk, n_chunks
     cdef Rows rows
     rows.law = LAWS.get(law, -1)
     ranged("number of the law", rows.law, 0, AVERAGED)
@@ -254,9 +267,7 @@ def response(*,
         sized("old", old.shape, (n, D))
     if n == 0:
         return
-    # Little work is done before another thread is awake; averages over nodes are much work for each row.
-    if rows.law != AVERAGED:
-        chunk *= max(1, CHUNK_COMPONENTS // (ROW_CHUNK * D))
+    chunk = _rows_of_part(D + (RATIO if rows.law == EXACT else _cost(&rows.rule) if rows.law == AVERAGED else 0))
     n_chunks = (n + chunk - 1) // chunk
     rows.n_components, rows.beta, rows.radius = D, beta, radius
     rows.theta, rows.mean, rows.square = &theta[0, 0], &mean[0, 0], &square[0]
@@ -292,7 +303,7 @@ def draw(*,
          int n_threads):
     """Draw spins in fields."""
     cdef const Spins *active = _active
-    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, n_chunks = (n + SUM_CHUNK - 1) // SUM_CHUNK
+    cdef Py_ssize_t n = theta.shape[0], D = theta.shape[1], i, at, n_chunks = (n + DRAWN - 1) // DRAWN
     cdef int what = PURPOSES.get(purpose, -1)
     cdef Rows rows
     ranged("number of the purpose", what, 0, 255)
@@ -314,8 +325,8 @@ def draw(*,
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
-            at = i * SUM_CHUNK
-            active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> SUM_CHUNK, n - at))
+            at = i * DRAWN
+            active.draw(&rows, &key[0], step, what, &spins[0, 0], at, min(<Py_ssize_t> DRAWN, n - at))
             i = next_part(&crew, i)
     dismiss(&crew)
 

@@ -392,3 +392,13 @@ def test_one_system_has_the_same_bits_whatever_the_threads(closure):
     model = network(300, 4, scale=0.5, response="large")
     found = [MeanField(model, closure, n_threads=n).run(3) for n in (1, 2, 3)]
     assert len({each.tobytes() for each in found}) == 1
+
+
+def test_averages_have_the_same_bits_whatever_the_threads():
+    model = network(80, 2, beta=4.0)
+    theories = [MeanField(model, tol=1e-8, n_threads=n) for n in (1, 2, 3)]
+    assert len(theories[0].theories[0].nodes.arrays[0]) > 40  # so many that threads share the sites out
+    assert len({each.step(np.zeros((80, 2))).tobytes() for each in theories}) == 1
+    change = np.ones((80, 2))
+    pushed = [each.theories[0].push(each.theories[0].local(np.zeros((80, 2))), change) for each in theories]
+    assert len({each.tobytes() for each in pushed}) == 1

@@ -57,7 +57,7 @@ def test_the_radius_scales_spins_and_sharpens_the_law():
 
 
 def test_bits_do_not_depend_on_threads_or_instruction_set(simd_restored):
-    h = np.random.default_rng(0).normal(size=(60, 21))
+    h = np.random.default_rng(0).normal(size=(2100, 21))  # several parts
     wanted = drawn(h, 2.0).tobytes()
     for name in simd_paths():
         simd_path(name)
