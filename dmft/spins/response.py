@@ -170,12 +170,16 @@ class Response(Value):
         np.float64(0.34307)
         """
         fields = self._rows("h", h)
-        rows = fields.reshape(-1, self.n_components)
+        self.to_means(fields.reshape(-1, self.n_components), threads(n_threads))
+        return fields
+
+    def to_means(self, rows: np.ndarray, n_threads: int) -> np.ndarray:
+        """Take rows of fields to their means as `mean` does, in place, of an array that is known to be such rows."""
         _spins.response(
-            law=self.kind, beta=self.beta, radius=self.length, theta=rows, mean=rows,
-            square=np.empty(len(rows)), n_threads=threads(n_threads),
+            law=self.kind, beta=self.beta, radius=self.length, theta=rows, mean=rows, square=np.empty(len(rows)),
+            n_threads=n_threads,
         )  # fmt: skip
-        return rows.reshape(fields.shape)
+        return rows
 
     @underflow_is_zero
     def inverse(self, m: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
