@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from .._util.checks import finite, function, numbers, shown, whole
+from .._util.checks import finite, function, number, numbers, shown, whole
 from .._util.values import Value
 from .estimators import Estimator, estimator
 from .gaussian import gaussian_cmi
@@ -286,7 +286,7 @@ def screen(
     Raises
     ------
     ValueError
-        As `separators`, or if `information` is no function.
+        As `separators`, or if `information` is no function to finite numbers.
 
     Examples
     --------
@@ -296,7 +296,7 @@ def screen(
     [((0, 2), 0.0), ((1, 3), 0.0)]
     """
     function("information", information)
-    found = [(each, float(information(each))) for each in separators(couplings, size)]
+    found = [(each, number("what information returns", information(each))) for each in separators(couplings, size)]
     return sorted(found, key=lambda pair: pair[1])
 
 

@@ -28,14 +28,14 @@ def _covariance(name: str, value: ArrayLike, n: int | None = None) -> np.ndarray
     if not (variance > 0).all():
         where = int(np.argmin(variance > 0))
         raise ValueError(f"{name} must have positive variances, got {variance[where].item()!r} at site {where}")
-    scale = np.sqrt(np.outer(variance, variance))
-    ok = abs(C - C.T) <= ASYMMETRY * scale
+    deviation = np.sqrt(variance)
+    ok = abs(C - C.T) <= ASYMMETRY * np.outer(deviation, deviation)
     if not ok.all():
         i, j = map(int, np.argwhere(~ok)[0])
         raise ValueError(
             f"{name} must be symmetric, got {C[i, j].item()!r} at {[i, j]} and {C[j, i].item()!r} opposite"
         )
-    return (C + C.T) / 2
+    return C / 2 + C.T / 2
 
 
 def _factor(name: str, C: np.ndarray, sites: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 from scipy.special import digamma
 
 from .._util.checks import flag, seed_of, whole
+from .._util.memory import need_memory
 from .._util.pool import apart, in_order
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
@@ -82,7 +83,7 @@ def neighbour_cmi(
     Raises
     ------
     ValueError
-        If there are too few samples, a site does not vary, parts overlap, or distances are tied.
+        If there are too few samples, a site does not vary, parts overlap or are copies, or distances are tied.
 
     References
     ----------
@@ -110,7 +111,7 @@ def neighbour_cmi(
     if flag("jitter", jitter):
         flat = flat + _grain(flat) * rng.uniform(-0.5, 0.5, flat.shape)
     workers = threads(n_threads)
-    local, ties = _local(flat[:, x], flat[:, y], flat[:, b], k, workers)
+    local, ties, copies = _local(flat[:, x], flat[:, y], flat[:, b], k, workers)
     if ties > MOST_TIES:
         raise ValueError(
             f"samples must have distinct distances, got {ties:.3g} of them tied with a neighbour: they are rounded or "
@@ -118,6 +119,8 @@ def neighbour_cmi(
         )
     if n < FEWEST_TIMES * (k + FEWEST):
         raise ValueError(f"samples must be at least {FEWEST_TIMES * (k + FEWEST)} with k = {k}, got {n}")
+    if copies:
+        raise ValueError("X and Y must leave each other something, got neighbours in one that are those in the other")
     terms = local.reshape(*z.shape[:2], 1)
     block = block_length(terms, None)
     means = in_blocks(terms, block)[:, 0] / block
@@ -125,6 +128,7 @@ def neighbour_cmi(
     few = flat[some]
     hidden = _hidden(few[:, x], few[:, y], few[:, b], k)
     error = float(np.std(means, ddof=1) * np.sqrt(hidden / len(means)))
+    need_memory(f"{n_null} exchanges", 8.0 * n_null, "make fewer (n_null)")
     null = np.empty(n_null)
     if n_null:
         around = _around(flat[:, b], nearest, workers) if b else None
@@ -134,8 +138,8 @@ def neighbour_cmi(
     return InformationEstimate(float(local.mean()), error, 0.0, n, block, ties, null)
 
 
-def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) -> tuple[np.ndarray, float]:
-    """Return what each sample adds, whose mean is the information, and the share of samples with tied neighbours."""
+def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) -> tuple[np.ndarray, float, bool]:
+    """Return what each sample adds, whose mean is the information; the share with tied neighbours; whether X is Y."""
     every = np.hstack([x, y, b])
     tree = apart(cKDTree, every)
     # Neighbours in space one after the other: what a query needs is then in the cache.
@@ -148,7 +152,7 @@ def _local(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int, workers: int) ->
     n_xb, n_yb = (_nearer(np.hstack([part, b]), radius, workers) for part in (x, y))
     local = np.empty(len(x))
     local[order] = digamma(k) + digamma(n_b) - digamma(n_xb) - digamma(n_yb)
-    return local, ties
+    return local, ties, bool((n_xb == k).all() and (n_yb == k).all() and (n_b > k).any())
 
 
 def _hidden(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int) -> float:
@@ -165,7 +169,7 @@ def _hidden(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int) -> float:
         inside = apart <= here
         count = inside.sum(axis=1)
         term += sign * digamma(count)
-        without += sign * digamma((apart <= after).sum(axis=1) - 1)
+        without += sign * digamma(np.maximum((apart <= after).sum(axis=1) - 1, 1))
         share += inside * (sign / np.maximum(count - 1, 1))[:, None]
     np.fill_diagonal(share, 0.0)
     share[np.arange(n)[:, None], near[:, 1 : k + 1]] = (term - without)[:, None]
@@ -202,8 +206,8 @@ def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
     place = np.empty(len(points), dtype=np.int64)
     place[orders[1]] = np.arange(len(points))
     place = place[orders[0]]
-    (first, last), (low, high) = ranges
-    return _below(place, first, last, np.stack([low, high], axis=1), workers) @ [-1, 1]
+    (first, last), bounds = ranges[0], ranges[1].T
+    return _below(place, first, last, bounds, workers) @ [-1, 1]
 
 
 def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bounds: np.ndarray, workers: int = 1) -> np.ndarray:
@@ -211,9 +215,8 @@ def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bounds: np.n
 
     Examples
     --------
-    >>> _below(np.array([3, 0, 2, 1]), np.array([0, 1]), np.array([4, 3]), np.array([[2], [1]]))
-    array([[2],
-           [1]])
+    >>> _below(np.array([3, 0, 2, 1]), np.array([0, 1]), np.array([4, 3]), np.array([[2], [1]])).tolist()
+    [[2], [1]]
     """
     small = np.int32 if len(values) < 2**31 else np.int64
     levels, values = [], values.astype(small)
@@ -223,7 +226,7 @@ def _below(values: np.ndarray, first: np.ndarray, last: np.ndarray, bounds: np.n
         values = np.concatenate([values[down], values[~down]])
 
     def counted(piece: slice) -> np.ndarray:
-        below = bounds[piece].astype(small)
+        below: np.ndarray = bounds[piece].astype(small)
         start, stop = (np.repeat(ends[piece, None].astype(small), below.shape[1], axis=1) for ends in (first, last))
         count = np.zeros(below.shape, small)
         for bit, down_before in levels:

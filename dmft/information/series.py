@@ -13,6 +13,7 @@ from .._util.values import Frozen
 
 SHAPES = "(n_samples, n_sites) or (n_series, n_samples, n_sites)"
 FEWEST = 20  # independent samples, or blocks, that make an error bar
+ROUNDING = 1e-26  # of the square of what is the same throughout
 LONGEST_WINDOW = 5.0  # correlation times after which correlations are noise
 
 
@@ -92,11 +93,10 @@ def series(samples: ArrayLike) -> np.ndarray:
     n = z.shape[0] * z.shape[1]
     if n < FEWEST:
         raise ValueError(f"samples must be at least {FEWEST}, got {n}")
+    z = np.ldexp(z, -np.frexp(abs(z).max(axis=(0, 1)))[1])  # sums of the largest numbers are none
     flat = z.reshape(n, -1)
     spread = np.ptp(flat, axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        scale = spread + abs(flat).max(axis=0)
-    flat_sites = ~(spread > 1e-14 * scale)
+    flat_sites = ~(spread > 1e-14 * (spread + abs(flat).max(axis=0)))
     if flat_sites.any():
         raise ValueError(f"samples must vary at every site, got a constant at site {int(np.argmax(flat_sites))}")
     z = (z - flat.mean(axis=0)) / spread
@@ -124,8 +124,8 @@ def correlation_time(values: np.ndarray) -> float:
     spectrum = np.fft.rfft(centred, 2 * n, axis=1)
     covariance = np.fft.irfft((spectrum * spectrum.conj()).real.mean(axis=0), axis=0)[:n] / n
     longest = 1.0
-    for c in covariance.T:
-        if c[0] > 0:
+    for c, largest in zip(covariance.T, abs(values).max(axis=(0, 1)), strict=True):
+        if c[0] > ROUNDING * largest**2:
             tau = 2 * np.cumsum(c / c[0]) - 1
             window = np.arange(n) >= LONGEST_WINDOW * np.maximum(tau, 1)
             longest = max(longest, float(tau[np.argmax(window) if window.any() else -1]))

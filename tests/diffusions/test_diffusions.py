@@ -286,7 +286,7 @@ def test_more_than_there_is_memory_for_is_said_before():
         lambda: CoupledLorenz().paths(10**7, 10**7),
         lambda: Diffusion(np.tanh, [1.0]).paths(np.zeros((10**5, 1)), 10**10, 0.1),
     ):
-        with pytest.raises(MemoryError, match="0* paths would take .* of memory"):
+        with pytest.raises(MemoryError, match=r"0* paths would take .* of memory"):
             call()
 
 

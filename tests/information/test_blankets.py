@@ -117,6 +117,8 @@ def test_screening_sorts_separators():
         (lambda: Blanket.between([[0, np.nan], [0, 0]], 0, 1), "couplings must be finite, got nan"),
         (lambda: separators(np.eye(60), 20), "size must give at most 2000000 sets"),
         (lambda: screen(np.eye(3), 1, 3), "information must be a function"),
+        (lambda: screen(np.eye(3), 1, lambda b: np.nan), "what information returns must be finite, got nan"),
+        (lambda: screen(np.eye(3), 1, lambda b: "much"), "what information returns must be real numbers"),
     ],
 )
 def test_what_is_refused(call, message):

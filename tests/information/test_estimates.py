@@ -212,6 +212,27 @@ def test_rounded_samples_are_told_and_jittered_only_if_asked():
     assert neighbour_cmi(z, 0, 1, jitter=True).value == neighbour_cmi(z, 0, 1).value  # nothing to be jittered
 
 
+@pytest.mark.parametrize("estimate", [gaussian_cmi_estimate, neighbour_cmi])
+@pytest.mark.parametrize("unit", [2.0**-1000, 2.0**1021, [2.0**1000, 2.0**-900, 1.0]])
+def test_estimates_in_units_near_the_ends_of_doubles(estimate, unit):
+    with np.errstate(all="raise"):
+        plain, scaled = estimate(Z, 0, 1, 2), estimate(Z * unit, 0, 1, 2)
+    assert (scaled.value, scaled.error) == (plain.value, plain.error)
+
+
+def test_a_sample_far_beyond_all_others():
+    far = np.where(Z.max() == Z, 1e200, Z)
+    with np.errstate(all="raise"):
+        found = neighbour_cmi(far, 0, 1)
+    assert np.isfinite(found.value)
+    assert np.isfinite(found.error)
+
+
+def test_what_is_known_of_b_is_nothing_new():
+    found = neighbour_cmi(Z[:, [0, 1, 0]], 0, 1, 2)
+    assert (abs(found.value), found.error) < (1e-12, 1e-12)
+
+
 def test_transfer_entropy_of_a_linear_chain():
     # x_t = a y_{t-1} + noise, y white: ln(1 + a^2)/2 forth, 0 back; at lag 2 nothing.
     rng = np.random.default_rng(7)
@@ -293,6 +314,9 @@ def test_what_is_refused(estimate, call, message):
         (lambda: neighbour_cmi(Z, 0, 1, k=0), "k must be a whole number >= 1"),
         (lambda: neighbour_cmi(Z[:100], 0, 1), "samples must be at least 200 with k = 5, got 100"),
         (lambda: neighbour_cmi(Z, 0, 1, k=500), "k and null_neighbours must be < 399"),
+        (lambda: neighbour_cmi(Z[:, [0, 0]], 0, 1), "X and Y must leave each other something"),
+        (lambda: neighbour_cmi(Z[:, [0, 0]] * [1, -7], 0, 1), "X and Y must leave each other something"),
+        (lambda: neighbour_cmi(Z[:, [0, 1, 1]], 1, 2, 0), "X and Y must leave each other something"),
         (lambda: neighbour_cmi(Z, 0, 1, jitter=1), "jitter must be True or False"),
         (lambda: transfer_entropy(Z, 0, 1, lag=0), "lag must be a whole number >= 1"),
         (lambda: transfer_entropy(Z, 0, 0), "X and Y|B"),
