@@ -14,6 +14,7 @@ from ._util import aliases as _aliases
 from ._version import VERSION as __version__
 from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
+from .attention.curves import curve
 from .attention.diagrams import refine, sweep
 from .attention.features import Features
 from .attention.finite.correlations import distance, mean_distance, token_overlap
@@ -32,6 +33,7 @@ from .attention.orbit import Orbit, trajectory
 from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
+from .dynamics.cycles.curves import Curve
 from .dynamics.labels import Attractor, Attractors
 from .maps.model import Map
 from .sweeps.engine import scan
@@ -42,6 +44,7 @@ __all__ = [
     "Attractor",
     "Attractors",
     "Branch",
+    "Curve",
     "Cycle",
     "Features",
     "FiniteSize",
@@ -62,6 +65,7 @@ __all__ = [
     "attractor",
     "attractors",
     "branch",
+    "curve",
     "cycle",
     "distance",
     "finite_size",

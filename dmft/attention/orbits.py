@@ -12,6 +12,7 @@ from .._util.checks import finite, number, one_of, shown, whole
 from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, crossing, doubled, trace
+from ..dynamics.cycles.curves import CurvePoint
 from ..dynamics.cycles.newton import TOLERANCE, Cycles, complete, find_cycles, polish
 from ..dynamics.cycles.normal_forms import NormalForm
 from ..dynamics.cycles.window_map import WindowMap
@@ -27,6 +28,7 @@ from .window_map import AttentionMap
 __all__ = [
     "AttentionMap",
     "Branch",
+    "CurvePoint",
     "Cycle",
     "Cycles",
     "NormalForm",

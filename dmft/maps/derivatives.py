@@ -78,7 +78,7 @@ def taylor(function: Function, points: np.ndarray, directions: np.ndarray, scale
     >>> [round(float(c[0, 0]), 8) for c in taylor(np.exp, np.zeros((1, 1)), np.ones((1, 1)), np.ones(1))]
     [1.0, 1.0, 0.5, 0.16666667]
     """
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         spacing = REACH * np.min(sizes(points, scale) / np.abs(directions), axis=1, keepdims=True)
     spacing = np.where(np.isfinite(spacing), spacing, 1.0)  # no direction at all
     values = np.stack([function(points + place * spacing * directions) for place in _PLACES])

@@ -23,7 +23,7 @@ _DIGITS = 9
 RESERVED = frozenset({
     "along", "anchors", "block", "branch", "coarse", "cycle", "every", "executor", "guess", "label", "max_step",
     "measure", "model", "n_exponents", "n_first_transient", "n_history", "n_overlap", "n_points", "n_rows",
-    "n_segments", "n_steps", "n_tangent_transient", "n_threads", "n_transient", "phase", "point", "progress",
+    "n_segments", "n_steps", "n_tangent_transient", "n_threads", "n_transient", "other", "phase", "point", "progress",
     "qr_interval", "record", "resume", "section", "start", "starts", "state", "status", "store", "together", "window",
 })  # fmt: skip
 

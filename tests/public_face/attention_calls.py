@@ -225,6 +225,13 @@ call("cycle")(
          "tolerance": 1e-11},
     )
 )  # fmt: skip
+call("curve")(
+    lambda: Call(
+        dmft.curve,
+        {"point": flip(), "other": "gamma", "max_step": 0.5, "n_points": 2, "beta": np.array([0.9, 1.1])},
+        says="Newton's method must converge from",
+    )
+)
 call("branch")(
     lambda: Call(dmft.branch, {"cycle": fixed(), "max_step": 0.5, "n_points": 2, "beta": np.array([0.9, 1.1])})
 )

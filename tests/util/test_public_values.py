@@ -71,6 +71,12 @@ def cycle():
     return dmft.Cycle(np.zeros((1, 3)), 0.0, np.zeros(12, complex), np.full(12, np.nan), PLAIN)
 
 
+def curve():
+    special = (orbits.CurvePoint("cusp", ("beta", "gamma"), (1.0, 2.0), 0.5, cycle(), 0.0),)
+    arrays = [np.zeros((2, 2)), np.zeros((2, 1, 3)), *[np.zeros(2)] * 3, *[np.zeros((2, 12))] * 2, np.zeros(2, int)]
+    return dmft.Curve("fold", ("beta", "gamma"), *arrays, special, ("range", "range"), model=PLAIN)
+
+
 def statistic(kind):
     made = kind(2, 3)
     made.add(np.arange(60.0).reshape(2, 10, 3))
@@ -106,6 +112,7 @@ EXAMPLES = {
     "Attractor": attractor,
     "Attractors": lambda: dmft.Attractors((attractor(),), np.zeros(2, int), np.ones(1), np.ones(1)),
     "Branch": branch,
+    "Curve": curve,
     "Cycle": cycle,
     "Features": lambda: dmft.Features.paper(seed=3),
     "FiniteSize": lambda: dmft.FiniteSize(np.ones(2), np.ones(2), np.ones(2), -0.5, 0.1),
@@ -126,6 +133,7 @@ EXAMPLES = {
     "maps.Orbit": lambda: dmft.trajectory(LOGISTIC, 3),
     "maps.State": lambda: dmft.maps.State([[0.1]]),
     "orbits.AttentionMap": lambda: orbits.AttentionMap(MODEL, beta=[1.0, 2.0]),
+    "orbits.CurvePoint": lambda: curve().special[0],
     "orbits.Cycles": lambda: orbits.find_cycles(orbits.AttentionMap(PLAIN), np.zeros((1, 4, 3)), [1]),
     "orbits.NormalForm": lambda: orbits.NormalForm("fold", 1.0, 1j, 0.0, 0, 0.0, np.ones(3)),
     "orbits.SpecialPoint": lambda: branch().special[0],

@@ -190,7 +190,7 @@ class Continuation:
             if not a < middle < b or b - a <= FINEST * reach:
                 found.append((b, min(first, second, key=lambda at: _off(at, gained)), gained))
                 return
-            guess = _cubic(0.0, here.point, here.tangent, reach, following.point, end, middle)
+            guess = cubic(0.0, here.point, here.tangent, reach, following.point, end, middle)
             point, _ = self.curve.correct(guess, here.tangent)
             if point is not None:
                 between = node(self.curve, point, here.tangent, first.frame)
@@ -226,7 +226,7 @@ class Continuation:
 
         def point_at(length: float) -> np.ndarray:
             place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
-            point, _ = self.curve.correct(_cubic(*known[place - 1], *known[place], length), here.tangent)
+            point, _ = self.curve.correct(cubic(*known[place - 1], *known[place], length), here.tangent)
             if point is None:
                 raise ArithmeticError
             direction, _ = self.curve.tangent(point, here.tangent)
@@ -262,7 +262,7 @@ def _off(at: Node, gained: int) -> float:
     return float(np.sort(np.abs(at.growth))[abs(gained) - 1])
 
 
-def _cubic(
+def cubic(
     one: float, first: np.ndarray, slope: np.ndarray, other: float, last: np.ndarray, end: np.ndarray, place: float
 ) -> np.ndarray:
     """Return the cubic through two points with their derivatives."""

@@ -123,8 +123,9 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     system : WindowMap
         With one point, at the bifurcation.
     orbit : ndarray, shape (period, n_features)
-    kind : {"fold", "flip", "neimark-sacker", "branch point"}
-        The form of a branch point is that of a pitchfork or of a transcritical point.
+    kind : {"fold", "flip", "neimark-sacker", "branch point", "pitchfork"}
+        The form of a branch point is that of a pitchfork or of a transcritical point; of a pitchfork it is known to be
+        the former.
     multiplier : complex
         The critical one of a torus point, in the upper half plane.
 
@@ -135,7 +136,8 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     period = len(orbit)
     windows = windows_of(orbit[None], system.n_context)
     rows = system.linearize(windows)[1][0]
-    factor = {"fold": 1.0, "branch point": 1.0, "flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}[kind]
+    factor = {"flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}.get(kind, 1.0)
+    crosses = kind in ("branch point", "pitchfork")
     left, right = linear.null_vectors(linear.twisted(rows, factor))
     vector = right.reshape(orbit.shape)
     vector = vector / np.linalg.norm(linear.twisted_windows(vector, system.n_context, factor)[0])
@@ -156,7 +158,7 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
 
     def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
         matrix = linear.twisted(rows, factor)
-        if kind == "branch point":  # singular: the part of the solution across the vector, of what can be solved for
+        if crosses:  # singular: the part of the solution across the vector, of what can be solved for
             solution = np.linalg.solve(np.block([[matrix, left[:, None]], [right, 0.0]]), np.append(drive, 0.0))
             return solution[:-1].reshape(orbit.shape)
         return np.linalg.solve(matrix, drive.ravel()).reshape(orbit.shape)
@@ -173,13 +175,13 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
         return NormalForm(kind, part(second(q, q)) / 2.0, part(system.slope(windows)[0]), 0.0, 0, np.nan, vector)
     shift = along(periodic(system.slope(windows)[0]), 1.0)
     rate = part(second(q, shift, rise=1.0))
-    if kind == "branch point":
+    if crosses:
         square = second(q, q)
         bent = along(periodic(square), 1.0)
         quadratic = part(square) / 2.0
         cubic = part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0
         size = np.abs(weight) @ np.abs(square).ravel() / 2.0
-        if abs(quadratic) <= EVEN * max(size, abs(cubic)):
+        if kind == "pitchfork" or abs(quadratic) <= EVEN * max(size, abs(cubic)):
             return NormalForm("pitchfork", cubic, rate, 0.0, 0, np.nan, vector)
         return NormalForm("transcritical", quadratic, rate, 0.0, 0, np.nan, vector)
     if kind == "flip":

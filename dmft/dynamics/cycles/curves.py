@@ -1,0 +1,549 @@
+"""Curves of bifurcations in two parameters, and the bifurcations of codimension 2 on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from operator import itemgetter
+from typing import Any, cast, get_args
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from ..._util.checks import number, one_of, shown, whole
+from ..._util.underflow import underflow_is_zero
+from ..._util.values import Frozen
+from .bordered import Bordered, Kind, Plane
+from .branches import SpecialPoint
+from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
+from .newton import Cycle
+from .stations import DEGENERATE, Station, gains, poles, station
+
+KINDS = get_args(Kind)
+TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
+_first = itemgetter(0)
+ENDS = ("1:1 resonance", "1:2 resonance")  # of curves of torus points
+ROUGHLY_DOUBLE = 1e-2  # of its size: how far a cycle is from one of half its period, where no neighbour is found
+ON = 1e-11  # a test function so small may be 0
+BEFORE = 0.99  # of the way to such an end: what is nearer is of its poles
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class CurvePoint(Frozen):
+    """A bifurcation of codimension 2 on a curve.
+
+    Attributes
+    ----------
+    kind : str
+        "cusp", "generalised flip", "chenciner", "generalised pitchfork": the coefficient of the normal form vanishes;
+        "1:1 resonance" to "1:4 resonance": where critical multipliers are roots of one; "fold-flip",
+        "fold-neimark-sacker", "flip-neimark-sacker", "double neimark-sacker", "pitchfork-flip",
+        "pitchfork-neimark-sacker": others cross the unit circle too.
+    parameters : (str, str)
+        Their names.
+    values : (float, float)
+    place : float
+        Where it lies between the points of the curve: 3.25 is a quarter of the way from point 3 to 4.
+    cycle : Cycle
+    residual : float
+        Largest miss of any equation.
+    """
+
+    kind: str
+    parameters: tuple[str, str]
+    values: tuple[float, float]
+    place: float
+    cycle: Cycle
+    residual: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Curve(Frozen):
+    r"""Cycles at a bifurcation, along a curve in two parameters.
+
+    Attributes
+    ----------
+    kind : {"fold", "flip", "neimark-sacker", "pitchfork"}
+    parameters : (str, str)
+        Their names.
+    values : ndarray, shape (n_points, 2)
+        Of the parameters.
+    orbits : ndarray, shape (n_points, period, n_features)
+        Step 0 has phase 0.
+    residual : ndarray, shape (n_points,)
+        Largest miss of any equation: of the steps of the cycle, and of the number that vanishes at the bifurcation.
+    coefficient : ndarray, shape (n_points,)
+        Of the normal form: b of a fold, c of a flip or pitchfork, complex d of a torus; see `NormalForm`. It has poles
+        at resonances 1:1 and 1:2, and changes its sign at cusps, generalised flips and Chenciner points. NaN where
+        there is none.
+    theta : ndarray, shape (n_points,)
+        Angle of the critical multiplier: 0 of a fold or pitchfork, pi of a flip.
+    growth, angle : ndarray, shape (n_points, n_context * n_features)
+        Logarithm of the modulus of each multiplier, descending, and its angle.
+    n_unstable : ndarray of int, shape (n_points,)
+        Multipliers outside the unit circle besides the critical ones: where it is 0, what attracts changes.
+    special : tuple of CurvePoint
+        In the order of the curve.
+    ends : tuple of str
+        Why the curve ends, before its first point and after its last.
+    unlocated : tuple of (float, float)
+        Places between which `n_unstable` changes without a special point. Empty where all were located.
+    model : SelfAttention, Map or None
+        The parameters that stay.
+    """
+
+    kind: Kind
+    parameters: tuple[str, str]
+    values: np.ndarray
+    orbits: np.ndarray
+    residual: np.ndarray
+    coefficient: np.ndarray
+    theta: np.ndarray
+    growth: np.ndarray
+    angle: np.ndarray
+    n_unstable: np.ndarray
+    special: tuple[CurvePoint, ...]
+    ends: tuple[str, str]
+    unlocated: tuple[tuple[float, float], ...] = ()
+    model: Any = None
+
+    @property
+    def period(self) -> int:
+        """Steps of a turn."""
+        return self.orbits.shape[1]
+
+    @property
+    def stable(self) -> np.ndarray:
+        """Whether no other multiplier is outside the unit circle, (n_points,): what is born or lost may attract."""
+        return self.n_unstable == 0
+
+    def to_dataframe(self) -> Any:
+        """Return a ``pandas.DataFrame`` with a line for each point; needs the extra ``[xarray]``, which brings pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Both parameters, residual, coefficient, theta, n_unstable, and the kind of the point where it is special.
+
+        Raises
+        ------
+        ImportError
+            Without pandas.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError('to_dataframe needs pandas; pip install "dmft[xarray]"') from error
+        columns = {name: self.values[:, i] for i, name in enumerate(self.parameters)}
+        names = ("residual", "coefficient", "theta", "n_unstable")
+        frame = pandas.DataFrame({**columns, **{name: getattr(self, name) for name in names}, "special": ""})
+        marks = [
+            {**dict(zip(self.parameters, point.values, strict=True)), "residual": point.residual, "special": point.kind}
+            for point in self.special
+        ]
+        frame.index = frame.index.astype(float)
+        frame = pandas.concat([frame, pandas.DataFrame(marks, [point.place for point in self.special])])
+        return frame.sort_index(kind="stable").rename_axis("place")
+
+    def line(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return what `figures.bifurcation_curves` draws: the curve with its special points among the others.
+
+        Returns
+        -------
+        values : ndarray, shape (n_points + n_special, 2)
+        stable : ndarray of bool, shape (n_points + n_special,)
+            A special point counts as stable, so that the line to a stable neighbour is.
+        """
+        place = np.concatenate([np.arange(len(self.values)), [point.place for point in self.special]])
+        order = np.argsort(place, kind="stable")
+        marks = np.array([point.values for point in self.special]).reshape(-1, 2)
+        stable = np.append(self.stable, np.ones(len(marks), dtype=bool))
+        return np.concatenate([self.values, marks])[order], stable[order]
+
+    def __repr__(self) -> str:
+        low, high = self.values.min(axis=0), self.values.max(axis=0)
+        where = ", ".join(f"{name} {a:.6g} to {b:.6g}" for name, a, b in zip(self.parameters, low, high, strict=True))
+        marks = ", ".join(f"{point.kind} at ({point.values[0]:.8g}, {point.values[1]:.8g})" for point in self.special)
+        return (
+            f"Curve({self.kind} of period {self.period}: {len(self.values)} points, {where}; "
+            f"special: {marks or 'none'}; ends: {self.ends[0]}, {self.ends[1]})"
+        )
+
+
+class _Walk:
+    """The points of a curve from one of them on, in one direction."""
+
+    def __init__(
+        self,
+        curve: Bordered,
+        start: Station,
+        box: tuple[tuple[float, float], tuple[float, float]],
+        max_step: float,
+        n_points: int,
+    ) -> None:
+        self.curve, self.box, self.max_step = curve, box, max_step
+        self.stations, self.special, self.unlocated = (
+            [start],
+            list[tuple[float, str, Station]](),
+            list[tuple[float, float]](),
+        )
+        self.end = f"{n_points} points"
+        step = max_step / 4.0
+        for which, name in enumerate(curve.plane.names):
+            value, way = curve.parameters(start.point)[which], curve.parameters(start.tangent)[which]
+            if value == box[which][1 if way > 0 else 0] and way:
+                self.end = f"{name} = {value:g} reached"
+                return
+        curve.border(start.point)
+        curve.measure(curve.orbit(start.point))
+        start = self.stations[0] = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
+        while len(self.stations) < n_points:
+            here = self.stations[-1]
+            following, n = self.step(here, step)
+            events = [] if following is None else self.events(here, following)
+            unclear = following is None or len(events) > 1 or self.unexplained(here, following, events)
+            if unclear and step > MIN_STEP * max_step:
+                step /= 2.0
+                continue
+            if following is None:
+                self.end = self.why()
+                break
+            if self.ambiguous(here, following) and step > MIN_STEP * max_step and not self.leaves(following):
+                step *= 0.7
+                continue
+            # Nearer to a cycle of half the period rounding decides where the curve goes.
+            if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
+                if step > NEAR * max_step:
+                    step /= 2.0
+                    continue
+                self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                break
+            place = len(self.stations) - 1.0
+            last = self.last(here, following, events)
+            if last:  # past it the two multipliers are real: no torus
+                near = self.between(here, following, BEFORE * last[0])
+                if near is not None:
+                    found = self.located(here, near, self.events(here, near))
+                    self.special += [(place + BEFORE * share, kind, at) for share, kind, at in found]
+                self.stations.append(dataclasses.replace(last[2], coefficient=complex(np.nan)))
+                self.special.append((place + 1.0, *last[1:]))
+                self.end = last[1]
+                break
+            found = self.located(here, following, events)
+            if len(found) < len(events) or self.unexplained(here, following, events):
+                self.unlocated.append((place, place + 1.0))
+            self.special += [(place + share, kind, at) for share, kind, at in found]
+            self.stations.append(following)
+            left = self.leaves(following)
+            if left:
+                self.end = left
+                break
+            if len(self.stations) > 3 and self.closes(start, step):
+                self.end = CLOSED
+                break
+            if curve.outgrown(following.point):
+                curve.measure(curve.orbit(following.point))
+                self.stations[-1] = dataclasses.replace(
+                    following, tangent=following.tangent / curve.length(following.tangent)
+                )
+                start = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
+            curve.reborder(curve.look(following.point), following.point)
+            step = min(step * (1.4 if n <= 4 else 1.0), max_step)
+
+    def why(self) -> str:
+        """Return why no neighbour was found."""
+        curve, here = self.curve, self.stations[-1]
+        if self.doubles(here, ROUGHLY_DOUBLE):
+            return f"a cycle of period {curve.shape[0] // 2} is met"
+        if curve.kind == "pitchfork":
+            return "no neighbour found: the symmetry may be lost"
+        return "no neighbour found: the step became too small"
+
+    def step(self, here: Station, step: float) -> tuple[Station | None, int]:
+        """Return the next point, at the edge of the box if that is passed, or None if the step is too long."""
+        curve = self.curve
+        point, n = curve.correct(here.point + step * here.tangent, here.tangent)
+        if point is None or curve.length(point - here.point) > 1.5 * step:
+            return None, n
+        shares = [1.0]
+        edge = None
+        for which in (0, 1):
+            value, before = curve.parameters(point)[which], curve.parameters(here.point)[which]
+            for bound, outside in zip(self.box[which], (-1.0, 1.0), strict=True):
+                if (value - bound) * outside > 0:
+                    share = (bound - before) / (value - before)
+                    if share < min(shares):
+                        edge = which, bound
+                    shares.append(share)
+        if edge is not None:
+            which, bound = edge
+            guess = here.point + min(shares) * (point - here.point)
+            curve.parameters(guess)[which] = bound
+            point, n = curve.correct(guess, curve.along(which))
+            if point is None:
+                return None, n
+            curve.parameters(point)[which] = bound
+        tangent = curve.tangent(point, here.tangent)
+        if not curve.product(here.tangent, tangent) >= TURN:
+            return None, n
+        return station(curve, point, tangent, here.frame), n
+
+    def leaves(self, at: Station) -> str:
+        """Return which edge of the box a point lies on, or nothing."""
+        for which, name in enumerate(self.curve.plane.names):
+            value = self.curve.parameters(at.point)[which]
+            if value in self.box[which]:
+                return f"{name} = {value:g} reached"
+        return ""
+
+    def closes(self, start: Station, step: float) -> bool:
+        """Return whether the last point has come round to the first, in the same direction."""
+        last = self.stations[-1]
+        near = self.curve.length(last.point - start.point) < step
+        return near and self.curve.product(last.tangent, start.tangent) >= TURN
+
+    def events(self, here: Station, following: Station) -> list[str]:
+        """Return the kinds of bifurcations of codimension 2 between two neighbours."""
+        kind = self.curve.kind
+        found = [each for each, value in here.tests.items() if value * following.tests[each] < 0]
+        if kind == "neimark-sacker" and set(ENDS) & set(found):
+            return [each for each in found if each in ENDS]  # past it no torus has other multipliers or a form
+        # Where its pole has no strength, the coefficient seems to change its sign there.
+        if set(poles(kind)) & set(found):
+            return [each for each in found if each != DEGENERATE[kind]]
+        return found
+
+    def ambiguous(self, here: Station, following: Station) -> bool:
+        """Return whether a point lies on a bifurcation of codimension 2, so that rounding says on which side."""
+        return any(abs(value) < ON and abs(here.tests[kind]) > 10.0 * ON for kind, value in following.tests.items())
+
+    def located(self, here: Station, following: Station, events: list[str]) -> list[tuple[float, str, Station]]:
+        """Return place, kind and point of the events between two neighbours that can be located, in order."""
+        found = [each for each in (self.locate(here, following, event) for event in events) if each is not None]
+        return sorted(found, key=_first)
+
+    def last(self, here: Station, following: Station, events: list[str]) -> tuple[float, str, Station] | None:
+        """Return place, kind and point of the resonance between two neighbours that ends a curve of torus points."""
+        if self.curve.kind != "neimark-sacker":
+            return None
+        return next(iter(self.located(here, following, [event for event in events if event in ENDS])), None)
+
+    def unexplained(self, here: Station, following: Station, events: list[str]) -> bool:
+        """Return whether more multipliers cross the unit circle between two neighbours than the events say."""
+        gained = abs(following.n_unstable - here.n_unstable)
+        expected = [gains(self.curve.kind, event) for event in events]
+        return gained != sum(expected) and not (len(expected) > 1 and gained <= sum(expected))
+
+    def doubles(self, at: Station, tolerance: float) -> bool:
+        """Return whether a cycle is one of half its period twice over, but for so much of its size."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self.curve.plane.maps(*self.curve.parameters(at.point))[0].n_phases:
+            return False
+        orbit = self.curve.orbit(at.point)
+        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
+
+    def halves(self, here: Station, following: Station) -> bool:
+        """Return whether both halves of the cycle become one another between two points."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self.curve.plane.maps(*self.curve.parameters(here.point))[0].n_phases:
+            return False
+        one, other = self.curve.orbit(here.point), self.curve.orbit(following.point)
+        apart = one[:half] - one[half:]
+        return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
+
+    def between(self, here: Station, following: Station, share: float, bare: bool = False) -> Station | None:
+        """Return the point so far from one to another, or None if none is found."""
+        curve = self.curve
+        reach = curve.product(here.tangent, following.point - here.point)
+        end = following.tangent / curve.product(here.tangent, following.tangent)
+        guess = cubic(0.0, here.point, here.tangent, reach, following.point, end, share * reach)
+        point, _ = curve.correct(guess, here.tangent)
+        return None if point is None else station(curve, point, curve.tangent(point, here.tangent), here.frame, bare)
+
+    def locate(self, here: Station, following: Station, kind: str) -> tuple[float, str, Station] | None:
+        """Return the place between two points, kind and point of a bifurcation of codimension 2, or None."""
+        from scipy.optimize import brentq  # late: it would slow down every start of the package
+
+        def at(share: float, bare: bool = kind != DEGENERATE[self.curve.kind]) -> Station:
+            if share in (0.0, 1.0):
+                return following if share else here
+            found = self.between(here, following, share, bare)
+            if found is None:
+                raise ArithmeticError
+            return found
+
+        try:
+            share = brentq(lambda share: at(share).tests[kind], 0.0, 1.0, xtol=1e-13, rtol=1e-14)
+            return share, kind, at(share, False)
+        except (ArithmeticError, ValueError):
+            return None
+
+
+def begin(
+    point: SpecialPoint,
+    other: str,
+    values: Mapping[str, float],
+    plane: Callable[[str, str], Plane],
+    bounds: Callable[[str, float], tuple[float, float]],
+    ranges: Mapping[str, Any],
+    *,
+    max_step: float,
+    n_points: int,
+) -> Curve:
+    """Follow a special point of a branch in its parameter and another one, the arguments checked.
+
+    Parameters
+    ----------
+    point : SpecialPoint
+    other : str
+        The second parameter.
+    values : dict of str to float
+        All parameters of the map at the point.
+    plane : callable
+        Of two names: the map in these parameters.
+    bounds : callable
+        Of a name and its value: the range to follow it in.
+    ranges : dict
+        What the caller has said of them.
+    max_step : float
+    n_points : int
+    """
+    form = point.form
+    kind = form.kind if form is not None and point.kind == "branch point" else point.kind
+    if form is None or kind not in KINDS:
+        raise ValueError(
+            f"point must be a fold, flip, neimark-sacker or pitchfork point of one multiplier, got {shown(kind)}"
+        )
+    name = point.parameter
+    one_of("other", other, [each for each in values if each != name])
+    for each in ranges:
+        one_of("ranges", each, (name, other))
+    at, box = (float(values[name]), float(values[other])), []
+    for each, value in zip((name, other), at, strict=True):
+        low, high = bounds(each, value)
+        if not low <= value <= high or low == high:
+            raise ValueError(
+                f"{each} must be (low, high) with low <= {value:g} <= high, the point's, got ({low:g}, {high:g})"
+            )
+        box.append((low, high))
+    return follow_curve(
+        plane(name, other),
+        cast(Kind, kind),
+        point.cycle.orbit,
+        at,
+        complex(np.exp(1j * form.angle)),
+        (box[0], box[1]),
+        max_step=number("max_step", max_step, 1e-6, 1.0),
+        n_points=whole("n_points", n_points, 2),
+    )
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and change the last bits
+@underflow_is_zero
+def follow_curve(
+    plane: Plane,
+    kind: Kind,
+    orbit: np.ndarray,
+    values: tuple[float, float],
+    multiplier: complex,
+    box: tuple[tuple[float, float], tuple[float, float]],
+    *,
+    max_step: float = 0.02,
+    n_points: int = 1_000,
+) -> Curve:
+    """Follow a bifurcation of a cycle in two parameters, both ways.
+
+    Parameters
+    ----------
+    plane : Plane
+    kind : {"fold", "flip", "neimark-sacker", "pitchfork"}
+    orbit : ndarray, shape (period, n_features)
+        The cycle at the bifurcation, up to Newton's method.
+    values : (float, float)
+        The parameters there.
+    multiplier : complex
+        The critical one, of a torus point.
+    box : ((float, float), (float, float))
+        Bounds of the parameters.
+    max_step : float, default=0.02
+        Longest step, as a part of the box.
+    n_points : int, default=1000
+        At most so many points to each side.
+
+    Returns
+    -------
+    Curve
+
+    Raises
+    ------
+    RuntimeError
+        If Newton's method does not converge from the orbit.
+    """
+    spans = box[0][1] - box[0][0], box[1][1] - box[1][0]
+    bordered = Bordered(plane, kind, orbit, spans)
+    extra = [multiplier.real / abs(multiplier)] if kind == "neimark-sacker" else [0.0] if kind == "pitchfork" else []
+    point = np.concatenate([orbit.ravel(), values, extra])
+    bordered.border(point)
+    tangent = bordered.tangent(point)
+    found = bordered.correct(point, tangent)[0] if np.isfinite(tangent).all() else None
+    if found is None:
+        raise RuntimeError(
+            f"Newton's method must converge from the {kind} given; it is degenerate, or no {kind} of this map"
+        )
+    bordered.border(found)
+    tangent = bordered.tangent(found)
+    if bordered.parameters(tangent)[1] < 0:
+        tangent = -tangent
+    start = station(bordered, found, tangent, None)
+    back = dataclasses.replace(start, tangent=-tangent)
+    down = _Walk(bordered, back, box, max_step, n_points)
+    up = down if down.end == CLOSED else _Walk(bordered, start, box, max_step, n_points)
+    stations = down.stations[:0:-1] + (up.stations if up is not down else [start])
+    before = len(down.stations) - 1
+    special = [(before - place, kind_, at) for place, kind_, at in reversed(down.special)]
+    unlocated = [(before - b, before - a) for a, b in reversed(down.unlocated)]
+    if up is not down:
+        special += [(before + place, kind_, at) for place, kind_, at in up.special]
+        unlocated += [(before + a, before + b) for a, b in up.unlocated]
+    points = np.stack([each.point for each in stations])
+    coefficient = np.array([each.coefficient for each in stations])
+    n = orbit.size
+    theta = {"flip": np.pi}.get(kind, 0.0) * np.ones(len(points))
+    if kind == "neimark-sacker":
+        theta = np.arccos(np.clip(points[:, -1], -1.0, 1.0))
+    return Curve(
+        kind=kind,
+        parameters=plane.names,
+        values=points[:, n : n + 2].copy(),
+        orbits=points[:, :n].reshape(-1, *orbit.shape).copy(),
+        residual=np.array([each.residual for each in stations]),
+        coefficient=coefficient if kind == "neimark-sacker" else coefficient.real.copy(),
+        theta=theta,
+        growth=np.stack([each.growth for each in stations]),
+        angle=np.stack([each.angle for each in stations]),
+        n_unstable=np.array([each.n_unstable for each in stations]),
+        special=tuple(_special(bordered, *each) for each in special),
+        ends=(down.end, up.end),
+        unlocated=tuple(unlocated),
+    )
+
+
+def _special(bordered: Bordered, place: float, kind: str, at: Station) -> CurvePoint:
+    """Return a bifurcation of codimension 2 with its cycle."""
+    orbit, values = bordered.orbit(at.point).copy(), bordered.parameters(at.point)
+    with np.errstate(over="ignore"):
+        multipliers = np.exp(at.growth) * np.exp(1j * at.angle)
+    cycle = Cycle(
+        orbit=orbit,
+        residual=at.residual,
+        multipliers=multipliers,
+        exponents=at.growth / len(orbit),
+    )
+    return CurvePoint(
+        kind=kind,
+        parameters=bordered.plane.names,
+        values=(float(values[0]), float(values[1])),
+        place=float(place),
+        cycle=cycle,
+        residual=at.residual,
+    )

@@ -1,0 +1,63 @@
+"""Curves of bifurcations of a `Map` in two of its parameters; `dmft.curve` comes here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from .._util.checks import finite
+from ..dynamics.cycles.bordered import Plane
+from ..dynamics.cycles.branches import SpecialPoint
+from ..dynamics.cycles.curves import Curve, CurvePoint, begin
+from .model import Map
+from .orbits import Cycle
+from .window_map import FunctionMap
+
+
+def curve(
+    point: SpecialPoint,
+    other: str,
+    *,
+    max_step: float = 0.02,
+    n_points: int = 1_000,
+    **ranges: tuple[float, float],
+) -> Curve:
+    """Follow a bifurcation of a map in two parameters; see `dmft.curve`."""
+    assert isinstance(point.cycle, Cycle)  # of a branch of a map
+    model = point.cycle.model
+
+    def bounds(name: str, value: float) -> tuple[float, float]:
+        if name in ranges:
+            low, high = finite(name, ranges[name], (2,)).tolist()
+            return low, high
+        reach = abs(value) or 1.0
+        return value - reach, value + reach
+
+    followed = begin(
+        point,
+        other,
+        model.parameters,
+        lambda first, second: plane(model, first, second),
+        bounds,
+        ranges,
+        max_step=max_step,
+        n_points=n_points,
+    )
+    special = tuple(_of_map(each, model) for each in followed.special)
+    return dataclasses.replace(followed, special=special, model=model)
+
+
+def plane(model: Map, first: str, second: str) -> Plane:
+    """Return a map in two of its parameters."""
+
+    def maps(one: float, other: float) -> tuple[FunctionMap, FunctionMap]:
+        values = {first: [one], second: [other]}
+        return FunctionMap(model, first, 1, **values), FunctionMap(model, second, 1, **values)
+
+    return Plane((first, second), maps, float(abs(model.window).max()) or 1.0)
+
+
+def _of_map(point: CurvePoint, model: Map) -> CurvePoint:
+    """Return a point whose cycle has its map."""
+    fields = {field.name: getattr(point.cycle, field.name) for field in dataclasses.fields(point.cycle)}
+    there = model.replace(**dict(zip(point.parameters, point.values, strict=True)))
+    return dataclasses.replace(point, cycle=Cycle(**fields, model=there))
