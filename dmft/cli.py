@@ -33,6 +33,7 @@ from .sweeps.errors import PictureError, PythonOnly, UserError
 from .sweeps.estimate import cost_in_words
 from .sweeps.execution import Execution
 from .sweeps.job import Job
+from .sweeps.panels import fixed_in_words
 from .sweeps.report import report as description
 from .sweeps.results import SweepResult, load
 from .sweeps.verification import verify as recompute
@@ -301,6 +302,7 @@ def _draw(
 
     to = to and _writable(to)
     figure = job.draw(result, feature, variable, findings)
+    figures.note(figure, fixed_in_words(_made(job, result), result))
     if title:
         figure.suptitle(title, fontsize=10)
     if width is not None:
@@ -313,6 +315,11 @@ def _draw(
     except Exception as error:  # of a format that is not known, of fonts, TeX and other settings
         raise PictureError(f"{to} cannot be drawn: {error}") from error
     say(f"drew {to}")
+
+
+def _made(job: Job | type[Job], result: SweepResult) -> Job:
+    """Return a job as it is, or made from the manifest of its result."""
+    return job if isinstance(job, Job) else job.from_specification(result.specification)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import sys
+import tempfile
 
 from hypothesis import settings
 
@@ -10,6 +12,14 @@ collect_ignore = ["data"]  # what made the data is run by hand
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# The tests start hundreds of processes. Where no bytecode may be written beside the sources, each would compile the
+# package anew, which is half the time of its import: it goes in a folder that they share, for as long as they run.
+if sys.dont_write_bytecode and "PYTHONPYCACHEPREFIX" not in os.environ:
+    bytecode = tempfile.TemporaryDirectory(prefix="dmft-bytecode-")
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = bytecode.name
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # A shell starts what it puts in the background with SIGINT ignored, which runs keep: tests send it to runs that do not.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -81,6 +81,11 @@ class Following(Value, Job):
         return {"branch": 0.0, **{name: self.sweep.point[name] for name in PARAMETERS}}
 
     @property
+    def described(self) -> Mapping[str, Any]:
+        """As of a sweep."""
+        return self.sweep.described
+
+    @property
     def variables(self) -> Variables:
         """Those of a sweep, and how each point was begun."""
         return {

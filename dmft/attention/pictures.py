@@ -140,11 +140,27 @@ def _coexisting(result: SweepResult, feature: int, variable: str | None) -> Figu
 
     variable = recorded(result, feature, variable)
     dim = next(name for name in result.dims if name != "start")
+    index = identify(result)
+    names = _names_of(index, result)
     values, index = (
-        np.moveaxis(array, result.dims.index(dim), 0)
-        for array in (result[variable][..., feature - 1], identify(result))
+        np.moveaxis(array, result.dims.index(dim), 0) for array in (result[variable][..., feature - 1], index)
     )
-    return figures.coexisting(result.axes[dim], values, index, **labels(dim, variable, feature))[0]
+    return figures.coexisting(result.axes[dim], values, index, names, **labels(dim, variable, feature))[0]
+
+
+def _names_of(index: np.ndarray, result: SweepResult) -> list[str]:
+    """Return a name for each attractor: its kind and period, and what it turns into."""
+    codes, kinds = result.coded("kind")
+    periods = result["period"]
+    names = []
+    for number in range(int(index.max(initial=-1)) + 1):
+        here = index == number
+        found = dict.fromkeys(
+            kinds[code] + (f" {period}" if period > 1 else "")
+            for code, period in zip(codes[here].tolist(), periods[here].tolist(), strict=True)
+        )
+        names.append(", ".join(list(found)[:2]) + (", ..." if len(found) > 2 else ""))
+    return names
 
 
 def _phase_diagram(result: SweepResult) -> Figure:

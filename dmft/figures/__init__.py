@@ -12,6 +12,7 @@ from ._cycles import cycle_branch
 from ._diagrams import bifurcation, diagram, lyapunov_spectrum, running_exponents
 from ._file import save
 from ._irreversibility import irreversibility
+from ._notes import note
 from ._orbits import autocorrelation, phase_plane, power_spectrum, trajectory
 from ._panels import bifurcations, curves, maps
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
@@ -38,6 +39,7 @@ __all__ = [
     "irreversibility",
     "lyapunov_spectrum",
     "maps",
+    "note",
     "period_map",
     "phase_diagram",
     "phase_plane",

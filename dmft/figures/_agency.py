@@ -68,7 +68,7 @@ def agency(
     regime_map(x, y, regions, names=names, ax=left, computed=computed, x_label=x_label, y_label=y_label)
     if legend := left.get_legend():
         legend.set_ncols(2)
-    shown = mesh(right, x, y, np.ma.masked_invalid(far.astype(float)), cmap="cividis", vmin=0.0, background="0.8")
+    shown = mesh(right, x, y, np.ma.masked_invalid(far.astype(float)), cmap="cividis", vmin=0.0)
     colorbar(right, shown)
     right.set(xlabel=x_label)
     right.set_title(r"distance from equilibrium $1-\sigma_2/\sigma$", fontsize=9)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .._util.checks import instance, number, one_of, shown, table, whole, word, words
+from .._util.checks import flag, instance, number, one_of, shown, table, whole, word, words
 
 MANY = 1_000  # names that are looked at
 _DEPTH = 3  # of lists of names; one that holds itself has no end
@@ -104,7 +104,7 @@ def _window(name: str, value: Any) -> Any:
 
 
 CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    **dict.fromkeys(("parameter_label", "value_label", "shade_label", "x_label", "y_label", "dots"), word),
+    **dict.fromkeys(("parameter_label", "value_label", "shade_label", "x_label", "y_label", "dots", "facts"), word),
     "names": _words,
     "labels": _symbol_or_words,
     "panels": table,
@@ -112,6 +112,7 @@ CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "width": lambda name, value: one_of(name, value, ("column", "page")),
     "style": lambda name, value: one_of(name, value, ("density", "points")),
     "bins": lambda name, value: whole(name, value, 1, 10**5),
+    "joined": flag,
     "n_shown": lambda name, value: whole(name, value, 1),
     "first": lambda name, value: whole(name, value, 0, 10**15),
     "mark": number,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import integers, shown, table
 from .._util.memory import need_memory
 from ._arrays import checked, not_negative
-from ._style import COLORS, Look, drawing_axes, legend_above, styled
+from ._style import COLORS, Look, drawing_axes, legend_above, meaning, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,6 +111,8 @@ def estimates(
     for i, (name, (heights, errors)) in enumerate(given.items()):
         look: Look = {"color": COLORS[i % 7], "marker": "os^Dv<>"[i % 7]}
         bars.append(ax.errorbar(at, heights, errors, label=name, markersize=3, capsize=2, elinewidth=0.6, **look))
+        for bar in bars[-1].lines[2]:
+            bar.set_label(meaning("bars: one standard error"))
     ax.set(xlabel=parameter_label, ylabel=value_label)
     if len(bars) > 1:
         legend_above(ax, bars, ncols=min(len(bars), 4))

@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._style import Look, meaning
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
     from matplotlib.colorbar import Colorbar
+
+# How it looks where there is no value: like no colour, and no grey of a regime.
+NOTHING: Look = {"facecolor": "white", "edgecolor": "0.75", "linewidth": 0, "hatch": "////"}
 
 
 def edges(centres: np.ndarray) -> np.ndarray:
@@ -21,11 +26,13 @@ def edges(centres: np.ndarray) -> np.ndarray:
 
 
 def mesh(
-    ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, background: str = "0.75", **look: Any
+    ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, masked: str = "no value", **look: Any
 ) -> QuadMesh:
-    """Draw values, shape (n_x, n_y), as cells round the points; what is masked shows the background."""
+    """Draw values, shape (n_x, n_y), as cells round the points; what is masked is hatched and named in a note."""
     across, up = np.argsort(x), np.argsort(y)
-    ax.set_facecolor(background)
+    ax.patch.set(**NOTHING)
+    if np.ma.is_masked(values):
+        ax.patch.set_label(meaning(f"hatched: {masked}"))
     cells = values[np.ix_(across, up)].T
     return ax.pcolormesh(edges(x[across]), edges(y[up]), cells, rasterized=True, **look)
 

@@ -25,6 +25,7 @@ from ._style import (
     inches,
     legend,
     look_of,
+    meaning,
     styled,
 )
 
@@ -45,7 +46,7 @@ def _draw_exponents(
     n_shown: int | None,
     **settings: Any,
 ) -> tuple[tuple[Line2D, ...], tuple[PolyCollection, ...]]:
-    """Draw the leading exponents against `x`, the first one in front; return lines and bands."""
+    """Draw the leading exponents against `x`; return lines and bands."""
     k = exponents.shape[1]
     n_shown = min(4, k) if n_shown is None else whole("n_shown", n_shown, 1, k)
     exponents = np.where(np.isfinite(exponents), exponents, np.nan)[:, :n_shown].astype(float)
@@ -57,10 +58,16 @@ def _draw_exponents(
     for i, y in enumerate(exponents.T):
         seen = np.pad(np.isfinite(y), 1)
         alone = np.flatnonzero(seen[1:-1] & ~seen[:-2] & ~seen[2:]).tolist()  # a line needs two points
-        look: Look = {"linewidth": 0.7 if i else 1.3, "marker": ".", "markersize": 3, "markevery": alone}
-        lines += ax.plot(x, y, **look_of(i), **look, zorder=2.5 - 0.01 * i, label=rf"$\lambda_{{{i + 1}}}$")
+        # The first is the widest and undermost: it shows beside those that lie on it, as pairs do.
+        look: Look = {
+            "linewidth": 0.7 + 0.3 * max(0, min(n_shown, 4) - 1 - i),
+            "marker": ".",
+            "markersize": 3,
+            "markevery": alone,
+        }
+        lines += ax.plot(x, y, **look_of(i), **look, zorder=2 + 0.01 * i, label=rf"$\lambda_{{{i + 1}}}$")
         if stderr is not None:
-            look = {"color": COLORS[i % 7], "alpha": 0.3, "linewidth": 0}
+            look = {"color": COLORS[i % 7], "alpha": 0.3, "linewidth": 0, "label": meaning("bands: one standard error")}
             bands.append(ax.fill_between(x, y - stderr[:, i], y + stderr[:, i], **look))
     finite = exponents[:, :2][np.isfinite(exponents[:, :2])]
     if finite.size:
@@ -168,6 +175,7 @@ def bifurcation(
     look: Look = {"norm": LogNorm(0.1 / bins, 1.0), "cmap": cmap, "extent": extent}
     image = density_image(ax, x_edges, y_edges, share, **look)
     image.set_clip_path(ax.patch)
+    image.set_label(meaning(f"shade: share of the rows in each of {bins} cells of the height, darkest 1, logarithmic"))
     image.sticky_edges.y.clear()  # what lies at the end of the range should not lie on the frame
     ax.add_image(image)
     ax.update_datalim(np.reshape(extent, (2, 2)).T)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arrays import checked, distinct, not_negative
-from ._style import COLORS, drawing_axes, styled
+from ._style import COLORS, drawing_axes, meaning, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +25,9 @@ def draw_irreversibility(
     seen = np.where(y > 0, y, np.nan)
     if error is not None:
         low, high = np.maximum(seen - error[order], seen / 10), seen + error[order]
-        ax.fill_between(x, low, high, color=COLORS[1], alpha=0.3, linewidth=0)
+        ax.fill_between(
+            x, low, high, color=COLORS[1], alpha=0.3, linewidth=0, label=meaning("bands: one standard error")
+        )
     near = np.pad(np.isfinite(seen), 1)
     alone = np.flatnonzero(near[1:-1] & ~near[:-2] & ~near[2:]).tolist()  # a line needs two points
     (line,) = ax.plot(x, seen, color=COLORS[1], linewidth=1.0, marker=".", markersize=3, markevery=alone)

@@ -13,7 +13,7 @@ from ._arrays import checked, distinct, parameters
 from ._arrays import columns as as_columns
 from ._cells import colorbar, mesh
 from ._diagrams import bifurcation
-from ._style import WIDTHS, Look, drawing_axes, drawing_figure, look_of, styled
+from ._style import WIDTHS, Look, drawing_axes, drawing_figure, look_of, meaning, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +42,7 @@ def curves(
     names: Sequence[str] = ("",),
     *,
     dots: str | None = None,
+    joined: bool = True,
     mark: float | None = None,
     figure: Figure | None = None,
     parameter_label: str = r"$\beta$",
@@ -59,6 +60,8 @@ def curves(
     names : sequence of str, length n_methods, default=("",)
     dots : str or None, default=None
         One of the names that is drawn as circles: a simulation among theories.
+    joined : bool, default=True
+        Whether lines join the points. Not where nothing lies between two of them: numbers of seeds, periods.
     mark : float or None, default=None
         Where to draw a vertical line, the critical point.
     figure : matplotlib Figure or None, default=None
@@ -85,6 +88,7 @@ def curves(
         values = as_columns("panels", values)
         columns[label] = checked("panels", values, (len(parameter), len(names)), may_hold=("nan", "inf", "-inf"))[order]
     x = parameter[order]
+    wider = min(0.5, 2.0 / max(len(names) - 1, 1))
     rows_of_names = -(-len(names) // (4 if len(columns) > 1 else 2)) if len(names) > 1 else 0
     figure, axes = _panels(figure, len(columns), 2.1 if len(columns) > 1 else 2.1 + 0.15 * rows_of_names, sharex=True)
     for ax, (label, values) in zip(axes, columns.items(), strict=True):
@@ -100,10 +104,12 @@ def curves(
                 lines += ax.plot(x, y, color="black", **look, markeredgewidth=0.7, zorder=4, label=name)
                 continue
             # The first lines are the widest, others dashed: each shows where later ones lie on top.
-            look = {"color": look_of(i)["color"], "linestyle": ("-", "-", "--", ":")[i % 4]}
-            lines += ax.plot(x, y, **look, linewidth=0.9 + 0.12 * (len(names) - 1 - i), label=name)
+            look = {"color": look_of(i)["color"], "linestyle": ("-", "--", ":", "-.")[i % 4]}
+            if not joined:
+                look |= {"linestyle": "none", "marker": "o", "markersize": 1.5 + wider * (len(names) - 1 - i)}
+            lines += ax.plot(x, y, **look, linewidth=0.9 + wider * (len(names) - 1 - i), label=name)
             seen = np.pad(np.isfinite(y), 1, constant_values=True)
-            stops = np.flatnonzero(seen[1:-1] & ~(seen[:-2] & seen[2:]))
+            stops = np.flatnonzero(seen[1:-1] & ~(seen[:-2] & seen[2:])) if joined else np.empty(0, int)
             ends.append((stops, i))
         # Before it runs away a theory may be far from all others: then it leaves the axes.
         inside = values.copy()
@@ -117,7 +123,8 @@ def curves(
             for stops, i in ends:
                 if stops.size:
                     look = {"color": look_of(i)["color"], "linestyle": "none", "marker": "x", "markersize": 4}
-                    ax.plot(x[stops], np.clip(values[stops, i], low, high), **look, zorder=3, clip_on=False)
+                    look |= {"zorder": 3, "clip_on": False, "label": meaning("crosses: no value beyond")}
+                    ax.plot(x[stops], np.clip(values[stops, i], low, high), **look)
         ax.margins(x=0.02)
     for ax in axes[: -2 if len(axes) > 3 else 0]:
         ax.set_xlabel("")
@@ -147,7 +154,7 @@ def maps(
     x, y : array_like, shapes (n_x,) and (n_y,)
         In any order, evenly spaced or not.
     panels : dict of str to array_like, shape (n_x, n_y)
-        By the label of the panel; NaN is drawn grey.
+        By the label of the panel; NaN is hatched.
     figure : matplotlib Figure or None, default=None
         Used as it is; None makes one that pyplot does not know of.
     x_label, y_label : str
@@ -172,7 +179,7 @@ def maps(
     figure, axes = _panels(figure, len(arrays), 2.5, sharex=True, sharey=True)
     for ax, (label, values) in zip(axes, arrays.items(), strict=True):
         drawing_axes(ax)
-        colorbar(ax, mesh(ax, x, y, np.ma.masked_invalid(values.astype(float)), cmap=cmap, background="0.8"))
+        colorbar(ax, mesh(ax, x, y, np.ma.masked_invalid(values.astype(float)), cmap=cmap))
         ax.set(xlabel=x_label, ylabel=y_label)
         ax.set_title(label, fontsize=9)
         ax.label_outer()

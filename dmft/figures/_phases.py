@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import shown
 from ._arrays import checked, distinct, truths
-from ._cells import colorbar, mesh
+from ._cells import NOTHING, colorbar, mesh
 from ._regimes import REGIME_COLORS
-from ._style import WIDTHS, Look, drawing_axes, drawing_figure, styled
+from ._style import WIDTHS, Look, drawing_axes, drawing_figure, meaning, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def exponent_map(
     x, y : array_like, shapes (n_x,) and (n_y,)
         In any order, evenly spaced or not.
     exponent : array_like, shape (n_x, n_y)
-        In nats per token step; -inf is drawn as the lowest, NaN grey.
+        In nats per token step; -inf is drawn as the lowest, NaN hatched.
     ax : matplotlib Axes or None, default=None
     x_label, y_label : str
     limits : (float, float) or None, default=None
@@ -80,7 +80,7 @@ def exponent_map(
 
     norm = FuncNorm((to_color, from_color), low, high)
     cells = np.ma.masked_where(np.isnan(values), np.maximum(values, low))
-    drawn = mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm)
+    drawn = mesh(ax, x, y, cells, cmap="RdBu_r", norm=norm, masked="no exponent")
     bar = colorbar(ax, drawn, r"$\lambda_1$ (nats/step)", extend="min" if np.any(values < low) else "neither")
     ticks = sorted({0.0, *(_rounded(part * end) for end in (low, high) for part in (0.04, 0.25, 1.0))})
     bar.ax.yaxis.set_major_locator(FixedLocator(ticks))
@@ -109,7 +109,7 @@ def regime_map(
     x, y : array_like, shapes (n_x,) and (n_y,)
         In any order, evenly spaced or not.
     regime : array_like of int, shape (n_x, n_y)
-        Indices into `names`; anything else is drawn grey.
+        Indices into `names`; anything else is hatched, and "unknown" in the legend.
     names : sequence of str
         At most 8.
     ax : matplotlib Axes or None, default=None
@@ -144,18 +144,18 @@ def regime_map(
     ax = drawing_axes(ax)
     colors = ListedColormap(REGIME_COLORS[: len(names)])
     norm = BoundaryNorm(np.arange(len(names) + 1) - 0.5, len(names))
-    drawn = mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm)
+    drawn = mesh(ax, x, y, np.ma.masked_array(regime, ~known), cmap=colors, norm=norm, masked="unknown")
     if computed is not None:
         i, j = np.nonzero(computed)
         size = 0.5 * np.clip(120 / max(regime.shape), 0.3, 3)
         look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
-        ax.plot(x[i], y[j], color="0.35", **look)
+        ax.plot(x[i], y[j], color="0.35", **look, label=meaning("dots: computed, all else filled in"))
     patches = [
         Patch(facecolor=REGIME_COLORS[i], edgecolor="0.4", linewidth=0.4, label=names[i])
         for i in np.unique(regime[known]).tolist()
     ]
     if not known.all():
-        patches.append(Patch(facecolor="0.75", edgecolor="0.4", linewidth=0.4, hatch="///", label="unknown"))
+        patches.append(Patch(**{**NOTHING, "linewidth": 0.4}, label="unknown"))
     place: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "borderaxespad": 0.1, "frameon": False}
     ax.legend(
         handles=patches, ncols=4 if len(patches) <= 4 else 3, handlelength=1.0, columnspacing=1.0, fontsize=8, **place
@@ -182,7 +182,7 @@ def period_map(
     x, y : array_like, shapes (n_x,) and (n_y,)
         In any order, evenly spaced or not.
     period : array_like of int, shape (n_x, n_y)
-        In token steps; below 1, or NaN, where there is none: drawn grey.
+        In token steps; below 1, or NaN, where there is none: hatched.
     ax : matplotlib Axes or None, default=None
     x_label, y_label : str
 
@@ -205,7 +205,7 @@ def period_map(
     cells = np.ma.masked_array(period, ~(period >= 1))
     low, high = (float(cells.min()), float(cells.max())) if cells.count() else (1.0, 2.0)
     ax = drawing_axes(ax)
-    drawn = mesh(ax, x, y, cells, cmap="viridis_r", norm=LogNorm(low, max(high, 1.5 * low)))
+    drawn = mesh(ax, x, y, cells, cmap="viridis_r", norm=LogNorm(low, max(high, 1.5 * low)), masked="no period")
     bar = colorbar(ax, drawn, "period (steps)")
     ticks = [low * 2**k for k in range(12) if low * 2**k <= high] or [low]
     bar.ax.yaxis.set_major_locator(FixedLocator(ticks[:: -(-len(ticks) // 7)]))
@@ -272,6 +272,8 @@ def phase_diagram(
     figure, axes = _row(figure, len(draws))
     for ax, draw in zip(axes, draws, strict=True):
         draw(ax)
+        if computed is not None and ax.patch.get_label() == meaning("hatched: no exponent"):
+            ax.patch.set_label(meaning("hatched: not computed"))
         ax.label_outer()
         if (legend := ax.get_legend()) and len(draws) == 3:
             legend.set_ncols(2)  # or it would take the width of its neighbours

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import shown, whole
 from ._arrays import checked, distinct, indices, parameters
 from ._cells import edges
-from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, styled
+from ._style import COLORS, WIDTHS, Look, drawing_axes, drawing_figure, legend_above, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Apart in hue and in lightness, so that print without colour and every kind of sight tell them apart.
 REGIME_COLORS = ("#BBBBBB", "#56B4E9", "#009E73", "#D55E00", "#000000", "#E69F00", "#CC79A7", "#0072B2")
+
+_DOT: Look = {"linestyle": "none", "marker": "o", "markersize": 4, "markeredgewidth": 0}
 
 
 @styled
@@ -88,6 +90,7 @@ def coexisting(
     parameter: ArrayLike,
     values: ArrayLike,
     index: ArrayLike,
+    names: Sequence[str] = (),
     *,
     figure: Figure | None = None,
     parameter_label: str = r"$\beta$",
@@ -101,7 +104,10 @@ def coexisting(
     values : array_like, shape (n_points, n_starts, n_rows)
         One component of the orbit; NaN where a row is absent.
     index : array_like of int, shape (n_points, n_starts)
-        The attractor of each orbit, the same number where it is the same one; -1 is not drawn.
+        The attractor of each orbit, the same number where it is the same one, which sets its colour; -1 where it
+        is not known, drawn grey.
+    names : sequence of str, default=()
+        Of each attractor, for the legend, by its number. None: their numbers.
     figure : matplotlib Figure or None, default=None
         Used as it is; None makes one that pyplot does not know of.
     parameter_label, value_label : str
@@ -111,31 +117,53 @@ def coexisting(
     figure : matplotlib.figure.Figure
     axes : matplotlib Axes
         Its lines are the dots of each attractor, those of the largest number of orbits first and
-        undermost; beyond six they share the last colour.
+        undermost; those that are not known before all. Colours come round again after 28 attractors.
 
     Examples
     --------
-    >>> figure, axes = coexisting([1.0, 2.0], np.zeros((2, 3, 5)), [[0, 0, 1], [0, 0, 0]])
-    >>> [line.get_xdata().size for line in axes.lines]
-    [25, 5]
+    >>> figure, axes = coexisting([1.0, 2.0], np.zeros((2, 3, 5)), [[0, 0, 1], [0, 0, 0]], ["cycle 4", "torus"])
+    >>> [(line.get_label(), line.get_xdata().size) for line in axes.lines]
+    [('cycle 4', 25), ('torus', 5)]
     """
     parameter = parameters("parameter", parameter)
     values = checked("values", values, (len(parameter), "n_starts", "n_rows"), may_hold=("nan",))
+    from matplotlib.lines import Line2D
+
     index = checked("index", index, values.shape[:2])
     if index.dtype.kind not in "iu":
         raise ValueError(f"index must hold whole numbers, got dtype {index.dtype}")
-    figure = drawing_figure(figure, (WIDTHS["page"], 3.8))
-    ax = drawing_axes(figure.add_subplot())
+    most = int(index.max(initial=-1))
+    if names and len(names) <= most:
+        raise ValueError(f"names must be one for each attractor, {most + 1}, got {len(names)}")
     numbers, counts = np.unique(index[index >= 0], return_counts=True)
+    figure = drawing_figure(figure, (WIDTHS["page"], 3.8 + 0.13 * (len(numbers) // 6)))
+    ax = drawing_axes(figure.add_subplot())
     size = np.clip(60 / np.sqrt(values.shape[2]) / np.sqrt(len(parameter)) * 4, 0.5, 3.0)
-    for place, number in enumerate(numbers[np.argsort(-counts, kind="stable")]):
-        here = index == number
+    drawn = {}
+    for number in [-1, *numbers[np.argsort(-counts, kind="stable")].tolist()]:
+        here = index < 0 if number < 0 else index == number
         x = np.broadcast_to(parameter[:, None, None], values.shape)[here].ravel()
+        name = "unknown" if number < 0 else names[number] if names else str(number)
         look: Look = {"linestyle": "none", "marker": "o", "markersize": size, "markeredgewidth": 0, "rasterized": True}
-        ax.plot(x, values[here].ravel(), color=COLORS[min(place, 6)], **look)
-    ax.margins(x=0, y=0.02)
+        if here.any():
+            color = "0.75" if number < 0 else _lasting_color(number)
+            (drawn[number],) = ax.plot(x, values[here].ravel(), color=color, label=name, **look)
+    handles = [
+        Line2D([], [], color=one.get_color(), label=str(one.get_label()), **_DOT) for _, one in sorted(drawn.items())
+    ]
+    if len(handles) <= 28:
+        legend_above(ax, handles, ncols=min(len(handles), 6), handlelength=0.8, fontsize=7)
+    ax.margins(x=0.01, y=0.02)
     ax.set(xlabel=parameter_label, ylabel=value_label)
     return figure, ax
+
+
+def _lasting_color(number: int) -> Any:
+    """Return the colour of an attractor, whatever others there are: of the house, then paler, darker, palest ones."""
+    from matplotlib.colors import to_rgb
+
+    target, share = ((0, 0.0), (1, 0.5), (0, 0.45), (1, 0.75))[number // 7 % 4]
+    return tuple((1 - share) * part + share * target for part in to_rgb((*COLORS[:6], "#7A5195")[number % 7]))
 
 
 @styled

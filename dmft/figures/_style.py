@@ -27,6 +27,7 @@ WIDTHS: dict[str, float] = {"column": 3.4, "page": 7.0}  # inches: one column of
 # Okabe and Ito's colours for every kind of sight, without the yellow that is lost on white.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#56B4E9", "#CC79A7", "#000000")
 NEW: Look = {"dpi": 200, "layout": "constrained"}
+HIDDEN = "_:"  # legends show no label that begins with an underscore
 STYLE: Any = {"font.size": 8, "axes.labelsize": 9, "axes.linewidth": 0.6, "lines.linewidth": 0.8}
 
 
@@ -56,6 +57,11 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return styled
 
 
+def meaning(words: str) -> str:
+    """Return a label for an artist that says what it means, which `note` shows and legends do not."""
+    return HIDDEN + words
+
+
 def inches(width: Width) -> float:
     """Return a width of print in inches."""
     return WIDTHS[width]
@@ -75,6 +81,7 @@ def drawing_figure(figure: Figure | None, size: tuple[float, float], **spacing: 
 def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
     """Return `ax` checked, or the axes of a new figure, with the ticks of the house style."""
     from matplotlib.axes import Axes
+    from matplotlib.ticker import AutoLocator, ScalarFormatter
 
     if ax is None:
         from matplotlib.figure import Figure
@@ -95,7 +102,46 @@ def drawing_axes(ax: Axes | None, projection: str | None = None) -> Axes:
     for axis in (ax.xaxis, ax.yaxis, *([three_dimensional(ax).zaxis] if projection else [])):
         axis.label.set_size(9)
         axis.offsetText.set_size(8)
+        if isinstance(formatter := axis.get_major_formatter(), ScalarFormatter):
+            formatter.set_useOffset(False)  # numbers of a narrow range are written whole
+    if projection is None and type(ax.xaxis.get_major_locator()) is AutoLocator:
+        ax.xaxis.set_major_locator(_roomy_locator())
     return ax
+
+
+@functools.cache
+def _roomy_locator_class() -> Any:
+    """Return the class of locator of an axis; made by a function because matplotlib is imported late."""
+    from matplotlib.ticker import AutoLocator
+
+    class RoomyLocator(AutoLocator):
+        """Ticks whose numbers, written whole, do not run into each other."""
+
+        def set_params(self, **params: Any) -> None:
+            self.asked = params.get("nbins", getattr(self, "asked", "auto"))
+            super().set_params(**params)
+
+        def tick_values(self, vmin: float, vmax: float) -> Any:
+            for most in (self.asked, 5, 4, 3, 2):
+                super().set_params(nbins=most)
+                ticks = np.asarray(super().tick_values(vmin, vmax))
+                if self._fit(ticks):
+                    break
+            return ticks
+
+        def _fit(self, ticks: np.ndarray) -> bool:
+            step = np.diff(ticks).min() if len(ticks) > 1 else 1.0
+            decimals = max(0, int(np.ceil(-np.log10(step) - 1e-9))) if step > 0 else 0
+            longest = len(f"{np.abs(ticks).max():.0f}") + (1 + decimals if decimals else 0)
+            axes: Any = getattr(self.axis, "axes", None)  # not yet there while axes are made
+            length = axes.get_window_extent().width * 72 / axes.figure.dpi if axes is not None else np.inf
+            return decimals > 12 or len(ticks) * (longest + 1.5) * 0.62 * 8 <= 1.15 * length
+
+    return RoomyLocator
+
+
+def _roomy_locator() -> Any:
+    return _roomy_locator_class()()
 
 
 def three_dimensional(ax: Axes) -> Axes3D:
@@ -110,8 +156,9 @@ def look_of(i: int) -> Look:
 
 def legend(ax: Axes, lines: Sequence[Line2D]) -> None:
     """Name the lines above the axes, where the names cannot hide any of them."""
-    if 1 < len(lines) <= 12:
-        legend_above(ax, lines, ncols=min(len(lines), 6), handlelength=1.2, markerscale=0)
+    if 1 < len(lines) <= 28:  # more look alike
+        small: Look = {} if len(lines) <= 12 else {"fontsize": 6, "handlelength": 2.0}
+        legend_above(ax, lines, **{"ncols": min(len(lines), 6), "handlelength": 1.2, "markerscale": 0, **small})
 
 
 def legend_above(ax: Axes, handles: Sequence[Any], **look: Any) -> None:

@@ -116,6 +116,11 @@ class BlanketSweep(Value, Job):
         return {"beta": self.beta, "phi": self.phi, "seed": self.seed}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """Parameters, and the size of the network."""
+        return {"n_sites": self.n_sites, **self.point}
+
+    @property
     def block(self) -> int:
         """Points of a task: of seconds to a minute."""
         n = self.n_sites

@@ -113,6 +113,11 @@ class ForwardScan(Value, Job):
         return {"beta": self.model.beta}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """The beta, and the size of the network."""
+        return {"n_sites": self.model.n_sites, **self.point}
+
+    @property
     def block(self) -> int:
         """Points of a task: of seconds to a minute, whatever the size of the network."""
         n = self.model.n_sites

@@ -58,6 +58,11 @@ class MapFollowing(Value, Job):
         return {"branch": 0.0, **self.sweep.plan.model.parameters}
 
     @property
+    def described(self) -> Mapping[str, Any]:
+        """As of a sweep."""
+        return self.sweep.described
+
+    @property
     def variables(self) -> Variables:
         """Those of a sweep, and how each point was begun."""
         return {

@@ -194,6 +194,11 @@ class SpinScan(Value, Job):
         return {name: getattr(self, name) for name in self.names}
 
     @property
+    def described(self) -> dict[str, Any]:
+        """Parameters, and the size of the network."""
+        return {"n_sites": self.n_sites, **self.point}
+
+    @property
     def _steps(self) -> int:
         """Steps of a point: some hundred for the fixed point of a closure."""
         orbits = 100 + 2 * self.n_orbit + self.regimes * (self.n_transient + 3000)

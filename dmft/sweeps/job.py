@@ -111,6 +111,11 @@ class Job(abc.ABC):
         """The values of the parameters where they are not swept."""
 
     @property
+    def described(self) -> Mapping[str, Any]:
+        """The numbers that a picture says, if they are not swept."""
+        return self.point
+
+    @property
     @abc.abstractmethod
     def variables(self) -> Variables:
         """Of each array that `run` may return: its dimensions after the point, the unit, the meaning."""

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from .._util.symbols import label
 from .errors import PictureError
-from .job import Figure
+from .job import Figure, Job
 from .results import SweepResult
 
 _PER_SPIN = {"entropy_production": r"\sigma/N"}  # in diagrams of the SK model
+
+
+def fixed_in_words(job: Job, result: SweepResult) -> str:
+    """Return what is fixed in a picture of a result: symbols and values."""
+    fixed = {name: value for name, value in job.described.items() if name not in result.axes}
+    numbers = {name: value for name, value in fixed.items() if isinstance(value, int | float) and value == value}
+    return ", ".join(f"{label(name)} = {value:g}" for name, value in numbers.items())
 
 
 def draw_panels(
@@ -58,9 +66,8 @@ def draw_panels(
             }
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
-    return figures.curves(
-        axes[0][0], panels, methods, dots=dots if dots in methods else None, parameter_label=axes[0][1]
-    )[0]
+    look: dict[str, Any] = {"dots": dots if dots in methods else None, "parameter_label": axes[0][1]}
+    return figures.curves(axes[0][0], panels, methods, joined=result.dims[0] not in _NUMBERED, **look)[0]
 
 
 def _label(result: SweepResult, name: str, per_spin: bool) -> str:
@@ -101,7 +108,8 @@ def draw_values(result: SweepResult, name: str, component: int = 1) -> Figure:
         each = [str(i) for i in (range(1, n + 1) if known is None else known)] if inner else [""]
         axis = result.axes[result.dims[0]]
         panels = {titled: array.reshape(-1, n).astype(float)}
-        return figures.curves(axis, panels, each, parameter_label=label(result.dims[0]))[0]
+        look: dict[str, Any] = {"joined": _joined(result, result.dims[0], name)}
+        return figures.curves(axis, panels, each, parameter_label=label(result.dims[0]), **look)[0]
     if inner:
         if not 1 <= component <= array.shape[2]:
             raise PictureError(f"--feature must be in 1..{array.shape[2]}, got {component}")
@@ -113,7 +121,17 @@ def draw_values(result: SweepResult, name: str, component: int = 1) -> Figure:
     if len(result.axes[y]) > CURVES:
         return figures.maps(result.axes[x], result.axes[y], {titled: array}, x_label=label(x), y_label=label(y))[0]
     panels = {titled: array.astype(float)}
-    return figures.curves(result.axes[x], panels, each_value(result, y), parameter_label=label(x))[0]
+    joined = _joined(result, x, name)
+    return figures.curves(result.axes[x], panels, each_value(result, y), joined=joined, parameter_label=label(x))[0]
+
+
+_NUMBERED = ("seed", "start")  # axes whose values are names: nothing lies between two of them
+_COUNTED = ("period", "rotation")  # leap between attractors that have nothing to do with each other
+
+
+def _joined(result: SweepResult, dim: str, name: str) -> bool:
+    """Return whether a line may join the values of an array along an axis."""
+    return dim not in _NUMBERED and name not in _COUNTED and result[name].dtype.kind not in "bi"
 
 
 CURVES = 4  # values of an axis that make a curve each, not a stripe of a map

@@ -92,6 +92,11 @@ class Refinement(Value, Job):
         return self.job.point
 
     @property
+    def described(self) -> Mapping[str, Any]:
+        """The numbers that a picture says, if they are not swept."""
+        return self.job.described
+
+    @property
     def block(self) -> int:
         """How many points make a task."""
         return self.job.block

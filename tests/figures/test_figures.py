@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -251,7 +252,7 @@ class TestExponents:
         assert_array_equal(lines[1].get_ydata(), [-0.2, -0.1, np.nan])
         assert bands == ()
         assert lines[0].get_linewidth() > lines[1].get_linewidth()
-        assert lines[0].get_zorder() > lines[1].get_zorder()
+        assert lines[0].get_zorder() < lines[1].get_zorder()  # beside the thinner one that lies on it
         # A point with no neighbour has no line to be on, so it gets a mark.
         assert lines[0].get_markevery() == [0, 2]
         assert lines[1].get_markevery() == []
@@ -385,6 +386,10 @@ class TestOrbits:
     def test_many_features_stay_apart(self, ax, rng):
         lines = figures.trajectory(rng.uniform(size=(4, 20)), ax=ax)
         assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+        assert len(ax.get_legend().texts) == 20
+
+    def test_more_features_than_looks_have_no_legend(self, ax, rng):
+        figures.trajectory(rng.uniform(size=(4, 29)), ax=ax)
         assert ax.get_legend() is None
 
     def test_phase_plane(self, ax, rng):
@@ -666,10 +671,78 @@ def test_the_diagram_holds_a_strip_between_orbit_and_exponents():
 
 def test_coexisting_attractors_keep_their_colours():
     values = np.arange(12.0).reshape(2, 2, 3)
-    dots = figures.coexisting([1.0, 2.0], values, [[5, 5], [7, -1]])[1].lines
-    assert [dot.get_xdata().tolist() for dot in dots] == [[1.0] * 6, [2.0] * 3]
-    assert dots[0].get_color() != dots[1].get_color()
-    assert 9.0 not in np.concatenate([dot.get_ydata() for dot in dots])
+    axes = figures.coexisting([1.0, 2.0], values, [[5, 5], [7, -1]])[1]
+    lines = {line.get_label(): line for line in axes.lines}
+    assert {name: line.get_xdata().tolist() for name, line in lines.items()} == {
+        "unknown": [2.0] * 3,
+        "5": [1.0] * 6,
+        "7": [2.0] * 3,
+    }
+    assert len({str(line.get_color()) for line in axes.lines}) == 3
+    assert [text.get_text() for text in axes.get_legend().texts] == ["unknown", "5", "7"]
+    # Whatever others there are, and however many orbits each has.
+    alone = figures.coexisting([1.0], values[1:, :1], [[7]], [f"cycle {i}" for i in range(8)])[1].lines
+    assert [(line.get_label(), line.get_color()) for line in alone] == [("cycle 7", lines["7"].get_color())]
+
+
+def test_twenty_eight_attractors_have_a_colour_each():
+    values = np.zeros((1, 28, 1))
+    lines = figures.coexisting([1.0], values, np.arange(28)[None])[1].lines
+    assert len({tuple(line.get_color()) for line in lines}) == 28
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda: figures.diagram([0, 1], np.eye(2), [[0.1], [0.2]], stderr=[[0.1], [0.1]]), "shade: |bands: one"),
+        (lambda: figures.curves([0, 1, 2], {"m": [1, 2, np.nan]}), "crosses: no value beyond"),
+        (lambda: figures.maps([0, 1], [0, 1], {"m": [[1, np.nan], [1, 1]]}), "hatched: no value"),
+        (lambda: figures.phase_diagram([0, 1], [0, 1], [[1, np.nan], [1, 1]]), "hatched: no exponent"),
+        (
+            lambda: figures.phase_diagram(
+                [0, 1],
+                [0, 1],
+                [[1, np.nan], [1, 1]],
+                np.zeros((2, 2), int),
+                names=["a"],
+                computed=np.eye(2, dtype=bool),
+            ),
+            "hatched: not computed|dots: computed",
+        ),
+        (lambda: figures.phase_diagram([0, 1], [0, 1], period=[[1, 0], [1, 1]]), "hatched: no period"),
+    ],
+)
+def test_notes_say_what_marks_mean_and_what_is_fixed(draw, said):
+    figure = draw()[0]
+    written = figures.note(figure, r"$\gamma$ = 220")
+    assert [part for part in said.split("|") if part not in written] == []
+    assert written.endswith(r"; $\gamma$ = 220")
+    assert figure.get_supxlabel() == written
+
+
+def test_no_value_looks_like_no_regime():
+    _, (ax,) = figures.phase_diagram([0, 1], [0, 1], regime=[[0, 7], [-1, 0]], names=list("abcdefgh"))
+    assert ax.patch.get_hatch()
+    assert [text.get_text() for text in ax.get_legend().texts] == ["a", "h", "unknown"]
+
+
+@pytest.mark.parametrize("high", [1.2738123, 1.28, 3.0, 1e6])
+@pytest.mark.parametrize("width", ["column", "page"])
+def test_numbers_of_an_axis_are_whole_and_apart(high, width):
+    low = 1.2738120 if high < 1.28 else 0.0
+    figure, axes = figures.diagram(np.linspace(low, high, 5), np.zeros((5, 3)), width=width)
+    figure.draw_without_rendering()
+    assert "+" not in axes[0].xaxis.get_offset_text().get_text()
+    boxes = [one.get_window_extent() for one in axes[0].get_xticklabels() if one.get_text()]
+    inside = [box for box in boxes if axes[0].bbox.x0 <= (box.x0 + box.x1) / 2 <= axes[0].bbox.x1]
+    assert len(inside) >= 2
+    assert all(a.x1 < b.x0 for a, b in itertools.pairwise(inside))
+
+
+def test_dots_are_not_joined_where_nothing_lies_between():
+    (ax,) = figures.curves([0, 1], {"period": [4, 28]}, joined=False)[1]
+    assert ax.lines[0].get_linestyle() == "None"
+    assert ax.lines[0].get_marker() == "o"
 
 
 @pytest.mark.parametrize(

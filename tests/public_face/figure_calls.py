@@ -108,12 +108,12 @@ enter(
 enter(
     "coexisting",
     lambda: {"parameter": X, "values": np.stack([ROWS, ROWS], axis=1), "index": np.array([LINE, LINE]).T,
-             "figure": figure(), **LABELS},
+             "names": NAMES, "figure": figure(), **LABELS},
 )  # fmt: skip
 enter(
     "curves",
-    lambda: {"parameter": X, "panels": {"a": np.array([X, X]).T}, "names": NAMES, "dots": "one", "mark": 0.5,
-             "figure": figure(), "parameter_label": "x"},
+    lambda: {"parameter": X, "panels": {"a": np.array([X, X]).T}, "names": NAMES, "dots": "one",
+             "joined": True, "mark": 0.5, "figure": figure(), "parameter_label": "x"},
 )  # fmt: skip
 enter(
     "cycle_branch",
@@ -132,6 +132,7 @@ enter(
     "lyapunov_spectrum",
     lambda: {"parameter": X, "exponents": ROWS, "stderr": ROWS, "n_shown": 1, "ax": ax(), "parameter_label": "x"},
 )
+enter("note", lambda: {"figure": figure(), "facts": "N = 100"})
 enter("maps", lambda: {"x": X, "y": Y, "panels": {"a": MAP}, "figure": figure(), **AXES, "cmap": "viridis"})
 enter("period_map", lambda: {"x": X, "y": Y, "period": CODES, "ax": ax(), **AXES})
 enter(

@@ -126,6 +126,11 @@ class NetworkSweep(Value, Job):
         """Parameters of the model, and the number of sites."""
         return {**{name: getattr(self.model, name) for name in PARAMETERS}, "n_sites": float(self.n_sites)}
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """Parameters, and what else the network is."""
+        return {"n_context": self.model.n_context, **self.point, "replicas": self.n_replicas}
+
     def check(self, name: str, value: Any) -> None:
         """Raise if there is no network with this value."""
         if name != "n_sites":
