@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import flag, function, numbers, places, shown, whole
+from .._util.checks import flag, function, instance, numbers, places, shown, whole
 from .._util.memory import need_memory
 from .._util.readonly import OnCopies
 from .._util.underflow import underflow_is_zero
@@ -111,6 +111,7 @@ class System(Whole, abc.ABC):
 
         Default: None, they are run one system after the other.
         """
+        instance("other", other, System, "a System")
         return None
 
     @property

@@ -78,7 +78,7 @@ class Theory:
 
     def start(self) -> np.ndarray:
         """Return the response to the fields alone."""
-        return self.site.to_means(self.x.copy(), self.n_threads)
+        return self.site._to_means(self.x.copy(), self.n_threads)
 
     def spread(self, square: np.ndarray) -> np.ndarray:
         """Return C of squared lengths of means, at least 0 whatever an extrapolation has made of these."""

@@ -170,10 +170,10 @@ class Response(Value):
         np.float64(0.34307)
         """
         fields = self._rows("h", h)
-        self.to_means(fields.reshape(-1, self.n_components), threads(n_threads))
+        self._to_means(fields.reshape(-1, self.n_components), threads(n_threads))
         return fields
 
-    def to_means(self, rows: np.ndarray, n_threads: int) -> np.ndarray:
+    def _to_means(self, rows: np.ndarray, n_threads: int) -> np.ndarray:
         """Take rows of fields to their means as `mean` does, in place, of an array that is known to be such rows."""
         _spins.response(
             law=self.kind, beta=self.beta, radius=self.length, theta=rows, mean=rows, square=np.empty(len(rows)),

@@ -74,18 +74,18 @@ class Tap(Theory):
 
         Its fixed points are those of the closure.
         """
-        m = self.site.to_means(h.copy(), self.n_threads)
+        m = self.site._to_means(h.copy(), self.n_threads)
         theta = self.x + self.J @ m
         np.add(theta, self._reaction(h, h, self._spreads(h), theta), out=out)
         if not np.isfinite(out).all():
             return np.inf
-        return float(abs(self.site.to_means(out.copy(), self.n_threads) - m).max())
+        return float(abs(self.site._to_means(out.copy(), self.n_threads) - m).max())
 
     def rest(self, start: np.ndarray | None, tol: float, max_evaluations: int, depth: int = 3) -> Solution:
         """Seek stationary means, as any closure does: in the fields of the sites, by steps that are not solved for."""
         fields = self.x if start is None else self.fields_of(start)
         found = anderson(self.joint_step, fields, tol, max_evaluations, depth)
-        return dataclasses.replace(found, vector=self.site.to_means(found.vector, 1))
+        return dataclasses.replace(found, vector=self.site._to_means(found.vector, 1))
 
     def step(self, m: np.ndarray) -> np.ndarray:
         """Return the next means."""
@@ -100,4 +100,4 @@ class Tap(Theory):
                 f"the equations of a TAP step have no solution that is found: the residual is {found.residual:.3g}; "
                 "lower beta or take closure='gauss'"
             )
-        return self.site.to_means(found.vector, self.n_threads)
+        return self.site._to_means(found.vector, self.n_threads)
