@@ -35,7 +35,9 @@ def main():
         samples = pair.paths(16, int(args.time / 1e-3), every=250, seed=1)
         found["Gaussian"].append(pair.blanket.estimate(samples, block=max(1, samples.shape[1] // 20)))
         found["neighbours"].append(pair.blanket.estimate(samples[:, ::5], "neighbours"))
-        print(f"{coupling:.3f}", *(f"{name} {each[-1].value:.4f}({each[-1].error:.4f})" for name, each in found.items()))
+        print(
+            f"{coupling:.3f}", *(f"{name} {each[-1].value:.4f}({each[-1].error:.4f})" for name, each in found.items())
+        )
 
     path = CoupledLorenz(-0.5, noise=args.noise).paths(1, 40_000, every=4, seed=1)[0]
     figure = plt.figure(figsize=(9, 3.4), layout="constrained")

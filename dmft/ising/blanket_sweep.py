@@ -17,7 +17,7 @@ from .._util.symbols import label
 from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..information import Blanket
-from ..sweeps.grid import Task
+from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
 from ..sweeps.results import SweepResult
@@ -197,6 +197,9 @@ class BlanketSweep(Value, Job):
         each = f"one stationary state of {self.update} updates each"
         return Estimate(each=each, seconds=time.perf_counter() - begun, stored=10, memory=memory / self.block)
 
+    def no_picture(self, grid: Grid) -> None:
+        """Return None: dots are drawn whatever the axes."""
+
     # -- what became of it ------------------------------------------------------------------------
 
     @classmethod
@@ -212,11 +215,11 @@ class BlanketSweep(Value, Job):
         variable: str | None = None,
         findings: Sequence[object] | None = None,
     ) -> Figure:
-        """Draw information against entropy production, coloured by beta; a variable over one or two axes."""
+        """Draw information against entropy production, coloured by beta; or a variable, its mean over seeds."""
         from .. import figures
 
         if variable is not None:
-            return draw_panels(result, (*EXACT, *LINEAR), variable)
+            return draw_panels(result, (*EXACT, *LINEAR), variable, mean_over="seed")
         prefix = "" if "information" in result else "linear_"
         names = (f"{prefix}entropy_production", f"{prefix}information", "beta")
         ep, information, beta = (np.broadcast_to(result[name], result.shape).ravel() for name in names)

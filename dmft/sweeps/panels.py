@@ -23,7 +23,12 @@ def fixed_in_words(job: Job, result: SweepResult) -> str:
 
 
 def draw_panels(
-    result: SweepResult, names: Sequence[str], variable: str | None = None, dots: str = "", per_spin: bool = False
+    result: SweepResult,
+    names: Sequence[str],
+    variable: str | None = None,
+    dots: str = "",
+    per_spin: bool = False,
+    mean_over: str = "",
 ) -> Figure:
     """Draw quantities, a panel for each: curves over one axis, maps over two.
 
@@ -38,6 +43,8 @@ def draw_panels(
         The method that is drawn in dots.
     per_spin : bool, default=False
         Whether entropies are those of one spin.
+    mean_over : str, default=""
+        An axis over which means are drawn, of the numbers that are finite, if there are others.
 
     Raises
     ------
@@ -46,15 +53,21 @@ def draw_panels(
     """
     from .. import figures
 
-    if len(result.dims) > 2:
+    dims, shape = list(result.dims), list(result.shape)
+    at = dims.index(mean_over) if mean_over in dims and len(dims) > 1 else None
+    if at is not None:
+        del dims[at], shape[at]
+    if len(dims) > 2:
         raise PictureError(f"nothing to draw over {', '.join(result.dims)}: {', '.join(result)}")
     names = [name for name in names if name in result]
     if variable is not None and variable not in names:
         raise PictureError(f"--variable must be one of {', '.join(names)}, got {variable}")
     panels = {_label(result, name, per_spin): result[name] for name in (names if variable is None else [variable])}
-    axes = [(result.axes[dim], label(dim)) for dim in result.dims]
-    if len(axes) == 2 and 1 in result.shape:  # a map of one row is a curve
-        axes = axes[result.shape[0] == 1 :][:1]
+    if at is not None:
+        panels = {f"mean {name}": _mean(values, at) for name, values in panels.items()}
+    axes = [(result.axes[dim], label(dim)) for dim in dims]
+    if len(axes) == 2 and 1 in shape:  # a map of one row is a curve
+        axes = axes[shape[0] == 1 :][:1]
     methods = result.labels.get("theory", np.array([""])).tolist()
     if len(axes) == 2:
         (x, x_label), (y, y_label) = axes
@@ -68,6 +81,13 @@ def draw_panels(
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
     look: dict[str, Any] = {"dots": dots if dots in methods else None, "parameter_label": axes[0][1]}
     return figures.curves(axes[0][0], panels, methods, joined=result.dims[0] not in _NUMBERED, **look)[0]
+
+
+def _mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return the mean over an axis of the numbers that are finite, NaN where none is."""
+    there = np.isfinite(values)
+    count = there.sum(axis=axis)
+    return np.where(count, np.where(there, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
 
 
 def _label(result: SweepResult, name: str, per_spin: bool) -> str:

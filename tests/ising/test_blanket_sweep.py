@@ -1,20 +1,26 @@
 """Sweeps of Markov blankets: numbers of single networks, stores, run files, pictures."""
 
+import dataclasses
 import os
 import signal
 import time
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from numpy.testing import assert_array_equal
 from processes import digest, end, mpi, start
+from scipy.stats import spearmanr
 
 import dmft
 from dmft.cli import main
 from dmft.ising import BlanketSweep, blanket_information, blanket_network, linear_response, stationary_law
 from dmft.runfile import read
 
+matplotlib.use("agg")
+EXAMPLES = Path(__file__).parents[2] / "examples"
 JOB = BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update="async")
 AXES = {"beta": [0.5, 1.5], "phi": [0.0, 0.8], "seed": [3, 4]}
 FILE = """
@@ -82,6 +88,8 @@ def test_run_files_stores_and_pictures(tmp_path):
     command = ["run", str(tmp_path / "run.toml"), "--out", str(tmp_path / "out"), "--quiet"]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.output
+    assert "no picture" not in done.output
+    assert (tmp_path / "out" / "blanket.png").stat().st_size > 10_000
     result = dmft.load(tmp_path / "out")
     again = scan(described.job, **AXES)
     for name in ("information", "entropy_production", "linear_information", "gaussian_information"):
@@ -90,6 +98,36 @@ def test_run_files_stores_and_pictures(tmp_path):
     drawn = CliRunner().invoke(main, ["plot", str(tmp_path / "out"), "--to", str(tmp_path / "drawn.png")])
     assert drawn.exit_code == 0, drawn.output
     assert (tmp_path / "drawn.png").stat().st_size > 10_000
+
+
+def test_a_variable_is_drawn_as_its_mean_over_seeds():
+    result = scan(JOB, **AXES)
+    figure = BlanketSweep.draw(result, variable="information")
+    mesh = figure.axes[0].collections[0]
+    np.testing.assert_allclose(mesh.get_array().reshape(2, 2).T, result["information"].mean(axis=2), rtol=1e-12)
+    curve = BlanketSweep.draw(scan(JOB, beta=[1.0], phi=[0.0, 0.4, 0.8], seed=[1, 2]), variable="linear_information")
+    assert curve.axes[0].get_xlabel() == r"$\varphi$"
+    many = scan(BlanketSweep(n_internal=2, n_blanket=2, n_external=2), beta=[0.5, 2000.0], seed=[1, 2])
+    line = BlanketSweep.draw(many, variable="information").axes[0].lines[0]  # NaN where no network has a value
+    assert np.isfinite(line.get_ydata()).tolist() == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("update", "median", "share"), [("async", 0.98, 0.74), ("parallel", 0.68, None)])
+def test_information_rises_with_entropy_production(update, median, share):
+    described = read(str(EXAMPLES / "blankets.toml")).job()
+    result = scan(dataclasses.replace(described.job, update=update), **described.axes)
+    information, ep = (np.moveaxis(result[name], 2, 0) for name in ("information", "entropy_production"))
+    found = np.array([
+        [spearmanr(information[s, b], ep[s, b]).statistic for b in range(15)] for s in range(10)
+    ])  # fmt: skip
+    assert np.median(found) == pytest.approx(median, abs=0.005)
+    if share:
+        assert np.mean(found > 0.8) == pytest.approx(share, abs=0.005)
+        assert information[:, :, 0].max() < 1e-13  # in equilibrium
+        mean = information.mean(axis=0)
+        assert (np.diff(mean[:, :5], axis=1) > 0).all()  # beyond it saturates
+        assert result.axes["beta"][mean[:, 1].argmax()] == pytest.approx(2.2)
 
 
 @pytest.mark.parametrize("update", ["async", pytest.param("parallel", marks=pytest.mark.slow)])
