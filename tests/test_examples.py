@@ -36,6 +36,7 @@ SCRIPTS = {
     "entropy_of_jumps.py": ["{}/drawn.png", "3"],
     "finite_size.py": ["{}", "0"],
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
+    "curves.py": ["{}/drawn.png", "3"],
     "henon.py": ["{}/drawn.png", "8"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
@@ -50,7 +51,16 @@ SCRIPTS = {
     "trajectories.py": ["{}", "200"],
 }
 # Seconds each; what they call is tested elsewhere too.
-LONG = {"cycle_branch", "finite_size", "henon", "ising_inverse", "spin_phases", "spin_relaxation", "trajectories"}
+LONG = {
+    "curves",
+    "cycle_branch",
+    "finite_size",
+    "henon",
+    "ising_inverse",
+    "spin_phases",
+    "spin_relaxation",
+    "trajectories",
+}
 
 
 @pytest.fixture(autouse=True)

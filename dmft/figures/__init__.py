@@ -6,6 +6,7 @@ plain arrays and ``ax`` (None makes a new figure), and returns the artists it dr
 """
 
 from ._agency import agency
+from ._bifurcation_curves import bifurcation_curve
 from ._blankets import blanket_graph, coloured_dots, estimates
 from ._branches import branches
 from ._cycles import cycle_branch
@@ -25,6 +26,7 @@ __all__ = [
     "basin_map",
     "beside_theory",
     "bifurcation",
+    "bifurcation_curve",
     "bifurcations",
     "blanket_graph",
     "branches",

@@ -33,7 +33,7 @@ class Map(Value):
     r"""Any map :math:`x_{t+1} = f(x_t, x_{t-1}, \ldots)`, given by functions, at one parameter point.
 
     It goes where a `SelfAttention` goes: into `trajectory`, `lyapunov`, `attractor`, `attractors`, `cycle`, `branch`,
-    `sweep`, `follow`, `refine`.
+    `curve`, `sweep`, `follow`, `refine`.
 
     Parameters
     ----------

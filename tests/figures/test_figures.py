@@ -566,7 +566,47 @@ class TestCycleBranch:
             call()
 
 
+class TestBifurcationCurve:
+    LINE = ([[0.0, 0.0], [1.0, 1.0], [2.0, 1.5], [3.0, 1.0], [4.0, 0.0]], [True, True, False, True, True])
+
+    def test_lines_marks_and_names(self, ax):
+        drawn = figures.bifurcation_curve(*self.LINE, {"1:4 resonance": [[1.0, 1.0]]}, kind="neimark-sacker", ax=ax)
+        assert_array_equal(drawn["stable"].get_xdata(), [0, 1, np.nan, 3, 4, np.nan])
+        assert_array_equal(drawn["unstable"].get_xdata(), [1, 2, 3, np.nan])
+        assert_array_equal(drawn["1:4 resonance"].get_xydata(), [[1, 1]])
+        assert [text.get_text() for text in ax.texts] == ["1:4"]
+        assert [text.get_text() for text in ax.get_legend().texts] == ["Neimark-Sacker"]
+        assert (ax.get_xlabel(), ax.get_ylabel()) == (r"$\beta$", r"$\gamma$")
+
+    def test_a_phase_diagram_below_keeps_its_limits_and_labels(self, ax):
+        figures.exponent_map([0.0, 1.0], [0.0, 0.5], [[0.1, 0.0], [-0.1, 0.2]], ax=ax, x_label="x", y_label="y")
+        before = ax.get_xlim(), ax.get_ylim()
+        for kind in ("fold", "flip", "flip"):
+            figures.bifurcation_curve(*self.LINE, kind=kind, ax=ax)
+        assert (ax.get_xlim(), ax.get_ylim()) == before
+        assert (ax.get_xlabel(), ax.get_ylabel()) == ("x", "y")
+        assert [text.get_text() for text in ax.get_legend().texts] == ["fold", "flip"]
+
+    @pytest.mark.parametrize(
+        ("call", "message"),
+        [
+            (lambda: figures.bifurcation_curve([0, 1], [True, True]), "values must have shape"),
+            (lambda: figures.bifurcation_curve([[0, 1]], [1]), r"stable must be bool of shape \(1,\)"),
+            (lambda: figures.bifurcation_curve([[0, 1]], [True], kind="hopf"), "kind must be one of"),
+            (lambda: figures.bifurcation_curve([[0, 1]], [True], {"hopf": [[0, 1]]}), "special must have keys of"),
+            (
+                lambda: figures.bifurcation_curve([[0, 1]], [True], {"cusp": [0, 1]}),
+                r"special\['cusp'\] must have shape",
+            ),
+        ],
+    )
+    def test_errors(self, call, message):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
 CALLS = {
+    "bifurcation_curve": lambda ax: figures.bifurcation_curve([[0, 1], [1, 2]], [True, True], ax=ax)["stable"],
     "cycle_branch": lambda ax: figures.cycle_branch([0, 1], [0.1, 0.2], [True, True], ax=ax)["stable"],
     "bifurcation": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax),
     "points": lambda ax: figures.bifurcation([0, 1], [[0.1], [0.2]], ax=ax, style="points"),

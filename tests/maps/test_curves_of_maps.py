@@ -65,6 +65,31 @@ def test_fold_and_flip_of_henon(kind, of_b, resonance):
 
 
 @pytest.mark.slow
+def test_torus_curve_of_the_generalised_henon_map():
+    """Of x' = y, y' = a - b x - y^2 + R x y, Gonchenko & Gonchenko (1996): b = 1 + R x with x = 2 kappa / (R - 2)."""
+    R = -0.1
+
+    def step(state, a, b):
+        x, y = state
+        return y, a - b * x - y * y + R * x * y
+
+    model = dmft.Map(step, state=[0.1, 0.1], parameters={"a": 0.0, "b": 0.9})
+    point = special(model, "neimark-sacker", guess=[[0.0, 0.0]], b=(0.8, 1.1))
+    curve = good(dmft.curve(point, "a", a=(-1.5, 3.5), b=(0.5, 1.5), max_step=0.2))
+    x = curve.orbits[:, 0, 0]
+    assert_allclose(curve.values, np.stack([1 + R * x, 2 * x + x * x], axis=1), rtol=0, atol=1e-9)
+    assert_allclose(x, 2 * np.cos(curve.theta) / (R - 2), rtol=0, atol=1e-8)
+    expected = {}
+    for name, kappa in {"1:1 resonance": 1, "1:2 resonance": -1, "1:3 resonance": -0.5, "1:4 resonance": 0}.items():
+        x = 2 * kappa / (R - 2)
+        expected[name] = [1 + R * x, 2 * x + x * x]
+    assert {each.kind for each in curve.special} == set(expected)
+    for each in curve.special:
+        assert_allclose(each.values, expected[each.kind], rtol=0, atol=1e-7)
+    assert set(curve.ends) == {"1:1 resonance", "1:2 resonance"}
+
+
+@pytest.mark.slow
 def test_flip_of_period_2_of_henon():
     point = special(textbook.henon(0.6), "flip", 2, guess=[[1.0, -0.1], [-0.1, 0.3]], a=(0.5, 1.2))
     curve = good(dmft.curve(point, "b", a=(0.0, 4.0), b=(-0.8, 0.8), max_step=0.2))
@@ -252,9 +277,10 @@ def test_a_curve_is_short_to_read_and_goes_into_a_table():
     table = curve.to_dataframe()
     assert list(table.columns) == ["a", "b", "residual", "coefficient", "theta", "n_unstable", "special"]
     assert len(table) == len(curve.values) + 1
-    values, stable = curve.line()
+    values, stable, special_points = curve.line()
     assert_array_equal(values, table[["a", "b"]].to_numpy())
     assert stable.shape == (len(values),)
+    assert_allclose(special_points["1:2 resonance"], [[3.0, -1.0]])
 
 
 def test_a_curve_ends_after_so_many_points():

@@ -116,6 +116,11 @@ enter(
              "joined": True, "mark": 0.5, "figure": figure(), "parameter_label": "x"},
 )  # fmt: skip
 enter(
+    "bifurcation_curve",
+    lambda: {"values": np.array([X, X]).T, "stable": LINE.astype(bool), "special": {"cusp": np.array([[0.0, 1.0]])},
+             "kind": "flip", "ax": ax(), "color": "red", **AXES},
+)  # fmt: skip
+enter(
     "cycle_branch",
     lambda: {"parameter": X, "values": X, "stable": LINE.astype(bool), "special": {"fold": (X[:1], X[:1])},
              "ax": ax(), "color": "red", **LABELS},

@@ -1,0 +1,232 @@
+"""Steps along a curve of bifurcations from one of its points, one way, with those of codimension 2 on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+from operator import itemgetter
+
+import numpy as np
+
+from .bordered import Bordered
+from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
+from .stations import DEGENERATE, Station, gains, poles, station
+
+TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
+_first = itemgetter(0)
+ENDS = ("1:1 resonance", "1:2 resonance")  # of curves of torus points
+ROUGHLY_DOUBLE = 1e-2  # of its size: how far a cycle is from one of half its period, where no neighbour is found
+ON = 1e-11  # a test function so small may be 0
+BEFORE = 0.99  # of the way to such an end: what is nearer is of its poles
+
+
+class Walk:
+    """The points of a curve from one of them on, in one direction."""
+
+    def __init__(
+        self,
+        curve: Bordered,
+        start: Station,
+        box: tuple[tuple[float, float], tuple[float, float]],
+        max_step: float,
+        n_points: int,
+    ) -> None:
+        self.curve, self.box, self.max_step = curve, box, max_step
+        self.stations, self.special, self.unlocated = (
+            [start],
+            list[tuple[float, str, Station]](),
+            list[tuple[float, float]](),
+        )
+        self.end = f"{n_points} points"
+        step = max_step / 4.0
+        for which, name in enumerate(curve.plane.names):
+            value, way = curve.parameters(start.point)[which], curve.parameters(start.tangent)[which]
+            if value == box[which][1 if way > 0 else 0] and way:
+                self.end = f"{name} = {value:g} reached"
+                return
+        curve.border(start.point)
+        curve.measure(curve.orbit(start.point))
+        start = self.stations[0] = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
+        while len(self.stations) < n_points:
+            here = self.stations[-1]
+            following, n = self.step(here, step)
+            events = [] if following is None else self.events(here, following)
+            unclear = following is None or len(events) > 1 or self.unexplained(here, following, events)
+            if unclear and step > MIN_STEP * max_step:
+                step /= 2.0
+                continue
+            if following is None:
+                self.end = self.why()
+                break
+            if self.ambiguous(here, following) and step > MIN_STEP * max_step and not self.leaves(following):
+                step *= 0.7
+                continue
+            # Nearer to a cycle of half the period rounding decides where the curve goes.
+            if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
+                if step > NEAR * max_step:
+                    step /= 2.0
+                    continue
+                self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                break
+            place = len(self.stations) - 1.0
+            last = self.last(here, following, events)
+            if last:  # past it the two multipliers are real: no torus
+                near = self.between(here, following, BEFORE * last[0])
+                if near is not None:
+                    found = self.located(here, near, self.events(here, near))
+                    self.special += [(place + BEFORE * share, kind, at) for share, kind, at in found]
+                self.stations.append(dataclasses.replace(last[2], coefficient=complex(np.nan)))
+                self.special.append((place + 1.0, *last[1:]))
+                self.end = last[1]
+                break
+            found = self.located(here, following, events)
+            if len(found) < len(events) or self.unexplained(here, following, events):
+                self.unlocated.append((place, place + 1.0))
+            self.special += [(place + share, kind, at) for share, kind, at in found]
+            self.stations.append(following)
+            left = self.leaves(following)
+            if left:
+                self.end = left
+                break
+            if len(self.stations) > 3 and self.closes(start, step):
+                self.end = CLOSED
+                break
+            if curve.outgrown(following.point):
+                curve.measure(curve.orbit(following.point))
+                self.stations[-1] = dataclasses.replace(
+                    following, tangent=following.tangent / curve.length(following.tangent)
+                )
+                start = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
+            curve.reborder(curve.look(following.point), following.point)
+            step = min(step * (1.4 if n <= 4 else 1.0), max_step)
+
+    def why(self) -> str:
+        """Return why no neighbour was found."""
+        curve, here = self.curve, self.stations[-1]
+        if self.doubles(here, ROUGHLY_DOUBLE):
+            return f"a cycle of period {curve.shape[0] // 2} is met"
+        if curve.kind == "pitchfork":
+            return "no neighbour found: the symmetry may be lost"
+        return "no neighbour found: the step became too small"
+
+    def step(self, here: Station, step: float) -> tuple[Station | None, int]:
+        """Return the next point, at the edge of the box if that is passed, or None if the step is too long."""
+        curve = self.curve
+        point, n = curve.correct(here.point + step * here.tangent, here.tangent)
+        if point is None or curve.length(point - here.point) > 1.5 * step:
+            return None, n
+        shares = [1.0]
+        edge = None
+        for which in (0, 1):
+            value, before = curve.parameters(point)[which], curve.parameters(here.point)[which]
+            for bound, outside in zip(self.box[which], (-1.0, 1.0), strict=True):
+                if (value - bound) * outside > 0:
+                    share = (bound - before) / (value - before)
+                    if share < min(shares):
+                        edge = which, bound
+                    shares.append(share)
+        if edge is not None:
+            which, bound = edge
+            guess = here.point + min(shares) * (point - here.point)
+            curve.parameters(guess)[which] = bound
+            point, n = curve.correct(guess, curve.along(which))
+            if point is None:
+                return None, n
+            curve.parameters(point)[which] = bound
+        tangent = curve.tangent(point, here.tangent)
+        if not curve.product(here.tangent, tangent) >= TURN:
+            return None, n
+        return station(curve, point, tangent, here.frame), n
+
+    def leaves(self, at: Station) -> str:
+        """Return which edge of the box a point lies on, or nothing."""
+        for which, name in enumerate(self.curve.plane.names):
+            value = self.curve.parameters(at.point)[which]
+            if value in self.box[which]:
+                return f"{name} = {value:g} reached"
+        return ""
+
+    def closes(self, start: Station, step: float) -> bool:
+        """Return whether the last point has come round to the first, in the same direction."""
+        last = self.stations[-1]
+        near = self.curve.length(last.point - start.point) < step
+        return near and self.curve.product(last.tangent, start.tangent) >= TURN
+
+    def events(self, here: Station, following: Station) -> list[str]:
+        """Return the kinds of bifurcations of codimension 2 between two neighbours."""
+        kind = self.curve.kind
+        found = [each for each, value in here.tests.items() if value * following.tests[each] < 0]
+        if kind == "neimark-sacker" and set(ENDS) & set(found):
+            return [each for each in found if each in ENDS]  # past it no torus has other multipliers or a form
+        # Where its pole has no strength, the coefficient seems to change its sign there.
+        if set(poles(kind)) & set(found):
+            return [each for each in found if each != DEGENERATE[kind]]
+        return found
+
+    def ambiguous(self, here: Station, following: Station) -> bool:
+        """Return whether a point lies on a bifurcation of codimension 2, so that rounding says on which side."""
+        return any(abs(value) < ON and abs(here.tests[kind]) > 10.0 * ON for kind, value in following.tests.items())
+
+    def located(self, here: Station, following: Station, events: list[str]) -> list[tuple[float, str, Station]]:
+        """Return place, kind and point of the events between two neighbours that can be located, in order."""
+        found = [each for each in (self.locate(here, following, event) for event in events) if each is not None]
+        return sorted(found, key=_first)
+
+    def last(self, here: Station, following: Station, events: list[str]) -> tuple[float, str, Station] | None:
+        """Return place, kind and point of the resonance between two neighbours that ends a curve of torus points."""
+        if self.curve.kind != "neimark-sacker":
+            return None
+        return next(iter(self.located(here, following, [event for event in events if event in ENDS])), None)
+
+    def unexplained(self, here: Station, following: Station, events: list[str]) -> bool:
+        """Return whether more multipliers cross the unit circle between two neighbours than the events say."""
+        gained = abs(following.n_unstable - here.n_unstable)
+        expected = [gains(self.curve.kind, event) for event in events]
+        return gained != sum(expected) and not (len(expected) > 1 and gained <= sum(expected))
+
+    def _n_phases(self, at: Station) -> int:
+        """Return the period of the phase, which may be less where a parameter is 0."""
+        return max(each.n_phases for each in self.curve.plane.maps(*self.curve.parameters(at.point)))
+
+    def doubles(self, at: Station, tolerance: float) -> bool:
+        """Return whether a cycle is one of half its period twice over, but for so much of its size."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self._n_phases(at):
+            return False
+        orbit = self.curve.orbit(at.point)
+        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
+
+    def halves(self, here: Station, following: Station) -> bool:
+        """Return whether both halves of the cycle become one another between two points."""
+        half = self.curve.shape[0] // 2
+        if self.curve.shape[0] % 2 or half % self._n_phases(here):
+            return False
+        one, other = self.curve.orbit(here.point), self.curve.orbit(following.point)
+        apart = one[:half] - one[half:]
+        return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
+
+    def between(self, here: Station, following: Station, share: float, bare: bool = False) -> Station | None:
+        """Return the point so far from one to another, or None if none is found."""
+        curve = self.curve
+        reach = curve.product(here.tangent, following.point - here.point)
+        end = following.tangent / curve.product(here.tangent, following.tangent)
+        guess = cubic(0.0, here.point, here.tangent, reach, following.point, end, share * reach)
+        point, _ = curve.correct(guess, here.tangent)
+        return None if point is None else station(curve, point, curve.tangent(point, here.tangent), here.frame, bare)
+
+    def locate(self, here: Station, following: Station, kind: str) -> tuple[float, str, Station] | None:
+        """Return the place between two points, kind and point of a bifurcation of codimension 2, or None."""
+        from scipy.optimize import brentq  # late: it would slow down every start of the package
+
+        def at(share: float, bare: bool = kind != DEGENERATE[self.curve.kind]) -> Station:
+            if share in (0.0, 1.0):
+                return following if share else here
+            found = self.between(here, following, share, bare)
+            if found is None:
+                raise ArithmeticError
+            return found
+
+        try:
+            share = brentq(lambda share: at(share).tests[kind], 0.0, 1.0, xtol=1e-13, rtol=1e-14)
+            return share, kind, at(share, False)
+        except (ArithmeticError, ValueError):
+            return None
