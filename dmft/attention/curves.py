@@ -24,8 +24,8 @@ HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0}
 
 @underflow_is_zero
 def curve(
-    point: SpecialPoint,
-    other: str,
+    point: SpecialPoint | CurvePoint,
+    other: str | None = None,
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,
@@ -40,10 +40,13 @@ def curve(
 
     Parameters
     ----------
-    point : SpecialPoint
-        Of a `branch`: a fold, a flip, a torus point, or a pitchfork, of one multiplier or pair.
+    point : SpecialPoint or CurvePoint
+        Of a `branch`: a fold, a flip, a torus point, or a pitchfork, of one multiplier or pair. Or of a curve: a
+        generalised flip, where a curve of folds of twice the period begins, or a 1:2 resonance, where one of torus
+        points of twice the period may.
     other : str
         The second parameter, beside that of the branch: one of beta, gamma, epsilon; of a map any of its parameters.
+        None for a point of a curve, which has two.
     max_step : float, default=0.02
         Longest step, as a part of the ranges.
     n_points : int, default=1000
@@ -62,7 +65,7 @@ def curve(
     ValueError
         If an argument is outside its domain.
     RuntimeError
-        If Newton's method does not converge from the point.
+        If Newton's method does not converge from the point, or no curve of twice the period is found near it.
 
     References
     ----------
@@ -82,8 +85,8 @@ def curve(
     >>> [(each.kind, [round(value, 9) for value in each.values]) for each in flips.special]
     [('1:2 resonance', [3.0, -1.0])]
     """
-    if not isinstance(point, SpecialPoint):
-        raise ValueError(f"point must be a special point of a branch, got {shown(point)}")
+    if not isinstance(point, SpecialPoint | CurvePoint):
+        raise ValueError(f"point must be a special point of a branch or a curve, got {shown(point)}")
     if isinstance(point.cycle, MapCycle):
         return of_maps.curve(point, other, max_step=max_step, n_points=n_points, **ranges)
     if not isinstance(point.cycle, Cycle):

@@ -14,8 +14,8 @@ from .window_map import FunctionMap
 
 
 def curve(
-    point: SpecialPoint,
-    other: str,
+    point: SpecialPoint | CurvePoint,
+    other: str | None,
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,

@@ -266,6 +266,40 @@ def test_the_tongue_of_one_half():
         assert_allclose(fsolve(twice, [angle, omega], args=(coupling,), xtol=1e-13)[1], omega, rtol=0, atol=1e-10)
 
 
+# -- curves of twice the period -----------------------------------------------------------------
+
+
+def test_the_fold_curve_that_begins_at_a_generalised_flip():
+    point = special(cubic().replace(q=-0.5), "flip", guess=[[0.0]], q=(-1.5, 0.0))
+    flips = dmft.curve(point, "p", q=(-1.0, 0.0), p=(-0.1, 1.0), max_step=0.3)
+    (begun,) = flips.special
+    curve = good(dmft.curve(begun, q=(-0.8, -0.5), p=(0.5, 0.8), max_step=0.3))
+    assert (curve.kind, curve.period) == ("fold", 2)
+    assert "a cycle of period 1 is met" in curve.ends
+    assert_allclose(curve.values[0 if "met" in curve.ends[0] else -1], begun.values, atol=1e-3)
+    # Folds of period 2: f(f(x)) = x and its slope is 1.
+    for orbit, (q, _) in zip(curve.orbits[:, :, 0], curve.values, strict=True):
+        assert_allclose(np.prod(q - 3 * orbit**2), 1.0, rtol=0, atol=1e-6)
+    with pytest.raises(ValueError, match="other must be one of None, got 'p'"):
+        dmft.curve(begun, "p")
+
+
+@pytest.mark.slow
+def test_the_torus_curve_that_begins_at_a_resonance():
+    model = dmft.Map(delayed, delayed_slope, state=[0.3, 0.3], parameters={"r": 1.9, "c": 0.1})
+    point = special(model, "neimark-sacker", guess=[[0.5, 0.5]], r=(1.8, 2.3))
+    begun = next(
+        each for each in dmft.curve(point, "c", r=(2.0, 6.0), c=(0.05, 0.9), max_step=0.2).special if "1:2" in each.kind
+    )
+    curve = good(dmft.curve(begun, r=(4.5, 5.5), c=(0.7, 0.8), max_step=0.2))
+    assert (curve.kind, curve.period) == ("neimark-sacker", 2)
+    assert "a cycle of period 1 is met" in curve.ends
+    assert_allclose(curve.values[0 if "met" in curve.ends[0] else -1], begun.values, atol=1e-3)
+    third = dmft.curve(point, "c", r=(2.0, 6.0), c=(0.05, 0.9), max_step=0.2).special
+    with pytest.raises(ValueError, match="point must be where a curve of twice the period begins, generalised flip or"):
+        dmft.curve(next(each for each in third if "1:3" in each.kind))
+
+
 # -- what a curve is ----------------------------------------------------------------------------
 
 
@@ -322,7 +356,7 @@ def test_arguments_are_checked_at_the_door(other, changes, says):
 
 
 def test_points_that_have_no_curve_are_refused():
-    with pytest.raises(ValueError, match="point must be a special point of a branch, got"):
+    with pytest.raises(ValueError, match="point must be a special point of a branch or a curve, got"):
         dmft.curve("fold", "b")
     crossing = dmft.Map(lambda x, r, s: r * x * (1 - x) + 0 * s, state=[0.1], parameters={"r": 0.8, "s": 0.0})
     point = special(crossing, "transcritical", guess=[[0.0]], r=(0.5, 1.5))

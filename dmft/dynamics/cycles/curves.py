@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from ..._util.checks import number, one_of, shown, whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
+from .births import BORN, twice
 from .bordered import Bordered, Kind, Plane
 from .branches import SpecialPoint
 from .continuation import CLOSED
@@ -169,8 +170,8 @@ class Curve(Frozen):
 
 
 def begin(
-    point: SpecialPoint,
-    other: str,
+    point: SpecialPoint | CurvePoint,
+    other: str | None,
     values: Mapping[str, float],
     plane: Callable[[str, str], Plane],
     bounds: Callable[[str, float], tuple[float, float]],
@@ -179,13 +180,13 @@ def begin(
     max_step: float,
     n_points: int,
 ) -> Curve:
-    """Follow a special point of a branch in its parameter and another one, the arguments checked.
+    """Follow a special point of a branch or of a curve in two parameters, the arguments checked.
 
     Parameters
     ----------
-    point : SpecialPoint
-    other : str
-        The second parameter.
+    point : SpecialPoint or CurvePoint
+    other : str or None
+        The second parameter; None where the point has two.
     values : dict of str to float
         All parameters of the map at the point.
     plane : callable
@@ -197,34 +198,38 @@ def begin(
     max_step : float
     n_points : int
     """
-    form = point.form
-    kind = form.kind if form is not None and point.kind == "branch point" else point.kind
-    if form is None or kind not in KINDS:
-        raise ValueError(
-            f"point must be a fold, flip, neimark-sacker or pitchfork point of one multiplier, got {shown(kind)}"
-        )
-    name = point.parameter
-    one_of("other", other, [each for each in values if each != name])
+    max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
+    multiplier: complex = 1.0
+    if isinstance(point, CurvePoint):
+        if point.kind not in BORN:
+            raise ValueError(
+                f"point must be where a curve of twice the period begins, {' or '.join(BORN)}, got {point.kind}"
+            )
+        one_of("other", other, (None,))
+        kind, names = BORN[point.kind], point.parameters
+    else:
+        form = point.form
+        kind = cast(Kind, form.kind if form is not None and point.kind == "branch point" else point.kind)
+        if form is None or kind not in KINDS:
+            raise ValueError(
+                f"point must be a fold, flip, neimark-sacker or pitchfork point of one multiplier, got {shown(kind)}"
+            )
+        one_of("other", other, [each for each in values if each != point.parameter])
+        names, multiplier = (point.parameter, str(other)), complex(np.exp(1j * form.angle))
     for each in ranges:
-        one_of("ranges", each, (name, other))
-    at, box = (float(values[name]), float(values[other])), []
-    for each, value in zip((name, other), at, strict=True):
+        one_of("ranges", each, names)
+    at, box = (float(values[names[0]]), float(values[names[1]])), []
+    for each, value in zip(names, at, strict=True):
         low, high = bounds(each, value)
         if not low <= value <= high or low == high:
             raise ValueError(
                 f"{each} must be (low, high) with low <= {value:g} <= high, the point's, got ({low:g}, {high:g})"
             )
         box.append((low, high))
-    return follow_curve(
-        plane(name, other),
-        cast(Kind, kind),
-        point.cycle.orbit,
-        at,
-        complex(np.exp(1j * form.angle)),
-        (box[0], box[1]),
-        max_step=number("max_step", max_step, 1e-6, 1.0),
-        n_points=whole("n_points", n_points, 2),
-    )
+    orbit, there = point.cycle.orbit, plane(*names)
+    if isinstance(point, CurvePoint):
+        orbit, at, multiplier = twice(there, point.kind, orbit, at, (box[0][1] - box[0][0], box[1][1] - box[1][0]))
+    return follow_curve(there, kind, orbit, at, multiplier, (box[0], box[1]), max_step=max_step, n_points=n_points)
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and change the last bits
