@@ -2,7 +2,7 @@
 
 Couplings are N(1/N, 0.01/N), fields uniform in [-1/2, 1/2], and the transition is at beta = 1.1108. Writes binary.png:
 means of all sites over 128 steps from ones by TAP, and their mean by two closures; means over time from 100 random
-starts below, at and above the transition; the mean at rest over beta for many networks. A minute on two cores:
+starts below, at and above the transition; the mean at rest over beta for many networks. Two and a half cpu-minutes:
 
     python examples/spin_binary.py FOLDER [--sites 512] [--networks 100]
 """

@@ -39,7 +39,7 @@ def main(argv=None):
         row[1].set(xlabel="token", ylabel="length, times the gain", title="what makes the output")
         row[2].plot(block.gain[:, h], "C4")
         row[2].set(xlabel="token", ylabel="gain", title="the normalisation")
-    axes[0, 1].legend()
+    figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     figure.savefig(args.out, dpi=130)
 
 

@@ -5,7 +5,7 @@ N(0, 1/N), by the naive closure and by Gaussian fields; over beta and J0 of coup
 width of the scores of softmax ones. Spins are of length sqrt(D): then a site answers a weak field with beta times it,
 whatever D. Gaussian fields of 2 and 3 components are averaged by quadrature, to 1e-3 of the length of a spin. Each
 point is one network. Writes phases.png, and prints how many points have which label, and the least beta without a fixed
-point. Maps are kept in FOLDER, and not computed again. About half a cpu-hour:
+point. Maps are kept in FOLDER, and not computed again. Half a cpu-hour:
 
     python examples/spin_phases.py FOLDER [--points 6] [--sites 16] [--rows naive gauss J0 softmax] [--components 1 2 3]
 """
@@ -61,10 +61,11 @@ def main(argv=None):
         other = np.linspace(*ends, args.points)
         for panel, D in zip(row, args.components, strict=True):
             many = D > 3 and closure == "gauss"  # averages in closed form
+            coarse = closure == "gauss" and D in (2, 3)
             job = SpinScan(
                 kind=kind, n_sites=args.sites, n_components=D, radius=D**0.5, drive=0.3, closures=[closure],
                 regimes=True, n_transient=args.steps, response="large" if many else "exact",
-                quadrature=1e-3 if closure == "gauss" else 1e-11,
+                quadrature=1e-3 if coarse else 1e-11,
             )  # fmt: skip
             store = args.folder / f"{name}_{D}"
             result = dmft.scan(job, beta=beta, **{axis: other}, store=store, resume=store.exists(), progress=False)

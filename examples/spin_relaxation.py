@@ -1,7 +1,8 @@
 """Vector spins relax, respond and correlate: the figures of the published programs, drawn by this package.
 
-Writes relaxation.png (means from equal ones at two temperatures), response.png (response of a site, ratios of Bessel
-functions) and errors.png (errors of closures over the drive and beta, with simulations). A minute on two cores:
+Writes relaxation.png (means from equal ones at two temperatures, and with couplings twice as strong), response.png
+(response of a site, ratios of Bessel functions) and errors.png (errors of closures over the drive and beta, with
+simulations). Half a cpu-minute:
 
     python examples/spin_relaxation.py FOLDER [--sites 256] [--components 128]
 """
@@ -17,11 +18,17 @@ from dmft.spins import MeanField, Response, bessel_ratio, sample_spins, spin_net
 
 def relaxation(n_sites, n_components, n_steps=20):
     """Draw how means go to their stationary state from equal ones."""
-    figure = Figure(figsize=(10, 6), layout="constrained")
-    axes = figure.subplots(2, 3)
-    start = np.full((n_sites, n_components), 1 / np.sqrt(n_components * n_components))
-    for row, beta in zip(axes, (1.0, 2.0), strict=True):
-        model = spin_network("gaussian", n_sites, n_components, beta=beta, response="large", seed=1)
+    figure = Figure(figsize=(10, 9), layout="constrained")
+    axes = figure.subplots(3, 3)
+    start = np.full((n_sites, n_components), 1 / np.sqrt(n_components))
+    radius = np.sqrt(0.5 * n_components - 1)
+    cases = (
+        (r"$\beta$ = 1", {"beta": 1.0}),
+        (r"$\beta$ = 2", {"beta": 2.0}),
+        (r"$\beta$ = 1, J doubled, |x| = 1", {"beta": 1.0, "scale": 2.0, "drive": 1 / radius}),
+    )
+    for row, (title, options) in zip(axes, cases, strict=True):
+        model = spin_network("gaussian", n_sites, n_components, response="large", seed=1, **options)
         for closure, style in (("gauss", "-"), ("naive", "--"), ("onsager", ":")):
             theory = MeanField(model, closure)
             run = theory.run(n_steps, start, record="all")
@@ -37,7 +44,7 @@ def relaxation(n_sites, n_components, n_steps=20):
                 )
         labels = "|m| / R", "cosine of m and x", "mismatch to the end, nats a site"
         for axis, label in zip(row, labels, strict=True):
-            axis.set(xlabel="step", ylabel=label, title=rf"$\beta$ = {beta:g}")
+            axis.set(xlabel="step", ylabel=label, title=title)
     axes[0, 0].legend()
     return figure
 
@@ -57,8 +64,8 @@ def responses():
                 f"C{i}{style}",
                 label=rf"$\beta$ = {beta:g}" if style == "-" else None,
             )
-    left.set(xlabel="|h| / R", ylabel="|m| / R", title="D = 16; dotted: for many components")
-    left.legend()
+    left.set(xlabel="|h| / R", ylabel="|m| / R", title="D = 16; dotted: for many components", ylim=(None, 1.3))
+    left.legend(ncols=3, loc="upper center")
     nu = np.geomspace(0.5, 500, 60)
     for label, kappa in ((r"\sqrt{\nu}", np.sqrt(nu)), (r"\nu", nu), (r"\nu^2", nu**2)):
         right.semilogx(

@@ -46,7 +46,7 @@ SCRIPTS = {
     "spin_binary.py": ["{}", "--sites", "8", "--networks", "2", "--starts", "2"],
     "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
     "spin_digits.py": ["{}", "--epochs", "1", "--file", str(Path(__file__).parent / "data" / "spins" / "digits.npz")],
-    "spin_phases.py": ["{}", "--points", "2", "--sites", "4", "--steps", "10", "--rows", "gauss", "softmax"],
+    "spin_phases.py": ["{}", "--points", "2", "--sites", "4", "--steps", "10", "--components", "1", "3"],
     "spin_relaxation.py": ["{}", "--sites", "6", "--components", "24", "--replicas", "2"],
     "trajectories.py": ["{}", "200"],
 }
