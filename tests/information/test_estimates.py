@@ -228,6 +228,14 @@ def test_a_sample_far_beyond_all_others():
     assert np.isfinite(found.error)
 
 
+@pytest.mark.parametrize("k", [1, 40, 90])
+def test_errors_with_any_number_of_neighbours(k):
+    rng = np.random.default_rng(22)
+    found = [neighbour_cmi(rng.normal(size=(900, 2)), 0, 1, k=k) for _ in range(20)]
+    spread = np.std([each.value for each in found], ddof=1)
+    assert 0.5 * spread < np.mean([each.error for each in found]) < 2 * spread  # three sigma of a spread, 0.5
+
+
 def test_what_is_known_of_b_is_nothing_new():
     found = neighbour_cmi(Z[:, [0, 1, 0]], 0, 1, 2)
     assert (abs(found.value), found.error) < (1e-12, 1e-12)
