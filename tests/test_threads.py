@@ -135,17 +135,24 @@ print(digest.hexdigest())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits and their message are Linux's")
-def test_more_threads_than_the_system_gives_end_no_process():
+@pytest.mark.parametrize(
+    ("limit", "n", "environment"),
+    [
+        ("none", 300, {}),
+        ("memory", 1_000, {"OMP_STACKSIZE": "200M"}),
+        pytest.param("memory", 1_000, {}, marks=pytest.mark.slow),
+    ],
+)
+def test_more_threads_than_the_system_gives_end_no_process(limit, n, environment):
     def run(*arguments, **environment):
         command = [sys.executable, "-c", MANY, *map(str, arguments)]
         env = {**os.environ, "OPENBLAS_NUM_THREADS": "1", **environment}
         return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
 
-    one = run("none", 1).stdout
+    one, many = run("none", 1).stdout, run(limit, n, **environment)
     assert one
-    for answer in (run("none", 300), run("memory", 1_000), run("memory", 1_000, OMP_STACKSIZE="200M")):
-        assert answer.returncode == 0, answer.stderr
-        assert answer.stdout == one
+    assert many.returncode == 0, many.stderr
+    assert many.stdout == one
 
 
 FORKED = """

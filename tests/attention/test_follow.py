@@ -98,22 +98,22 @@ def test_the_size_of_blocks_is_that_which_was_asked_for(tmp_path):
     path.write_text(
         "[model]\nn_context=4\ngamma=220.0\nepsilon=0.02\n[start]\nkind='feature'\n"
         "[run]\nn_steps=61\nn_transient=40\nn_rows=20\nmeasure=['orbit', 'lyapunov']\n"
-        "[follow]\nbeta={ start=0.9, stop=1.5, num=24 }\n"
+        "[follow]\nbeta={ start=0.9, stop=1.5, num=12 }\n"
     )
     sizes = {}
-    done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "5"), "--quiet", "--block", "5"])
+    done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "4"), "--quiet", "--block", "4"])
     assert done.exit_code == 0, done.output
-    short = {**LONG, "beta": np.linspace(0.9, 1.5, 24)}
-    dmft.follow(PAPER, store=tmp_path / "20", block=20, **short)
+    short = {**LONG, "beta": np.linspace(0.9, 1.5, 12)}
+    dmft.follow(PAPER, store=tmp_path / "10", block=10, **short)
     plain = digest(dmft.follow(PAPER, **short))
-    for block in (5, 20):
+    for block in (4, 10):
         out = tmp_path / str(block)
         store = Store.open(out)
         assert store.manifest["block"] == block
         sizes[block] = max(len(store.index(number)) for number in store.done())
         assert digest(dmft.load(out)) == plain
-    assert dmft.verify(tmp_path / "20")
-    assert sizes[5] <= 5 < sizes[20] <= 20
+    assert dmft.verify(tmp_path / "10")
+    assert sizes[4] <= 4 < sizes[10] <= 10
 
 
 def test_an_executor_follows_too(whole):
@@ -155,7 +155,7 @@ def test_a_chain_that_fails_begins_anew():
 
 
 def test_a_store_a_resume_and_xarray(tmp_path):
-    short = {**LONG, "beta": np.linspace(0.9, 1.5, 24)}
+    short = {**LONG, "beta": np.linspace(0.9, 1.5, 12)}
     whole = dmft.follow(PAPER, **short)
     stored = dmft.follow(PAPER, store=tmp_path / "s", block=5, **short)
     assert digest(stored) == digest(whole)
@@ -164,7 +164,7 @@ def test_a_store_a_resume_and_xarray(tmp_path):
     stored.to_netcdf(tmp_path / "one.nc")
     store = Store.open(tmp_path / "s")
     rng = np.random.default_rng(0)
-    for number in rng.choice(store.n_blocks, 5, replace=False):
+    for number in rng.choice(store.n_blocks, 3, replace=False):
         store.path(number).unlink()
     again = dmft.follow(PAPER, store=tmp_path / "s", resume=True, **short)
     assert digest(again) == digest(whole)

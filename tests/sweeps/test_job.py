@@ -113,11 +113,11 @@ def test_blocks_and_executors_change_no_refined_diagram(block):
 def test_a_killed_refinement_goes_on_from_any_shards(tmp_path):
     job = Refinement(Words(), ("x", "y"), "word", 4)
     one = dmft.scan(job, **GRID, progress=False)
-    dmft.scan(job, **GRID, store=tmp_path / "s", block=3, progress=False)
+    dmft.scan(job, **GRID, store=tmp_path / "s", block=5, progress=False)
     store = dmft.store.Store.open(tmp_path / "s")
     numbers = store.done()
     rng = np.random.default_rng(0)
-    for lost in (numbers[-1:], numbers[:1], numbers[5:], rng.choice(numbers, 6, replace=False).tolist()):
+    for lost in (numbers[-1:], numbers[:1], numbers[5:], rng.choice(numbers, 4, replace=False).tolist()):
         for number in lost:
             store.path(number).unlink()
         assert not dmft.load(tmp_path / "s", partial=True).complete
