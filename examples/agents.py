@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import numpy as np
 from matplotlib.colors import ListedColormap
-from matplotlib.figure import Figure
 
 from dmft import figures
 from dmft.thermodynamics import regulate, scramble, semantic
@@ -25,8 +24,8 @@ def budget_of_parts(ax):
     for k, (what, name) in enumerate((("flow", "entropy flow"), ("information", "information"), ("ep", "production"))):
         ax.bar(place + 0.27 * (k - 1), [getattr(part, what) for part in parts.values()], 0.25, label=name)
     ax.axhline(0, color="0.3", linewidth=0.8)
-    ax.set_xticks(place, parts, fontsize=8)
-    ax.set(ylabel="nats per time", title="spins: flow = information + production")
+    ax.set_xticks(place, parts, fontsize=7, rotation=30)
+    ax.set(ylabel="nats per time", title="parts of an Ising agent")
     ax.set_yscale("symlog", linthresh=0.01)
     ax.legend()
 
@@ -39,7 +38,7 @@ def demon(ax, n):
     ax.plot(bias, [dot.current() for dot in dots], label="current")
     ax.plot(bias, [dot.power() for dot in dots], label="power won")
     ax.plot(bias, flows, label=r"$\varphi_s$")
-    ax.set_ylim(-0.27, 0.4)  # room for the legend
+    ax.set_ylim(-0.27, 0.62)  # room for the legend
     ax.fill_between(
         bias, *ax.get_ylim(), where=flows < 0, color="0.9", zorder=0, label=r"$\varphi_s < 0$: paid by information"
     )
@@ -101,8 +100,8 @@ def meaning(ax):
     best = np.maximum.accumulate(worth.viability[order])
     ax.plot(worth.information[order] / bit, best / bit, drawstyle="steps-post", label="best")
     ax.axhline(worth.viability[-1] / bit, color="0.3", linewidth=0.8, linestyle=":")
-    ax.axvline(worth.semantic / bit, color="C3", label=f"semantic information {worth.semantic / bit:.2f} bits")
-    ax.set(xlabel="information kept (bits)", ylabel="viability (bits)", title="food agent")
+    ax.axvline(worth.semantic / bit, color="C3", label=f"semantic: {worth.semantic / bit:.2f} bits")
+    ax.set(xlabel="information kept (bits)", ylabel="viability (bits)", title="food agent", ylim=(-97, None))
     ax.legend()
 
 
@@ -120,7 +119,7 @@ def foragers(axes, n):
     axes[0].legend()
     axes[1].plot(eta, [each.process.budget().flow_by_mechanism[5] for each in regulated])
     axes[1].set(
-        xscale="log", xlabel=r"food $\eta$", ylabel="nats per time", title="cost of the regulator", ylim=(0, None)
+        xscale="log", xlabel=r"food $\eta$", ylabel="nats per time", title="cost of regulation", ylim=(0, None)
     )
 
 
@@ -135,16 +134,17 @@ def harvest(ax, n):
         yscale="log",
         xlabel=r"$\mu_\mathrm{food}$",
         ylabel="stored free energy",
-        title="low harvest near equilibrium",
+        title="low near equilibrium",
     )
     ax.legend()
 
 
+@figures.style()
 def main(file="agents.png", n=15):
     """Compute and draw."""
     n = int(n)
-    figure = Figure(figsize=(11, 9), layout="constrained", dpi=150)
-    axes = figure.subplots(3, 3).ravel()
+    figure, axes = figures.subplots(3, 3, height=2.4)
+    axes = axes.ravel()
     budget_of_parts(axes[0])
     demon(axes[1], n)
     battery(axes[2], n)
@@ -153,11 +153,6 @@ def main(file="agents.png", n=15):
     meaning(axes[5])
     foragers(axes[6:8], n)
     harvest(axes[8], n)
-    for ax in axes:
-        ax.title.set_fontsize(10)
-        if legend := ax.get_legend():
-            for text in legend.get_texts():
-                text.set_fontsize(7)
     figures.save(figure, file)
 
 

@@ -9,12 +9,12 @@ attractors with the shares of their basins and draws basins.png. Two cpu-minutes
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import dmft
 from dmft import figures
 
 
+@figures.style()
 def main(n_side=60):
     """Run all starts side by side, draw where they end."""
     model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.2738, gamma=220.0, epsilon=0.02)
@@ -22,10 +22,10 @@ def main(n_side=60):
     windows = [np.tile([x, y, 0.0], (model.n_context, 1)) for x in side for y in side]
     found = dmft.attractors(model, starts=[dmft.Start.window(window) for window in windows], n_transient=100_000)
     print(found)
-    figure = Figure(figsize=(3.4, 3.2), layout="constrained", dpi=200)
+    figure, ((ax,),) = figures.subplots(width="column", height=3.2)
     names = [one.name for one in found][:7]
     index = np.where(found.index < 7, found.index, -1).reshape(n_side, n_side)
-    ax = figure.add_subplot(aspect="equal")
+    ax.set_aspect("equal")
     figures.basin_map(side, side, index, names, ax=ax, x_label="first $A_1$", y_label="first $A_2$")
     figures.save(figure, "basins.png")
 

@@ -12,7 +12,6 @@ longest step along a branch as a part of its range (default: 0.02). About 15 cpu
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import dmft
 from dmft import figures, orbits
@@ -58,10 +57,10 @@ def window_panel(ax, max_step):
     ax.set_ylabel(r"$\max_t A_1$")
 
 
+@figures.style()
 def main(path="cycle_branch.png", max_step=0.02):
     """Draw both panels."""
-    figure = Figure(figsize=(7.0, 2.8), layout="constrained", dpi=200)
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = figures.subplots(1, 2, height=2.8)
     torus_panel(left, float(max_step))
     window_panel(right, float(max_step))
     print(f"drew {figures.save(figure, path)}")

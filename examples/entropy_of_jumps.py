@@ -8,7 +8,6 @@ Draws three panels into FILE (default: entropy_of_jumps.png). A few cpu-seconds.
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from dmft import figures
 from dmft.thermodynamics import MarkovJump, Reservoir
@@ -29,8 +28,8 @@ def relaxation(ax, process, n):
         times, now.nonadiabatic, now.adiabatic, labels=["nonadiabatic", "adiabatic"], colors=["#E69F00", "#56B4E9"]
     )
     ax.plot(times, now.ep, "k", linewidth=0.8, label="entropy production")
-    ax.set(xlabel="time", ylabel="nats", title="relaxation", xlim=(0, 1))
-    ax.legend(loc="upper left", fontsize=8)
+    ax.set(xlabel="time", ylabel="nats", title="relaxation", xlim=(0, 1), ylim=(0, 48))
+    ax.legend(loc="upper left")
 
 
 def fluctuations(ax, process, n):
@@ -41,8 +40,9 @@ def fluctuations(ax, process, n):
     ax.plot(k, count.mean * k * (1 + k), "--", label="bound: parabola of the mean")
     ax.axvline(-0.5, color="0.5", linewidth=0.8, linestyle=":")
     ax.axhline(0, color="0.3", linewidth=0.8)
-    ax.set(xlabel="$k$", ylabel="nats per time", title=f"fluctuations, TUR {count.tur:.2f} $\\geq$ 2")
-    ax.legend(fontsize=8)
+    ax.set(xlabel="$k$", ylabel="nats per time", title=f"currents, TUR {count.tur:.2f}")
+    ax.set_ylim(None, 1.35 * ax.get_ylim()[1])
+    ax.legend()
 
 
 def path(ax, process, n):
@@ -54,14 +54,15 @@ def path(ax, process, n):
         ax.plot(times, entropy, color="C0", alpha=0.9 if item == 0 else 0.25, linewidth=1.2 if item == 0 else 0.7)
     ax.plot(times, process.budget().ep * times, "k--", label="mean")
     ax.set(xlabel="time", ylabel="stochastic entropy (nats)", title="trajectories")
-    ax.legend(fontsize=8)
+    ax.legend()
 
 
+@figures.style()
 def main(file="entropy_of_jumps.png", n=20):
     """Compute and draw."""
-    figure = Figure(figsize=(10, 3.2), layout="constrained", dpi=150)
+    figure, (axes,) = figures.subplots(1, 3)
     process = network()
-    for ax, draw in zip(figure.subplots(1, 3), (relaxation, fluctuations, path), strict=True):
+    for ax, draw in zip(axes, (relaxation, fluctuations, path), strict=True):
         draw(ax, process, int(n))
     figures.save(figure, file)
 

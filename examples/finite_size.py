@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import dmft
 from dmft import figures
@@ -21,7 +20,7 @@ PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, g
 
 def new_axes():
     """Make a figure of one column and its axes."""
-    return Figure(figsize=(3.4, 2.5), layout="constrained", dpi=200).add_subplot()
+    return figures.subplots(width="column", height=2.5)[1][0, 0]
 
 
 def deviations(effort):
@@ -96,7 +95,7 @@ def escapes(effort):
 def replicas(effort):
     """Distances between two networks after 200 steps, from two starts: with common and independent noise."""
     model, starts = PAPER.replace(beta=1.28), [dmft.Start.random(1), dmft.Start.random(2)]
-    axes = Figure(figsize=(7.0, 2.3), layout="constrained", dpi=200).subplots(1, 2, sharey=True)
+    axes = figures.subplots(1, 2, sharey=True)[1][0]
     for ax, noise in zip(axes, ("common", "independent"), strict=True):
         for i, n_sites in enumerate((10**2, 10**4, 10**6)):
             how = {"n_sites": n_sites, "n_pairs": int(50 + 3_950 * effort), "starts": starts, "noise": noise}
@@ -110,6 +109,7 @@ def replicas(effort):
     return axes[0].figure
 
 
+@figures.style()
 def main(folder="finite_size", effort=1.0):
     """Draw all."""
     folder = Path(folder)

@@ -8,7 +8,6 @@ Writes FILE (default: henon.png); POINTS is how many values of a are swept (defa
 import sys
 
 import numpy as np
-from matplotlib.figure import Figure
 
 import dmft
 from dmft import figures, orbits
@@ -25,13 +24,14 @@ def step(state, a, b):
 HENON = dmft.Map(step, state=[0.1, 0.1], parameters={"a": 0.2, "b": 0.3})
 
 
+@figures.style()
 def main(path="henon.png", n_points=600):
     """Draw the diagram and the exponents."""
     a = np.linspace(0.2, 1.4, int(n_points))
     how = {"n_steps": 400, "n_transient": 600, "n_rows": 100, "progress": False}
     swept = dmft.sweep(HENON, a=a, measure=("orbit", "lyapunov"), **how)
-    figure = Figure(figsize=(6.0, 4.5), layout="constrained", dpi=200)
-    upper, lower = figure.subplots(2, 1, sharex=True)
+    figure, axes = figures.subplots(2, 1, sharex=True)
+    upper, lower = axes[:, 0]
     upper.plot(np.repeat(a, 100), swept["states"][:, :, 0].ravel(), ",", color="0.6", rasterized=True)
     cycle, low = dmft.cycle(HENON, 1), 0.2
     for color in COLORS:

@@ -11,17 +11,15 @@ Cost: 1 cpu-minute as it is (64 sites, 20 000 trajectories); 15 with the sizes i
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
+from dmft import figures
 from dmft.ising import AsymmetricSK, KineticIsing, MeanField, forward_errors
 
 METHODS = ("naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional")
 
 
+@figures.style()
 def main():
     """Run, print a table, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -43,7 +41,7 @@ def main():
         print(f"{method:14s} " + " ".join(f"{e:10.2e}" for e in error))
 
     scan = np.linspace(0.7, 1.3, 13)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, ((left, right),) = figures.subplots(1, 2, height=2.6)
     simulated = [
         critical.replace(beta=beta_c * x).sample(max(1000, args.trajectories // 10), args.steps, n_threads=1)
         for x in scan
@@ -58,14 +56,14 @@ def main():
                 curve.append(np.nan)  # has run away
         left.plot(scan, curve, label=method)
     left.set(xlabel=r"$\beta/\beta_c$", ylabel="mean covariance", ylim=(0, None))
-    left.legend(fontsize="small")
+    left.legend()
     place = np.arange(len(errors))
     for shift, x in zip((-0.25, 0, 0.25), "mCD", strict=True):
         right.bar(place + shift, np.abs([e["mCD".index(x)] for e in errors.values()]), 0.25, label=x)
     right.set(yscale="log", ylabel="mean square error")
-    right.set_xticks(place, errors, rotation=30)
+    right.set_xticks(place, errors, rotation=40, ha="right")
     right.legend()
-    figure.savefig(args.out, dpi=150)
+    figures.save(figure, args.out)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,9 @@ Cost: 1 cpu-minute.
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
+from dmft import figures
 from dmft.ising import KineticIsing, goodness_of_fit, infer, max_likelihood, spike_moments
 
 METHODS = ("tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional")
@@ -31,6 +28,7 @@ def fit(spikes, method):
         return None
 
 
+@figures.style()
 def main():
     """Run, print a table, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -45,7 +43,7 @@ def main():
     train = model.trajectory(lengths[-1], n_transient=100, seed=1)
     held_out = model.trajectory(16_000, n_transient=100, seed=2)
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure, (axes,) = figures.subplots(1, 3)
     for method in (*METHODS, "max_likelihood"):
         results = [fit(train[:, :length], method) for length in lengths]
         error = [np.nan if r is None else np.sqrt(((r.couplings - model.J) ** 2).mean()) for r in results]
@@ -58,13 +56,13 @@ def main():
                 f"{quality.m:.4f}, {quality.C:.4f}, {quality.D:.4f}"
             )
     axes[0].loglog(lengths, 1 / np.sqrt(lengths), "k:", label=r"$T^{-1/2}$")
-    axes[0].set(xlabel="bins T", ylabel="rms error of couplings")
-    axes[0].legend(fontsize="small")
+    axes[0].set(xlabel="bins T", ylabel="rms error of couplings", ylim=(4e-4, None))
+    axes[0].legend()
 
     best = infer(train[:, :16_000], "conditional", n_threads=1)
     axes[1].errorbar(model.J.ravel(), best.couplings.ravel(), best.stderr.ravel(), fmt=".", ms=3, lw=0.5)
     axes[1].axline((0, 0), slope=1, color="k", lw=0.5)
-    axes[1].set(xlabel="true coupling", ylabel="inferred, conditional, T = 16 000")
+    axes[1].set(xlabel="true coupling", ylabel="inferred (conditional)")
 
     seen = spike_moments(held_out)
     made = best.model().sample(20_000, 100, n_threads=1)
@@ -74,7 +72,7 @@ def main():
     axes[2].axline((0, 0), slope=1, color="k", lw=0.5)
     axes[2].set(xlabel="held-out train", ylabel="inferred network")
     axes[2].legend()
-    figure.savefig(args.out, dpi=150)
+    figures.save(figure, args.out)
 
 
 if __name__ == "__main__":

@@ -10,16 +10,14 @@ Cost: 1 cpu-minute.
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 import dmft
+from dmft import figures
 from dmft.ising import AsymmetricSK, PhaseDiagram
 
 
+@figures.style()
 def main():
     """Compute and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -33,7 +31,7 @@ def main():
     grid = dmft.scan(PhaseDiagram(sk), beta=1 / temperature, dJ=widths)
     critical = [1 / AsymmetricSK(dJ=d, H0=args.field).beta_c() for d in widths]
 
-    figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+    figure, (axes,) = figures.subplots(1, 3)
     for axis, name, label in ((axes[0], "m", "m"), (axes[1], "entropy_production", r"$\sigma/N$")):
         image = axis.pcolormesh(widths, temperature, grid[name], shading="nearest")
         axis.plot(widths, np.where(np.array(critical) > temperature[0], critical, np.nan), "w", lw=1)
@@ -44,9 +42,9 @@ def main():
         betas = np.linspace(0.3, 4, min(24, args.points))
         axes[2].plot(betas, [model.steady(b).entropy_production for b in betas], colour, label=f"{d}")
         axes[2].plot(betas, [model.asynchronous(b).entropy_production for b in betas], colour + "--")
-    axes[2].set(xlabel=r"$\beta$", ylabel=r"$\sigma/N$, parallel and (dashed) asynchronous")
+    axes[2].set(xlabel=r"$\beta$", ylabel=r"$\sigma/N$, dashed: asynchronous")
     axes[2].legend(title=r"$\Delta J$")
-    figure.savefig(args.out, dpi=150)
+    figures.save(figure, args.out)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ power spectra, running Lyapunov exponents. A few cpu-seconds.
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 import dmft
 from dmft import figures
 
@@ -19,8 +17,8 @@ BETAS = {1.255: "torus", 1.26451: "cycle", 1.266: "chaos", 1.27: "cycle", 1.28: 
 
 def page(draw):
     """Draw one panel for each beta."""
-    figure = Figure(figsize=(7.0, 4.6), layout="constrained", dpi=200)
-    for ax, (beta, regime) in zip(figure.subplots(2, 3).flat, BETAS.items(), strict=True):
+    figure, axes = figures.subplots(2, 3)
+    for ax, (beta, regime) in zip(axes.flat, BETAS.items(), strict=True):
         draw(beta, ax)
         ax.set_title(rf"$\beta = {beta}$, {regime}", fontsize=8)
         legend = ax.get_legend()
@@ -32,6 +30,7 @@ def page(draw):
     return figure
 
 
+@figures.style()
 def main(folder="trajectories", n_steps=20_000):
     """Run all, draw all."""
     folder, n_steps = Path(folder), int(n_steps)

@@ -19,6 +19,7 @@ from ._panels import bifurcations, curves, maps
 from ._phases import exponent_map, exponent_maps, period_map, phase_diagram, regime_map
 from ._regimes import basin_map, coexisting, regime_strip
 from ._sizes import beside_theory, scaling, transition
+from ._subplots import style, subplots
 
 __all__ = [
     "agency",
@@ -51,6 +52,8 @@ __all__ = [
     "running_exponents",
     "save",
     "scaling",
+    "style",
+    "subplots",
     "trajectory",
     "transition",
 ]

@@ -137,6 +137,8 @@ enter(
     "lyapunov_spectrum",
     lambda: {"parameter": X, "exponents": ROWS, "stderr": ROWS, "n_shown": 1, "ax": ax(), "parameter_label": "x"},
 )
+enter("style", dict)
+enter("subplots", lambda: {"rows": 1, "columns": 2, "width": "page", "height": 2.0})
 enter("note", lambda: {"figure": figure(), "facts": "N = 100"})
 enter("maps", lambda: {"x": X, "y": Y, "panels": {"a": MAP}, "figure": figure(), **AXES, "cmap": "viridis"})
 enter("period_map", lambda: {"x": X, "y": Y, "period": CODES, "ax": ax(), **AXES})
