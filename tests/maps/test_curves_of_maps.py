@@ -66,7 +66,11 @@ def test_fold_and_flip_of_henon(kind, of_b, resonance):
 
 @pytest.mark.slow
 def test_torus_curve_of_the_generalised_henon_map():
-    """Of x' = y, y' = a - b x - y^2 + R x y, Gonchenko & Gonchenko (1996): b = 1 + R x with x = 2 kappa / (R - 2)."""
+    """Of x' = y, y' = a - b x - y^2 + R x y: b = 1 + R x with x = 2 kappa / (R - 2).
+
+    The map of Gonchenko, Kuznetsov & Meijer, SIAM J. Appl. Dyn. Syst. 4 (2005) 407; the curve follows by hand from
+    determinant 1 and trace 2 kappa.
+    """
     R = -0.1
 
     def step(state, a, b):
@@ -362,3 +366,38 @@ def test_points_that_have_no_curve_are_refused():
     point = special(crossing, "transcritical", guess=[[0.0]], r=(0.5, 1.5))
     with pytest.raises(ValueError, match="point must be a fold, flip, neimark-sacker or pitchfork point of one"):
         dmft.curve(point, "s")
+    with pytest.raises(ValueError, match="point must be of a map with a second parameter, got r alone"):
+        dmft.curve(special(textbook.logistic(2.8), "flip", guess=[[0.6]], r=(2.5, 3.2)), "r")
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_units_do_not_matter(size):
+    """The logistic map in other units: its flip is at r = 3 whatever s adds, to first order."""
+
+    def step(x, r, s):
+        return size * (r * (x / size) * (1 - x / size) + s)
+
+    def slope(x, r, s):
+        return r * (1 - 2 * x / size)
+
+    model = dmft.Map(step, slope, state=[0.3 * size], parameters={"r": 2.8, "s": 0.0})
+    point = special(model, "flip", guess=[[0.6 * size]], r=(2.5, 3.2))
+    curve = dmft.curve(point, "s", r=(2.5, 3.2), s=(-0.02, 0.02), max_step=0.3)
+    x = curve.orbits[:, 0, 0] / size
+    r, s = curve.values.T
+    assert_allclose(r * (1 - 2 * x), -1.0, rtol=0, atol=1e-9)
+    assert_allclose(r * x * (1 - x) + s, x, rtol=0, atol=1e-9)
+
+
+def test_a_forced_map_and_one_that_forgets_a_parameter():
+    def forced(x, a, b, phase):
+        return np.where(phase == 0, a * x * (1 - x), x / 2 + b)
+
+    model = dmft.Map(forced, state=[0.3], parameters={"a": 4.5, "b": 0.1}, period=2)
+    found = dmft.branch(dmft.cycle(model, 2, guess=[[0.6], [0.4]]), a=(2.0, 8.0), max_step=0.1).special
+    point = next(each for each in found if each.kind == "flip")
+    curve = good(dmft.curve(point, "b", a=(2.0, 8.0), b=(0.05, 0.15), max_step=0.4))
+    assert_allclose(curve.values[:, 0] * (1 - 2 * curve.orbits[:, 1, 0]) / 2, -1.0, rtol=0, atol=1e-9)
+    idle = dmft.Map(lambda x, r, s: r * x * (1 - x) + 0 * s, state=[0.3], parameters={"r": 2.8, "s": 1.0})
+    curve = good(dmft.curve(special(idle, "flip", guess=[[0.6]], r=(2.5, 3.2)), "s", max_step=0.4))
+    assert_allclose(curve.values[:, 0], 3.0, rtol=0, atol=1e-12)

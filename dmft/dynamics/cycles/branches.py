@@ -11,7 +11,7 @@ from ..._util.checks import finite, instance, number, shown, whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from .continuation import CLOSED, Continuation, Located
-from .curve import Curve, node
+from .curve import CycleCurve, node
 from .newton import Cycle
 from .normal_forms import NormalForm, normal_form
 from .window_map import WindowMap
@@ -201,7 +201,7 @@ def trace(
     if not low <= value <= high or low == high:
         raise ValueError(f"low and high must be bounds of {value:g}, that of the orbit, got {low:g} and {high:g}")
     max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
-    curve = Curve(system, orbit, high - low)
+    curve = CycleCurve(system, orbit, high - low)
     only_value = np.append(np.zeros(orbit.size), 1.0)
     first, _ = curve.correct(np.append(orbit, system.value), only_value)
     if first is None:
@@ -233,7 +233,7 @@ def trace(
     )
 
 
-def _special(curve: Curve, located: Located) -> SpecialPoint:
+def _special(curve: CycleCurve, located: Located) -> SpecialPoint:
     """Return a located point with its cycle and normal form."""
     kind, found = located.kind, located.node
     orbit, value = curve.orbit(found.point), float(found.point[-1])
@@ -289,7 +289,7 @@ def doubled(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]:
     if form is None or point.kind != "flip":
         raise ValueError(f"point must be a flip, got {shown(point.kind)}")
     base, direction = np.concatenate([orbit, orbit]), np.concatenate([form.vector, -form.vector])
-    curve = Curve(system, base, max(abs(point.value), 1.0))
+    curve = CycleCurve(system, base, max(abs(point.value), 1.0))
     for size in (1e-2, 1e-3, 1e-4):
         amplitude = size * np.abs(orbit).max() / np.abs(direction).max()
         value = point.value + form.coefficient * amplitude**2 / form.rate
@@ -307,7 +307,7 @@ def crossing(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]
     if form is None or point.kind != "branch point":
         raise ValueError(f"point must be a branch point of one multiplier, got {shown(point.kind)}")
     span = max(abs(point.value), 1.0)
-    curve, only_value = Curve(system, orbit, span), np.append(np.zeros(orbit.size), 1.0)
+    curve, only_value = CycleCurve(system, orbit, span), np.append(np.zeros(orbit.size), 1.0)
     for size in (1e-1, 1e-2, 1e-3, 1e-4):
         if point.gained == 0:  # met from the branch that turns back: the other one goes on to both sides
             for rise in (size * span, -size * span):

@@ -9,7 +9,7 @@ from operator import itemgetter
 import numpy as np
 
 from . import linear
-from .curve import Curve, Node, crossing_kind, events, n_outside, node, with_multipliers
+from .curve import CycleCurve, Node, crossing_kind, events, n_outside, node, with_multipliers
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
 MIN_STEP = 1e-6  # of the longest
@@ -38,7 +38,7 @@ class Continuation:
 
     Parameters
     ----------
-    curve : Curve
+    curve : CycleCurve
     start : Node
         Where to begin; its tangent gives the direction.
     low, high : float
@@ -47,7 +47,7 @@ class Continuation:
     n_points : int
     """
 
-    def __init__(self, curve: Curve, start: Node, low: float, high: float, max_step: float, n_points: int) -> None:
+    def __init__(self, curve: CycleCurve, start: Node, low: float, high: float, max_step: float, n_points: int) -> None:
         self.curve, self.bounds, self.max_step = curve, (low, high), max_step
         curve.measure(curve.orbit(start.point))
         start = self.measured(start)

@@ -18,7 +18,7 @@ GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
 
 
-class Curve:
+class CycleCurve:
     """The curve of cycles of one map, its points (orbit, value) laid out flat.
 
     Lengths along it weigh the mean square over the tokens, relative to the size of a cycle (see
@@ -140,7 +140,7 @@ class Node:
         }
 
 
-def node(curve: Curve, point: np.ndarray, before: np.ndarray, frame: np.ndarray | None = None) -> Node:
+def node(curve: CycleCurve, point: np.ndarray, before: np.ndarray, frame: np.ndarray | None = None) -> Node:
     """Return a point of the curve with its tangent and multipliers; the `frame` of a neighbour saves time."""
     tangent, rows = curve.tangent(point, before)
     return with_multipliers(point, tangent, rows, frame)

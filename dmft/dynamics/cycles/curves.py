@@ -214,7 +214,10 @@ def begin(
             raise ValueError(
                 f"point must be a fold, flip, neimark-sacker or pitchfork point of one multiplier, got {shown(kind)}"
             )
-        one_of("other", other, [each for each in values if each != point.parameter])
+        others = [each for each in values if each != point.parameter]
+        if not others:
+            raise ValueError(f"point must be of a map with a second parameter, got {point.parameter} alone")
+        one_of("other", other, others)
         names, multiplier = (point.parameter, str(other)), complex(np.exp(1j * form.angle))
     for each in ranges:
         one_of("ranges", each, names)
