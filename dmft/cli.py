@@ -115,7 +115,11 @@ def run(
         threads = n_threads if threads is not None else None
         how = Execution(store=out, resume=resume, n_threads=threads, block=block, progress=not quiet)
     if dry_run:
-        put(*cost_in_words(job, grid, effective_threads(threads)))
+        comm = workers.communicator()
+        if workers.rank() == 0:
+            n_workers = workers.n_workers(comm) or 1
+            # Ranks run one thread each unless they are told.
+            put(*cost_in_words(job, grid, 1 if threads is None and comm is not None else n_threads, n_workers))
         return
     if workers.rank() == 0 and (reason := job.no_picture(grid)):
         say(f"there will be no picture: {reason}")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 import dmft
+from dmft._util.cores import n_cores
 from dmft.cli import main
 from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
@@ -126,6 +129,54 @@ def test_dry_run_estimates_and_writes_nothing(quick, tmp_path):
     assert re.search(r"about [\d.]+ s on \d+ threads", done.output)
     assert re.search(r"about \d+ MiB of memory, [\d.]+ MiB on disk", done.output)
     assert not (tmp_path / "out").exists()
+
+
+QUICK_TO_TRY = ("continuation", "phase_diagram")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(path.stem, marks=[] if path.stem in QUICK_TO_TRY else pytest.mark.slow)
+        for path in sorted(EXAMPLES.glob("*.toml"))
+    ],
+)
+def test_a_dry_run_knows_what_every_example_costs(name, tmp_path):
+    """More than nothing, whatever the kind of job, and however many threads are asked for."""
+    done = dmft_("run", EXAMPLES / f"{name}.toml", "--dry-run", "--out", tmp_path / "out", "--threads", 1000)
+    assert done.exit_code == 0, done.output
+    seconds = re.search(r"about ([\d.]+) s on 1000 threads.* \(([\d.]+) s of one core\)", done.output)
+    assert seconds, done.output
+    assert float(seconds[1]) * 1.1 * n_cores() >= float(seconds[2]) > 0.1
+
+
+def test_labels_count_in_what_a_dry_run_tells():
+    sets = ("run.n_transient=100", "sweep.beta=[1.24, 1.25]")
+    labelled, plain = (
+        job.estimate(job.grid(axes, together).points([0, 1]))
+        for job, axes, together in (
+            read(EXAMPLES / "regimes.toml", (*sets, *more)).job() for more in ((), ("run.measure=['orbit']",))
+        )
+    )
+    assert 0.0 == plain.alone < labelled.alone < labelled.seconds
+    assert labelled.memory > plain.memory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_rows", [50, 4_000])
+def test_a_dry_run_knows_how_much_memory_a_run_takes(n_rows, tmp_path):
+    path = EXAMPLES / "bifurcation.toml"
+    sets = ("run.n_transient=100", "run.n_steps=4000", f"run.n_rows={n_rows}", "run.measure='orbit'")
+    command = [sys.executable, "-m", "dmft", "run", path, "--out", tmp_path / "out", "--threads", "1", "--quiet"]
+    command += [part for one in sets for part in ("--set", one)]
+    told = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True).stdout
+    code = "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); "
+    code += "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    ran = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True).stdout
+    estimate, peak = (
+        int(re.search(form, text)[1]) for form, text in ((r"about (\d+) MiB", told), (r"peak (\d+)", ran))
+    )
+    assert 0.75 < estimate * 1024 / peak < 1.33
 
 
 def test_failed_points_set_the_exit_code(tmp_path):

@@ -39,6 +39,25 @@ def free_memory(proc: str = "/proc/self") -> float:
     return max(min(most), 0.0)
 
 
+def resident_memory(proc: str = "/proc/self") -> float:
+    """Return how many bytes of memory this process has now, a guess where the system does not say.
+
+    Parameters
+    ----------
+    proc : str, default="/proc/self"
+        Folder of the process.
+
+    Examples
+    --------
+    >>> resident_memory() > 2**20
+    True
+    """
+    try:
+        return float(int(Path(proc, "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+    except (OSError, ValueError, IndexError):
+        return 50.0 * 2**20
+
+
 def _left(folder: Path) -> float:
     """Return how many bytes a control group can still have: what it keeps of files can be given back."""
     of_old = not (folder / "memory.max").exists()

@@ -15,6 +15,7 @@ from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
 from ..dynamics.labels import SIGNATURE, Attractor, Attractors, arrays_of, distinct
 from ..dynamics.matching import follow_along
+from ..dynamics.rounds import KEPT
 from ..maps import runs
 from ..maps.model import Map
 from ..sweeps.results import SweepResult
@@ -202,6 +203,11 @@ def settled_arrays(
     each = settle(batch, model, n_threads=n_threads)
     batch.move_to([one.states[-1] for one in each])
     return arrays_of(each, min(n_exponents, batch.size))
+
+
+def settled_doubles(n_points: int, model: SelfAttention) -> float:
+    """Return about how many numbers `settled_arrays` has in memory at a time: the last states of every orbit."""
+    return 1.4 * KEPT * n_points * model.n_context * model.n_features
 
 
 @underflow_is_zero

@@ -289,6 +289,26 @@ class Batch(System):
             self.tangents = self._no_tangents()
         elif not len(self.tangents):
             raise ValueError("tangents must be begun before they can go with the points, got none; see begin_tangents")
+        # Steps before the first row need no room; they end where tangents are made orthogonal, before any sample.
+        whole = self.tangents.qr_interval if tangents else 1
+        idle = record.idle(n_steps if windows is None and growth is None else min(n_steps, until - 1)) // whole * whole
+        if idle:
+            self._call(idle, self.new_record((), 1), tangents, until)
+            record.count_steps(idle)
+        if idle < n_steps:
+            self._call(n_steps - idle, record, tangents, until - idle, interval, windows, growth)
+            record.count_steps(n_steps - idle)
+
+    def _call(
+        self,
+        n_steps: int,
+        record: Record,
+        tangents: bool,
+        until: int,
+        interval: int = 0,
+        windows: np.ndarray | None = None,
+        growth: np.ndarray | None = None,
+    ) -> None:
         _kernels.advance(
             network=self.network,
             beta=self.beta,
@@ -307,7 +327,6 @@ class Batch(System):
             sample_growth=growth,
             n_threads=self.n_threads,
         )
-        record.count_steps(n_steps)
         if n_steps > self.period - self.n_filled:
             self._preset = None  # the token of its own has left the window
         self.n_filled = min(self.period, self.n_filled + n_steps)

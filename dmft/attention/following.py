@@ -284,9 +284,14 @@ class Following(Value, Job):
         """How many doubles a point leaves at least."""
         return self.sweep.kept
 
+    def block_bytes(self, n_points: int) -> float:
+        """Return about how many bytes of memory a block of so many points takes at a time."""
+        return self.sweep.block_bytes(n_points)
+
     def estimate(self, points: Points) -> Estimate:
         """Estimate the cost of a point from a short run of some."""
-        one = self.sweep.estimate({name: points[name] for name in PARAMETERS})
+        shared = {name: np.full(points["beta"].size, value) for name, value in self.sweep.point.items()}
+        one = self.sweep.estimate({**shared, **{name: points[name] for name in PARAMETERS}})
         each = one.each.replace(" each", " each, followed and measured")
         return dataclasses.replace(one, each=each, seconds=2 * one.seconds)
 

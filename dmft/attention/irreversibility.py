@@ -210,6 +210,13 @@ def averaged(steps: np.ndarray) -> Irreversibility:
 
 
 @underflow_is_zero
+def irreversibility_doubles(n_points: int, model: SelfAttention) -> float:
+    """Return about how many numbers `irreversibility_arrays` has in memory at a time."""
+    n_rows = N_STEPS + model.n_context + 1
+    # A piece of the points, and the next one before it is forgotten.
+    return float(min(n_points * n_rows * model.n_features * (1 + len(ROLES_READ)), 2 * _RECORDED))
+
+
 def irreversibility_arrays(
     batch: Batch, model: SelfAttention, n_threads: int | None = None, n_steps: int = N_STEPS
 ) -> dict[str, np.ndarray]:

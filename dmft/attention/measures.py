@@ -9,9 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..dynamics.labels import VARIABLES as LABELS
-from .basins import settled_arrays
+from .basins import settled_arrays, settled_doubles
 from .batch import Batch
-from .irreversibility import check_features, irreversibility_arrays
+from .irreversibility import check_features, irreversibility_arrays, irreversibility_doubles
 from .model import SelfAttention
 from .records import RECORDS
 
@@ -34,6 +34,8 @@ class Measure:
         It may move the batch along its orbits. None: the run itself measures it.
     seconds : float, default=0.0
         About what `after_transient` costs a point, on one core.
+    doubles : callable, default: none
+        ``doubles(n_points, model)``: about how many it has in memory at a time.
     check : callable, optional
         Raises if it cannot be measured of a model.
     """
@@ -42,6 +44,7 @@ class Measure:
     without: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     after_transient: Callable[[Batch, SelfAttention, int | None], dict[str, np.ndarray]] | None = None
     seconds: float = 0.0
+    doubles: Callable[[int, SelfAttention], float] = lambda n_points, model: 0.0
     check: Callable[[SelfAttention], None] | None = None
 
 
@@ -66,7 +69,7 @@ MEASURES: Mapping[str, Measure] = {
         },
         without={"n_exponents": 0, "n_history": 0},
     ),
-    "attractor": Measure(variables=LABELS, after_transient=settled_arrays, seconds=0.01),
+    "attractor": Measure(variables=LABELS, after_transient=settled_arrays, seconds=0.01, doubles=settled_doubles),
     "irreversibility": Measure(
         variables={
             "irreversibility": ((), "nat / site / token step", "entropy production of the tokens"),
@@ -78,6 +81,7 @@ MEASURES: Mapping[str, Measure] = {
         },
         after_transient=irreversibility_arrays,
         seconds=0.005,
+        doubles=irreversibility_doubles,
         check=check_features,
     ),
 }

@@ -177,11 +177,15 @@ class Plan(Value):
     def run(self, batch: Batch, tick: Tick | None = None) -> dict[str, np.ndarray]:
         """Take a batch through the plan; return arrays by name, points first."""
         self.begin(batch, tick)
-        # The first row to keep, and the last strobe before it: a few rows more come in between.
+        # The first row to keep, and the last strobe before it; a few rows may come before the former, where tangents
+        # are not made orthogonal in every step.
         first_row = 0 if self.section is not None else self.n_steps - (self.n_rows - 1) * self.every - 1
-        first = first_row // self.interval * self.interval
-        n_extra = len(range(first_row - self.every, first - 1, -self.every))
-        rule: Every | SignChanges = Every(self.every, (first_row - first) % self.every)
+        first, n_extra = first_row, 0
+        if self.n_exponents:
+            first = first_row // self.interval * self.interval
+            if first < self.n_samples * self.interval:  # else no tangents are there any more
+                n_extra = ((first_row - first) % self.qr_interval) // self.every
+        rule: Every | SignChanges = Every(self.every, first_row - first)
         if self.section is not None:
             rule = SignChanges(self.section)
         rows = batch.new_record(self.record, self.n_rows + n_extra, rule)

@@ -77,7 +77,8 @@ class Every:
     steps : int, default=1
         At least 1.
     first : int, default=0
-        Below `steps`. Counted from the first step that is taken with the record.
+        Counted from the first step that is taken with the record. At `steps` or beyond it is the batch that waits, in
+        whole numbers of steps between two orthogonalisations: what it comes short of that fills rows.
     """
 
     steps: int = 1
@@ -137,6 +138,10 @@ class Record:
     def n_recorded(self) -> np.ndarray:
         """How many rows of each point are filled, (n_points,) of int."""
         return self._n_recorded
+
+    def idle(self, n_steps: int) -> int:
+        """Return how many of the next steps come before the first row."""
+        return 0 if isinstance(self._rule, SignChanges) else min(max(0, self._rule.first - self._n_steps), n_steps)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the records by name, each (n_points, n_rows, n_features); NaN where no row was filled."""

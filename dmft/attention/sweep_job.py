@@ -26,6 +26,8 @@ from .start import Start, State
 
 _BLOCK_SECONDS, _GRAIN_SECONDS = 10.0, 0.25  # of one core
 _BLOCK_BYTES = 2**26
+_TRIED, _TRIED_STEPS = 32, 20_000  # points that are measured to estimate what it costs, and steps before
+_OF_POINT = 150.0  # doubles that Python's objects of a point take
 
 
 def features_of(spec: Mapping[str, Any]) -> Features:
@@ -194,10 +196,9 @@ class AttentionSweep(Value, Job):
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of some."""
-        plan = self.plan
-        n_block = min(points["beta"].size, block_size())
-        some = {name: points[name][:n_block] for name in PARAMETERS}
-        batch = Batch(plan.model, **some, states=[self.start.state(plan.model)] * n_block, n_threads=1)
+        plan, n_all = self.plan, points["beta"].size
+        n_left = plan.n_tangent_transient if plan.n_exponents else 0
+        batch = self._some(points, block_size())
         batch.advance(plan.model.n_context)
         seconds = {}
         for tangents in (False, True) if plan.n_exponents else (False,):
@@ -206,19 +207,58 @@ class AttentionSweep(Value, Job):
             n_steps, spent = 16, 0.0
             while spent < 0.05:
                 n_steps *= 2
-                begun = time.perf_counter()
+                begun = time.process_time()
                 batch.advance(n_steps, tangents=tangents)
-                spent = time.perf_counter() - begun
-            seconds[tangents] = spent / n_steps / n_block
-        plain = plan.work if not plan.n_exponents else plan.n_transient - plan.n_tangent_transient
+                spent = time.process_time() - begun
+            seconds[tangents] = spent / n_steps / batch.n_points
+        plain = plan.work if not plan.n_exponents else plan.n_transient - n_left
         one = plain * seconds[False] + (plan.work - plain) * seconds.get(True, 0.0)
-        size = plan.model.n_context * plan.model.n_features
-        rows = (
-            len(plan.record) * plan.n_rows * plan.model.n_features + (3 + 2 * plan.n_history) * plan.n_exponents + size
+        after = 0.0
+        if plan.after_transient:
+            some = self._some(points, _TRIED)
+            some.advance(min(plan.n_transient - n_left, _TRIED_STEPS))
+            for name in plan.after_transient:
+                if (look := MEASURES[name].after_transient) is not None:
+                    look(some.select([0]), plan.model, 1)  # wakes up what is loaded late
+                    begun = time.process_time()
+                    look(some, plan.model, 1)
+                    after += (time.process_time() - begun) / some.n_points
+        if "n_context" in points:  # they were tried at that of the model
+            sizes = points["n_context"].tolist()[:: max(1, n_all // 32)]
+            costs = [self.cost({**self.point, "n_context": n}) for n in sizes]
+            one *= float(np.mean(costs)) / self.cost(self.point)
+        rows = self._rows + (3 + 2 * plan.n_history) * plan.n_exponents + plan.model.n_context * plan.model.n_features
+        # Orbits are judged side by side, but for the most part by one thread.
+        return Estimate(
+            each=f"{plan.work} steps each",
+            seconds=one + after,
+            stored=rows,
+            memory=self.block_bytes(self.block) / (8.0 * self.block),
+            alone=0.7 * after,
+            drawn=self._rows / max(1, len(plan.record)) * (1.0 + 1.0 / plan.model.n_features),
         )
-        # A block is also packed for its file.
-        memory = 2 * rows + 2 * plan.n_exponents * size
-        return Estimate(each=f"{plan.work} steps each", seconds=one, stored=rows, memory=memory)
+
+    def _some(self, points: Mapping[str, np.ndarray], n: int) -> Batch:
+        """Return a batch of some points, far from each other, at their starts."""
+        n_all = points["beta"].size
+        places = np.linspace(0, n_all - 1, min(n, n_all)).astype(int)
+        starts = points["start"][places].tolist() if "start" in points else [None] * places.size
+        states = [(self.start if k is None else self.start.member(k)).state(self.plan.model) for k in starts]
+        return Batch(self.plan.model, **{x: points[x][places] for x in PARAMETERS}, states=states, n_threads=1)
+
+    @property
+    def _rows(self) -> float:
+        """How many doubles of its orbit a point leaves."""
+        return float(len(self.plan.record) * self.plan.n_rows * self.plan.model.n_features)
+
+    def block_bytes(self, n_points: int) -> float:
+        """Return about how many bytes of memory a block of so many points takes at a time."""
+        plan, size = self.plan, self.plan.model.n_context * self.plan.model.n_features
+        kept = self._rows + (3 + 2 * plan.n_history) * plan.n_exponents + size
+        # A block is also packed for its file; tangents come in two frames.
+        of_point = 2.0 * kept + 2.0 * plan.n_exponents * size + _OF_POINT
+        measured = [MEASURES[name].doubles(n_points, plan.model) for name in plan.after_transient]
+        return 8.0 * max([n_points * of_point, *measured])
 
     # -- what became of it ------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.image import AxesImage
 
+_ROWS = 64  # of pixels
+
 
 def pooled(cells: np.ndarray, edges: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """Return the largest of the `cells` (axis 0) that each pixel touches, 0 where it touches none."""
@@ -49,7 +51,10 @@ def _density_image() -> Any:
             y = to_data(np.stack([np.full_like(y, left / magnification), y], axis=1))[:, 1]
             shares: np.ndarray = np.ma.filled(np.ma.asarray(self.get_array()), 0)
             largest = pooled(pooled(shares, self.y_edges, y).T, self.x_edges, x).T
-            image = self.to_rgba(np.ma.masked_equal(largest, 0), bytes=True)
+            # Colours of a few rows at a time: of a page at once they would take a hundred megabytes on their way.
+            image = np.empty((*largest.shape, 4), dtype=np.uint8)
+            for k in range(0, len(largest), _ROWS):
+                image[k : k + _ROWS] = self.to_rgba(np.ma.masked_equal(largest[k : k + _ROWS], 0), bytes=True)
             return image, left / magnification, bottom / magnification, IdentityTransform()
 
     return DensityImage

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +16,7 @@ from .._util.symbols import label
 from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..information import Blanket
+from ..sweeps.estimate import tried
 from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
@@ -186,16 +186,11 @@ class BlanketSweep(Value, Job):
         return values, failed, "; ".join(reasons)
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
-        """Estimate the cost of a point from one of them."""
-        middle = points["beta"].size // 2
-        place = (float(points["beta"][middle]), float(points["phi"][middle]), int(points["seed"][middle]))
-        begun = time.perf_counter()
-        with threadpool_limits(1, "blas"):
-            self._measure(place)
+        """Estimate the cost of a point from some of them."""
         n = self.n_sites
         memory = (2.0 * n + 50) * 2.0**n if n <= MAX_SITES else 10.0 * n**2
         each = f"one stationary state of {self.update} updates each"
-        return Estimate(each=each, seconds=time.perf_counter() - begun, stored=10, memory=memory / self.block)
+        return Estimate(each=each, seconds=tried(self, points), stored=10, memory=memory / self.block)
 
     def no_picture(self, grid: Grid) -> None:
         """Return None: dots are drawn whatever the axes."""

@@ -226,14 +226,14 @@ class ForwardScan(Value, Job):
         for name in self.methods:
             theory = MeanField(model, name, n_threads=1)
             now = theory.run(1)  # also wakes up what is loaded late
-            begun = time.perf_counter()
+            begun = time.process_time()
             theory.step(now)
-            seconds += (time.perf_counter() - begun) * self.n_steps
+            seconds += (time.process_time() - begun) * self.n_steps
         if self.n_trajectories:
             some = min(self.n_trajectories, 512)
-            begun = time.perf_counter()
+            begun = time.process_time()
             model.sample(some, 4, n_threads=1)
-            seconds += (time.perf_counter() - begun) * self.n_trajectories / some * self.n_steps / 4
+            seconds += (time.process_time() - begun) * self.n_trajectories / some * self.n_steps / 4
         n = self.model.n_sites
         names = self.labels["theory"]
         each = f"{self.n_steps} steps of {', '.join(names)} each"
@@ -374,10 +374,10 @@ class PhaseDiagram(Value, Job):
         """Estimate the cost of a point from some of them."""
         some = {name: values[:: max(1, values.size // 8)][:8] for name, values in points.items()}
         self._states({name: values[:1] for name, values in some.items()}, lambda work: None)
-        begun = time.perf_counter()
+        begun = time.process_time()
         self._states(some, lambda work: None)
         each = f"one stationary state of {self.update} updates each"
-        seconds = (time.perf_counter() - begun) / len(some["beta"])
+        seconds = (time.process_time() - begun) / len(some["beta"])
         return Estimate(each=each, seconds=seconds, stored=10, memory=20)
 
     # -- what became of it ------------------------------------------------------------------------

@@ -126,6 +126,10 @@ class MapSweep(Value, Job):
         tick(n - done)
         return {**points, **found}
 
+    def block_bytes(self, n_points: int) -> float:
+        """Return about how many bytes of memory a block of so many points takes at a time."""
+        return 16.0 * self.kept * n_points  # it is also packed for its file
+
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point in a full block."""
         plan, size = self.plan, self.plan.model.n_dim

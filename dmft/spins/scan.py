@@ -15,6 +15,7 @@ from .._util.checks import flag, number, one_of, whole, words
 from .._util.pool import in_order
 from .._util.threads import n_threads as threads
 from .._util.values import Value
+from ..sweeps.estimate import tried
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
@@ -356,11 +357,11 @@ class SpinScan(Value, Job):
         return known, why
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate | None:
-        """Say what is kept and needed; how long a closure takes depends on where it is."""
+        """Estimate the cost of a point from some of them."""
         names = self.labels["theory"]
         n, D = int(self.n_sites or 1), int(np.max(points.get("n_components", self.n_components)))
         each = f"stationary means of {n} sites by {', '.join(names)}"
-        seconds = self._steps * (2e-10 * n * n * D + 2e-5)
+        seconds = tried(self, points)
         memory = (4 * n * n + 20 * n * D) / self.block
         return Estimate(each=each, seconds=seconds, stored=8 + 10 * len(names), memory=memory)
 

@@ -61,7 +61,7 @@ def put(array: np.ndarray | None, n_points: int, index: np.ndarray, part: np.nda
         array = wider
     inside = (index >= first) & (index < first + n_points)
     place: tuple[Any, ...] = (index[inside] - first, *map(slice, part.shape[1:]))
-    array[place] = part[inside]
+    array[place] = part if inside.all() else part[inside]  # a copy of a large block is worth a look
     return array
 
 

@@ -27,7 +27,7 @@ from .netcdf4 import LOGGER, Variables, described, dims, first_dim, netcdf, valu
 from .plain import unpacked
 from .provenance import provenance
 from .shard import marks, open_shard
-from .whole import append_plain, open_plain, read_plain, refuse_unless_folder, seal, write_whole
+from .whole import append_plain, open_plain, read_plain, refuse_unless_folder, seal_of, write_whole
 
 if TYPE_CHECKING:
     import h5py
@@ -288,7 +288,7 @@ class Store(Whole):
         about = {"dmft_provenance": json.dumps(made_by), **marks(self.manifest["hash"], block)}
         data = netcdf(arrays, coordinates, about, variables | extras)
         try:
-            write_whole(path, seal(data))
+            write_whole(path, data, seal_of(data))  # a copy of both would be as large as the block again
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}; finished blocks are kept") from error
 

@@ -138,12 +138,14 @@ def _sync(file: int) -> None:
             raise
 
 
-def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write bytes to a file, which is then complete or, after an error, absent."""
+def write_whole(path: str | os.PathLike[str], data: bytes, end: bytes = b"") -> None:
+    """Write bytes, and those of `end` behind them, to a file, which is then complete or, after an error, absent."""
     checked_path("path", path)
     instance("data", data, bytes, "bytes")
-    with whole_file(path) as part:
-        part.write_bytes(data)
+    instance("end", end, bytes, "bytes")
+    with whole_file(path) as part, part.open("wb") as file:
+        file.write(data)
+        file.write(end)
 
 
 # -- checksums --------------------------------------------------------------------------------
@@ -155,7 +157,12 @@ _SEAL_SIZE = len(_SEAL) + 64
 
 def seal(data: bytes) -> bytes:
     """Return bytes with their checksum at the end."""
-    return data + _SEAL + hashlib.sha256(data).hexdigest().encode()
+    return data + seal_of(data)
+
+
+def seal_of(data: bytes) -> bytes:
+    """Return the checksum of bytes, as it stands behind them."""
+    return _SEAL + hashlib.sha256(data).hexdigest().encode()
 
 
 def damage(file: IO[bytes]) -> str | None:

@@ -55,6 +55,7 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "grid": lambda job, value: instance("grid", value, Grid, "the grid of a job"),
     "index": lambda job, value: whole("index", value),
     "n_threads": lambda job, value: threads(value),
+    "n_points": lambda job, value: whole("n_points", value),
     "name": lambda job, value: one_of("name", value, job.names),
     "points": _points,
     "result": _result,
@@ -65,8 +66,8 @@ _RULES: dict[str, Callable[[Any, Any], Any]] = {
     "variable": lambda job, value: None if value is None else word("variable", value),
 }
 _METHODS = (
-    "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid", "more",
-    "no_picture", "picture", "run", "seed_of",
+    "block_bytes", "check", "cost", "cut", "draw", "estimate", "failures", "findings", "from_specification", "grid",
+    "more", "no_picture", "picture", "run", "seed_of",
 )  # fmt: skip
 
 

@@ -99,10 +99,15 @@ def run(
 
     def begin() -> Worker:
         nonlocal coordinator
-        if how.store is None:
-            n_bytes = 8.0 * job.kept * grid.n_points
-            need_memory(f"what is kept of {grid.n_points} points", n_bytes, "record less, or keep it on disk (store)")
         size = block_size(job, grid, threads, n_workers) if how.block is None else how.block
+        n_bytes, at_once = job.block_bytes(min(size, grid.n_points)), min(size, grid.n_points)
+        need_memory(f"a block of {at_once} points", n_bytes, "keep less of each (n_rows), or take fewer (block)")
+        if how.store is None:
+            # The blocks, and one array made of them, to be read.
+            n_bytes = 16.0 * job.kept * grid.n_points
+            need_memory(
+                f"what is kept of {grid.n_points} points", n_bytes, "keep less (n_rows), or keep it on disk (store)"
+            )
         coordinator = Coordinator(job, grid, size, how, remote)
         coordinator.begin(f"{n_workers or 'some'} workers of {threads} threads" if remote else f"{threads} threads")
         return Worker(job, grid, n_threads, coordinator.store)

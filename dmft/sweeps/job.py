@@ -43,13 +43,19 @@ class Estimate:
     seconds : float
         Of one core.
     stored, memory : float
-        Doubles kept on disk, and needed in memory.
+        Doubles kept on disk, and needed in memory while its block runs.
+    alone : float, default=0.0
+        Seconds, of the above, in which a block keeps but one core busy, whatever the threads.
+    drawn : float, default=0.0
+        Doubles that a picture reads.
     """
 
     each: str
     seconds: float
     stored: float
     memory: float
+    alone: float = 0.0
+    drawn: float = 0.0
 
 
 class Job(abc.ABC):
@@ -181,6 +187,10 @@ class Job(abc.ABC):
     @property
     def kept(self) -> float:
         """How many doubles a point leaves at least."""
+        return 0.0
+
+    def block_bytes(self, n_points: int) -> float:
+        """Return about how many bytes of memory a block of so many points takes at a time; 0: not known."""
         return 0.0
 
     def cost(self, points: Mapping[str, np.ndarray]) -> float:

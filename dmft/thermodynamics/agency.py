@@ -227,10 +227,10 @@ class AgencyDiagram(Value, Job):
         """Estimate the cost of a point from one of them."""
         middle = len(next(iter(points.values()))) // 2
         place = {name: values[middle].item() for name, values in points.items()}
-        begun = time.perf_counter()
+        begun = time.process_time()
         with one_blas_thread():
             self._measure(place)
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         n = _n_states(self.agent)
         each = f"stationary states of {n} states each"
         return Estimate(each=each, seconds=seconds, stored=12, memory=(n**2 if n <= 3000 else 500.0 * n) / self.block)

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import dmft
+from dmft.attention.batch import Batch
 from dmft.attention.plan import Plan
 from dmft.attention.window_map import AttentionMap, AttentionSystem, single_system
 from dmft.dynamics.classify import classify
@@ -24,6 +25,32 @@ def test_a_plan_of_measures_leaves_out_what_is_not_measured():
     for wrong, named in ((["orbit", "phase"], "'phase'"), ([], "none")):
         with pytest.raises(ValueError, match=f"measure must name some of .*, got {named}"):
             Plan.of_measures(PAPER, wrong, n_steps=8)
+
+
+@pytest.mark.parametrize("n_exponents", [0, 1, 4, 12])
+@pytest.mark.parametrize(
+    ("n_steps", "n_rows", "every", "qr_interval"), [(40_003, 5, 1, 1), (40_003, 3, 7, 5), (90, 1, 1, 3)]
+)
+def test_the_rows_kept_take_their_own_room_however_long_the_run(
+    n_steps, n_rows, every, qr_interval, n_exponents, monkeypatch
+):
+    rooms = []
+    new_record = Batch.new_record
+    monkeypatch.setattr(Batch, "new_record", lambda self, *given: rooms.append(given[1]) or new_record(self, *given))
+    how = {"record": ("attention",), "n_transient": 20, "qr_interval": qr_interval, "n_exponents": n_exponents}
+
+    def run(**more):
+        batch = single_system(PAPER, dmft.Start.random(3))
+        return Plan(model=PAPER, n_steps=n_steps, **how, **more).run(batch)
+
+    found = run(n_rows=n_rows, every=every)
+    assert max(rooms) <= n_rows + qr_interval
+    assert found["attention"].shape[1] == n_rows
+    every_row = run()
+    assert_array_equal(found["attention"], every_row["attention"][:, ::-1][:, : n_rows * every : every][:, ::-1])
+    for name in {"exponents", "stderr", "window"} & set(found):
+        assert_array_equal(found[name], every_row[name])
+    assert found["n_recorded"].tolist() == [n_rows]
 
 
 def test_the_attention_map_has_all_faces_of_a_system():

@@ -74,6 +74,10 @@ TOO_LARGE = {
     ),
     "sweep, rows": lambda: dmft.sweep(MODEL, n_steps=HUGE, beta=[1.0], progress=False),
     "sweep, points times rows": lambda: dmft.sweep(MODEL, n_steps=10**8, beta=[1.0] * 99, progress=False),
+    "sweep, rows of a block": lambda: dmft.sweep(
+        MODEL, n_steps=10**8, beta=np.linspace(1.0, 2.0, 16), store="is_never_made", progress=False
+    ),
+    "sweep, default rows": lambda: dmft.sweep(MODEL, n_steps=10**6, beta=np.linspace(1.0, 2.0, 701), progress=False),
     "sweep, history": lambda: dmft.sweep(
         MODEL, n_steps=HUGE, n_rows=1, n_history=HUGE, measure="lyapunov", beta=[1.0], progress=False
     ),

@@ -231,6 +231,10 @@ class NetworkSweep(Value, Job):
         assert self.n_rows is not None
         return float(self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory))
 
+    def block_bytes(self, n_points: int) -> float:
+        """Return about how many bytes of memory a block of so many points takes at a time."""
+        return 16.0 * self.kept * n_points  # it is also packed for its file
+
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of the one with most sites."""
         which = np.argmax(points["n_sites"])
@@ -238,13 +242,19 @@ class NetworkSweep(Value, Job):
         n_steps, spent = 1, 0.0
         while spent < 0.05:
             n_steps *= 2
-            begun = time.perf_counter()
+            begun = time.process_time()
             batch.advance(n_steps)
-            spent = time.perf_counter() - begun
+            spent = time.process_time() - begun
         one = spent / n_steps * (self.n_transient + self.n_steps)
         rows = self.kept
         each = f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each"
-        return Estimate(each=each, seconds=one, stored=rows, memory=2 * rows)
+        drawn = (
+            rows
+            / max(1, self.n_replicas * len(self.record) + self.theory)
+            * (self.n_replicas + self.theory)
+            * (1.0 + 1.0 / self.model.n_features)
+        )
+        return Estimate(each=each, seconds=one, stored=rows, memory=2 * rows, drawn=drawn)
 
     # -- what became of it ------------------------------------------------------------------------
 
