@@ -181,7 +181,8 @@ def _hidden(x: np.ndarray, y: np.ndarray, b: np.ndarray, k: int) -> float:
 def _nearer(points: np.ndarray, radius: np.ndarray, workers: int) -> np.ndarray:
     """Return how many samples, each itself included, are within a radius of each."""
     if points.shape[1] > 2:
-        tree, count = apart(cKDTree, points), np.empty(len(points), dtype=np.int64)
+        # Many are counted: large leaves have fewer branches to visit.
+        tree, count = apart(cKDTree, points, leafsize=64), np.empty(len(points), dtype=np.int64)
         order = tree.indices
         points, radius = points[order], radius[order]
         count[order] = _by_pieces(
