@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.optimize import brentq
 
 import dmft
 
@@ -34,9 +35,7 @@ def test_torus_curve_of_the_published_network(other, ranges, ends):
     assert curve.ends == ends
     assert (curve.residual < 1e-12).all()
     assert not curve.unlocated
-    assert_allclose(
-        np.sort(np.abs(curve.growth), axis=1)[:, :2], 0.0, atol=1e-11
-    )  # an independent solver of multipliers
+    assert_allclose(np.sort(np.abs(curve.growth), axis=1)[:, :2], 0.0, atol=1e-11)  # another solver
     # It goes through the published point, and its form is that of the branch there.
     beta, second = curve.values.T
     at = int(np.argmin(np.abs(second - getattr(PAPER, other))))
@@ -49,6 +48,24 @@ def test_torus_curve_of_the_published_network(other, ranges, ends):
     (point,) = dmft.branch(there, beta=(beta[far] - 0.002, beta[far] + 0.002), max_step=0.5).special
     assert_allclose(point.value, beta[far], rtol=0, atol=1e-11)
     assert_allclose(point.form.coefficient, curve.coefficient[far], rtol=1e-6)
+
+
+def test_at_gamma_0_the_mean_over_the_window_begins_to_swing():
+    """There the fixed point is 0, and every row of the window counts alike in the companion matrix."""
+    curve = dmft.curve(torus_point(), "gamma", beta=(1.0, 1.5), gamma=(0.0, 230.0), max_step=0.3)
+    assert curve.ends[0] == "gamma = 0 reached"
+    assert_allclose(curve.orbits[0], 0.0, atol=1e-12)
+    plain = dmft.orbits.AttentionMap(PAPER.replace(beta=1.0, gamma=0.0, epsilon=0.0))
+    rows = plain.linearize(np.zeros((1, 1, 4, 3)))[1][0, 0]
+
+    def outside(beta):
+        companion = np.eye(12, k=-3)
+        companion[:3] = beta * rows.transpose(1, 0, 2).reshape(3, 12)
+        return np.abs(np.linalg.eigvals(companion)).max() - 1.0
+
+    assert_allclose(
+        curve.values[0, 0] * (1.0 - PAPER.epsilon), brentq(outside, 1.1, 1.4, xtol=1e-14), rtol=0, atol=1e-11
+    )
 
 
 def test_codimension_2_in_the_weight_of_the_position():
