@@ -264,11 +264,15 @@ class CoupledLorenz(Value):
     ) -> None:
         c, drive = self._couplings
         system = np.array([self.sigma, self.rho, self.b, c, drive, self.speed, *self.noise])
-        # In pieces of a fraction of a second, between which Python sees to Ctrl-C; given noise is short.
-        piece = n_steps if noise is not None else max(PIECE // max(len(x), LANES) // every, 1) * every
-        for first in range(0, n_steps, max(piece, 1)):
-            steps = min(piece, n_steps - first)
-            rows = None if kept is None else np.empty((len(x), steps // every, N))
+        # In pieces of a fraction of a second, between which Python sees to Ctrl-C; given noise is short. They end where
+        # states are kept, or lie between.
+        most = n_steps if noise is not None else max(PIECE // max(len(x), LANES), 1)
+        between = noise is None and most < every
+        piece = most if between or noise is not None else most // every * every
+        first = 0
+        while first < n_steps:
+            steps = min(piece, n_steps - first, every - first % every if between else n_steps)
+            rows = None if kept is None or between else np.empty((len(x), steps // every, N))
             _lorenz(
                 system=system,
                 dt=dt,
@@ -284,5 +288,8 @@ class CoupledLorenz(Value):
                 n_threads=n_threads,
             )
             checkpoint()
-            if kept is not None:
-                kept[:, first // every : (first + steps) // every] = rows
+            first += steps
+            if rows is not None and kept is not None:
+                kept[:, (first - steps) // every : first // every] = rows
+            elif kept is not None and first % every == 0:
+                kept[:, first // every - 1] = x

@@ -141,10 +141,11 @@ def test_a_run_uses_the_streams_of_its_paths():
         np.testing.assert_array_equal(found, advance(system, start, noise, 0.01)[:, n_burn:])
 
 
-def test_long_runs_are_made_of_pieces(monkeypatch):
+@pytest.mark.parametrize("piece", [27, 32, 100, 8 * 101])  # shorter than what is between two kept states, and longer
+def test_long_runs_are_made_of_pieces(monkeypatch, piece):
     system = CoupledLorenz(-0.5, noise=2.0)
     whole = system.paths(3, 101, 0.01, burn=0.37, every=4, seed=5)
-    monkeypatch.setattr(lorenz, "PIECE", 27)
+    monkeypatch.setattr(lorenz, "PIECE", piece)
     assert (whole == system.paths(3, 101, 0.01, burn=0.37, every=4, seed=5)).all()
 
 

@@ -55,7 +55,7 @@ CASES = {
     "neighbours of samples": lambda x=normal(500_000, 3): neighbour_cmi(x, 0, 1, 2),
     "exchanges of samples": lambda x=normal(3_000, 3): neighbour_cmi(x, 0, 1, 2, n_null=10_000),
     "separators": lambda J=np.roll(np.eye(200), 1, 0) + np.roll(np.eye(200), 2, 0): screen(J, 3, lambda b: 0.0),
-    "paths": lambda: CoupledLorenz(-0.5).paths(3, 10**9, every=10**6),
+    "paths": lambda: CoupledLorenz(-0.5).paths(3, 10**9, every=10**9),
     "vector spins": lambda: vectors.run(10**6),
     "vector spins at rest": lambda: vectors.fixed_point(0.0, max_evaluations=10**6),
     "samples of vector spins": lambda: vector.sample_spins(vectors.model, 4, 10**6),
