@@ -74,7 +74,6 @@ def main(argv=None):
             radius = result["spectral_radius"][..., 0].T
             if np.nanmin(radius) < 1 < np.nanmax(radius):
                 panel.contour(beta, other, radius, [1.0], colors="k", linewidths=1.0)
-            panel.set(title=f"D = {D}" if row is grid[0] else "", xlabel=r"$\beta$" if row is grid[-1] else "")
             counts = zip(PHASES, np.bincount(found.ravel(), minlength=5), strict=True)
             lost = beta[(found != 0).any(axis=1)]
             chaotic = beta[(found == 3).any(axis=1)]
@@ -84,6 +83,10 @@ def main(argv=None):
             )
             print(f", chaos from {chaotic.min():.2f} on" if chaotic.size else "", flush=True)
         row[0].set_ylabel(f"{title}\n{label}")
+    for panel, D in zip(grid[0], args.components, strict=True):
+        panel.set_title(f"D = {D}")
+    for panel in grid[-1]:
+        panel.set_xlabel(r"$\beta$")
     bar = figure.colorbar(image, ax=grid, ticks=range(5), shrink=0.5)
     bar.ax.set_yticklabels(PHASES)
     figure.suptitle("What mean fields settle on; black: a multiplier of the fixed point leaves the circle")

@@ -201,8 +201,8 @@ def test_a_run_file_has_the_same_bits_on_two_ranks(file, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (2, 2)])
 def test_a_run_file_that_was_killed_is_resumed_on_any_ranks(before, after, tmp_path):
-    text = GAUSSIAN.replace("n_steps = 4", "n_steps = 3000").replace("n_sites = 5", "n_sites = 40")
-    path = run_file(text + "network_seed = { start = 0, stop = 79, num = 80 }", tmp_path)
+    text = GAUSSIAN.replace("n_steps = 4", "n_steps = 500")
+    path = run_file(text + "network_seed = { start = 0, stop = 19, num = 20 }", tmp_path)
     shards = tmp_path / "out" / "shards"
     process, deadline = start(before, tmp_path, RUN, path, tmp_path / "out"), time.monotonic() + 60
     while not any(shards.glob("*.h5")) and time.monotonic() < deadline:
