@@ -11,6 +11,29 @@ import numpy as np
 
 from .sparse import is_sparse, locked, parts_of_rows
 
+_FEW = 8  # elements of a part that are shown
+_LONG = 200  # letters of one
+
+
+def _in_short(value: Any) -> str:
+    shown = [field.name for field in dataclasses.fields(value) if field.repr]
+    return f"{type(value).__qualname__}({', '.join(f'{name}={_short(getattr(value, name))}' for name in shown)})"
+
+
+def _short(part: Any) -> str:
+    """Return a part of a value as text of one line, or what and how many it holds."""
+    if isinstance(part, np.ndarray) and part.size > _FEW:
+        return f"<{' x '.join(map(str, part.shape))} {part.dtype}>"
+    if isinstance(part, Mapping) and type(part) in (dict, MappingProxyType):
+        text = "{" + ", ".join(f"{key!r}: {_short(item)}" for key, item in part.items()) + "}"
+        return text if len(text) <= _LONG else f"<{len(part)} by name: {', '.join(map(str, list(part)[:_FEW]))}>"
+    if type(part) in (list, tuple):
+        text = ", ".join(map(_short, part)) if len(part) <= _FEW else "." * (_LONG + 1)
+        brackets = "[]" if type(part) is list else "()" if len(part) != 1 else ("(", ",)")
+        return f"{brackets[0]}{text}{brackets[1]}" if len(text) <= _LONG else f"<{len(part)} {type(part[0]).__name__}>"
+    text = " ".join(repr(part).split())
+    return text if len(text) <= _LONG else f"<{type(part).__name__}>"
+
 
 class Whole:
     """An object that arrays compare with as a whole, not element by element: ``x in [array]`` is False, no error."""
@@ -22,6 +45,8 @@ class Whole:
 class Frozen(Whole):
     """A frozen dataclass that is equal to itself alone; its arrays stay read-only in copies and pickles.
 
+    It is shown in a few lines however much it holds.
+
     Examples
     --------
     >>> import copy
@@ -32,9 +57,16 @@ class Frozen(Whole):
     >>> read_only.flags.writeable = False
     >>> copy.deepcopy(result).series.flags.writeable, result == result, result == read_only
     (False, True, False)
+    >>> Result(np.zeros((1_000, 3))), Result(np.ones(2))
+    (Result(series=<1000 x 3 float64>), Result(series=array([1., 1.])))
     """
 
     __slots__ = ()
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        if "__repr__" not in cls.__dict__:  # or a dataclass would make one that shows all
+            cls.__repr__ = _in_short  # type: ignore[method-assign]  # it is that of all of them
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restored, (type(self), {name: _packed(value) for name, value in parts_of(self).items()})

@@ -398,3 +398,16 @@ def test_many_sites_are_read_once(monkeypatch):
         assert features == same
         assert hash(features) == hash(same)
     assert len(read) == 4
+
+
+def test_results_are_shown_in_a_few_lines():
+    found = dmft.attractors(MODEL.replace(beta=1.27), starts=3, n_transient=2_000)
+    for result in (
+        found,
+        found[0],
+        dmft.trajectory(MODEL, 500),
+        dmft.lyapunov(MODEL, 100),
+        dmft.network(MODEL, 9, n_sites=50),
+    ):
+        assert len(repr(result)) < 1_500
+        assert "\n" not in repr(result)
