@@ -118,9 +118,7 @@ def foragers(axes, n):
     axes[0].set(xscale="log", xlabel=r"food $\eta$", ylabel="stored free energy", title="forager, regulated")
     axes[0].legend()
     axes[1].plot(eta, [each.process.budget().flow_by_mechanism[5] for each in regulated])
-    axes[1].set(
-        xscale="log", xlabel=r"food $\eta$", ylabel="nats per time", title="cost of regulation", ylim=(0, None)
-    )
+    axes[1].set(xscale="log", xlabel=r"food $\eta$", ylabel="nats per time", title="cost of regulation", ylim=(0, None))
 
 
 def harvest(ax, n):
