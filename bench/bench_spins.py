@@ -1,6 +1,6 @@
 """Times of vector spins against NumPy, SciPy and, where it is installed, JAX: fixed points, layers, averages, samples.
 
-Run with ``python bench/bench_spins.py [--quick]``, for two and a half minutes on one core that nobody else uses. All is
+Run with ``python bench/bench_spins.py [--quick]``, on one core that nobody else uses, for some minutes. All is
 timed in one process, what is compared in turn, the least CPU time of several; before, that both sides find the same is
 asserted. JAX runs the algorithm of the published program (`bench/peers/spins_jax.py`).
 """
