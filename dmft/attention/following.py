@@ -293,7 +293,8 @@ class Following(Value, Job):
         shared = {name: np.full(points["beta"].size, value) for name, value in self.sweep.point.items()}
         one = self.sweep.estimate({**shared, **{name: points[name] for name in PARAMETERS}})
         each = one.each.replace(" each", " each, followed and measured")
-        return dataclasses.replace(one, each=each, seconds=2 * one.seconds)
+        # Branches are compared and drawn as dots: both hold the rows once more.
+        return dataclasses.replace(one, each=each, seconds=2 * one.seconds, drawn=2.2 * one.drawn)
 
     # -- what became of it ------------------------------------------------------------------------
 
