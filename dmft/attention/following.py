@@ -284,9 +284,9 @@ class Following(Value, Job):
         """How many doubles a point leaves at least."""
         return self.sweep.kept
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
-        return self.sweep.block_bytes(n_points)
+        return self.sweep.block_bytes(size)
 
     def estimate(self, points: Points) -> Estimate:
         """Estimate the cost of a point from a short run of some."""

@@ -251,14 +251,14 @@ class AttentionSweep(Value, Job):
         """How many doubles of its orbit a point leaves."""
         return float(len(self.plan.record) * self.plan.n_rows * self.plan.model.n_features)
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
-        plan, size = self.plan, self.plan.model.n_context * self.plan.model.n_features
-        kept = self._rows + (3 + 2 * plan.n_history) * plan.n_exponents + size
+        plan, window = self.plan, self.plan.model.n_context * self.plan.model.n_features
+        kept = self._rows + (3 + 2 * plan.n_history) * plan.n_exponents + window
         # A block is also packed for its file; tangents come in two frames.
-        of_point = 2.0 * kept + 2.0 * plan.n_exponents * size + _OF_POINT
-        measured = [MEASURES[name].doubles(n_points, plan.model) for name in plan.after_transient]
-        return 8.0 * max([n_points * of_point, *measured])
+        of_point = 2.0 * kept + 2.0 * plan.n_exponents * window + _OF_POINT
+        measured = [MEASURES[name].doubles(size, plan.model) for name in plan.after_transient]
+        return 8.0 * max([size * of_point, *measured])
 
     # -- what became of it ------------------------------------------------------------------------
 

@@ -126,9 +126,9 @@ class MapSweep(Value, Job):
         tick(n - done)
         return {**points, **found}
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
-        return 16.0 * self.kept * n_points  # it is also packed for its file
+        return 16.0 * self.kept * size  # it is also packed for its file
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point in a full block."""

@@ -70,7 +70,8 @@ def tried(job: Job, points: Mapping[str, np.ndarray]) -> float:
     Examples
     --------
     >>> from dmft.ising import AsymmetricSK, PhaseDiagram
-    >>> tried(PhaseDiagram(AsymmetricSK()), {"beta": np.array([0.5, 1.5]), "dJ": np.array([0.5, 0.5])}) > 0
+    >>> points = {"beta": [0.5, 1.5], "dJ": [0.5, 0.5], "J0": [1.0, 1.0], "H0": [0.0, 0.0]}
+    >>> tried(PhaseDiagram(AsymmetricSK(dJ=0.5)), {name: np.array(values) for name, values in points.items()}) > 0
     True
     """
     n = len(next(iter(points.values())))

@@ -189,7 +189,7 @@ class Job(abc.ABC):
         """How many doubles a point leaves at least."""
         return 0.0
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time; 0: not known."""
         return 0.0
 

@@ -143,9 +143,9 @@ class Refinement(Value, Job):
         """Return how long a point takes, in any unit."""
         return self.job.cost(points)
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
-        return self.job.block_bytes(n_points)
+        return self.job.block_bytes(size)
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate | None:
         """Return what one of these points costs."""

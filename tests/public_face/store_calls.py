@@ -134,8 +134,8 @@ call("store.put")(
 call("store.write_whole")(
     lambda: Call(
         store.write_whole,
-        {"path": os.path.join(FOLDER.name, "whole"), "data": b"12"},
-        {"data": {"bytes"}},
+        {"path": os.path.join(FOLDER.name, "whole"), "data": b"12", "end": b"3"},
+        {"data": {"bytes"}, "end": {"bytes"}},
         "plain file or new",
     )
 )

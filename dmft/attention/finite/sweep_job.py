@@ -231,9 +231,9 @@ class NetworkSweep(Value, Job):
         assert self.n_rows is not None
         return float(self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory))
 
-    def block_bytes(self, n_points: int) -> float:
+    def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
-        return 16.0 * self.kept * n_points  # it is also packed for its file
+        return 16.0 * self.kept * size  # it is also packed for its file
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of the one with most sites."""
