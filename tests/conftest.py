@@ -5,6 +5,7 @@ import signal
 import sys
 import tempfile
 
+import pytest
 from hypothesis import settings
 
 collect_ignore = ["data"]  # what made the data is run by hand
@@ -29,3 +30,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_xdist_auto_num_workers():
     """Return one worker more than there are cores: the tests of ranks, kills and pipes mostly wait."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.fixture
+def coarse(monkeypatch):
+    """Draw with few pixels: that is what takes the time where a picture is only to be there."""
+    from matplotlib.figure import Figure
+
+    whole = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: whole(figure, *to, **{**how, "dpi": 20}))

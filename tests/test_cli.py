@@ -17,6 +17,8 @@ from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
 from dmft.sweeps import progress
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 QUICK = """
 [model]

@@ -16,7 +16,6 @@ import dmft
 from dmft.cli import main
 
 matplotlib.use("agg")
-from matplotlib.figure import Figure
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SMALL = {
@@ -63,11 +62,7 @@ LONG = {
 }
 
 
-@pytest.fixture(autouse=True)
-def coarse(monkeypatch):
-    """Draw with few pixels: that is what takes the time here."""
-    whole = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: whole(figure, *to, **{**how, "dpi": 20}))
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def quick(path):

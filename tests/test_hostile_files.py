@@ -13,6 +13,7 @@ import tomllib
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from thinned import thinned
 
 from dmft.cli import main
 
@@ -402,7 +403,7 @@ def finished(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("kind", MANIFESTS)
+@pytest.mark.parametrize("kind", thinned(MANIFESTS, 3))
 def test_manifests(finished, kind):
     path = finished / "out" / "manifest.json"
     good, change = path.read_text(), MANIFESTS[kind]

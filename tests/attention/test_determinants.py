@@ -4,6 +4,7 @@ import exact
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_less
+from thinned import thinned
 
 import dmft
 from dmft.attention.determinants import log_determinants
@@ -44,7 +45,7 @@ def orbit(model, n_steps, n_transient=600):
     return window, np.concatenate([window.state(model).attention[::-1], after])
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", thinned(MODELS))
 def test_steps_against_hundreds_of_digits(name):
     model = MODELS[name]
     _, rows = orbit(model, 8)

@@ -656,7 +656,7 @@ class Broken(Figure):
 
 
 class TestSave:
-    @pytest.mark.parametrize("kind", ["png", "pdf", "svg"])
+    @pytest.mark.parametrize("kind", ["png", pytest.param("pdf", marks=pytest.mark.slow), "svg"])
     def test_same_drawing_same_bytes(self, kind, tmp_path, rng):
         values, exponents = rng.uniform(size=(20, 30)), rng.normal(size=(20, 3))
         for name in ("one", "two"):
@@ -839,7 +839,7 @@ class TestNetworks:
             figures.beside_theory([1.0], [[0.1]], [[[0.1]]], [])
 
 
-@pytest.mark.parametrize("backend", ["module://nowhere", "module://os"])
+@pytest.mark.parametrize("backend", ["module://nowhere", pytest.param("module://os", marks=pytest.mark.slow)])
 def test_a_backend_that_is_not_there_costs_no_figure(backend):
     code = "from dmft.figures._style import drawing_axes; drawing_axes(None).figure.savefig('/dev/null', format='png')"
     environment = {**os.environ, "MPLBACKEND": backend}

@@ -147,9 +147,10 @@ def test_likelihood_is_maximal_and_flat_at_the_maximum():
     assert best > log_likelihood(random_model(4, 7), spins)
 
 
-@pytest.mark.parametrize("length", [400, 570, 590, 9_000])  # with steps by a part of the samples, and without
-@pytest.mark.parametrize("strength", [0.3, 0.9])
-@pytest.mark.parametrize("ridge", [0.0, 20.0])
+@pytest.mark.parametrize(
+    "length", [400, pytest.param(570, marks=pytest.mark.slow), 590, 9_000]
+)  # with steps by a part of the samples, and without
+@pytest.mark.parametrize(("strength", "ridge"), [(0.9, 0.0), (0.3, 20.0)])
 def test_the_maximum_of_likelihood_is_that_of_single_regressions(length, strength, ridge, monkeypatch):
     spins = random_model(8, 3, strength).trajectory(length, n_transient=50, seed=2)
     fit = max_likelihood(spins, ridge=ridge)

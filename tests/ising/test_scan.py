@@ -17,6 +17,8 @@ from dmft.ising.methods import METHODS as METHODS_OF_MEAN_FIELD
 from dmft.runfile import read
 from dmft.store import Store, StoreError
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 NETWORK = network("sk", 12, seed=3)
 METHODS = ("naive", "tap", "plefka_t2", "gaussian", "pairwise", "conditional")
 FORWARD = ForwardScan(model=NETWORK, n_steps=6, methods=METHODS, n_trajectories=700, seed=5)

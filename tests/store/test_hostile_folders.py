@@ -13,6 +13,7 @@ import h5py
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from thinned import thinned
 from troubled import Troubled
 
 import dmft
@@ -157,7 +158,7 @@ HARMS = [
 ]
 
 
-@pytest.mark.parametrize(("harm", "message"), HARMS)
+@pytest.mark.parametrize(("harm", "message"), thinned(HARMS, 3))
 def test_wrong_shards_are_refused_on_every_way_in_and_computed_again(made, harm, message):
     harm(made)
     assert_refused(made, message)
@@ -243,10 +244,10 @@ def bytes_for_text(file, outside):
 
 @pytest.mark.parametrize(
     "change",
-    [
+    thinned([
         external_link, external_storage, virtual, soft_link, group, compressed, endless, too_few, beyond, twice,
         no_points, nothing, bytes_for_text,
-    ],
+    ]),
 )  # fmt: skip
 def test_shards_made_up_pull_nothing_in_and_take_no_memory(made, change):
     outside = made.parent / "outside.h5"
@@ -512,7 +513,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize("names", LEFT)
+@pytest.mark.parametrize("names", thinned(LEFT, 3))
 def test_a_folder_of_leftovers_is_empty(tmp_path, names, resume):
     folder = tmp_path / "s"
     folder.mkdir()

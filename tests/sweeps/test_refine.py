@@ -12,6 +12,8 @@ import dmft
 from dmft.cli import main
 from dmft.store import StoreError
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 AXES = {"beta": np.linspace(0.5, 1.6, 17), "gamma": np.linspace(60.0, 260.0, 13)}
 ARRAYS = ("computed", "label", "exponents", "status")

@@ -15,6 +15,8 @@ from dmft.sweeps.refinement import Refinement
 from dmft.thermodynamics import AgencyDiagram
 from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 SMALL = Forager(k=3, n_max=4, nu0=0.0, leak=0.0)
 
 

@@ -33,7 +33,7 @@ vectors = vector.MeanField(vector.spin_network("gaussian", 200, 8, seed=1))
 turns = rng.choice([-1.0, 1.0], size=(2, 70, 5_000))
 # What each does takes minutes, but the first of two rows a moment: then one thread waits for the other.
 CASES = {
-    "pair": lambda x=normal(2_000_000): gaussian.tanh_gauss_pair(x, 0.1, 100.0, 200.0, 0.5),
+    "pair": lambda x=normal(1_000_000): gaussian.tanh_gauss_pair(x, 0.1, 100.0, 200.0, 0.5),
     "pairs of great variance": lambda x=normal(20_000): gaussian.tanh_gauss_pair(x, 0.1, 1e7, 9e6, 0.5),
     "covariance": lambda x=normal(1_000): gaussian.tanh_gauss_covariance(x, 900 + x, np.full((1_000, 1_000), 0.99)),
     "signs": lambda A=normal(400_000, 100): gaussian.tanh_signed_sum(A, 3.0),
