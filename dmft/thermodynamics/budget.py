@@ -132,7 +132,8 @@ def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     beyond = paired & (np.maximum(forth, forth[process.reverse]) <= NOTHING * forth.max(initial=0.0))
     forth = np.where(beyond, 0.0, forth)
     back = np.where(paired, forth[process.reverse], 0.0)
-    both = (forth > 0) & (back > 0)
+    # The logarithms know a ratio that fluxes do not: one may be too small for a number.
+    both = paired & (p[process.source] > 0) & (p[process.target] > 0)
     finite_ratio = process.log_ratio + log_p[process.source] - log_p[process.target]
     ratio = np.where(both, finite_ratio, np.where(forth > 0, np.inf, np.where(back > 0, -np.inf, 0.0)))
     return forth, back, ratio
@@ -174,7 +175,7 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
         pairs = np.where(moved | (back > 0), (forth - back) ** 2 / (forth + back), 0.0)
     ep2 = float(pairs[paired].sum() + 2 * pairs[~paired].sum())
     far = 0.0 if total <= 0 else 1.0 if np.isinf(total) else max(0.0, 1 - ep2 / total)
-    one_way = np.flatnonzero(moved & (back == 0))
+    one_way = np.flatnonzero(moved & (back == 0) & np.isinf(ratio))
     heat = chemical = other = None
     if process.reservoirs is not None:
         T, mu = np.array([r.T for r in process.reservoirs]), np.array([r.mu for r in process.reservoirs])

@@ -306,6 +306,11 @@ class MarkovJump(Value):
     def first_passage(self, to: int | Sequence[int]) -> np.ndarray:
         """Return the mean time until one of some states is reached, from every state; inf if that may never happen.
 
+        Raises
+        ------
+        FloatingPointError
+            If there are more than 2000 states between, and times so long that rounding hides them.
+
         Examples
         --------
         >>> MarkovJump([0, 1, 1], [1, 2, 0], np.log([1.0, 1.0, 1.0])).first_passage(2)

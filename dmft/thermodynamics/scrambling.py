@@ -57,8 +57,13 @@ class _Blinding:
         inside = np.arange(len(repeat)) - np.repeat(np.cumsum(count) - count, count)
         source = order[first[repeat] + inside]
         target = state[end[repeat], group[source]]
-        there = target >= 0
-        self.repeat, self.source, self.target = repeat[there], source[there], target[there]
+        if (target < 0).any():
+            k = int(np.argmax(target < 0))
+            raise ValueError(
+                f"partition must have a state wherever a blinded mechanism leads: from state {source[k]} mechanism "
+                f"{which[repeat[k]]} would, with what is hidden unseen, lead to one that does not exist"
+            )
+        self.repeat, self.source, self.target = repeat, source, target
         self.mechanism = which[self.repeat]
 
     def edges(self, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -152,7 +157,8 @@ def scramble(
     Raises
     ------
     ValueError
-        If a mechanism moves what is hidden, a part does not exist, or the partition is of other states.
+        If a mechanism moves what is hidden, a part does not exist, the partition is of other states, or a jump would
+        lead to a state that does not exist where what is hidden is another.
     FloatingPointError
         If the stationary state is not found within `max_sweeps`.
 

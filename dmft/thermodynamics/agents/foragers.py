@@ -167,6 +167,11 @@ class Forager(Value):
         Returns
         -------
         float
+
+        Raises
+        ------
+        FloatingPointError
+            As for `MarkovJump.first_passage`.
         """
         size = self.n_max + 1
         tau = self.process.first_passage(range(0, self.k**2 * size, size)).reshape(-1, size)
