@@ -16,12 +16,13 @@ from .._util.memory import need_memory
 from .._util.readonly import read_only, seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
+from .growth import growth
 from .laws import checked_law, log_law
 from .partition import Partition, fits
 from .stationary import stationary_state
 
 MAX_STATES = 4096
-DENSE_AT_ONCE = 1 << 20  # entries of matrices
+EDGES_AT_ONCE = 1 << 20
 MANY_STEPS = 1 << 16  # beyond them steps are doubled
 LARGEST = 300.0  # logarithm of a tilted ratio
 
@@ -223,17 +224,25 @@ class Chain(Value):
         -------
         ndarray
             Of the shape of `k`.
+
+        Raises
+        ------
+        ValueError
+            If ratios to the power k are no numbers.
+        FloatingPointError
+            If the growth is not found.
         """
         points, ratio = finite("k", k), self._ratio_both_ways()
         largest = float(abs(points).max(initial=0.0)) * float(abs(ratio[self.P > 0]).max(initial=0.0))
         if not largest < LARGEST:
             raise ValueError(f"k must have steps' ratios to its power that are finite, got exp({largest:.3g})")
-        growth, step = np.empty(points.size), max(1, DENSE_AT_ONCE // self.n_states**2)
+        target, source = np.nonzero((self.P > 0) & ~np.eye(self.n_states, dtype=bool))
+        found, step = np.empty(points.size), max(1, EDGES_AT_ONCE // max(1, len(source)))
         for first in range(0, points.size, step):
-            tilted = self.P * np.exp(points.ravel()[first : first + step, None, None] * ratio)
-            with one_blas_thread():
-                growth[first : first + step] = np.linalg.eigvals(tilted).real.max(axis=1)
-        return np.log(growth).reshape(points.shape)
+            tilt = points.ravel()[first : first + step, None] * ratio[target, source]
+            logs = np.log(self.P[target, source]) + tilt
+            found[first : first + step] = growth(source, target, logs, np.diagonal(self.P))
+        return np.log(found).reshape(points.shape)
 
     @underflow_is_zero
     def ep_variance(self) -> float:

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from scipy.sparse.linalg import eigs, splu
+from scipy.sparse.linalg import splu
 
-from .._util.blas import one_blas_thread
 from .._util.checks import finite, number
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
+from .growth import growth
 
 if TYPE_CHECKING:
     from .process import MarkovJump
 
-MAX_DENSE = 500
-DENSE_AT_ONCE = 1 << 20  # entries of matrices
+EDGES_AT_ONCE = 1 << 20
 LARGEST = 300.0  # logarithm of a tilted rate
 
 
@@ -76,34 +75,27 @@ class Counting(Frozen):
         -------
         ndarray
             Of the shape of `k`; 0 at 0, with `mean` and `variance` as its first derivatives there.
+
+        Raises
+        ------
+        ValueError
+            If rates times exp(k increment) are no numbers.
+        FloatingPointError
+            If the growth is not found.
         """
         points = finite("k", k)
-        process, n = self._process, self._process.n_states
+        process = self._process
         bounds = [process.log_rate + k * self._increments for k in (points.min(initial=0.0), points.max(initial=0.0))]
         largest = float(np.max(bounds, initial=0.0))
         if not largest < LARGEST:
             raise ValueError(f"k must have rates times exp(k increment) that are finite, got exp({largest:.3g})")
-        found = np.empty(points.size)
-        step = max(1, DENSE_AT_ONCE // n**2) if n <= MAX_DENSE else 1
+        out = np.bincount(process.source, np.exp(process.log_rate), process.n_states)
+        found, step = np.empty(points.size), max(1, EDGES_AT_ONCE // max(1, len(process.source)))
         for first in range(0, points.size, step):
-            found[first : first + step] = self._growth(points.ravel()[first : first + step])
+            logs = process.log_rate + points.ravel()[first : first + step, None] * self._increments
+            found[first : first + step] = growth(process.source, process.target, logs, -out)
+        found[points.ravel() == 0] = 0.0
         return found.reshape(points.shape)
-
-    def _growth(self, k: np.ndarray) -> np.ndarray:
-        process = self._process
-        n = process.n_states
-        out = np.bincount(process.source, np.exp(process.log_rate), n)
-        tilt = np.exp(process.log_rate + k[:, None] * self._increments)
-        if n <= MAX_DENSE:
-            A = np.zeros((len(k), n, n))
-            for one, entries in zip(A, tilt, strict=True):
-                np.add.at(one, (process.target, process.source), entries)
-            A[:, range(n), range(n)] -= out
-            with one_blas_thread():
-                return np.asarray(np.linalg.eigvals(A).real.max(axis=1))
-        one = sparse.csc_array((tilt[0], (process.target, process.source)), shape=(n, n))
-        one = sparse.csc_array(one - sparse.diags_array(out))
-        return np.asarray(eigs(one, k=1, which="LR", v0=process.stationary(), return_eigenvectors=False).real)
 
 
 def solve_balance(process: MarkovJump, right: np.ndarray, adjoint: bool = False) -> np.ndarray:

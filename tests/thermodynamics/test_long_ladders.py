@@ -67,3 +67,29 @@ def test_what_is_hidden_must_combine_freely():
         ValueError, match="partition must have a state wherever a blinded mechanism leads: from state 4"
     ):
         scramble(process, partition, "e", 1)
+
+
+@pytest.mark.parametrize(("n_max", "k", "expected"), [(40, 1.0, 2.819356158865), (40, 0.5, None), (69, 1.0, None)])
+def test_growth_of_entropy_on_long_ladders(n_max, k, expected):
+    """Symmetric about -1/2; the number lies between bounds of extended precision, where rotations gave 2.98810."""
+    process = Forager(k=3, n_max=n_max).process
+    growth = process.counting(process.log_ratio).scgf([k, -1 - k])
+    assert_allclose(growth[0], growth[1], rtol=1e-9)
+    if expected is not None:
+        assert_allclose(growth[0], expected, rtol=1e-10)
+
+
+def test_growth_of_many_states_and_of_those_never_left():
+    process = Forager(k=3, n_max=200).process
+    growth = process.counting(process.log_ratio).scgf([0.3, -1.3, 0.0])
+    assert_allclose(growth[0], growth[1], rtol=1e-8)
+    assert growth[2] == 0.0
+    ring = MarkovJump([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2], np.log([2.0, 2, 2, 1, 1, 1]))
+    k = np.linspace(-1.2, 0.7, 9)
+    # Of a uniform ring by hand: forward jumps of rate 2 give ln 2, backward ones of rate 1 take it.
+    assert_allclose(ring.counting(ring.log_ratio).scgf(k), 2.0 ** (1 + k) + 2.0**-k - 3, atol=1e-12)
+    entered = MarkovJump(
+        np.r_[ring.source, 3], np.r_[ring.target, 0], np.r_[ring.log_rate, np.log(50.0)]
+    )  # from a state that is left for ever
+    increments = np.r_[ring.log_ratio, 0.0]
+    assert_allclose(entered.counting(increments).scgf(k), ring.counting(ring.log_ratio).scgf(k), atol=1e-12)
