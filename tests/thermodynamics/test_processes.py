@@ -137,7 +137,7 @@ def test_what_relaxes_and_what_is_kept_up_add_to_what_is_produced(case):
     assert path.ep == pytest.approx(path.adiabatic + path.nonadiabatic, rel=1e-9, abs=1e-10)
     for part in (path.ep, path.adiabatic, path.nonadiabatic):
         assert (np.diff(part) >= -1e-11).all()
-    rate, h = process.budget(p), 1e-3 / np.bincount(process.source, np.exp(process.log_rate)).max()
+    rate, h = process.budget(p), 1e-5 / np.bincount(process.source, np.exp(process.log_rate)).max()
     slope = process.relax(p, [h])
     assert slope.ep[0] / h == pytest.approx(rate.ep, rel=1e-2, abs=1e-3)
     assert slope.nonadiabatic[0] / h == pytest.approx(rate.nonadiabatic.sum(), rel=1e-2, abs=1e-3)
