@@ -221,7 +221,8 @@ class AgencyDiagram(Value, Job):
             values["scrambled"] = agent.stored(scramble(process, partition, hidden, sensing)[1])
         except GIVE_UP as error:
             return values, str(error)
-        return values, ""
+        lost = [name for name in ("stored", "ep", "cost", "learning") if np.isnan(values[name])]
+        return values, f"{', '.join(lost)} could not be told: rates are too far apart" if lost else ""
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from one of them."""

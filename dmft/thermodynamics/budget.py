@@ -126,7 +126,7 @@ NOTHING = 1e-250  # of the largest flux: what of a law is next to the smallest n
 
 def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the flux of every edge, that of its reverse, and the ln of their ratio, 0 where neither flows."""
-    forth = np.exp(process.log_rate) * p[process.source]
+    forth = process.rates() * p[process.source]
     paired, log_p = process.reverse >= 0, log_law(p)
     # Where probabilities end because no smaller numbers are left, no jump is without a way back.
     beyond = paired & (np.maximum(forth, forth[process.reverse]) <= NOTHING * forth.max(initial=0.0))

@@ -89,7 +89,7 @@ class Counting(Frozen):
         largest = float(np.max(bounds, initial=0.0))
         if not largest < LARGEST:
             raise ValueError(f"k must have rates times exp(k increment) that are finite, got exp({largest:.3g})")
-        out = np.bincount(process.source, np.exp(process.log_rate), process.n_states)
+        out = np.bincount(process.source, process.rates(), process.n_states)
         found, step = np.empty(points.size), max(1, EDGES_AT_ONCE // max(1, len(process.source)))
         for first in range(0, points.size, step):
             logs = process.log_rate + points.ravel()[first : first + step, None] * self._increments
@@ -118,9 +118,9 @@ def of_process(process: MarkovJump, increments: ArrayLike) -> Counting:
         raise ValueError(f"increments must change sign on reversed edges, got {d[k]} and {back[k]} for edge {k}")
     p = process.stationary()
     budget = process.budget()
-    forth = np.exp(process.log_rate) * p[process.source]
+    forth = process.rates() * p[process.source]
     mean = number("mean", forth @ d)
     drift = np.bincount(process.target, forth * d, process.n_states) - mean * p
     z = solve_balance(process, -drift)
-    variance = forth @ d**2 + 2 * (np.exp(process.log_rate) * d) @ z[process.source]
+    variance = forth @ d**2 + 2 * (process.rates() * d) @ z[process.source]
     return Counting(mean, float(variance), budget.ep, budget.activity, process, d)

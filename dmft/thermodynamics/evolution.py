@@ -118,10 +118,10 @@ def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np
     n = process.n_states
     if n_jumps(process.generator(), t) > LONG:
         law, integral = _doubled(process.generator(), t)
-        return law @ p0, np.exp(process.log_rate) * (integral @ p0)[process.source]
+        return law @ p0, process.rates() * (integral @ p0)[process.source]
     double = sparse.block_array([[process.generator(), None], [sparse.eye_array(n), sparse.csc_array((n, n))]]).tocsc()
     both = np.maximum(_propagate(double, np.concatenate([p0, np.zeros(n)]), t), 0)
-    return both[:n], np.exp(process.log_rate) * both[n:][process.source]
+    return both[:n], process.rates() * both[n:][process.source]
 
 
 @underflow_is_zero
@@ -185,7 +185,7 @@ def _times_by_elimination(process: MarkovJump, inner: np.ndarray, is_end: np.nda
     n = len(inner)
     place = np.full(process.n_states, -1)
     place[inner] = np.arange(n)
-    x, y, rate = place[process.source], process.target, np.exp(process.log_rate)
+    x, y, rate = place[process.source], process.target, process.rates()
     between, leave = (x >= 0) & (place[y] >= 0), (x >= 0) & is_end[y]
     rates = np.zeros((n, n))
     np.add.at(rates, (x[between], place[y[between]]), rate[between])
@@ -232,7 +232,7 @@ def _times_by_solution(process: MarkovJump, inner: np.ndarray, is_end: np.ndarra
 def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     """Return the derivative of the stationary state."""
     d = finite("d_log_rate", d_log_rate, (len(process.source),))
-    flux = np.exp(process.log_rate) * process.stationary()[process.source] * d
+    flux = process.rates() * process.stationary()[process.source] * d
     change = np.bincount(process.target, flux, process.n_states) - np.bincount(process.source, flux, process.n_states)
     return solve_balance(process, -change)
 
@@ -243,7 +243,7 @@ def sensitivity(process: MarkovJump, observable: ArrayLike) -> np.ndarray:
     f = finite("observable", observable, (process.n_states,))
     p = process.stationary()
     g = solve_balance(process, f - f @ p, adjoint=True)
-    return np.exp(process.log_rate) * p[process.source] * (g[process.source] - g[process.target])
+    return process.rates() * p[process.source] * (g[process.source] - g[process.target])
 
 
 @underflow_is_zero
@@ -296,7 +296,7 @@ def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str
         tilt = process.log_ratio + shift
     else:
         tilt = -shift
-    rate = np.exp(process.log_rate)
+    rate = process.rates()
     A = sparse.csc_array((np.exp(process.log_rate - tilt), (process.target, process.source)), shape=(n, n))
     A = sparse.csc_array(A - sparse.diags_array(np.bincount(process.source, rate, n)))
     if kind == "adiabatic":

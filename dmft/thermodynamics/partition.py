@@ -162,7 +162,7 @@ def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | N
     J. M. Horowitz, M. Esposito, Phys. Rev. X 4, 031015 (2014).
     """
     law = _law(process, partition, p)
-    forth, owner = np.exp(process.log_rate) * law[process.source], partition.movers(process)
+    forth, owner = process.rates() * law[process.source], partition.movers(process)
     return {name: partition.flow_of(process, law, k, forth, owner) for k, name in enumerate(partition.names)}
 
 
@@ -173,7 +173,7 @@ def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = N
     Parameters and errors as for `information_flow`; the diagonal is 0, and stationary flows change sign with the order.
     """
     law = _law(process, partition, p)
-    forth, owner = np.exp(process.log_rate) * law[process.source], partition.movers(process)
+    forth, owner = process.rates() * law[process.source], partition.movers(process)
     n = len(partition.names)
     out = np.zeros((n, n))
     for k in range(n):
@@ -206,7 +206,7 @@ def transfer_entropy(process: MarkovJump, partition: Partition, p: ArrayLike | N
     owner, n = partition.movers(process), process.n_states
     # Who watches a part sees its jumps, not their mechanisms.
     seen, at = np.unique(process.source * n + process.target, return_inverse=True)
-    rate = np.bincount(at, np.exp(process.log_rate), len(seen))
+    rate = np.bincount(at, process.rates(), len(seen))
     source, target = seen // n, seen % n
     part = np.empty(len(seen), dtype=np.int64)
     part[at] = owner

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .partition import Partition
     from .trajectories import Paths
 
+MAX_MECHANISMS = 1_000_000
+LARGEST_LOG_RATE = 700.0  # sums of rates are numbers too
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class MarkovJump(Value):
@@ -103,7 +106,7 @@ class MarkovJump(Value):
         baths = None if reservoirs is None else as_baths(reservoirs)
         last = np.iinfo(np.int32).max if n_states is None else whole("n_states", n_states, 1) - 1
         x, y = integers("source", source, 0, last), integers("target", target, 0, last)
-        most = np.iinfo(np.int32).max if baths is None else len(baths) - 1
+        most = MAX_MECHANISMS - 1 if baths is None else len(baths) - 1
         v = np.zeros(len(logs), dtype=np.int64) if mechanism is None else integers("mechanism", mechanism, 0, most)
         for name, array in (("source", x), ("target", y), ("mechanism", v)):
             if len(array) != len(logs):
@@ -240,10 +243,29 @@ class MarkovJump(Value):
         return np.where(self.reverse >= 0, self.log_rate - back, np.inf)
 
     @underflow_is_zero
+    def rates(self) -> np.ndarray:
+        """Return the rates of the edges as numbers, shape (n_edges,).
+
+        Raises
+        ------
+        ValueError
+            If one is larger than any number.
+
+        Examples
+        --------
+        >>> MarkovJump([0, 1], [1, 0], np.log([2.0, 3.0])).rates().round(12)
+        array([2., 3.])
+        """
+        largest = float(self.log_rate.max(initial=-np.inf))
+        if largest > LARGEST_LOG_RATE:
+            raise ValueError(f"log_rate must be <= {LARGEST_LOG_RATE} where rates are to be numbers, got {largest!r}")
+        return np.exp(self.log_rate)
+
+    @underflow_is_zero
     def generator(self) -> sparse.csc_array:
         """Return L of ``dp/dt = L p``, shape (n_states, n_states), sparse; columns add up to 0."""
         shape = (self.n_states, self.n_states)
-        L = sparse.csc_array((np.exp(self.log_rate), (self.target, self.source)), shape=shape)
+        L = sparse.csc_array((self.rates(), (self.target, self.source)), shape=shape)
         return sparse.csc_array(L - sparse.diags_array(L.sum(axis=0)))
 
     def law(self, p: Any, name: str = "p") -> np.ndarray:

@@ -11,6 +11,7 @@ from scipy.special import rel_entr, xlogy
 
 from .._util.blas import one_blas_thread
 from .._util.checks import positive, shown
+from .._util.memory import need_memory
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
@@ -99,6 +100,7 @@ class Protocol(Value):
     def periodic(self) -> np.ndarray:
         """Return the law at the start of a period that comes back after it, shape (n_states,)."""
         n = self.segments[0][0].n_states
+        need_memory(f"the transitions of {n} states", 64.0 * n * n, "take fewer states")
         period = np.eye(n)
         for process, t in self.segments:
             period = transitions(process.generator().toarray(), t) @ period

@@ -43,7 +43,7 @@ class _Blinding:
         # A cell is what the blinded mechanisms still tell apart; a jump leads from a cell to another state of the rest.
         self.process, self.kept = process, ~chosen
         self.cell, self.n_cells = own * n_classes + seen[group], n_own * n_classes
-        self.from_state, self.rate = x, np.exp(process.log_rate[chosen])
+        self.from_state, self.rate = x, process.rates()[chosen]
         jump = np.unique(np.stack([self.cell[x], own[y], v]), axis=1, return_inverse=True)
         (begin, end, which), self.jump = jump[0], jump[1].reshape(-1)
         state = np.full((n_own, n_hidden), -1)

@@ -10,6 +10,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
+from .._util.memory import need_memory
 from .._util.underflow import underflow_is_zero
 from ._jumps import eliminate
 from .reference import eliminate_logs
@@ -55,6 +56,7 @@ def stationary_state(
     >>> stationary_state(np.array([0, 1]), np.array([1, 0]), np.log([1.0, 3.0]), 2)
     array([0.75, 0.25])
     """
+    need_memory(f"{n_states} states", 40.0 * n_states, "take fewer")
     classes = closed_classes(source, target, n_states)
     if len(classes) > 1:
         named = ", ".join(_named(c) for c in classes[:4]) + (", ..." if len(classes) > 4 else "")
@@ -77,6 +79,7 @@ def stationary_state(
         return p
     rates = np.exp(logs - logs.max())
     if method == "elimination" or (method == "auto" and n <= MAX_DENSE):
+        need_memory(f"the elimination of {n} states", 24.0 * n * n, "take fewer, or another method")
         Q = np.zeros((n, n))
         np.add.at(Q, (x, y), rates)
         found, method = eliminated(Q), "elimination"

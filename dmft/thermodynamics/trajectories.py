@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, flag, number, seed_of, whole, within
+from .._util.memory import need_memory
 from .._util.readonly import seal
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
@@ -88,9 +89,10 @@ def follow(
         raise ValueError(f"increments must have shape (n_currents, {n_edges}), got shape {d.shape}")
     if flag("residence", residence) and n * process.n_states > MAX_RESIDENCE:
         raise ValueError(f"n times n_states must be <= {MAX_RESIDENCE} with residence, got {n * process.n_states}")
+    need_memory(f"{n} trajectories", 8.0 * n * (6 + len(d)), "take fewer")
     order = np.argsort(process.source, kind="stable")
     index = np.searchsorted(process.source[order], np.arange(process.n_states + 1))
-    rate = np.exp(process.log_rate[order])
+    rate = process.rates()[order]
     fastest = float(np.bincount(process.source[order], rate, process.n_states).max(initial=0.0))
     if not t * fastest <= MAX_JUMPS:
         raise ValueError(f"t must be <= {MAX_JUMPS / fastest:g} at rates of {fastest:g} out of a state, got {t:g}")

@@ -14,7 +14,7 @@ from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
 from ..reservoir import Reservoir
-from .moves import Moves, checked, divergence, ln, net_current, positive
+from .moves import Moves, checked, divergence, ln, net_current, positive, room
 
 
 def _check_dots(self: TwoDots | Battery) -> None:
@@ -193,6 +193,7 @@ class Battery(Value):
     def process(self) -> MarkovJump:
         """The jump process."""
         size = self.n_max + 1
+        room(4, size)
         state = np.arange(4 * size).reshape(2, 2, size)
         moves, d, n = Moves(), np.arange(2)[:, None], np.arange(size)
         gap = (self.eps_s + self.U * d - self.mu_L) / self.T

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.special import entr
 from ..._util.checks import finite, within
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
-from ..chain import Chain
+from ..chain import MAX_STATES, Chain
 from ..partition import Partition
 from .moves import checked
 
@@ -57,6 +58,8 @@ class FoodAgent(Value):
 
     def __post_init__(self) -> None:
         checked(self, n_loc=(int, 2), n_lev=(int, 2), direction=(int, -1, 1))
+        if (n := math.prod(self.shape)) > MAX_STATES:
+            raise ValueError(f"n_loc and n_lev must make at most {MAX_STATES} states, got {n}")
         if not self.direction:
             raise ValueError("direction must be 1 or -1, got 0")
 

@@ -16,7 +16,7 @@ from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
 from ..reservoir import Reservoir
-from .moves import Moves, checked, divergence, ln, net_current
+from .moves import Moves, checked, divergence, ln, net_current, room
 
 EATING = 3  # its mechanism
 
@@ -88,6 +88,7 @@ class Forager(Value):
     def _moves(self, effort: np.ndarray) -> Moves:
         """Return all moves; the rate of eating is multiplied by `effort`, one for each state of a regulator."""
         k, size, R = self.k, self.n_max + 1, len(effort)
+        room(k, k, size, R)
         state = np.arange(k * k * size * R).reshape(k, k, size, R)
         e, m, n, _ = np.indices(state.shape)
         moves, slow = Moves(), np.where(n == 0, -self.dead, 0.0)
@@ -115,6 +116,7 @@ class Forager(Value):
     @property
     def partition(self) -> Partition:
         """Food, and the agent: its place with its store, for sensing paid by the store moves both."""
+        room(self.k, self.k, self.n_max + 1)
         e, m, n = np.indices((self.k, self.k, self.n_max + 1)).reshape(3, -1)
         return Partition(food=e, agent=m * (self.n_max + 1) + n)
 
@@ -224,6 +226,7 @@ class Regulated(Value):
     def process(self) -> MarkovJump:
         """The jump process."""
         one = self.forager
+        room(one.k, one.k, one.n_max + 1, self.R + 1)
         effort = np.arange(self.R + 1) / self.R
         moves = one._moves(effort)
         state = np.arange(one.k**2 * (one.n_max + 1) * (self.R + 1)).reshape(-1, one.n_max + 1, self.R + 1)

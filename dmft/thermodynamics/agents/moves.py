@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from scipy.special import log_expit, rel_entr
 
 from ..._util.checks import finite, number, whole
+from ..._util.memory import need_memory
 from ..process import MarkovJump
 from ..reservoir import Reservoir
 
@@ -35,6 +37,12 @@ class Moves:
         """Return the process."""
         x, y, logs, v = (np.concatenate(column) for column in zip(*self._edges, strict=True))
         return MarkovJump(x, y, logs, v, n_states=n_states, reservoirs=reservoirs, **further)
+
+
+def room(*sizes: int) -> None:
+    """Say if there is no memory for the states of a grid and the moves between them, before any is taken."""
+    n = math.prod(sizes)
+    need_memory(f"a process of {n} states", 600.0 * n, "take fewer")
 
 
 def ln(rate: Any) -> np.ndarray:
@@ -71,7 +79,7 @@ def positive(self: Any, *names: str) -> None:
 def net_current(process: MarkovJump, p: np.ndarray, mechanism: int) -> float:
     """Return the jumps of a mechanism to states of a larger number, less those to smaller ones, per unit time."""
     mine = process.mechanism == mechanism
-    flux = np.exp(process.log_rate[mine]) * p[process.source[mine]]
+    flux = process.rates()[mine] * p[process.source[mine]]
     return float(flux @ np.sign(process.target[mine] - process.source[mine]))
 
 

@@ -81,8 +81,9 @@ class IsingAgent(Value):
         names = ("j_env", "drive", "c_in", "c_out", "w", "j_int", "reciprocity", "field")
         checked(self, **dict.fromkeys((*names, "T_env", "T_agent", "rate_env", "rate_agent"), -inf))
         positive(self, "T_env", "T_agent", "rate_env", "rate_agent")
-        if len(self.parts) > MAX_SPINS:
-            raise ValueError(f"the spins must be at most {MAX_SPINS} for enumeration, got {len(self.parts)}")
+        n = self.n_env + self.n_sensor + self.n_internal + self.n_motor
+        if n > MAX_SPINS:
+            raise ValueError(f"the spins must be at most {MAX_SPINS} for enumeration, got {n}")
 
     @property
     def parts(self) -> np.ndarray:
