@@ -130,7 +130,7 @@ def extension(module):
 
 
 class Build(build_ext):
-    """Compile the kernels once for each instruction set, side by side: most of an installation's time."""
+    """Compile the kernels once for each instruction set, then the modules, side by side: most of an installation's time."""
 
     def build_extensions(self):
         jobs = [(ext, source, name) for ext in self.extensions for source in KERNELS[ext.name][0] for name in SETS]
@@ -138,6 +138,7 @@ class Build(build_ext):
             for (ext, _, _), path in zip(jobs, pool.map(lambda job: self.kernel(*job), jobs), strict=True):
                 ext.extra_objects.append(path)
                 ext.depends.append(path)
+        self.parallel = os.cpu_count()
         super().build_extensions()
 
     def kernel(self, ext, source, name):
