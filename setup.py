@@ -130,7 +130,7 @@ def extension(module):
 
 
 class Build(build_ext):
-    """Compile the kernels once for each instruction set, then the modules, side by side: most of an installation's time."""
+    """Compile kernels once for each instruction set, then modules, side by side: most of an installation's time."""
 
     def build_extensions(self):
         jobs = [(ext, source, name) for ext in self.extensions for source in KERNELS[ext.name][0] for name in SETS]
