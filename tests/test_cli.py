@@ -168,7 +168,7 @@ def test_labels_count_in_what_a_dry_run_tells():
 @pytest.mark.parametrize("n_rows", [50, 4_000])
 def test_a_dry_run_knows_how_much_memory_a_run_takes(n_rows, tmp_path):
     path = EXAMPLES / "bifurcation.toml"
-    sets = ("run.n_transient=100", "run.n_steps=4000", f"run.n_rows={n_rows}", "run.measure='orbit'")
+    sets = ("run.n_transient=100", "run.n_steps=4000", f"run.n_rows={n_rows}", 'run.measure=["orbit"]')
     command = [sys.executable, "-m", "dmft", "run", path, "--out", tmp_path / "out", "--threads", "1", "--quiet"]
     command += [part for one in sets for part in ("--set", one)]
     told = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True).stdout
