@@ -113,7 +113,7 @@ def replicas(effort):
 def main(folder="finite_size", effort=1.0):
     """Draw all."""
     folder = Path(folder)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for draw in (deviations, smeared_transition, exponents, escapes, replicas):
         figures.save(draw(float(effort)), folder / f"{draw.__name__}.png")
         print(f"drew {folder / draw.__name__}.png")

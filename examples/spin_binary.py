@@ -32,6 +32,7 @@ def main(argv=None):
     parser.add_argument("--networks", type=int, default=100)
     parser.add_argument("--starts", type=int, default=100)
     args = parser.parse_args(argv)
+    args.folder.mkdir(parents=True, exist_ok=True)
     n, rng = args.sites, np.random.default_rng(0)
     figure = Figure(figsize=(13, 7), layout="constrained")
     top, bottom = figure.subplots(2, 3)

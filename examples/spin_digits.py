@@ -119,6 +119,7 @@ def main(argv=None):
     parser.add_argument("--rate", type=float, default=0.02)
     parser.add_argument("--file", help="a .npz with images (n, 64), 0 to 16, and labels (n,)")
     args = parser.parse_args(argv)
+    args.folder.mkdir(parents=True, exist_ok=True)
     images, labels = digits(args.file)
     cut = 3 * len(labels) // 4
     train, test = (images[:cut], labels[:cut]), (images[cut:], labels[cut:])

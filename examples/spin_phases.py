@@ -52,6 +52,7 @@ def main(argv=None):
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS))
     parser.add_argument("--components", nargs="+", type=int, default=COMPONENTS)
     args = parser.parse_args(argv)
+    args.folder.mkdir(parents=True, exist_ok=True)
     figure = Figure(figsize=(2.8 * len(args.components) + 1.4, 2.6 * len(args.rows) + 0.8), layout="constrained")
     grid = figure.subplots(len(args.rows), len(args.components), squeeze=False, sharex=True, sharey="row")
     colours, norm = ListedColormap(COLOURS), BoundaryNorm(np.arange(-0.5, 5), 5)

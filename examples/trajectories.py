@@ -34,7 +34,7 @@ def page(draw):
 def main(folder="trajectories", n_steps=20_000):
     """Run all, draw all."""
     folder, n_steps = Path(folder), int(n_steps)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     base = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=3.0, gamma=220.0, epsilon=0.02)
     start = dmft.Start.feature("output", 0)
     orbits, spectra = {}, {}

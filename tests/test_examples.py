@@ -33,7 +33,7 @@ SCRIPTS = {
     "basins.py": ["2"],
     "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
     "entropy_of_jumps.py": ["{}/drawn.png", "3"],
-    "finite_size.py": ["{}", "0"],
+    "finite_size.py": ["{}/a/new", "0"],
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "curves.py": ["{}/drawn.png", "3"],
     "henon.py": ["{}/drawn.png", "8"],
@@ -42,12 +42,18 @@ SCRIPTS = {
     "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
     "lorenz_blanket.py": ["--time", "100", "--couplings", "2", "--out", "{}/drawn.png"],
     "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
-    "spin_binary.py": ["{}", "--sites", "8", "--networks", "2", "--starts", "2"],
+    "spin_binary.py": ["{}/a/new", "--sites", "8", "--networks", "2", "--starts", "2"],
     "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
-    "spin_digits.py": ["{}", "--epochs", "1", "--file", str(Path(__file__).parent / "data" / "spins" / "digits.npz")],
-    "spin_phases.py": ["{}", "--points", "2", "--sites", "4", "--steps", "10", "--components", "1", "3"],
-    "spin_relaxation.py": ["{}", "--sites", "6", "--components", "24", "--replicas", "2"],
-    "trajectories.py": ["{}", "200"],
+    "spin_digits.py": [
+        "{}/a/new",
+        "--epochs",
+        "1",
+        "--file",
+        str(Path(__file__).parent / "data" / "spins" / "digits.npz"),
+    ],
+    "spin_phases.py": ["{}/a/new", "--points", "2", "--sites", "4", "--steps", "10", "--components", "1", "3"],
+    "spin_relaxation.py": ["{}/a/new", "--sites", "6", "--components", "24", "--replicas", "2"],
+    "trajectories.py": ["{}/a/new", "200"],
 }
 # Seconds each; what they call is tested elsewhere too.
 LONG = {
