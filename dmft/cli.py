@@ -28,12 +28,12 @@ from .runfile import read
 from .store import StoreError, npz, write_whole
 from .sweeps import registry, workers
 from .sweeps.agreement import RanksError
+from .sweeps.drawing import draw_into_file
 from .sweeps.engine import run as run_sweep
 from .sweeps.errors import PictureError, PythonOnly, UserError
 from .sweeps.estimate import cost_in_words
 from .sweeps.execution import Execution
 from .sweeps.job import Job
-from .sweeps.panels import fixed_in_words
 from .sweeps.report import report as description
 from .sweeps.results import SweepResult, load
 from .sweeps.verification import verify as recompute
@@ -132,7 +132,7 @@ def run(
     say(*_lines(findings))
     if max(result.shape) > 1 and job.picture(result) is not None:
         try:
-            _draw(job, result, out, findings=findings)
+            say(f"drew {draw_into_file(job, result, out, findings=findings)}")
         except (ImportError, PictureError, MemoryError) as error:  # the results are there, their exit code stands
             say(f"no picture: {error or _NO_MEMORY}")
         except OSError as error:
@@ -158,7 +158,9 @@ def plot(
     result = _loaded(folder)
     with _from_the_user():  # files are theirs: an array may hold what no sweep would have written
         job = registry.job_class(result.specification["job"])
-        _draw(job, result, folder, feature, variable, to, title=title, width=width)
+        to = to and _writable(to)
+        drawn = draw_into_file(job, result, folder, feature, variable, to, title=title, width=width)
+    say(f"drew {drawn}")
 
 
 @main.command()
@@ -286,44 +288,6 @@ def _lines(findings: Sequence[object]) -> Iterator[str]:
         yield from str(finding).splitlines()
     if len(findings) > _FINDINGS:
         yield f"and {len(findings) - _FINDINGS} more"
-
-
-def _draw(
-    job: Job | type[Job],
-    result: SweepResult,
-    folder: Path,
-    feature: int = 1,
-    variable: str | None = None,
-    to: Path | None = None,
-    findings: Sequence[object] | None = None,
-    title: str | None = None,
-    width: float | None = None,
-) -> None:
-    """Draw a result as its job does, into a file."""
-    if "matplotlib" not in sys.modules:  # which would refuse the backend that a notebook asks its children for
-        os.environ["MPLBACKEND"] = "agg"
-    from . import figures
-
-    to = to and _writable(to)
-    figure = job.draw(result, feature, variable, findings)
-    figures.note(figure, fixed_in_words(_made(job, result), result))
-    if title:
-        figure.suptitle(title, fontsize=10)
-    if width is not None:
-        figure.set_size_inches(width, figure.get_figheight() * width / figure.get_figwidth())
-    to = to or folder / f"{job.picture(result) if variable is None else variable}.png"
-    try:
-        figures.save(figure, to)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # of a format that is not known, of fonts, TeX and other settings
-        raise PictureError(f"{to} cannot be drawn: {error}") from error
-    say(f"drew {to}")
-
-
-def _made(job: Job | type[Job], result: SweepResult) -> Job:
-    """Return a job as it is, or made from the manifest of its result."""
-    return job if isinstance(job, Job) else job.from_specification(result.specification)
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def finished(tmp_path_factory):
     """A finished run of each kind."""
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_draw", lambda *_, **__: None)
+        patch.setattr(cli, "draw_into_file", lambda *_, **__: None)
         for name, text in FILES.items():
             (folder / f"{name}.toml").write_text(text)
             done = command("run", str(folder / f"{name}.toml"), "--out", str(folder / name), "--block", "1", "--quiet")
@@ -103,7 +103,7 @@ ALL = itertools.product(("sweep", "refine", "network", "resume"), range(40))
 )
 def test_a_run_goes_on_where_it_was(finished, tmp_path, monkeypatch, how, left):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(cli, "_draw", lambda *_, **__: None)
+    monkeypatch.setattr(cli, "draw_into_file", lambda *_, **__: None)
     name = "sweep" if how == "resume" else how
     run = ("run", str(finished / f"{name}.toml"), "--out", "out", "--block", "1", "--quiet")
     if how == "resume":

@@ -9,17 +9,10 @@ import numpy as np
 
 from .._util.symbols import label
 from .errors import PictureError
-from .job import Figure, Job
+from .job import Figure
 from .results import SweepResult
 
 _PER_SPIN = {"entropy_production": r"\sigma/N"}  # in diagrams of the SK model
-
-
-def fixed_in_words(job: Job, result: SweepResult) -> str:
-    """Return what is fixed in a picture of a result: symbols and values."""
-    fixed = {name: value for name, value in job.described.items() if name not in result.axes}
-    numbers = {name: value for name, value in fixed.items() if isinstance(value, int | float) and value == value}
-    return ", ".join(f"{label(name)} = {value:g}" for name, value in numbers.items())
 
 
 def draw_panels(
@@ -67,7 +60,8 @@ def draw_panels(
         panels = {f"mean {name}": _mean(values, at) for name, values in panels.items()}
     axes = [(result.axes[dim], label(dim)) for dim in dims]
     if len(axes) == 2 and 1 in shape:  # a map of one row is a curve
-        axes = axes[shape[0] == 1 :][:1]
+        only = slice(1, 2) if shape[0] == 1 else slice(0, 1)
+        axes, dims = axes[only], dims[only]
     methods = result.labels.get("theory", np.array([""])).tolist()
     if len(axes) == 2:
         (x, x_label), (y, y_label) = axes
@@ -80,7 +74,7 @@ def draw_panels(
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
     look: dict[str, Any] = {"dots": dots if dots in methods else None, "parameter_label": axes[0][1]}
-    return figures.curves(axes[0][0], panels, methods, joined=result.dims[0] not in _NUMBERED, **look)[0]
+    return figures.curves(axes[0][0], panels, methods, joined=dims[0] not in _NUMBERED, **look)[0]
 
 
 def _mean(values: np.ndarray, axis: int) -> np.ndarray:

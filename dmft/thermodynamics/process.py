@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from .._util.checks import finite, integers, one_of, whole, within
+from .._util.checks import finite, one_of, within
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
@@ -19,6 +19,7 @@ from . import budget as _budget
 from . import counting as _counting
 from . import evolution as _evolution
 from . import trajectories as _trajectories
+from .edges import checked_edges, reverse_edges
 from .laws import checked_law
 from .reservoir import Reservoir, as_baths
 from .stationary import METHODS, Method, stationary_state
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .partition import Partition
     from .trajectories import Paths
 
-MAX_MECHANISMS = 1_000_000
 LARGEST_LOG_RATE = 700.0  # sums of rates are numbers too
 
 
@@ -104,22 +104,8 @@ class MarkovJump(Value):
     ) -> None:
         logs = finite("log_rate", log_rate, (None,))
         baths = None if reservoirs is None else as_baths(reservoirs)
-        last = np.iinfo(np.int32).max if n_states is None else whole("n_states", n_states, 1) - 1
-        x, y = integers("source", source, 0, last), integers("target", target, 0, last)
-        most = MAX_MECHANISMS - 1 if baths is None else len(baths) - 1
-        v = np.zeros(len(logs), dtype=np.int64) if mechanism is None else integers("mechanism", mechanism, 0, most)
-        for name, array in (("source", x), ("target", y), ("mechanism", v)):
-            if len(array) != len(logs):
-                raise ValueError(f"{name} must have one entry for each of {len(logs)} log_rate, got {len(array)}")
-        if (x == y).any():
-            k = int(np.argmax(x == y))
-            raise ValueError(f"target must differ from source, got state {x[k]} twice for edge {k}")
-        n = int(max(x.max(), y.max())) + 1 if n_states is None and len(x) else (n_states or 1)
-        order = np.lexsort((v, y, x))
-        same = (np.diff(x[order]) == 0) & (np.diff(y[order]) == 0) & (np.diff(v[order]) == 0)
-        if same.any():
-            k = order[int(np.argmax(same))]
-            raise ValueError(f"edges must be distinct, got two from {x[k]} to {y[k]} by mechanism {v[k]}")
+        n_mechanisms = None if baths is None else len(baths)
+        x, y, v, n = checked_edges(source, target, mechanism, len(logs), n_states, n_mechanisms)
         fixed = (x, y, logs, v)
         for field, array in zip(("source", "target", "log_rate", "mechanism"), fixed, strict=True):
             object.__setattr__(self, field, read_only(array))
@@ -127,14 +113,7 @@ class MarkovJump(Value):
         object.__setattr__(self, "reservoirs", None if baths is None else tuple(baths))
         for field, given in (("energy", energy), ("number", number)):
             object.__setattr__(self, field, None if given is None else read_only(finite(field, given, (n,))))
-        reverse = np.full(len(x), -1)
-        if len(x):
-            scale = int(v.max()) + 1
-            forth, behind = (x * n + y) * scale + v, (y * n + x) * scale + v
-            place = np.minimum(np.searchsorted(forth[order], behind), len(x) - 1)
-            found = order[place]
-            reverse = np.where(forth[found] == behind, found, -1)
-        object.__setattr__(self, "reverse", read_only(reverse))
+        object.__setattr__(self, "reverse", read_only(reverse_edges(x, y, v)))
 
     @classmethod
     def from_rates(

@@ -65,3 +65,11 @@ def test_points_that_cannot_be_told_are_failures():
     assert found["status"].tolist() == [1, 0]
     assert found["label"][0] == -1
     assert "rates are to be numbers" in found["reason"][0] or "too far apart" in found["reason"][0]
+
+
+def test_edges_find_their_way_back_whatever_the_numbers_of_states():
+    """Products of state numbers and mechanisms that no integer holds."""
+    far = 2**31 - 2
+    process = MarkovJump([0, far, 5, far], [far, 0, far, 5], np.zeros(4), [999_999, 999_999, 3, 3])
+    assert process.reverse.tolist() == [1, 0, 3, 2]
+    assert MarkovJump([0, far], [far, 0], np.zeros(2), [7, 8]).reverse.tolist() == [-1, -1]
