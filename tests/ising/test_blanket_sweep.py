@@ -107,6 +107,12 @@ def test_a_variable_is_drawn_as_its_mean_over_seeds():
     np.testing.assert_allclose(mesh.get_array().reshape(2, 2).T, result["information"].mean(axis=2), rtol=1e-12)
     curve = BlanketSweep.draw(scan(JOB, beta=[1.0], phi=[0.0, 0.4, 0.8], seed=[1, 2]), variable="linear_information")
     assert curve.axes[0].get_xlabel() == r"$\varphi$"
+    # Seeds that are averaged are no axis, whichever came first; seeds that are the axis are not joined.
+    first = BlanketSweep.draw(scan(JOB, seed=[1, 2], phi=[0.0, 0.4, 0.8]), variable="linear_information")
+    assert first.axes[0].get_xlabel() == r"$\varphi$"
+    assert first.axes[0].lines[0].get_linestyle() == "-"
+    seeds = BlanketSweep.draw(scan(JOB, seed=[1, 2, 3]), variable="linear_information")
+    assert seeds.axes[0].lines[0].get_linestyle() == "None"
     many = scan(BlanketSweep(n_internal=2, n_blanket=2, n_external=2), beta=[0.5, 2000.0], seed=[1, 2])
     line = BlanketSweep.draw(many, variable="information").axes[0].lines[0]  # NaN where no network has a value
     assert np.isfinite(line.get_ydata()).tolist() == [True, False]
