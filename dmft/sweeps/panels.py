@@ -73,7 +73,7 @@ def draw_panels(
             }
         return figures.maps(x, y, panels, x_label=x_label, y_label=y_label)[0]
     panels = {name: np.reshape(values, (-1, len(methods))) for name, values in panels.items()}
-    look: dict[str, Any] = {"dots": dots if dots in methods else None, "parameter_label": axes[0][1]}
+    look: dict[str, Any] = {"dots": dots if dots and dots in methods else None, "parameter_label": axes[0][1]}
     return figures.curves(axes[0][0], panels, methods, joined=dims[0] not in _NUMBERED, **look)[0]
 
 
