@@ -45,7 +45,7 @@ def growth(source: np.ndarray, target: np.ndarray, log_entries: np.ndarray, diag
 
     References
     ----------
-    T. Noda, Numer. Math. 17, 382 (1971); H. Wielandt, Math. Z. 52, 642 (1950).
+    T. Noda, Numerische Mathematik 17, 382 (1971); H. Wielandt, Math. Z. 52, 642 (1950).
     """
     source, target, log_entries, diagonal = _closed(source, target, log_entries, diagonal)
     if not len(source):
