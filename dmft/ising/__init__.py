@@ -3,7 +3,7 @@
 from .accuracy import forward_errors, one_step_errors
 from .blanket_sweep import BlanketSweep
 from .blankets import blanket_information
-from .budgets import entropy_flows, spin_chain, spin_process, thermodynamics
+from .budgets import entropy_flows, spin_agent, spin_chain, spin_process, thermodynamics
 from .entropy import entropy_production, ep_bound
 from .exact import Exact
 from .inference import infer
@@ -52,6 +52,7 @@ __all__ = [
     "sample",
     "spike_moments",
     "spike_train",
+    "spin_agent",
     "spin_chain",
     "spin_process",
     "stationary_law",

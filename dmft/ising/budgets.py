@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, instance, within
 from .._util.signs import sign_vectors
 from .._util.underflow import underflow_is_zero
+from ..thermodynamics.agents import SpinAgent
 from ..thermodynamics.budget import Budget
 from ..thermodynamics.chain import Chain, ChainBudget
 from ..thermodynamics.partition import Partition
@@ -50,6 +51,43 @@ def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProce
     if system_of(model).update != "async":
         raise ValueError(f"update must be 'async' for a jump process, got {model.update!r}; see spin_chain")
     return SpinProcess(model.J, model.H, _temperatures(temperature, model.n_sites))
+
+
+def spin_agent(
+    model: KineticIsing, parts: Mapping[str, ArrayLike] | ArrayLike, T_env: float = 1.0, T_agent: float = 1.0
+) -> SpinAgent:
+    """Return an asynchronous system, cut into environment, sensors, internal spins and motors, as an agent.
+
+    Parameters
+    ----------
+    model : KineticIsing
+        With ``update="async"`` and at most 20 sites; one step is 1 / n_sites of the unit of time.
+    parts : mapping of str to array_like of int, or array_like of int, shape (n_sites,)
+        The sites of "environment", "sensors", "internal" and "motors", or of each site its part, 0 to 3 in this order.
+    T_env, T_agent : float, default=1.0
+        Temperatures, > 0, in units of that of the model: fields are divided by them.
+
+    Returns
+    -------
+    dmft.thermodynamics.agents.SpinAgent
+        For `dmft.thermodynamics.AgencyDiagram`, `scramble`, `regulate` and `sensitivity`, too.
+
+    Raises
+    ------
+    ValueError
+        If updates are of another kind, there are too many sites, or the parts do not share out all sites.
+
+    Examples
+    --------
+    >>> J = np.random.default_rng(1).normal(size=(4, 4))
+    >>> model = KineticIsing(J - np.diag(J.diagonal()), update="async")
+    >>> agent = spin_agent(model, {"environment": [0, 1], "sensors": [2], "internal": [3]}, T_env=2.0)
+    >>> agent.stored() > 0, sorted(agent.budget().parts)
+    (True, ['environment', 'internal', 'sensors'])
+    """
+    if system_of(model).update != "async":
+        raise ValueError(f"update must be 'async' for an agent of spins, got {model.update!r}; see spin_chain")
+    return SpinAgent(J=model.J, H=model.H, parts=parts, T_env=T_env, T_agent=T_agent)  # type: ignore[arg-type]
 
 
 @underflow_is_zero

@@ -21,12 +21,20 @@ from ..sweeps.errors import PictureError
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
-from .agents import Battery, Forager, IsingAgent, Regulated
+from .agents import Battery, Forager, IsingAgent, Regulated, SpinAgent
 from .scrambling import scramble
+from .spins import MAX_EXPLICIT
 
-Agent: TypeAlias = Battery | Forager | IsingAgent | Regulated
-KINDS: Mapping[str, type[Agent]] = {"battery": Battery, "forager": Forager, "ising": IsingAgent, "regulated": Regulated}
+Agent: TypeAlias = Battery | Forager | IsingAgent | Regulated | SpinAgent
+KINDS: Mapping[str, type[Agent]] = {
+    "battery": Battery,
+    "forager": Forager,
+    "ising": IsingAgent,
+    "regulated": Regulated,
+    "spins": SpinAgent,
+}
 """The agents by the word for them in run files."""
+WHICH = "a Battery, Forager, IsingAgent, Regulated or SpinAgent"
 REGIONS = ("not sustained", "sustained without information", "agent")
 MEASURED = ("stored", "scrambled", "ep", "far", "cost", "learning", "self_sufficiency")
 GIVE_UP = (ArithmeticError, ValueError, np.linalg.LinAlgError)
@@ -34,11 +42,11 @@ GIVE_UP = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 def kind_of(agent: Agent) -> str:
     """Return the word for an agent in run files."""
-    kind = type(instance("agent", agent, Agent, "a Battery, Forager, IsingAgent or Regulated"))
+    kind = type(instance("agent", agent, Agent, WHICH))
     for word, known in KINDS.items():
         if kind is known:
             return word
-    raise ValueError(f"agent must be a Battery, Forager, IsingAgent or Regulated, got a {kind.__name__}")
+    raise ValueError(f"agent must be {WHICH}, got a {kind.__name__}")
 
 
 def parameters(agent: Agent | type[Agent]) -> dict[str, Any]:
@@ -71,6 +79,8 @@ def keywords(agent: Agent) -> dict[str, Any]:
 
 def made(kind: str, given: Mapping[str, Any]) -> Agent:
     """Return the agent of a word and a flat dict."""
+    if kind == "spins":
+        return SpinAgent(**given)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list | np.ndarray) else value for name, value in given.items()
     }
@@ -96,15 +106,15 @@ class AgencyDiagram(Value, Job):
 
     Parameters
     ----------
-    agent : Forager, Regulated, Battery or IsingAgent
-        Its numbers can be swept; those of the forager inside a regulated one, too.
+    agent : Forager, Regulated, Battery, IsingAgent or SpinAgent
+        Its numbers can be swept; those of the forager inside a regulated one, too. Of spins at most 14.
     threshold : float, default=1.0
         Of the stored free energy, > 0.
 
     Raises
     ------
     ValueError
-        If the threshold is not above 0.
+        If the threshold is not above 0, or there are more than 14 spins.
 
     Notes
     -----
@@ -143,6 +153,7 @@ class AgencyDiagram(Value, Job):
 
     def __post_init__(self) -> None:
         kind_of(self.agent)
+        _listed(self.agent)
         object.__setattr__(self, "threshold", positive("threshold", self.threshold))
 
     @property
@@ -167,7 +178,7 @@ class AgencyDiagram(Value, Job):
 
     def check(self, name: str, value: Any) -> None:
         """Raise if the agent cannot have this value."""
-        changed(self.agent, {name: int(value) if name in self.integers and value == int(value) else value})
+        _listed(changed(self.agent, {name: int(value) if name in self.integers and value == int(value) else value}))
 
     def specification(self) -> dict[str, Any]:
         """Return what the agent is made of, and the threshold."""
@@ -282,10 +293,16 @@ class AgencyDiagram(Value, Job):
         )[0]
 
 
+def _listed(agent: Agent) -> None:
+    """Raise if an agent has too many spins for a list of all its jumps, in which its sensors are blinded."""
+    if isinstance(agent, IsingAgent | SpinAgent) and (n := len(agent.parts)) > MAX_EXPLICIT:
+        raise ValueError(f"agent must have at most {MAX_EXPLICIT} spins for a diagram, got {n}")
+
+
 def _n_states(agent: Agent) -> int:
     if isinstance(agent, Battery):
         return 4 * (agent.n_max + 1)
-    if isinstance(agent, IsingAgent):
+    if isinstance(agent, IsingAgent | SpinAgent):
         return int(2 ** len(agent.parts))
     if isinstance(agent, Regulated):
         return _n_states(agent.forager) * (agent.R + 1)

@@ -65,7 +65,7 @@ def sensitivity(agent: Agent, name: str) -> float:
 
     Parameters
     ----------
-    agent : Forager, Regulated, Battery or IsingAgent
+    agent : Forager, Regulated, Battery, IsingAgent or SpinAgent
     name : str
         Of a number that is not 0.
 
@@ -123,7 +123,7 @@ def regulate(
 
     Parameters
     ----------
-    agent : Forager, Regulated, Battery or IsingAgent
+    agent : Forager, Regulated, Battery, IsingAgent or SpinAgent
     name : str
         Of the number that changes; may be `by` itself.
     values : array_like, shape (n_values,)

@@ -16,6 +16,13 @@ from ..sweeps.section import Axes, Axis, Described, RunFile, Section
 from .agency import KINDS, AgencyDiagram, made, parameters
 from .agents import Forager
 
+ARRAYS: dict[str, tuple[Any, ...]] = {
+    "J": (list[list[float]],),
+    "H": (list[float] | None, None),
+    "parts": (dict[str, list[int]],),
+}
+"""What is no single number: types, and defaults where there are any."""
+
 
 class AgentKeys(Section, tag_field="kind"):
     """``[agent]``: `kind` chooses the agent, the other keys are its arguments."""
@@ -36,6 +43,9 @@ def _section(kind: str) -> Any:
         if field.name == "forager":
             continue
         default: Any = field.default
+        if field.name in ARRAYS:
+            fields[field.name] = (field.name, *ARRAYS[field.name])
+            continue
         hint = tuple[float, float] if isinstance(default, tuple) else type(default)
         fields[field.name] = (field.name, hint, default)
     return msgspec.defstruct(

@@ -224,6 +224,10 @@ def asynchronous():
 
 
 WARM = {"temperature": np.array([1.0, 2.0])}
+EYES = {"environment": np.array([0]), "sensors": np.array([1])}
+call("ising.spin_agent")(
+    lambda: Call(ising.spin_agent, {"model": asynchronous(), "parts": EYES, "T_env": 1.5, "T_agent": 1.25})
+)
 call("ising.spin_process")(lambda: Call(ising.spin_process, {"model": asynchronous(), **WARM}))
 call("ising.spin_chain")(lambda: Call(ising.spin_chain, {"model": model(), **WARM}))
 call("ising.thermodynamics")(

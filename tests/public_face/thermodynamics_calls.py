@@ -149,6 +149,19 @@ call("thermodynamics.agents.IsingAgent")(
 )  # fmt: skip
 call("thermodynamics.agents.IsingAgent.harvest")(lambda: Call(SPINS.harvest, {"p": np.full(64, 1 / 64)}))
 call("thermodynamics.agents.IsingAgent.stored")(lambda: Call(SPINS.stored, {"p": np.full(64, 1 / 64)}))
+FOUR_SPINS = np.array([[0.0, 1.0, 0.5, 0.2], [0.3, 0.0, 0.1, 0.4], [0.8, 0.2, 0.0, 0.6], [0.1, 0.7, 0.9, 0.0]])
+NETWORK = {"J": FOUR_SPINS, "parts": np.arange(4)}
+call("thermodynamics.agents.SpinAgent")(
+    lambda: Call(
+        agents.SpinAgent,
+        {**NETWORK, "H": np.full(4, 0.1), "c_in": 1.0, "c_out": 1.0, "inner": 1.0, "outer": 1.0, "T_env": 1.0,
+         "T_agent": 1.0, "rate_env": 1.0, "rate_agent": 1.0},
+    )
+)  # fmt: skip
+SIXTEEN = {"p": np.full(16, 1 / 16)}
+call("thermodynamics.agents.SpinAgent.budget")(lambda: Call(agents.SpinAgent(**NETWORK).budget, SIXTEEN))
+call("thermodynamics.agents.SpinAgent.harvest")(lambda: Call(agents.SpinAgent(**NETWORK).harvest, SIXTEEN))
+call("thermodynamics.agents.SpinAgent.stored")(lambda: Call(agents.SpinAgent(**NETWORK).stored, SIXTEEN))
 call("thermodynamics.agents.Tape")(lambda: Call(agents.Tape, {"eps": 0.2, "delta": 0.8, "tau": 1.0}))
 call("thermodynamics.agents.TwoDots.stored")(lambda: Call(TWO.stored, MIXED))
 call("thermodynamics.agents.Forager.income")(lambda: Call(FORAGER.income, {"p": EIGHT}))

@@ -132,7 +132,7 @@ def test_run_files_that_are_refused(tmp_path, text, message):
 
 
 def test_what_is_refused():
-    with pytest.raises(ValueError, match="agent must be a Battery, Forager, IsingAgent or Regulated"):
+    with pytest.raises(ValueError, match="agent must be a Battery, Forager, IsingAgent, Regulated or SpinAgent"):
         AgencyDiagram(agent=Sensor())
     for bad in (0.0, -1.0, np.nan):
         with pytest.raises(ValueError, match="threshold must be"):

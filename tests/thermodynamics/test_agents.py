@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from cases import stored
 
-from dmft.thermodynamics import SpinProcess, information_flow, mutual_information, pair_flow, scramble, transfer_entropy
-from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, Tape, TwoDots
+from dmft.thermodynamics import information_flow, mutual_information, pair_flow, scramble, transfer_entropy
+from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, SpinAgent, Tape, TwoDots
 from dmft.thermodynamics.agents.moves import divergence
-from dmft.thermodynamics.agents.spins import harvested_power, spin_partition, stored_free_energy
 
 
 def close(value, rel=1e-9, absolute=1e-12):
@@ -73,8 +72,13 @@ def test_sensor():
 def test_ising_agents(name):
     _, g = stored(f"ising_agent_{name}")
     parts = g["part"].astype(int)
-    spins = SpinProcess(g["J"], g["H"], 1 / g["beta"], g["rate"])
-    process, partition = spins.process, spin_partition(parts)
+    outside, inside = (int(np.argmax(mine)) for mine in (parts == 0, parts > 0))
+    T, rate = 1 / g["beta"], g["rate"]
+    agent = SpinAgent(
+        J=g["J"], H=g["H"], parts=parts,
+        T_env=T[outside], T_agent=T[inside], rate_env=rate[outside], rate_agent=rate[inside],
+    )  # fmt: skip
+    process, partition = agent.process, agent.partition
     p = process.stationary()
     assert p == close(g["pi"])
     now = process.budget(partition=partition)
@@ -85,9 +89,8 @@ def test_ising_agents(name):
     assert pair_flow(process, partition) == close(g["info_pair"])
     assert now.heat == close(g["heat_in_spin"])
     assert now.activity == close(float(g["activity"]))
-    T_agent = 1 / g["beta"][parts > 0][0]
-    assert stored_free_energy(spins, parts, T_agent, p) == close(float(g["stored"]))
-    assert harvested_power(spins, parts, p) == close(float(g["harvest"]))
+    assert agent.stored(p) == close(float(g["stored"]))
+    assert agent.harvest(p) == close(float(g["harvest"]))
     if name == "equilibrium":
         assert now.ep < 1e-14
 

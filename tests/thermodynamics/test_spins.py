@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose
 from dmft._util.simd import simd_path, simd_paths
 from dmft.thermodynamics import Partition, SpinProcess, reference
 from dmft.thermodynamics.agents import IsingAgent
-from dmft.thermodynamics.agents.spins import PARTS
+from dmft.thermodynamics.agents.networks import PARTS
 from dmft.thermodynamics.spins import net_flow
 
 

@@ -186,6 +186,7 @@ EXAMPLES = {
     "thermodynamics.agents.IsingAgent": lambda: agents.IsingAgent(field=-0.0),
     "thermodynamics.agents.Regulated": lambda: agents.Regulated(forager=agents.Forager(k=2, n_max=1), R=1),
     "thermodynamics.agents.Sensor": agents.Sensor,
+    "thermodynamics.agents.SpinAgent": lambda: agents.SpinAgent(J=[[0.0, 1.0], [1.0, -0.0]], parts=[0, 1]),
     "thermodynamics.agents.Tape": lambda: agents.Tape(eps=0.1, delta=0.2, tau=1.0),
     "thermodynamics.agents.TwoDots": agents.TwoDots,
     "token_fluctuations.TokenCovariance": lambda: dmft.token_fluctuations.TokenCovariance(np.eye(2), 1, 2),

@@ -10,16 +10,14 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.signs import sign_vectors
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..budget import Budget
 from ..partition import Partition
 from ..process import MarkovJump
 from ..spins import MAX_SPINS, SpinProcess
-from .moves import checked, divergence, positive
-
-PARTS = ("environment", "sensors", "internal", "motors")
+from .moves import checked, positive
+from .networks import SpinAgent
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,62 +126,46 @@ class IsingAgent(Value):
         return np.where(self.parts == 0, self.T_env, self.T_agent)
 
     @cached_property
+    def network(self) -> SpinAgent:
+        """The spins as a network of any couplings that is cut into parts."""
+        return SpinAgent(
+            J=self.couplings,
+            H=self.fields,
+            parts=self.parts,
+            T_env=self.T_env,
+            T_agent=self.T_agent,
+            rate_env=self.rate_env,
+            rate_agent=self.rate_agent,
+        )
+
+    @property
     def spins(self) -> SpinProcess:
         """The spins, over all their states at once; what large agents are solved by."""
-        rate = np.where(self.parts == 0, self.rate_env, self.rate_agent)
-        return SpinProcess(self.couplings, self.fields, self.temperatures, rate)
+        return self.network.spins
 
     @property
     def process(self) -> MarkovJump:
         """The jump process with all its edges, one mechanism a spin; of at most 14 spins."""
-        return self.spins.process
+        return self.network.process
 
     @property
     def partition(self) -> Partition:
         """Environment, sensors, internal spins, motors."""
-        return spin_partition(self.parts)
+        return self.network.partition
 
     @property
     def sensing(self) -> tuple[str, tuple[int, ...]]:
         """What the agent senses, and the mechanisms that do: the sensors see the environment."""
-        return "environment", tuple(np.flatnonzero(self.parts == 1).tolist())
+        return self.network.sensing
 
     def budget(self, p: ArrayLike | None = None) -> Budget:
         """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
-        return self.spins.budget(p, {name: np.flatnonzero(self.parts == k) for k, name in enumerate(PARTS)})
+        return self.network.budget(p)
 
-    @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature."""
-        return stored_free_energy(self.spins, self.parts, self.T_agent, p)
+        return self.network.stored(p)
 
-    @underflow_is_zero
     def harvest(self, p: ArrayLike | None = None) -> float:
         """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per unit time."""
-        return harvested_power(self.spins, self.parts, p)
-
-
-def spin_partition(parts: np.ndarray) -> Partition:
-    """Return the partition of states of spins into the parts that their spins belong to."""
-    bits = (sign_vectors(len(parts)) < 0).astype(np.int64)
-    labels = {}
-    for k, name in enumerate(PARTS):
-        mine = bits[:, parts == k]
-        labels[name] = mine @ (1 << np.arange(mine.shape[1]))
-    return Partition(**labels)
-
-
-def stored_free_energy(spins: SpinProcess, parts: np.ndarray, T: float, p: ArrayLike | None = None) -> float:
-    """Return T times the divergence of the agent's law from its marginal of the joint equilibrium at T."""
-    energy = spins.energy()
-    gibbs = np.exp(-(energy - energy.min()) / T)
-    shape = (2 ** int((parts == 0).sum()), -1)
-    law = spins.law(p).reshape(shape).sum(axis=0)
-    return T * divergence(law, (gibbs / gibbs.sum()).reshape(shape).sum(axis=0))
-
-
-def harvested_power(spins: SpinProcess, parts: np.ndarray, p: ArrayLike | None = None) -> float:
-    """Return the heat given off by all spins but the environment's, less the work of nonreciprocal links among them."""
-    heat, agent = spins.budget(p).heat, np.flatnonzero(parts > 0)
-    assert heat is not None
-    return float(-heat[agent].sum() - spins.nonreciprocal_power(p, agent).sum())
+        return self.network.harvest(p)
