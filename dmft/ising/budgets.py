@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -56,12 +57,13 @@ def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProce
 def spin_agent(
     model: KineticIsing, parts: Mapping[str, ArrayLike] | ArrayLike, T_env: float = 1.0, T_agent: float = 1.0
 ) -> SpinAgent:
-    """Return an asynchronous system, cut into environment, sensors, internal spins and motors, as an agent.
+    """Return a system that is cut into environment, sensors, internal spins and motors, as an agent.
 
     Parameters
     ----------
     model : KineticIsing
-        With ``update="async"`` and at most 20 sites; one step is 1 / n_sites of the unit of time.
+        With at most 20 sites if its updates are asynchronous, one step being 1 / n_sites of the unit of time; else with
+        at most 11.
     parts : mapping of str to array_like of int, or array_like of int, shape (n_sites,)
         The sites of "environment", "sensors", "internal" and "motors", or of each site its part, 0 to 3 in this order.
     T_env, T_agent : float, default=1.0
@@ -75,19 +77,22 @@ def spin_agent(
     Raises
     ------
     ValueError
-        If updates are of another kind, there are too many sites, or the parts do not share out all sites.
+        If there are too many sites, or the parts do not share out all sites.
 
     Examples
     --------
-    >>> J = np.random.default_rng(1).normal(size=(4, 4))
-    >>> model = KineticIsing(J - np.diag(J.diagonal()), update="async")
-    >>> agent = spin_agent(model, {"environment": [0, 1], "sensors": [2], "internal": [3]}, T_env=2.0)
+    >>> J = np.random.default_rng(1).normal(size=(4, 4)) * (1 - np.eye(4))
+    >>> parts = {"environment": [0, 1], "sensors": [2], "internal": [3]}
+    >>> agent = spin_agent(KineticIsing(J, update="async"), parts, T_env=2.0)
     >>> agent.stored() > 0, sorted(agent.budget().parts)
     (True, ['environment', 'internal', 'sensors'])
+    >>> bool(abs(spin_agent(KineticIsing(J), parts).budget().ep - KineticIsing(J).exact().entropy_production()) < 1e-12)
+    True
     """
-    if system_of(model).update != "async":
-        raise ValueError(f"update must be 'async' for an agent of spins, got {model.update!r}; see spin_chain")
-    return SpinAgent(J=model.J, H=model.H, parts=parts, T_env=T_env, T_agent=T_agent)  # type: ignore[arg-type]
+    update: Literal["async", "parallel"] = "async" if system_of(model).update == "async" else "parallel"
+    cut: Any = parts
+    rates = {"rate_env": model.rate, "rate_agent": model.rate}
+    return SpinAgent(J=model.J, H=model.H, parts=cut, T_env=T_env, T_agent=T_agent, update=update, **rates)
 
 
 @underflow_is_zero

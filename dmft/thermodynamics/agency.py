@@ -22,6 +22,7 @@ from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from .agents import Battery, Forager, IsingAgent, Regulated, SpinAgent
+from .chain import Chain, distance
 from .scrambling import scramble
 from .spins import MAX_EXPLICIT
 
@@ -137,10 +138,14 @@ class AgencyDiagram(Value, Job):
         **{name: ((), "1", f"{name} of the agent") for name in _swept()},
         "stored": ((), "1", "stored free energy"),
         "scrambled": ((), "1", "stored free energy if sensing is averaged over what it senses"),
-        "ep": ((), "nat / time", "entropy production"),
+        "ep": ((), "nat / time", "entropy production, of chains in a step"),
         "far": ((), "1", "distance from equilibrium"),
         "cost": ((), "nat / time", "entropy given off by the sensing mechanisms"),
-        "learning": ((), "nat / time", "information flow of the agent"),
+        "learning": (
+            (),
+            "nat / time",
+            "information flow of the agent; of chains what its past tells less what its future does",
+        ),
         "self_sufficiency": (
             (),
             "1",
@@ -220,16 +225,23 @@ class AgencyDiagram(Value, Job):
             process, partition = agent.process, agent.partition
             hidden, sensing = agent.sensing
             p = process.stationary()
-            now = process.budget(p, partition)
             values["stored"] = agent.stored(p)
-            values["ep"], values["far"] = now.ep, now.far
-            cost = now.flow_by_mechanism[list(sensing)].sum()
-            values["cost"] = float(cost)
-            values["learning"] = -now.parts[hidden].information
-            if isinstance(agent, Forager | Regulated):
-                spent = cost + (now.flow_by_mechanism[5] if isinstance(agent, Regulated) else 0.0)
-                values["self_sufficiency"] = float(agent.income(p) / spent) if spent > 0 else np.inf
-            values["scrambled"] = agent.stored(scramble(process, partition, hidden, sensing)[1])
+            if isinstance(process, Chain):
+                step = process.budget(p, partition)
+                values["ep"], values["far"] = step.ep, distance(process.P, p)
+                values["cost"] = float(sum(step.parts[str(name)].flow for name in sensing))
+                values["learning"] = step.parts[hidden].backward - step.parts[hidden].transfer
+                values["scrambled"] = agent.stored(scramble(process, partition, hidden, sensing)[1])
+            else:
+                now = process.budget(p, partition)
+                values["ep"], values["far"] = now.ep, now.far
+                cost = now.flow_by_mechanism[list(sensing)].sum()
+                values["cost"] = float(cost)
+                values["learning"] = -now.parts[hidden].information
+                if isinstance(agent, Forager | Regulated):
+                    spent = cost + (now.flow_by_mechanism[5] if isinstance(agent, Regulated) else 0.0)
+                    values["self_sufficiency"] = float(agent.income(p) / spent) if spent > 0 else np.inf
+                values["scrambled"] = agent.stored(scramble(process, partition, hidden, sensing)[1])
         except GIVE_UP as error:
             return values, str(error)
         lost = [name for name in ("stored", "ep", "cost", "learning") if np.isnan(values[name])]

@@ -61,6 +61,21 @@ def entropy_flow(P: np.ndarray, p: np.ndarray) -> float:
     return float(joint[steps] @ log_ratios(P)[steps])
 
 
+def distance(P: np.ndarray, p: np.ndarray) -> float:
+    """Return how far a stationary chain is from equilibrium, in [0, 1]: `Budget.far` of its steps.
+
+    Examples
+    --------
+    >>> round(distance(np.array([[0.0, 0.25, 0.75], [0.75, 0.0, 0.25], [0.25, 0.75, 0.0]]), np.full(3, 1 / 3)), 6)
+    0.089761
+    """
+    joint = P * p
+    both, net = joint + joint.T, joint - joint.T
+    ep = entropy_flow(P, p)
+    ep2 = float((net**2 / np.where(both > 0, both, 1)).sum())
+    return 0.0 if not ep > 0 else max(0.0, 1 - ep2 / ep)
+
+
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class ChainPart(Value):
     """A part of a chain that may move together with others, in nats per step.

@@ -155,7 +155,7 @@ call("thermodynamics.agents.SpinAgent")(
     lambda: Call(
         agents.SpinAgent,
         {**NETWORK, "H": np.full(4, 0.1), "c_in": 1.0, "c_out": 1.0, "inner": 1.0, "outer": 1.0, "T_env": 1.0,
-         "T_agent": 1.0, "rate_env": 1.0, "rate_agent": 1.0},
+         "T_agent": 1.0, "rate_env": 1.0, "rate_agent": 1.0, "update": "parallel"},
     )
 )  # fmt: skip
 SIXTEEN = {"p": np.full(16, 1 / 16)}

@@ -7,10 +7,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
-from dmft.ising import KineticIsing, spin_agent, thermodynamics
+from dmft.ising import KineticIsing, spin_agent, spin_chain, thermodynamics
 from dmft.runfile import read
 from dmft.sweeps import registry
-from dmft.thermodynamics import AgencyDiagram, mutual_information, regulate, scramble, sensitivity
+from dmft.thermodynamics import AgencyDiagram, Partition, mutual_information, regulate, scramble, sensitivity
 from dmft.thermodynamics.agents import IsingAgent, SpinAgent
 
 CUT = {"environment": [4, 0], "sensors": [2], "internal": [1], "motors": [3]}
@@ -87,6 +87,49 @@ def test_the_agent_of_this_package_is_one_of_them():
     assert network.budget().ep == known.budget().ep
 
 
+@pytest.mark.parametrize(("update", "rate"), [("parallel", 1.0), ("lazy", 0.4)])
+def test_systems_that_update_many_at_once_are_agents_too(update, rate):
+    model = KineticIsing(couplings(), [0.1, 0.2, 0.0, -0.3, 0.0], 0.7, update, rate)
+    agent = spin_agent(model, CUT, T_env=2.0, T_agent=0.8)
+    T = np.where(agent.parts == 0, 2.0, 0.8)
+    assert_allclose(agent.process.P, spin_chain(model, T).P, atol=1e-15)
+    same = thermodynamics(model, CUT, T)
+    assert_allclose(agent.budget().ep, same.ep, rtol=1e-12)
+    for name in CUT:
+        assert_allclose(agent.budget().parts[name].transfer, same.parts[name].transfer, rtol=1e-9)
+    assert agent.stored() > 1e-3
+    known = agent.stored(scramble(agent.process, agent.partition, *agent.sensing, classes=range(4))[1])
+    assert_allclose(known, agent.stored(), rtol=1e-12)  # blinded to nothing
+    blind, p = scramble(agent.process, agent.partition, *agent.sensing)
+    assert blind.budget(partition=agent.partition).parts["sensors"].flow < agent.budget().parts["sensors"].flow
+    assert abs(agent.stored(p) - agent.stored()) > 1e-4
+    found = dmft.scan(AgencyDiagram(agent=agent, threshold=0.01), c_in=[0.0, 1.0], progress=False)
+    assert_array_equal(found["status"], 0)
+    assert_allclose(found["scrambled"][1], agent.stored(p), rtol=1e-12)
+
+
+def test_few_updates_at_once_are_those_one_at_a_time():
+    slow = 1e-5
+    one = SpinAgent(J=couplings(), parts=CUT, T_env=2.0)
+    other = dataclasses.replace(one, update="parallel", rate_env=slow, rate_agent=slow)
+    axes = {"c_in": [0.5, 1.0], "progress": False}
+    left, right = (dmft.scan(AgencyDiagram(agent=agent, threshold=0.01), **axes) for agent in (one, other))
+    for name in ("stored", "scrambled", "far"):
+        assert_allclose(right[name], left[name], rtol=2e-3)
+    for name in ("ep", "cost", "learning"):
+        assert_allclose(right[name] / slow, left[name], rtol=2e-3)
+
+
+def test_what_is_updated_at_once_stores_nothing_in_equilibrium_and_obeys_the_first_law():
+    still = SpinAgent(J=couplings(reciprocal=True), parts=CUT, T_env=1.3, T_agent=1.3, update="parallel")
+    assert max(abs(still.stored()), abs(still.harvest()), still.budget().ep) < 1e-13
+    # Alone with links that are not reciprocal, the agent harvests nothing: what it gives off is their work.
+    alone = SpinAgent(J=couplings(), parts=CUT, c_in=0.0, c_out=0.0, update="parallel")
+    assert abs(alone.harvest()) < 1e-13
+    assert alone.budget().parts["sensors"].flow != 0
+    assert abs(dataclasses.replace(alone, update="async").harvest()) < 1e-13
+
+
 def test_they_have_diagrams_and_regulators(tmp_path):
     agent = SpinAgent(J=2 * couplings(), parts=CUT)
     job = AgencyDiagram(agent=agent, threshold=0.05)
@@ -116,6 +159,11 @@ def test_a_run_file_has_couplings_and_parts(tmp_path):
     assert_array_equal(dmft.scan(job, **axes, progress=False)["status"], 0)
 
 
+def chain_of_parts():
+    agent = SpinAgent(J=couplings(), parts=CUT, update="parallel")
+    return agent.process, agent.partition
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -136,7 +184,30 @@ def test_a_run_file_has_couplings_and_parts(tmp_path):
         ),
         (lambda: AgencyDiagram(agent=IsingAgent(n_env=16)), "agent must have at most 14 spins for a diagram, got 20"),
         (lambda: AgencyDiagram(agent=IsingAgent()).check("n_env", 11), "agent must have at most 14 spins"),
-        (lambda: spin_agent(KineticIsing(couplings()), CUT), "update must be 'async' for an agent of spins"),
+        (
+            lambda: SpinAgent(J=np.zeros((12, 12)), parts=np.arange(12) % 4, update="parallel"),
+            "n_sites must be <= 11 for enumeration, got 12",
+        ),
+        (lambda: SpinAgent(J=couplings(), parts=CUT, update="parallel", rate_env=2.0), "rate_env must be in"),
+        (lambda: SpinAgent(J=couplings(), parts=CUT, update="lazy"), "update must be one of"),
+        (lambda: SpinAgent(J=couplings(), parts=CUT, update="parallel").spins, "update must be 'async' for spins"),
+        (
+            lambda: SpinAgent(J=couplings(), parts=CUT, update="parallel", rate_agent=0.5).harvest(),
+            "rate_agent must be 1 for the harvest",
+        ),
+        (
+            lambda: scramble(
+                spin_chain(KineticIsing(couplings(), update="async")),
+                Partition(a=np.arange(32) // 8, b=np.arange(32) % 8),
+                "a",
+                "b",
+            ),
+            "process must have parts that move independently",
+        ),
+        (lambda: scramble(*chain_of_parts(), "environment", "environment"), "mechanisms must not move what is hidden"),
+        (lambda: scramble(*chain_of_parts(), "environment", "eyes"), "mechanisms must be one of"),
+        (lambda: scramble(*chain_of_parts(), "environment", 9), "mechanisms must be"),
+        (lambda: scramble(*chain_of_parts(), "environment", "sensors", classes=[0]), "classes must have 4 entries"),
     ],
 )
 def test_what_is_refused(call, message):

@@ -6,23 +6,26 @@ import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
 from math import inf
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
-from ..._util.checks import finite, integers, places, shown, table
+from ..._util.checks import finite, integers, one_of, places, shown, table
 from ..._util.readonly import read_only
 from ..._util.signs import sign_vectors
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..budget import Budget
+from ..chain import Chain, ChainBudget
 from ..partition import Partition
 from ..process import MarkovJump
-from ..spins import MAX_SPINS, SpinProcess
+from ..spins import MAX_SPINS, SpinProcess, linear, spin
 from .moves import checked, divergence, positive
 
 PARTS = ("environment", "sensors", "internal", "motors")
+MAX_PARALLEL = 11
 NUMBERS = ("c_in", "c_out", "inner", "outer", "T_env", "T_agent", "rate_env", "rate_agent")
 
 
@@ -30,13 +33,14 @@ NUMBERS = ("c_in", "c_out", "inner", "outer", "T_env", "T_agent", "rate_env", "r
 class SpinAgent(Value):
     r"""A network of kinetic Ising spins that is cut into environment, sensors, internal spins and motors.
 
-    Spin i flips at :math:`r_i (1 - s_i \tanh(h_i / T_i)) / 2` in its field :math:`h_i = H_i + \sum_j J_{ij} s_j`, with
-    temperature and rate of the environment or of the agent, which is all else.
+    In its field :math:`h_i = H_i + \sum_j J_{ij} s_j` spin i flips alone, at the rate
+    :math:`r_i (1 - s_i \tanh(h_i / T_i)) / 2`; or, in parallel, all are updated at once, each with the probability
+    :math:`r_i`. Temperature and rate are those of the environment or of the agent, which is all else.
 
     Parameters
     ----------
     J : array_like, shape (n_sites, n_sites)
-        ``J[i, j]`` acts from j on i; at most 20 sites.
+        ``J[i, j]`` acts from j on i; at most 20 sites, 11 in parallel.
     H : array_like, shape (n_sites,), optional
         Fields; 0 unless given.
     parts : mapping of str to array_like of int, or array_like of int, shape (n_sites,)
@@ -48,7 +52,9 @@ class SpinAgent(Value):
     T_env, T_agent : float
         Temperatures, > 0.
     rate_env, rate_agent : float
-        Rates, > 0.
+        Rates, > 0; in parallel at most 1.
+    update : {"async", "parallel"}
+        Whether spins flip one at a time, in continuous time, or all at once, in steps.
 
     Raises
     ------
@@ -84,16 +90,21 @@ class SpinAgent(Value):
     T_agent: float = 1.0
     rate_env: float = 1.0
     rate_agent: float = 1.0
+    update: Literal["async", "parallel"] = "async"
 
     def __post_init__(self) -> None:
+        one_of("update", self.update, ("async", "parallel"))
+        parallel = self.update == "parallel"
         checked(self, **dict.fromkeys(NUMBERS, -inf))
         positive(self, "T_env", "T_agent", "rate_env", "rate_agent")
+        if parallel:
+            checked(self, rate_env=(0, 1), rate_agent=(0, 1))
         J = finite("J", self.J, (None, None))
         n = len(J)
         if J.shape != (n, n) or not n:
             raise ValueError(f"J must have shape (n_sites, n_sites), got shape {J.shape}")
-        if n > MAX_SPINS:
-            raise ValueError(f"n_sites must be <= {MAX_SPINS} for enumeration, got {n}: 2^{n} states")
+        if n > (most := MAX_PARALLEL if parallel else MAX_SPINS):
+            raise ValueError(f"n_sites must be <= {most} for enumeration, got {n}: 2^{n} states")
         H = np.zeros(n) if self.H is None else finite("H", self.H, (n,))
         for name, array in (("J", J), ("H", H), ("parts", part_of_sites(self.parts, n))):
             object.__setattr__(self, name, read_only(array))
@@ -112,16 +123,25 @@ class SpinAgent(Value):
         """Temperature of each spin, shape (n_sites,)."""
         return np.where(self.parts == 0, self.T_env, self.T_agent)
 
+    @property
+    def rates(self) -> np.ndarray:
+        """Rate of each spin, or probability of its update, shape (n_sites,)."""
+        return np.where(self.parts == 0, self.rate_env, self.rate_agent)
+
     @cached_property
     def spins(self) -> SpinProcess:
-        """The spins, over all their states at once; what large agents are solved by."""
-        rate = np.where(self.parts == 0, self.rate_env, self.rate_agent)
-        return SpinProcess(self.couplings, self.H, self.temperatures, rate)
+        """The spins, over all their states at once; what large agents are solved by. Not of parallel updates."""
+        if self.update != "async":
+            raise ValueError(f"update must be 'async' for spins that flip one at a time, got {self.update!r}")
+        return SpinProcess(self.couplings, self.H, self.temperatures, self.rates)
 
-    @property
-    def process(self) -> MarkovJump:
-        """The jump process with all its edges, one mechanism a spin; of at most 14 spins."""
-        return self.spins.process
+    @cached_property
+    @underflow_is_zero
+    def process(self) -> MarkovJump | Chain:
+        """The jump process with all its edges, one mechanism a spin, of at most 14 spins; or the chain."""
+        if self.update == "async":
+            return self.spins.process
+        return parallel_chain(self.couplings, self.H, self.temperatures, self.rates)
 
     @property
     def partition(self) -> Partition:
@@ -129,24 +149,41 @@ class SpinAgent(Value):
         return spin_partition(self.parts)
 
     @property
-    def sensing(self) -> tuple[str, tuple[int, ...]]:
-        """What the agent senses, and the mechanisms that do: the sensors see the environment."""
+    def sensing(self) -> tuple[str, tuple[Any, ...]]:
+        """What the agent senses, and the mechanisms that do, or parts of a chain: the sensors see the environment."""
+        if self.update == "parallel":
+            return "environment", ("sensors",)
         return "environment", tuple(np.flatnonzero(self.parts == 1).tolist())
 
-    def budget(self, p: ArrayLike | None = None) -> Budget:
-        """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
-        return self.spins.budget(p, sites_by_part(self.parts))
+    def _law(self, p: ArrayLike | None = None) -> np.ndarray:
+        """Return a checked law over the states; the stationary one for None."""
+        return (self.spins if self.update == "async" else self.process).law(p)
+
+    def budget(self, p: ArrayLike | None = None) -> Budget | ChainBudget:
+        """Return the budget by part: environment, sensors, internal spins, motors; by spin, too, if they flip alone."""
+        if self.update == "async":
+            return self.spins.budget(p, sites_by_part(self.parts))
+        process = self.process
+        assert isinstance(process, Chain)
+        return process.budget(p, self.partition)
+
+    def _equilibrium(self) -> np.ndarray:
+        """Return the joint law of all spins at the agent's temperature, with the symmetric part of the couplings."""
+        if self.update == "async":
+            energy = self.spins.energy()
+            gibbs = np.exp(-(energy - energy.min()) / self.T_agent)
+            return np.asarray(gibbs / gibbs.sum())
+        J = self.couplings
+        return parallel_chain((J + J.T) / 2, self.H, np.full(len(J), self.T_agent), self.rates).stationary()
 
     @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature.
 
-        The equilibrium is that of the symmetric part of the couplings; stationary unless a law is given.
+        The equilibrium is that of the symmetric part of the couplings, in parallel the stationary law of such updates;
+        stationary unless a law is given.
         """
-        energy = self.spins.energy()
-        gibbs = np.exp(-(energy - energy.min()) / self.T_agent)
-        law, equal = (self._agent(p) for p in (self.spins.law(p), gibbs / gibbs.sum()))
-        return self.T_agent * divergence(law, equal)
+        return self.T_agent * divergence(self._agent(self._law(p)), self._agent(self._equilibrium()))
 
     def _agent(self, p: np.ndarray) -> np.ndarray:
         """Return the marginal law of the agent's spins."""
@@ -156,10 +193,40 @@ class SpinAgent(Value):
 
     @underflow_is_zero
     def harvest(self, p: ArrayLike | None = None) -> float:
-        """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per unit time."""
-        heat, agent = self.spins.budget(p).heat, np.flatnonzero(self.parts > 0)
-        assert heat is not None
-        return float(-heat[agent].sum() - self.spins.nonreciprocal_power(p, agent).sum())
+        """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per time or step.
+
+        Raises
+        ------
+        ValueError
+            If updates are parallel and the agent's rate is not 1: what stays gives off no heat that is known.
+        """
+        agent = np.flatnonzero(self.parts > 0).tolist()
+        if self.update == "async":
+            heat = self.spins.budget(p).heat
+            assert heat is not None
+            return float(-heat[agent].sum() - self.spins.nonreciprocal_power(p, agent).sum())
+        if self.rate_agent != 1:
+            raise ValueError(f"rate_agent must be 1 for the harvest of parallel updates, got {self.rate_agent!r}")
+        law, n, J, H = self._law(p), len(self.parts), self.couplings, self.H
+        now = self.budget(law)
+        assert isinstance(now, ChainBudget)
+        given_off = self.T_agent * sum(part.flow for name, part in now.parts.items() if name != "environment")
+        work = 0.0  # s_i(t+1) J_ij s_j(t) less the same read backwards, of the antisymmetric part
+        for i in agent:
+            mean = law * np.tanh(linear(J[i], H[i]) / self.T_agent)
+            work += sum((J[i, j] - J[j, i]) * float(mean @ spin(j, n)) for j in agent)
+        return given_off - work
+
+
+def parallel_chain(J: np.ndarray, H: np.ndarray, T: np.ndarray, rates: np.ndarray) -> Chain:
+    """Return the chain of spins that are updated all at once, each with a probability of its own."""
+    n = len(J)
+    P = np.ones((1, 2**n))
+    for i in range(n):
+        field, up = linear(J[i], H[i]) / T[i], spin(i, n) > 0
+        to = np.stack([rates[i] * expit(2 * sign * field) + (1 - rates[i]) * (up == (sign > 0)) for sign in (1, -1)])
+        P = (P[:, None, :] * to).reshape(-1, 2**n)
+    return Chain(P / P.sum(axis=0))
 
 
 def part_of_sites(given: Any, n_sites: int) -> np.ndarray:

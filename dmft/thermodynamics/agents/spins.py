@@ -17,7 +17,7 @@ from ..partition import Partition
 from ..process import MarkovJump
 from ..spins import MAX_SPINS, SpinProcess
 from .moves import checked, positive
-from .networks import SpinAgent
+from .networks import SpinAgent, sites_by_part
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -146,7 +146,7 @@ class IsingAgent(Value):
     @property
     def process(self) -> MarkovJump:
         """The jump process with all its edges, one mechanism a spin; of at most 14 spins."""
-        return self.network.process
+        return self.spins.process
 
     @property
     def partition(self) -> Partition:
@@ -160,7 +160,7 @@ class IsingAgent(Value):
 
     def budget(self, p: ArrayLike | None = None) -> Budget:
         """Return the budget by spin, and by part: environment, sensors, internal spins and motors; see `Budget`."""
-        return self.network.budget(p)
+        return self.spins.budget(p, sites_by_part(self.parts))
 
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature."""
