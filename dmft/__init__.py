@@ -16,6 +16,7 @@ from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
 from .attention.curves import curve
 from .attention.diagrams import refine, sweep
+from .attention.drive import Drive
 from .attention.features import Features
 from .attention.finite.correlations import distance, mean_distance, token_overlap
 from .attention.finite.covariance import Fluctuations, fluctuations
@@ -46,6 +47,7 @@ __all__ = [
     "Branch",
     "Curve",
     "Cycle",
+    "Drive",
     "Features",
     "FiniteSize",
     "Fluctuations",

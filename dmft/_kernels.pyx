@@ -16,7 +16,7 @@ from ._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "attention/attention.h" nogil:
-    enum: N_RECORDS
+    enum: N_RECORDS, N_ROLES
     ctypedef struct Job:
         int n_features, n_context, n_heads, n_classes, law
         const double *signs
@@ -28,7 +28,11 @@ cdef extern from "attention/attention.h" nogil:
         const double *epsilon
         double *window
         const double *preset
-        int n_filled, phase
+        double *memory
+        int n_preset, n_filled, phase
+        int n_stages, stage
+        const double *left
+        const double *given
         Py_ssize_t n_steps, every, clock
         int section
         Py_ssize_t n_rows
@@ -208,6 +212,21 @@ def _network(signs, couplings, position, n_heads, law):
     return Network(signs=signs, couplings=couplings, position=position, n_heads=n_heads, law=law)
 
 
+cdef int drive(Job *job, const double[::1] left, const double[:, :, ::1] given, int stage) except -1:
+    """Give a job its drive, if there is one."""
+    if (left is None) != (given is None):
+        raise ValueError("left and given must be arrays, or both None")
+    if left is None:
+        return 0
+    positive("n_stages", left.shape[0])
+    ranged("n_stages", left.shape[0], 1, INT_MAX // 2)
+    sized("given", given.shape, (left.shape[0], N_ROLES, job.n_features))
+    ranged("stage", stage, 0, left.shape[0] - 1)
+    job.n_stages, job.stage = <int> left.shape[0], stage
+    job.left, job.given = &left[0], &given[0, 0, 0]
+    return 0
+
+
 cdef int run_blocks(const Kernel *kernel, Job *job, int n_threads) except -1:
     """Take all points through a job, block by block, on so many threads at most."""
     positive("n_threads", n_threads)
@@ -236,7 +255,7 @@ def advance(*,
             const double[::1] gain not None,              # IN    (n_points,)
             const double[::1] epsilon not None,           # IN    (n_points,)
             double[:, :, ::1] window not None,            # INOUT (n_points, n_context, n_features)
-            const double[:, :, ::1] preset,       # IN    (n_points, 2, n_features) or None
+            const double[:, :, :, ::1] preset,    # IN    (n_points, 2, n_preset, n_features) or None
             int n_filled,
             int phase,
             Py_ssize_t n_steps,
@@ -255,6 +274,10 @@ def advance(*,
             Py_ssize_t until=0,
             double[:, :, :, ::1] sample_window=None,  # OUT (n_points, n_samples, n_context, n_features) or None
             double[:, :, ::1] sample_growth=None,     # OUT (n_points, n_samples, n_tangents) or None
+            const double[::1] left=None,              # IN    (n_stages,) or None, as the next
+            const double[:, :, ::1] given=None,       # IN    (n_stages, 4, n_features)
+            int stage=0,
+            double[:, :, :, ::1] memory=None,         # OUT   (n_points, 2, n_context, n_features) or None
             int n_threads):
     """Take every point n_steps further, in place; see Job in csrc/attention/attention.h."""
     cdef Job job = network.job(beta, gain, epsilon, window, phase)
@@ -267,8 +290,14 @@ def advance(*,
     natural("clock", clock)
     ranged("section", section, -1, M - 1)
     if preset is not None:
-        sized("preset", preset.shape, (n, 2, M))
-        job.preset = &preset[0, 0, 0]
+        ranged("n_preset", preset.shape[2], 1, n_filled)
+        job.n_preset = <int> preset.shape[2]
+        sized("preset", preset.shape, (n, 2, job.n_preset, M))
+        job.preset = &preset[0, 0, 0, 0]
+    drive(&job, left, given, stage)
+    if memory is not None:
+        sized("memory", memory.shape, (n, 2, L, M))
+        job.memory = &memory[0, 0, 0, 0]
     job.n_filled = n_filled
     job.n_steps = n_steps
     job.every = every
@@ -336,6 +365,9 @@ def linearize(*,
               int phase,
               double[:, ::1] next_row not None,             # OUT   (n_points, n_features)
               double[:, :, :, ::1] rows not None,           # OUT   (n_points, n_context, n_features, n_features)
+              const double[::1] left=None,                  # IN    (n_stages,) or None, as the next
+              const double[:, :, ::1] given=None,           # IN    (n_stages, 4, n_features)
+              int stage=0,
               int n_threads):
     """Take one step of every window, and its derivative by each of the window's rows."""
     cdef Job job = network.job(beta, gain, epsilon, window, phase)
@@ -343,6 +375,7 @@ def linearize(*,
 
     sized("next_row", next_row.shape, (n, M))
     sized("rows", rows.shape, (n, L, M, M))
+    drive(&job, left, given, stage)
     job.next = &next_row[0, 0]
     job.rows = &rows[0, 0, 0, 0]
     run_blocks(_active.steps, &job, n_threads)

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .._util.checks import number
+from .drive import Drive
 from .feature_draws import MOST_PAPER_SEED
 from .features import Features
 from .model import SelfAttention
@@ -36,6 +38,11 @@ class Axis:
     most: Callable[[SelfAttention], int | None] | None = None
 
 
+def _with_strength(model: SelfAttention, strength: float) -> SelfAttention:
+    strength = number("strength", strength, 0.0, 1.0)
+    return model if model.drive is None else model.replace(drive=Drive(model.drive.tokens, strength))
+
+
 def _with_seed(model: SelfAttention, seed: int) -> SelfAttention:
     return model.replace(features=Features.from_recipe({**model.features.recipe, "seed": seed}))
 
@@ -57,6 +64,11 @@ AXES: Mapping[str, Axis] = {
     "start": Axis(  # not of the model: the number of a start in its family
         meaning="seed or index of the start", value=lambda model: None, whole=0
     ),
+    "strength": Axis(
+        meaning="chance of a site to be given by the drive",
+        value=lambda model: None if model.drive is None else model.drive.strength,
+        change=_with_strength,
+    ),
     "beta": Axis(meaning="inverse temperature of the output", value=lambda model: model.beta),
     "gamma": Axis(meaning="inverse temperature of the attention", value=lambda model: model.gamma),
     "epsilon": Axis(meaning="weight of the position", value=lambda model: model.epsilon),
@@ -65,5 +77,5 @@ AXES: Mapping[str, Axis] = {
 
 SHARED = tuple(name for name, axis in AXES.items() if axis.change is not None)
 """Axes in which all points of a block agree."""
-PARAMETERS = tuple(name for name, axis in AXES.items() if axis.whole is None)
+PARAMETERS = ("beta", "gamma", "epsilon")
 """Axes in which points side by side in the kernel may differ."""

@@ -22,7 +22,7 @@ from ..sweeps.results import SweepResult
 from .axes import PARAMETERS
 from .batch import Batch
 from .model import SelfAttention, network_of
-from .start import Start, start_of
+from .start import Start, alike, start_of
 from .window_map import AttentionMap
 
 
@@ -164,7 +164,7 @@ def _settled(
     states = [start.state(model) for start in instances("starts", starts, Start, "dmft.Start, or their number")]
     each: dict[int, Attractor] = {}
     # A batch shares the number of rows it starts with, and the phase.
-    kinds = [(len(state.attention), state.phase, state.preset is None) for state in states]
+    kinds = [alike(state) for state in states]
     for kind in dict.fromkeys(kinds):
         some = [i for i, other in enumerate(kinds) if other == kind]
         values = {name: np.full(len(some), getattr(model, name)) for name in PARAMETERS}
@@ -182,9 +182,8 @@ def settle(
     n_threads: int | None = None,
 ) -> list[Attractor]:
     """Return the attractor of every point of a batch whose transient is over; moves the batch to phase 0."""
-    n_context = model.n_context
-    missing = max(n_context - batch.n_filled, 0)
-    batch.advance(missing + (-batch.phase - missing) % n_context)
+    missing = max(model.n_context - batch.n_filled, 0)
+    batch.advance(missing + (-batch.phase - missing) % model.period)
     window_map = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
     verdicts = classify(batch, window_map=window_map, n_exponents=n_exponents, rules=rules)
     return [Attractor.of(verdict, batch.shape, batch.period, Start.window) for verdict in verdicts]

@@ -14,10 +14,12 @@ from .._util.memory import need_memory
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
 from .directions import n_directions_of
+from .drive import ROLE_ORDER
 from .feature_laws import ENUMERABLE
-from .kernel import ROLE_ORDER, network_of
+from .kernel import drive_arguments, network_of
 from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
+from .reference import presets
 from .start import Start, State, start_of
 from .tangents import Tangents
 
@@ -50,7 +52,7 @@ class Batch(System):
         Attentions, newest first; the first `n_filled` rows count.
     n_filled : int
     phase : int
-        Position of the next step.
+        Of the next step, in the period of the map.
     tangents : Tangents
         Of the windows as they are; none (of length 0) before `begin_tangents` and after a step without them.
     """
@@ -83,7 +85,11 @@ class Batch(System):
         self.window[:, : self.n_filled] = [state.attention for state in states]
         self._preset: np.ndarray | None = None  # m^k and m^v of a first token that no attention has made
         if first.preset is not None:
-            self._preset = np.ascontiguousarray([state.preset for state in states])
+            own = [np.zeros((2, 0, 1)) if state.preset is None else presets(state.preset) for state in states]
+            if len({one.shape for one in own}) > 1:
+                raise ValueError(f"presets must have one shape, got {', '.join(str(one.shape) for one in own)}")
+            self._preset = np.ascontiguousarray(own)
+        self._memory: np.ndarray | None = None  # m^k and m^v of the window's rows, where a drive has made some of them
         self.n_threads = effective_threads(n_threads)
         self.tangents = self._no_tangents()
 
@@ -104,8 +110,8 @@ class Batch(System):
 
     @property
     def period(self) -> int:
-        """Steps after which the map is the same again, n_context."""
-        return self.shape[0]
+        """Steps after which the map is the same again: n_context, times what a drive needs."""
+        return self._model.period
 
     @property
     def n_rows(self) -> int:
@@ -151,6 +157,8 @@ class Batch(System):
 
     def _invertible(self) -> bool:
         """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
+        if self._model.drive is not None and not self._model.drive.left.all():
+            return False  # a token that is clamped forgets its attention
         value = self.network.couplings[ROLE_ORDER.index("value")]
         if self.network.law == "classes":
             slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
@@ -172,7 +180,7 @@ class Batch(System):
         windows = np.array(windows, dtype=float, order="C")
         if windows.shape != self.window.shape:
             raise ValueError(f"windows must have shape {self.window.shape}, got shape {windows.shape}")
-        self.window, self.n_filled, self._preset = windows, self.period, None
+        self.window, self.n_filled, self._preset, self._memory = windows, self.shape[0], None, None
         self.tangents = self._no_tangents()
 
     def advance(
@@ -222,7 +230,7 @@ class Batch(System):
         n_samples : int
             At least 1.
         interval : int, optional
-            Steps from one sample to the next, a multiple of n_context. Default: n_context.
+            Steps from one sample to the next, a multiple of the period. Default: the period.
         tangents : bool, default=False
             Sample the growth of the tangents; else they end.
         states : bool, default=True
@@ -243,9 +251,10 @@ class Batch(System):
         """
         interval = self.period if interval is None else interval
         if interval < 1 or interval % self.period:
-            raise ValueError(f"interval must be a multiple of n_context = {self.period}, got {interval}")
-        if self.n_filled < self.period:
-            raise ValueError(f"the window must be full, got {self.n_filled} of {self.period} rows; advance first")
+            name = "n_context" if self.period == self.shape[0] else "the period"
+            raise ValueError(f"interval must be a multiple of {name} = {self.period}, got {interval}")
+        if self.n_filled < self.shape[0]:
+            raise ValueError(f"the window must be full, got {self.n_filled} of {self.shape[0]} rows; advance first")
         width = states * self.size + tangents * len(self.tangents)
         need_memory(
             f"{n_samples} samples of {self.n_points} orbits", 8.0 * self.n_points * n_samples * width, "take fewer"
@@ -309,6 +318,8 @@ class Batch(System):
         windows: np.ndarray | None = None,
         growth: np.ndarray | None = None,
     ) -> None:
+        if self._model.drive is not None:
+            self._memory = np.zeros((self.n_points, 2, *self.shape))
         _kernels.advance(
             network=self.network,
             beta=self.beta,
@@ -317,7 +328,9 @@ class Batch(System):
             window=self.window,
             preset=self._preset,
             n_filled=self.n_filled,
-            phase=self.phase,
+            phase=self.phase % self.shape[0],
+            **drive_arguments(self._model, self.phase),
+            memory=self._memory,
             n_steps=n_steps,
             **record.kernel_arguments(),
             **(self.tangents.kernel_arguments() if tangents else {}),
@@ -327,9 +340,10 @@ class Batch(System):
             sample_growth=growth,
             n_threads=self.n_threads,
         )
-        if n_steps > self.period - self.n_filled:
-            self._preset = None  # the token of its own has left the window
-        self.n_filled = min(self.period, self.n_filled + n_steps)
+        if self._preset is not None:  # tokens of their own leave the window
+            n_kept = self._preset.shape[2] - max(0, n_steps - (self.shape[0] - self.n_filled))
+            self._preset = np.ascontiguousarray(self._preset[:, :, :n_kept]) if n_kept > 0 else None
+        self.n_filled = min(self.shape[0], self.n_filled + n_steps)
         self.phase = (self.phase + n_steps) % self.period
 
     def select(self, points: np.ndarray | Sequence[int]) -> Batch:
@@ -338,6 +352,7 @@ class Batch(System):
         for name in ("beta", "gamma", "epsilon", "_gain", "window"):
             setattr(some, name, np.array(getattr(self, name)[points], order="C"))
         some._preset = None if self._preset is None else np.array(self._preset[points], order="C")
+        some._memory = None if self._memory is None else np.array(self._memory[points], order="C")
         some.tangents = self.tangents.select(points)
         return some
 
@@ -345,13 +360,15 @@ class Batch(System):
         """Return the points of two batches of one network as one; None of batches that cannot go together."""
         if not (isinstance(other, Batch) and other.network is self.network and other._preset is self._preset is None):
             return None
+        if other._model.drive != self._model.drive:
+            return None
         tangents = self.tangents.join(other.tangents)
         if tangents is None or (self.phase, self.n_filled) != (other.phase, other.n_filled):
             return None
         both = copy.copy(self)
         for name in ("beta", "gamma", "epsilon", "_gain", "window"):
             setattr(both, name, np.concatenate([getattr(self, name), getattr(other, name)]))
-        both.tangents = tangents
+        both.tangents, both._memory = tangents, None
         return both
 
     def n_directions(self) -> np.ndarray:
@@ -371,12 +388,20 @@ class Batch(System):
         return super().remedy()
 
     def continuation(self, point: int = 0) -> Start:
-        """Return the start from which a run of a point goes on exactly."""
-        return Start.continuing(self.state(point))
+        """Return the start from which a run of a point goes on exactly, and that of a network without the drive."""
+        state = self.state(point)
+        if self._model.drive is None:
+            return Start.continuing(state)
+        made = state.preset
+        if self._memory is not None and self.n_filled > 1:
+            made = self._memory[point, :, 1 : self.n_filled]
+        return Start.window(state.attention, self.phase % self.shape[0], made, self.phase)
 
     def state(self, point: int = 0) -> State:
         """Return the state of one point."""
         preset = None if self._preset is None else self._preset[point].copy()
+        if preset is not None and preset.shape[1] == 1:
+            preset = preset[:, 0]
         return State(self.window[point, : self.n_filled].copy(), self.phase, preset)
 
     def failed(self) -> np.ndarray:

@@ -9,7 +9,8 @@ import numpy as np
 
 from .. import _kernels
 from .._util.checks import Role
-from .kernel import ROLE_ORDER, network_of
+from .drive import ROLE_ORDER
+from .kernel import network_of
 from .many_digits import Step, Token
 from .model import SelfAttention, gain
 from .window_map import MAX_INDEPENDENT, site_classes

@@ -36,8 +36,8 @@ def _kept(mild: SelfAttention) -> int:
     n_context, n_features = mild.n_context, mild.n_features
     rng = np.random.default_rng(0)
     frame = np.eye(n_context * n_features)
-    for t in range(2 * n_context * n_features):
-        rows = reference.jacobian(mild, rng.uniform(-0.5, 0.5, (n_context, n_features)), t % n_context)
+    for t in range(max(2 * n_context * n_features, 2 * mild.period)):
+        rows = reference.jacobian(mild, rng.uniform(-0.5, 0.5, (n_context, n_features)), t % mild.period)
         left, size, _ = np.linalg.svd(reference.companion(rows) @ frame, full_matrices=False)
         frame = left[:, size > 1e-9 * np.linalg.norm(rows)]
         if frame.shape[1] == 0:
@@ -53,7 +53,7 @@ def _reached(model: SelfAttention) -> np.ndarray:
     basis, largest = np.eye(n_features), 0.0
     while basis.shape[1]:
         tokens = rng.uniform(-0.5, 0.5, (2 * n_features, basis.shape[1])) @ basis.T
-        phases = range(model.n_context)
+        phases = range(model.period)
         values = np.array([reference.overlap(model, "value", token, phase) for token in tokens for phase in phases])
         following = np.zeros((n_features, 0))
         # Every head weighs its own part of the values.

@@ -22,8 +22,8 @@ from .batch import Batch
 from .chains import ChainStates, Part, Stretch, chains, finite_state, stretches
 from .loops import Hysteresis
 from .loops import rows as hysteresis_of_rows
-from .start import Start, State
-from .sweep_job import AttentionSweep, measure
+from .start import Start, State, alike
+from .sweep_job import AttentionSweep, measure, states_of_points
 
 Points: TypeAlias = Mapping[str, np.ndarray]
 
@@ -168,7 +168,7 @@ class Following(Value, Job):
             else:
                 states = self._settled(points, n_threads)
             measured = measure(self.sweep.plan, points, states, n_threads, lambda n: tick(n / 2))
-            after = (states[0].phase + self.sweep.plan.work) % self.sweep.plan.model.n_context
+            after = (states[0].phase + self.sweep.plan.work) % self.sweep.plan.model.period
             measured["phase"] = np.full(len(group), after, dtype=np.int64)
             for name, values in measured.items():
                 arrays.setdefault(name, np.zeros((n_points, *values.shape[1:]), values.dtype))[group] = values
@@ -232,7 +232,7 @@ class Following(Value, Job):
         if state is None or not np.isfinite(state.attention).all():
             return None
         plan = self.sweep.plan
-        return State(state.attention, (state.phase + n_points * plan.work) % plan.model.n_context)
+        return State(state.attention, (state.phase + n_points * plan.work) % plan.model.period)
 
     def _follow_tracks(
         self, tracks: Sequence[Points], states: Sequence[State | None], n_threads: int | None, tick: Tick
@@ -260,10 +260,7 @@ class Following(Value, Job):
     def _settled(self, points: Points, n_threads: int | None) -> list[State]:
         """Return the states in which points that start from their anchor begin their transient."""
         model, starts = self.sweep.plan.model, [start or self.sweep.start for _, start in self.anchors]
-        states = [
-            starts[int(branch)].state(model.replace(epsilon=epsilon))
-            for branch, epsilon in zip(points["branch"], points["epsilon"].tolist(), strict=True)
-        ]
+        states = states_of_points([starts[int(branch)] for branch in points["branch"]], model, points)
         return self._advanced(points, states, self.n_first_transient - self.sweep.plan.n_transient, n_threads)
 
     def _advanced(self, points: Points, states: list[State], n_steps: int, n_threads: int | None) -> list[State]:
@@ -271,7 +268,7 @@ class Following(Value, Job):
         if not n_steps:
             return states
         ends = list(states)
-        for group in _alike(*zip(*((len(s.attention), s.phase, s.preset is None) for s in states), strict=True)):
+        for group in _alike(*zip(*map(alike, states), strict=True)):
             some = {name: points[name][group] for name in PARAMETERS}
             batch = Batch(self.sweep.plan.model, **some, states=[states[i] for i in group], n_threads=n_threads)
             batch.advance(n_steps)

@@ -29,7 +29,7 @@ from ..dynamics.series import batch_means
 from ..gaussian.averages import log2cosh_gauss, tanh_gauss
 from .batch import Batch
 from .features import Features
-from .model import SelfAttention
+from .model import SelfAttention, undriven
 from .reference import softmax
 
 MOST_INDEPENDENT = 16  # features whose sign vectors are enumerated
@@ -102,6 +102,7 @@ def site_shares(features: Features) -> tuple[np.ndarray, np.ndarray]:
 
 def check_features(model: SelfAttention) -> None:
     """Raise unless it is known how many sites of a model have which field."""
+    undriven(model)
     if model.features.law != "gaussian":
         site_shares(model.features)
 

@@ -9,12 +9,10 @@ from numpy.typing import ArrayLike
 
 from .. import _kernels
 from .._kernels import Network
-from .._util.checks import Role
 from .._util.threads import n_threads as effective_threads
+from .drive import ROLE_ORDER, given_parts
 from .features import Features
 from .model import SelfAttention, gain
-
-ROLE_ORDER: tuple[Role, ...] = ("query", "key", "value", "output")  # in the order of the kernels
 
 
 def network_of(model: SelfAttention) -> Network:
@@ -40,6 +38,14 @@ def _network(features: Features, n_context: int, n_heads: int) -> Network:
     )
 
 
+def drive_arguments(model: SelfAttention, phase: int) -> dict[str, object]:
+    """Return what the kernels are told of a model's drive, by their keywords, before a step of some phase."""
+    drive = model.drive
+    if drive is None:
+        return {}
+    return {"left": drive.left, "given": given_parts(model.features, drive), "stage": phase % drive.n_tokens}
+
+
 def linearize(
     model: SelfAttention,
     beta: ArrayLike,
@@ -59,7 +65,7 @@ def linearize(
     windows : array_like, shape (n_points, n_context, n_features)
         Newest first.
     phase : int
-        Position of the step.
+        Of the step, in the period of the model.
     n_threads : int or None
 
     Returns
@@ -79,7 +85,8 @@ def linearize(
             gain=gain(gamma, n_features, model.n_heads),
             epsilon=epsilon,
             window=windows,
-            phase=phase,
+            phase=phase % n_context,
+            **drive_arguments(model, phase),
             next_row=following,
             rows=rows,
             n_threads=1 if n_threads is None and most == 1 else min(effective_threads(n_threads), most),

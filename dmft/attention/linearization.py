@@ -65,8 +65,8 @@ def linearize(
     window : array_like, shape (..., n_context, n_features)
         Full windows, newest first: row d is :math:`A_{t-1-d}`.
     phase : array_like of int, default=0
-        The position that the step uses, 0 .. n_context - 1, of each window or of all: any shape that broadcasts to the
-        leading one of `window`.
+        The step in the period of the model, 0 .. period - 1: without a drive its position. Of each window or of
+        all: any shape that broadcasts to the leading one of `window`.
     n_threads : int or None
         OpenMP threads over windows. The result does not depend on it.
 
@@ -105,8 +105,8 @@ def linearize(
         raise ValueError(f"window must have shape (..., {shape[0]}, {shape[1]}), got shape {windows.shape}")
     lead = windows.shape[:-2]
     phases = numbers("phase", phase)
-    if phases.dtype.kind not in "iu" or not np.all((phases >= 0) & (phases < model.n_context)):
-        raise ValueError(f"phase must be whole numbers in [0, {model.n_context - 1}], got {shown(phases.tolist())}")
+    if phases.dtype.kind not in "iu" or not np.all((phases >= 0) & (phases < model.period)):
+        raise ValueError(f"phase must be whole numbers in [0, {model.period - 1}], got {shown(phases.tolist())}")
     try:
         each = np.broadcast_to(phases, lead).reshape(-1)
     except ValueError:

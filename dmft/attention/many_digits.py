@@ -13,6 +13,7 @@ from decimal import Decimal
 import numpy as np
 
 from .._util.checks import Role
+from . import reference
 from .model import SelfAttention
 from .window_map import site_classes
 
@@ -60,6 +61,7 @@ class Token:
         Of site classes, or of few independent features.
     attention : ndarray, shape (n_features,)
     position : int
+        The phase of its step, in the period of the model.
     """
 
     def __init__(self, model: SelfAttention, attention: np.ndarray, position: int) -> None:
@@ -69,11 +71,13 @@ class Token:
         beta, epsilon = Decimal(model.beta), Decimal(model.epsilon)
         field = beta * (self._signs @ exact(attention))
         decay = np.frompyfunc(exponential, 1, 1)(-2 * np.abs(field))
-        self._slope = (1 - epsilon) * beta * 4 * decay / (1 + decay) ** 2
+        left = exact(reference.driven_part(model, "key", position)[0])
+        self._slope = left * (1 - epsilon) * beta * 4 * decay / (1 + decay) ** 2
         activity = np.where(field < 0, -1, 1) * (1 - decay) / (1 + decay)
         self.overlap = {
-            role: (1 - epsilon) * (activity @ coupling)
-            + epsilon * exact(model.features.position_field(role, model.n_context)[position])
+            role: (1 - epsilon)
+            * (left * (activity @ coupling) + exact(reference.driven_part(model, role, position)[1]))
+            + epsilon * exact(model.features.position_field(role, model.n_context)[position % model.n_context])
             for role, coupling in self._couplings.items()
         }
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import instance, number, shown, whole
 from .._util.values import Value
+from .drive import Drive, given_parts
 from .features import Features
 
 Gamma = TypeVar("Gamma", float, np.ndarray)
@@ -36,6 +37,8 @@ class SelfAttention(Value):
     n_heads : int, default=1
         Number of heads, H, a divisor of the number of features. Each head has its own softmax
         over its own consecutive features.
+    drive : Drive, optional
+        Tokens that are given to the network while it runs. Default: none, it makes them all.
 
     Raises
     ------
@@ -59,6 +62,7 @@ class SelfAttention(Value):
     gamma: float
     epsilon: float = 0.0
     n_heads: int = 1
+    drive: Drive | None = None
 
     def __post_init__(self) -> None:
         instance("features", self.features, Features, "a dmft.Features")
@@ -73,11 +77,19 @@ class SelfAttention(Value):
             raise ValueError(f"epsilon must be 0 for features without positional bits, got {shown(self.epsilon)}")
         if self.features.n_features % self.n_heads:
             raise ValueError(f"n_heads must divide n_features = {self.features.n_features}, got {self.n_heads}")
+        if self.drive is not None:
+            instance("drive", self.drive, Drive, "a dmft.Drive")
+            given_parts(self.features, self.drive)  # whether the features read its tokens
 
     @property
     def n_features(self) -> int:
         """Number of features, M."""
         return self.features.n_features
+
+    @property
+    def period(self) -> int:
+        """Steps after which the map is the same again: n_context, times what a drive needs."""
+        return self.n_context if self.drive is None else math.lcm(self.n_context, self.drive.n_tokens)
 
     @property
     def gain(self) -> float:
@@ -124,3 +136,10 @@ def parameter(name: str, value: ArrayLike) -> float:
 def network_of(model: SelfAttention) -> SelfAttention:
     """Return the argument `model`, which must be a network."""
     return instance("model", model, SelfAttention, "a dmft.SelfAttention")
+
+
+def undriven(model: SelfAttention) -> SelfAttention:
+    """Return the argument `model`, which must be a network without a drive."""
+    if network_of(model).drive is not None:
+        raise ValueError(f"model must have no drive here, got {shown(model.drive)}")
+    return model

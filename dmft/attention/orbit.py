@@ -148,5 +148,5 @@ def trajectory(
         attention=arrays.pop("attention", None),
         overlaps=arrays,
         steps=np.arange(0, n_steps, every),
-        window=Start.continuing(batch.state()),
+        window=batch.continuation(),
     )

@@ -195,7 +195,8 @@ def cycle(
     period = whole("period", period, 1)
     if period % system.n_phases:
         raise ValueError(
-            f"period must be a multiple of {system.n_phases}, the period of the position code, got {period}"
+            f"period must be a multiple of {system.n_phases}, the period of "
+            f"{'the position code' if model.drive is None else 'position code and drive'}, got {period}"
         )
     if guess is None:
         guesses = _returns(model, period, start, n_transient, n_search)
@@ -225,13 +226,13 @@ def _returns(
     n_transient, n_search = whole("n_transient", n_transient, 0), whole("n_search", n_search, 1)
     n_context = model.n_context
     batch = single(model, start)
-    batch.advance(n_transient + (-batch.phase - n_transient) % n_context)
+    batch.advance(n_transient + (-batch.phase - n_transient) % model.period)
     n_steps = n_search + period + n_context
     record = batch.new_record(("attention",), n_steps)
     batch.advance(n_steps, record=record)
     batch.check_finite()
     orbit = record.arrays()["attention"][0]
-    return newton.returns(orbit, period, n_context, n_context, N_GUESSES)
+    return newton.returns(orbit, period, n_context, model.period, N_GUESSES)
 
 
 @overload

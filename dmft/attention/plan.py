@@ -18,6 +18,7 @@ from .batch import Batch
 from .measures import MEASURES
 from .model import SelfAttention, network_of
 from .records import Every, Record, SignChanges, check_record
+from .reference import presets
 from .start import State
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
@@ -130,8 +131,9 @@ class Plan(Value):
             raise ValueError(f"n_transient + n_steps must be <= 2**62, got {self.n_transient} + {self.n_steps}")
         if self.qr_interval > _MOST_INTERVAL:
             raise ValueError(f"qr_interval must be <= {_MOST_INTERVAL}, got {self.qr_interval}")
-        if self.n_exponents and self.n_steps < self.model.n_context:
-            raise ValueError(f"n_steps must be >= n_context = {self.model.n_context} for exponents, got {self.n_steps}")
+        if self.n_exponents and self.n_steps < self.model.period:
+            name = "n_context" if self.model.drive is None else "the period"
+            raise ValueError(f"n_steps must be >= {name} = {self.model.period} for exponents, got {self.n_steps}")
         if self.n_history > self.n_steps:
             raise ValueError(f"n_history must be <= n_steps = {self.n_steps}, got {self.n_history}")
         put("record", check_record(self.record))
@@ -160,7 +162,8 @@ class Plan(Value):
 
     def check_start(self, state: State) -> None:
         """Raise unless the transient fills the window before tangents begin."""
-        n_missing = self.model.n_context - len(state.attention) + (state.preset is not None)
+        n_own = 0 if state.preset is None else presets(state.preset).shape[1]
+        n_missing = self.model.n_context - len(state.attention) + n_own
         if self.n_exponents and self.n_transient - self.n_tangent_transient < n_missing:
             least = n_missing + self.n_tangent_transient
             raise ValueError(f"n_transient must be >= {least} to fill the window, got {self.n_transient}")
@@ -203,7 +206,7 @@ class Plan(Value):
     @property
     def interval(self) -> int:
         """Steps from one sample of the growth to the next."""
-        interval = self.model.n_context
+        interval = self.model.period
         while self.n_steps >= 2 * ENOUGH * interval:
             interval *= 2
         return interval

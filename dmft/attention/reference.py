@@ -19,7 +19,7 @@ A window is an array (n_rows, M) of attention vectors, newest first: row d is :m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ import numpy as np
 from .._util.checks import Role, shown
 from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, exp
+from .drive import ROLE_ORDER, given_parts
 from .features import Features
 from .model import SelfAttention
 from .start import State
@@ -46,9 +47,19 @@ def overlap(model: SelfAttention, role: Role, attention: np.ndarray, phase: int,
         own = _covariances(features)["output"]
         spread = model.beta * np.sqrt(max(attention @ own @ attention, 0.0))
         m = (1.0 - model.epsilon) * model.beta * mean_slope(spread) * _covariances(features)[role] @ attention
+    left, given = driven_part(model, role, phase)
+    m = left * m + (1.0 - model.epsilon) * given
     if semantic:
         return m
-    return m + model.epsilon * features.position_field(role, model.n_context)[phase]
+    return m + model.epsilon * features.position_field(role, model.n_context)[phase % model.n_context]
+
+
+def driven_part(model: SelfAttention, role: Role, phase: int) -> tuple[float, np.ndarray]:
+    """Return the share of sites that a drive leaves to the network in a step, and what the others add to m^role."""
+    if model.drive is None:
+        return 1.0, np.zeros(model.n_features)
+    stage = phase % model.drive.n_tokens
+    return float(model.drive.left[stage]), given_parts(model.features, model.drive)[stage, ROLE_ORDER.index(role)]
 
 
 def _covariances(features: Features) -> Mapping[Role, np.ndarray]:
@@ -81,8 +92,7 @@ def _normal_mean(even: Callable[[float], float], spread: float) -> float:
 
 def window_overlaps(model: SelfAttention, role: Role, window: np.ndarray, phase: int) -> np.ndarray:
     """Return m^role of every token of a window, (n_rows, M); `phase` is that of the newest."""
-    n_context = model.n_context
-    return np.array([overlap(model, role, row, (phase - d) % n_context) for d, row in enumerate(window)])
+    return np.array([overlap(model, role, row, (phase - d) % model.period) for d, row in enumerate(window)])
 
 
 def up_probability(model: SelfAttention, attention: np.ndarray) -> np.ndarray:
@@ -101,7 +111,7 @@ def token_overlap(model: SelfAttention, role: Role, token: np.ndarray, phase: in
     """Return m^role of a token of +-1, Eq. (1); (M,)."""
     features = model.features
     semantic = _vectors(features)[role][:, : features.n_sites] @ token / len(token)
-    position = features.position_field(role, model.n_context)[phase]
+    position = features.position_field(role, model.n_context)[phase % model.n_context]
     return (1.0 - model.epsilon) * semantic + model.epsilon * position
 
 
@@ -130,14 +140,15 @@ def attend(
 def step(model: SelfAttention, window: np.ndarray, phase: int, preset: np.ndarray | None = None) -> np.ndarray:
     """Return the attention after one step from a window.
 
-    `preset` (2, M), if given, replaces the key and value overlaps of the oldest row, which then
-    is a token of its own and not one made by an attention.
+    `preset` (2, M) or (2, n, M), if given, replaces the key and value overlaps of the oldest row or rows, which then
+    are tokens of their own and not made by an attention.
     """
     query = overlap(model, "query", window[0], phase)
     keys = window_overlaps(model, "key", window, phase)
     values = window_overlaps(model, "value", window, phase)
     if preset is not None:
-        keys[-1], values[-1] = preset
+        own = presets(preset)
+        keys[-own.shape[1] :], values[-own.shape[1] :] = own
     return attend(model, query, keys, values)[1]
 
 
@@ -148,14 +159,48 @@ def iterate(model: SelfAttention, state: State, n_steps: int) -> tuple[np.ndarra
     for t in range(n_steps):
         out[t] = step(model, window, phase, preset)
         if preset is not None and len(window) == model.n_context:
-            preset = None  # the token of its own leaves the window
+            preset = presets(preset)[:, :-1]  # a token of its own leaves the window
+            preset = preset if preset.size else None
         window = np.concatenate([out[t][None], window])[: model.n_context]
-        phase = (phase + 1) % model.n_context
+        phase = (phase + 1) % model.period
     return out, State(window, phase, preset)
 
 
-def overlap_jacobian(model: SelfAttention, role: Role, attention: np.ndarray) -> np.ndarray:
+def presets(preset: np.ndarray) -> np.ndarray:
+    """Return key and value overlaps of tokens of their own as those of several, (2, n, M)."""
+    return preset if preset.ndim == 3 else preset[:, None]
+
+
+def read_prompt(model: SelfAttention, tokens: Sequence[Mapping[Role, np.ndarray]]) -> State:
+    """Return the state after given tokens, known by the overlaps of their sites, at positions 0, 1, ...
+
+    What the network itself would have made there does not matter: the newest attention is that of the last token.
+    """
+    read: dict[Role, np.ndarray] = {
+        role: np.array(
+            [
+                (1.0 - model.epsilon) * token[role]
+                + model.epsilon * model.features.position_field(role, model.n_context)[t % model.n_context]
+                for t, token in enumerate(tokens)
+            ]
+        )[::-1][: model.n_context]
+        for role in ("query", "key", "value")
+    }
+    _, newest = attend(model, read["query"][0], read["key"], read["value"])
+    kept = min(len(tokens), model.n_context - 1)
+    window = np.concatenate([newest[None], np.zeros((kept, model.n_features))])
+    preset = np.stack([read["key"][:kept], read["value"][:kept]]) if kept else None
+    if preset is not None and kept == 1:
+        preset = preset[:, 0]
+    return State(window, len(tokens) % model.period, preset)
+
+
+def overlap_jacobian(model: SelfAttention, role: Role, attention: np.ndarray, phase: int = 0) -> np.ndarray:
     """Return dm^role_a/dA_b of one token, (M, M)."""
+    return driven_part(model, role, phase)[0] * _free_jacobian(model, role, attention)
+
+
+def _free_jacobian(model: SelfAttention, role: Role, attention: np.ndarray) -> np.ndarray:
     features, beta = model.features, model.beta
     if features.classes is not None:
         signs = features.classes.signs
@@ -178,7 +223,7 @@ def jacobian(model: SelfAttention, window: np.ndarray, phase: int) -> np.ndarray
     keys = window_overlaps(model, "key", window, phase)
     values = window_overlaps(model, "value", window, phase)
     weights, _ = attend(model, query, keys, values)
-    d_query = overlap_jacobian(model, "query", window[0])
+    d_query = overlap_jacobian(model, "query", window[0], phase)
     width = n_features // model.n_heads
     out = np.zeros((n_context, n_features, n_features))
     for h in range(model.n_heads):
@@ -187,11 +232,11 @@ def jacobian(model: SelfAttention, window: np.ndarray, phase: int) -> np.ndarray
         for d in range(n_context):
             # dscore[e]: derivative of the score of key e by A_{t-1-d}
             dscore = np.zeros((n_context, n_features))
-            dscore[d] += model.gain * query[own] @ overlap_jacobian(model, "key", window[d])[own]
+            dscore[d] += model.gain * query[own] @ overlap_jacobian(model, "key", window[d], phase - d)[own]
             if d == 0:
                 dscore += model.gain * keys[:, own] @ d_query[own]
             spread = weight @ dscore
-            value_part = weight[d] * overlap_jacobian(model, "value", window[d])[own]
+            value_part = weight[d] * overlap_jacobian(model, "value", window[d], phase - d)[own]
             out[d, own] = value_part + (weight[:, None] * values[:, own]).T @ (dscore - spread)
     return out
 

@@ -15,6 +15,7 @@ from ..sweeps.section import Axes, Axis, Described, RunFile, Section, arrays_of,
 from . import start as starts
 from .axes import AXES, PARAMETERS
 from .diagrams import refined, sweep
+from .drive import Drive
 from .features import RECIPES, Features
 from .finite.batch import Method
 from .finite.sites import Fill
@@ -122,6 +123,13 @@ class ModelSection(Section):
     n_heads: int = 1
 
 
+class DriveSection(Section):
+    """``[drive]``: tokens that are given while a network runs."""
+
+    tokens: list
+    strength: float = 1.0
+
+
 class FiniteSection(Section):
     """``[network]``: finite networks instead of the infinite one."""
 
@@ -219,6 +227,11 @@ class AttentionFile(RunFile):
     follow: FollowSection | None = None
     refine: RefineSection | None = None
     network: FiniteSection | None = None
+    drive: DriveSection | None = None
+
+    def _model(self) -> SelfAttention:
+        drive = None if self.drive is None else Drive(**self.drive.arguments())
+        return SelfAttention(self.features.build(), **self.model.arguments(), drive=drive)
 
     def job(self) -> Described:
         """Return the job, the axes, and which axes are swept together."""
@@ -238,7 +251,7 @@ class AttentionFile(RunFile):
 
     def sweep_job(self) -> AttentionSweep:
         """Return the job of one point: the plan and the start."""
-        model = SelfAttention(self.features.build(), **self.model.arguments())
+        model = self._model()
         return AttentionSweep(Plan.of_measures(model, **self.run.arguments()), self.start.build())
 
     def _networks(self, network: FiniteSection) -> Described:
@@ -252,7 +265,7 @@ class AttentionFile(RunFile):
         for name in ("follow", "refine"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"{name} must be left out with [network]")
-        model = SelfAttention(self.features.build(), **self.model.arguments())
+        model = self._model()
         run = {name: run[name] for name in own}
         job = NetworkSweep(model=model, start=self.start.build(), **run, **network.arguments())
         return Described(job, self.sweep.axes() or {"n_sites": np.array([network.n_sites])}, self.sweep.together)

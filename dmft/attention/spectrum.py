@@ -16,7 +16,7 @@ from ..maps.state import state_of
 from ..maps.system import system_of
 from .determinants import log_determinants
 from .directions import n_directions
-from .model import SelfAttention, network_of
+from .model import SelfAttention, undriven
 from .plan import Plan
 from .start import Start, start_of
 from .window_map import single_system
@@ -133,7 +133,7 @@ def lyapunov(
         # At least one period is measured, whatever n_steps.
         plan = Plan(
             model=model,
-            n_steps=max(n_steps, model.n_context),
+            n_steps=max(n_steps, model.period),
             n_transient=n_transient,
             n_history=n_history,
             qr_interval=qr_interval,
@@ -211,7 +211,7 @@ def log_determinant(
     >>> bool(abs(log_determinant(model, 4_000)[0] - lyapunov(model, 4_000).exponents.sum()) < 1e-6)
     True
     """
-    network_of(model)
+    undriven(model)
     n_samples = max(1, whole("n_steps", n_steps, 1) // model.n_context)
     plan = Plan(model=model, n_steps=model.n_context, n_transient=n_transient, n_exponents=1, n_tangent_transient=0)
     batch = single_system(model, start, n_threads)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -129,7 +129,49 @@ class Start(Value):
         return cls("feature", {"role": role, "index": index, "in_window": in_window})
 
     @classmethod
-    def window(cls, attention: ArrayLike, phase: int = 0, preset: ArrayLike | None = None) -> Start:
+    def prompt(cls, tokens: Sequence[Any]) -> Start:
+        """Begin after a prompt: tokens that are given to the network, one a step from position 0 on.
+
+        What the network has read is in its context: the key and value overlaps of the last `n_context` tokens; the
+        first token that it makes itself comes of the attention at the last one.
+
+        Parameters
+        ----------
+        tokens : sequence
+            Each ``"output 0"``, the vector of a feature in one of the four roles, or ``"-output 0"``, its negative; an
+            array_like of +1 and -1, shape (n_sites,); or a dict with the overlaps of its sites by role,
+            (n_features,) each, in [-1, 1].
+
+        Returns
+        -------
+        Start
+
+        Raises
+        ------
+        ValueError
+            If a token is none, or there are none.
+
+        See Also
+        --------
+        Drive : tokens that are given over and over again.
+
+        Examples
+        --------
+        >>> from dmft import Features, trajectory
+        >>> model = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+        >>> start = Start.prompt(["output 0", "key 2", "-output 1"])
+        >>> state = start.state(model)
+        >>> state.attention.shape, state.phase, state.preset.shape
+        ((4, 3), 3, (2, 3, 3))
+        >>> trajectory(model, 10, start=start).attention.shape
+        (10, 3)
+        """
+        return cls("prompt", {"tokens": tokens})
+
+    @classmethod
+    def window(
+        cls, attention: ArrayLike, phase: int = 0, preset: ArrayLike | None = None, step: int | None = None
+    ) -> Start:
         """Begin from a window of attention vectors.
 
         Parameters
@@ -139,9 +181,11 @@ class Start(Value):
             ``n_context`` the context grows by one key a step.
         phase : int, default=0
             The position that the first step uses, 0 .. n_context - 1.
-        preset : array_like, shape (2, n_features), optional
-            Key and value overlaps of the oldest row, where they are not those of its attention:
-            the `window` of an orbit holds them while the token of its start is in the context.
+        preset : array_like, shape (2, n_features) or (2, n_tokens, n_features), optional
+            Key and value overlaps of the oldest row or rows, where they are not those of its attention:
+            the `window` of an orbit holds them while the tokens of its start, or of a drive, are in the context.
+        step : int, optional
+            The step in the period of a drive; models without one have no use for it. Default: the phase.
 
         Returns
         -------
@@ -157,7 +201,7 @@ class Start(Value):
         >>> Start.window([[0.1, 0.2]], phase=3).arguments["phase"]
         3
         """
-        return cls("window", {"attention": attention, "phase": phase, "preset": preset})
+        return cls("window", {"attention": attention, "phase": phase, "preset": preset, "step": step})
 
     @classmethod
     def windows(cls, attention: ArrayLike, phase: int = 0, index: int = 0) -> Start:
@@ -232,6 +276,11 @@ class Start(Value):
         2
         """
         return cls("window", {"attention": state.attention, "phase": state.phase, "preset": state.preset})
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the parameters of a model on which its state depends."""
+        return KINDS[self.kind].reads
 
     @property
     def family(self) -> str | None:
@@ -320,6 +369,12 @@ class Start(Value):
         """
         network_of(model)
         return KINDS[self.kind].state(model, **self.arguments)
+
+
+def alike(state: State) -> tuple[int, ...]:
+    """Return what states of one batch have in common: rows, phase, and rows that no attention has made."""
+    n_own = 0 if state.preset is None else state.preset.size // (2 * state.attention.shape[1])
+    return len(state.attention), state.phase, n_own
 
 
 def start_of(start: Any) -> Start:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import ROLES, Role, finite, flag, one_of, seed_of, sign_vector, whole
 from .._util.values import Value
-from .features import Features
+from .given_tokens import overlaps_of_sites, site_overlaps, tokens_of, vector_overlaps
 from .model import SelfAttention
 from .position import position_bits
 
@@ -26,10 +26,10 @@ class State(Value):
     attention : ndarray, shape (n_rows, n_features)
         Newest first; n_rows grows to ``n_context``.
     phase : int
-        Position of the next step.
-    preset : ndarray, shape (2, n_features), or None
-        Key and value overlaps of the oldest row, where they are not those of its attention
-        (a token that is itself in the window).
+        Of the next step, in the period of the model: its position, if nothing drives the network.
+    preset : ndarray, shape (2, n_features) or (2, n_tokens, n_features), or None
+        Key and value overlaps of the oldest row or rows, where they are not those of its attention
+        (tokens that are themselves in the window).
     """
 
     attention: np.ndarray
@@ -74,6 +74,8 @@ class Kind:
         The argument, a whole number, that numbers such starts: a sweep can run over it.
     in_run_files : bool
         Whether a run file can ask for it.
+    reads : tuple of str
+        Parameters on which the state depends.
     """
 
     meaning: str
@@ -81,6 +83,7 @@ class Kind:
     state: Callable[..., State]
     family: str | None = None
     in_run_files: bool = True
+    reads: tuple[str, ...] = ()
 
 
 # -- the domains of arguments, and the states of the kinds ---------------------------------
@@ -88,7 +91,7 @@ class Kind:
 
 def _token_state(model: SelfAttention, x: np.ndarray, in_window: bool) -> State:
     features = model.features
-    n_sites, n_positions, groups = features.n_sites, features.n_positions, features.groups
+    n_sites, n_positions = features.n_sites, features.n_positions
     if n_sites is None:
         raise ValueError(
             "start must be a window or random: features without sites read no token; "
@@ -96,13 +99,7 @@ def _token_state(model: SelfAttention, x: np.ndarray, in_window: bool) -> State:
         )
     if x.size != n_sites + n_positions:
         raise ValueError(f"x must have n_sites + n_positions = {n_sites + n_positions} entries, got {x.size}")
-    overlaps = {}
-    for role in ROLES:  # m^role of the token, Eq. (1)
-        if features.weights is not None:
-            w = features.weights[role].astype(float)
-            overlaps[role] = (1.0 - model.epsilon) * (w[:, :n_sites] @ x[:n_sites]) / n_sites
-        elif groups is not None:
-            overlaps[role] = (1.0 - model.epsilon) * groups.overlap_of_spins(x[:n_sites], role)
+    overlaps = overlaps_of_sites(features, x[:n_sites], 1.0 - model.epsilon)  # Eq. (1)
     return _state_of_overlaps(model, overlaps, x[n_sites:], in_window)
 
 
@@ -112,30 +109,8 @@ def _feature_state(model: SelfAttention, role: Role, index: int, in_window: bool
         raise ValueError(f"index must be < n_features = {model.n_features}, got {index}")
     if features.weights is not None:
         return _token_state(model, features.weights[role][index], in_window)
-    overlaps = {of: (1.0 - model.epsilon) * _products(features, role, index, of) for of in ROLES}
+    overlaps = {of: (1.0 - model.epsilon) * vector_overlaps(features, role, index, of) for of in ROLES}
     return _state_of_overlaps(model, overlaps, features.position[role][index], in_window)
-
-
-def _products(features: Features, role: Role, index: int, of: Role) -> np.ndarray:
-    """Return <W^role_index W^of_a> over the sites for all a, of features without vectors."""
-    classes, groups, covariances = features.classes, features.groups, features.covariances
-    # Where the field reads the output vectors in another order than theirs, its signs are not they.
-    reads_itself = groups is None or np.array_equal(groups.signs, groups.columns["output"])
-    if role == "output" and reads_itself and classes is not None and np.all(np.abs(classes.signs) == 1.0):
-        return classes.signs[:, index] @ classes.couplings[of]
-    if groups is not None:
-        return groups.overlap(role, index, of)
-    if features.law == "independent" and covariances is not None:  # which vectors are the same one
-        return covariances[of] @ covariances[role][index]
-    why = (
-        "Gaussian vectors are no tokens of +-1"
-        if features.law == "gaussian"
-        else "known by their classes, features have at most tokens that equal their output vectors of +-1"
-    )
-    raise ValueError(
-        f"start must be a window or random: {why}; "
-        "Start.window([its overlaps with the value vectors]) begins from a token that is known by these"
-    )
 
 
 def _state_of_overlaps(
@@ -162,7 +137,19 @@ def _state_of_overlaps(
     )
 
 
-def _window_state(model: SelfAttention, attention: np.ndarray, phase: int, preset: np.ndarray | None = None) -> State:
+def _prompt_state(model: SelfAttention, tokens: tuple[Any, ...]) -> State:
+    from .reference import read_prompt  # the equations need states
+
+    return read_prompt(model, [site_overlaps(model.features, one, f"tokens[{i}]") for i, one in enumerate(tokens)])
+
+
+def _window_state(
+    model: SelfAttention,
+    attention: np.ndarray,
+    phase: int,
+    preset: np.ndarray | None = None,
+    step: int | None = None,
+) -> State:
     n_context, n_features = model.n_context, model.n_features
     if attention.shape[1] != n_features or attention.shape[0] > n_context:
         raise ValueError(
@@ -171,7 +158,16 @@ def _window_state(model: SelfAttention, attention: np.ndarray, phase: int, prese
     if phase >= n_context:
         raise ValueError(f"phase must be < n_context = {n_context}, got {phase}")
     if preset is not None:
-        finite("preset", preset, (2, n_features))
+        several = preset.shape[1:-1] if preset.ndim == 3 else ()
+        finite("preset", preset, (2, *several, n_features))
+        most = len(attention) - 1
+        if several and not 1 <= several[0] <= most:
+            raise ValueError(f"preset must be that of 1 to {most} rows, all but the newest, got {several[0]}")
+    if model.drive is not None and step is not None:
+        step %= model.period
+        if step % n_context != phase:
+            raise ValueError(f"step must have the position phase = {phase}, got {step}")
+        phase = step
     return State(attention, phase, preset)
 
 
@@ -197,6 +193,13 @@ def _window(name: str, value: ArrayLike) -> np.ndarray:
     return attention
 
 
+def _preset(name: str, value: ArrayLike) -> np.ndarray:
+    preset = finite(name, value)
+    if preset.ndim == 3 and preset.shape[0] == 2 and 0 not in preset.shape:
+        return preset[:, 0] if preset.shape[1] == 1 else preset
+    return _window(name, value)
+
+
 def _windows(name: str, value: ArrayLike) -> np.ndarray:
     attention = finite(name, value)
     if attention.ndim != 3 or 0 in attention.shape:
@@ -212,6 +215,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             meaning="From a token.",
             arguments={"x": Argument(written=list[int], check=sign_vector), "in_window": _IN_WINDOW},
             state=_token_state,
+            reads=("epsilon",),
         ),
         "feature": Kind(
             meaning="From a feature vector.",
@@ -222,13 +226,23 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             },
             state=_feature_state,
             family="index",
+            reads=("epsilon",),
+        ),
+        "prompt": Kind(
+            meaning="After given tokens.",
+            arguments={
+                "tokens": Argument(written=list, check=lambda name, value: tokens_of(name, value, free=False)),
+            },
+            state=_prompt_state,
+            reads=("gamma", "epsilon"),
         ),
         "window": Kind(
             meaning="From attention vectors, newest first.",
             arguments={
                 "attention": Argument(written=list[list[float]], check=_window),
                 "phase": Argument(written=int, check=whole, default=0),
-                "preset": Argument(written=list[list[float]] | None, check=_window, default=None),
+                "preset": Argument(written=list | None, check=_preset, default=None),
+                "step": Argument(written=int | None, check=whole, default=None),
             },
             state=_window_state,
         ),

@@ -18,6 +18,7 @@ from ..sweeps.results import SweepResult
 from . import pictures
 from .axes import AXES, PARAMETERS, SHARED
 from .batch import Batch
+from .drive import Drive
 from .features import Features
 from .measures import MEASURES
 from .model import SelfAttention, parameter
@@ -39,6 +40,33 @@ def features_of(spec: Mapping[str, Any]) -> Features:
             "use the NumPy of its manifest"
         )
     return features
+
+
+def model_specification(model: SelfAttention) -> dict[str, Any]:
+    """Return a model without its features as one dict, for a manifest."""
+    spec = {name: getattr(model, name) for name in ("n_context", "n_heads", *PARAMETERS)}
+    return spec if model.drive is None else {**spec, "drive": model.drive.specification()}
+
+
+def model_of(features: Mapping[str, Any], spec: Mapping[str, Any]) -> SelfAttention:
+    """Return the model that the specifications of features and model describe."""
+    drive = {"drive": Drive.from_specification(spec["drive"])} if "drive" in spec else {}
+    return SelfAttention(features_of(features), **{**spec, **drive})
+
+
+def states_of_points(starts: Sequence[Start], model: SelfAttention, points: Mapping[str, np.ndarray]) -> list[State]:
+    """Return the state of each point at its start: one object for all points in which the start reads the same."""
+    read = {name for start in starts for name in start.reads}
+    values = {name: points[name].tolist() for name in PARAMETERS if name in read}
+    known: dict[Any, State] = {}
+    states = []
+    for i, start in enumerate(starts):
+        mine = {name: values[name][i] for name in start.reads}
+        case = (id(start), *mine.values())
+        if case not in known:
+            known[case] = start.state(model.replace(**mine))
+        states.append(known[case])
+    return states
 
 
 def measure(
@@ -152,8 +180,12 @@ class AttentionSweep(Value, Job):
     def check(self, name: str, value: Any) -> None:
         """Raise if the model cannot have this value."""
         axis, model = AXES[name], self.plan.model
-        if axis.whole is None:
+        if name in PARAMETERS:
             model.replace(**{name: parameter(name, value)})
+            return
+        if axis.whole is None:
+            if axis.change is not None:
+                axis.change(model, value)
             return
         value = whole(name, value, axis.whole, axis.most(model) if axis.most is not None else None)
         if name == "start":
@@ -169,7 +201,7 @@ class AttentionSweep(Value, Job):
         return {
             "job": "attention sweep",
             "features": {**model.features.recipe, "digest": model.features.digest},
-            "model": {name: getattr(model, name) for name in ("n_context", "n_heads", *PARAMETERS)},
+            "model": model_specification(model),
             "start": self.start.specification(),
             "run": plan,
         }
@@ -177,7 +209,7 @@ class AttentionSweep(Value, Job):
     @classmethod
     def from_specification(cls, spec: Mapping[str, Any]) -> AttentionSweep:
         """Return the job that a specification describes."""
-        plan = Plan(model=SelfAttention(features_of(spec["features"]), **spec["model"]), **spec["run"])
+        plan = Plan(model=model_of(spec["features"], spec["model"]), **spec["run"])
         return cls(plan, Start.from_specification(spec["start"]))
 
     def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
@@ -185,14 +217,9 @@ class AttentionSweep(Value, Job):
         points = task.points
         plan = self._plan({name: points[name][0].item() for name in self.shared if name in points})
         numbers = points["start"].tolist() if "start" in points else [None] * len(task.index)
-        # The overlaps of a starting token depend on epsilon.
-        cases = list(zip(numbers, points["epsilon"].tolist(), strict=True))
         starts = {number: self.start if number is None else self.start.member(number) for number in numbers}
-        states = {
-            (number, epsilon): starts[number].state(plan.model.replace(epsilon=epsilon))
-            for number, epsilon in dict.fromkeys(cases)
-        }
-        return {**points, **measure(plan, points, [states[case] for case in cases], n_threads, tick)}
+        states = states_of_points([starts[number] for number in numbers], plan.model, points)
+        return {**points, **measure(plan, points, states, n_threads, tick)}
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate:
         """Estimate the cost of a point from a short run of some."""
@@ -243,8 +270,11 @@ class AttentionSweep(Value, Job):
         n_all = points["beta"].size
         places = np.linspace(0, n_all - 1, min(n, n_all)).astype(int)
         starts = points["start"][places].tolist() if "start" in points else [None] * places.size
-        states = [(self.start if k is None else self.start.member(k)).state(self.plan.model) for k in starts]
-        return Batch(self.plan.model, **{x: points[x][places] for x in PARAMETERS}, states=states, n_threads=1)
+        some = {x: points[x][places] for x in PARAMETERS}
+        states = states_of_points(
+            [self.start if k is None else self.start.member(k) for k in starts], self.plan.model, some
+        )
+        return Batch(self.plan.model, **some, states=states, n_threads=1)
 
     @property
     def _rows(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
 from .batch import Batch
 from .directions import n_directions
+from .drive import ROLE_ORDER, given_parts
 from .features import Features
 from .kernel import linearize
 from .model import SelfAttention, network_of
@@ -61,7 +63,8 @@ class AttentionMap(WindowMap):
         except ValueError:
             sizes = ", ".join(str(one.size) for one in given)
             raise ValueError(f"{', '.join(PARAMETERS)} must have one value a point, got {sizes} values") from None
-        self.n_phases = position_period(model) if self.values["epsilon"].any() or parameter == "epsilon" else 1
+        moving = self.values["epsilon"].any() or parameter == "epsilon"
+        self.n_phases = math.lcm(position_period(model) if moving else 1, drive_period(model))
 
     @property
     def value(self) -> np.ndarray:
@@ -71,7 +74,8 @@ class AttentionMap(WindowMap):
     @property
     def phases(self) -> np.ndarray:
         """As for `WindowMap`: without position the map is the same in every step."""
-        return np.where(self.values["epsilon"] == 0.0, 1, position_period(self.model))
+        drive = drive_period(self.model)
+        return np.where(self.values["epsilon"] == 0.0, drive, math.lcm(drive, position_period(self.model)))
 
     @property
     def n_directions(self) -> np.ndarray:
@@ -107,7 +111,7 @@ class AttentionMap(WindowMap):
         some = copy.copy(self)
         some.values = {name: array[points] for name, array in self.values.items()}
         if not some.values["epsilon"].any() and self.parameter != "epsilon":
-            some.n_phases = 1
+            some.n_phases = drive_period(self.model)
         return some
 
     @underflow_is_zero
@@ -154,7 +158,7 @@ class AttentionMap(WindowMap):
             raise ValueError(f"orbit must have steps, and the map few classes of sites, got {len(orbit)} steps")
         values = {name: float(self.values[name][0]) for name in PARAMETERS}
         model, n_context, n_steps = self.model.replace(**values), self.n_context, len(orbit)
-        tokens = [Token(model, row, t % n_context) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
+        tokens = [Token(model, row, t % model.period) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
         steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
         return np.stack([step.rows() for step in steps])
 
@@ -172,9 +176,11 @@ class AttentionMap(WindowMap):
             activity = beta * (window * slope)
         else:
             activity = tanh(beta * (window @ signs.T))
-        position = (phase[..., None] - np.arange(n_context)) % n_context
+        # Below n_context where nothing drives the network.
+        made = (phase[..., None] - np.arange(n_context)) % model.period
+        position = made % n_context
         query, keys, values = (
-            (1.0 - epsilon) * (activity @ couplings[role])
+            (1.0 - epsilon) * driven(model, role, activity @ couplings[role], made)
             + epsilon * model.features.position_field(role, n_context)[position]
             for role in ("query", "key", "value")
         )
@@ -219,6 +225,20 @@ def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[Role, np.nda
         )
     signs = sign_vectors(n_features, half=True, first_fastest=True)
     return signs, {role: signs @ c.T / len(signs) for role, c in covariances.items()}
+
+
+def driven(model: SelfAttention, role: Role, overlaps: Any, made: np.ndarray) -> Any:
+    """Return the overlaps of the sites, with what a drive gives of them, of tokens made in steps of some phases."""
+    if model.drive is None:
+        return overlaps
+    stage = made % model.drive.n_tokens
+    given = given_parts(model.features, model.drive)[stage, ROLE_ORDER.index(role)]
+    return model.drive.left[stage][..., None] * overlaps + given
+
+
+def drive_period(model: SelfAttention) -> int:
+    """Return the number of tokens of a drive, 1 without one."""
+    return 1 if model.drive is None else model.drive.n_tokens
 
 
 def position_period(model: SelfAttention) -> int:

@@ -7,7 +7,7 @@ import tempfile
 import numpy as np
 
 import dmft
-from dmft import Features, SelfAttention, Start, orbits, token_fluctuations, token_laws
+from dmft import Drive, Features, SelfAttention, Start, orbits, token_fluctuations, token_laws
 from dmft.dynamics.classify import Rules
 
 from .calls import Call, call
@@ -145,12 +145,21 @@ call("Features.position_field")(lambda: Call(model().features.position_field, {"
 call("SelfAttention")(
     lambda: Call(
         SelfAttention,
-        {"features": model().features, "n_context": 4, "beta": 1.0, "gamma": 2.0, "epsilon": 0.1, "n_heads": 3},
+        {"features": model().features, "n_context": 4, "beta": 1.0, "gamma": 2.0, "epsilon": 0.1, "n_heads": 3,
+         "drive": Drive(["output 0"])},
     )
-)
+)  # fmt: skip
 call("SelfAttention.replace")(
     lambda: Call(
-        model().replace, {"features": model().features, "n_context": 3, "beta": 1.5, "epsilon": 0.5, "n_heads": 3}
+        model().replace,
+        {
+            "features": model().features,
+            "n_context": 3,
+            "beta": 1.5,
+            "epsilon": 0.5,
+            "n_heads": 3,
+            "drive": Drive(["output 0"]),
+        },
     )
 )
 call("Start")(lambda: Call(Start, {"kind": "random", "arguments": {"seed": 1}}, says="argument of a start"))
@@ -159,11 +168,16 @@ call("Start.from_specification")(
     lambda: Call(Start.from_specification, {"spec": SEEDED.specification()}, says="^kind must be")
 )
 call("Start.member")(lambda: Call(SEEDED.member, {"number": 2}))
+call("Drive")(lambda: Call(Drive, {"tokens": ["output 0", "free"], "strength": 0.5}))
+call("Drive.from_specification")(
+    lambda: Call(Drive.from_specification, {"spec": Drive(["output 0"]).specification()}, says="^key of spec|^tokens")
+)
+call("Start.prompt")(lambda: Call(Start.prompt, {"tokens": ["output 0", "-key 1"]}))
 call("Start.random")(lambda: Call(Start.random, {"seed": 1}))
 call("Start.state")(lambda: Call(SEEDED.state, {"model": model()}))
 call("Start.token")(lambda: Call(Start.token, {"x": np.array([1, -1, 1]), "in_window": True}))
 call("Start.window")(
-    lambda: Call(Start.window, {"attention": np.zeros((2, 3)), "phase": 1, "preset": np.zeros((2, 3))})
+    lambda: Call(Start.window, {"attention": np.zeros((2, 3)), "phase": 1, "preset": np.zeros((2, 3)), "step": 5})
 )
 call("Start.windows")(lambda: Call(Start.windows, {"attention": np.zeros((2, 2, 3)), "phase": 1, "index": 1}))
 

@@ -74,6 +74,8 @@ def network_run(n=4, M=3, L=4, J=4, **other):
 
 
 N, LONG = 5, 10**6
+GIVEN_SITES = {"strength": np.array([0.0, 1.0]), "given": np.full((4, 2, 4), 35.0), "stage": 1}
+DRIVE = {"left": doubles(5), "given": doubles(5, 4, 3), "stage": 2}
 INDEX = {"phase": [-1, 4, LONG, -LONG], "n_filled": [-1, 0, 5, LONG], "every": [0, -1], "n_steps": [-1, -LONG]}
 INDEX |= {"n_threads": [0, -1, -LONG], "clock": [-1]}
 TWO = {"H": doubles(N), "a": doubles(N, 3), "m": doubles(N, 3), "mean": doubles(N), "slope": doubles(N)}
@@ -97,9 +99,11 @@ DRIFT = ctypes.cast(still, ctypes.c_void_p).value
 DOORS = {
     "attention network": (_kernels.Network, attention_network(), {
         "n_heads": [0, -1, 2, LONG], "law": ["", "gaussian", "independent"]}, ("position",)),
-    "orbits": (_kernels.advance, advance(), INDEX | {
+    "orbits": (_kernels.advance, advance(**DRIVE, memory=doubles(3, 2, 4, 3)), INDEX | {
         "section": [3, -2, LONG], "n_recorded": [np.full(3, -1), np.full(3, -LONG)], "records": [[None] * 5, [], None],
-        "interval": [1, 2], "preset": [doubles(2, 2, 3), doubles(3, 1, 3), doubles(3, 2, 2)]}, ("sample_window",)),
+        "interval": [1, 2], "preset": [doubles(3, 2, 3), doubles(2, 2, 1, 3), doubles(3, 1, 1, 3), doubles(3, 2, 5, 3),
+            doubles(3, 2, 1, 2)],
+        "left": [None, doubles(0), doubles(4)], "given": [None], "stage": [-1, 5, LONG]}, ("sample_window",)),
     "one tangent": (_kernels.advance, advance(K=1), INDEX | {
         "n_filled": [1, 3], "n_dual": [-1, 1, 2, LONG], "qr_interval": [0, -1], "exponent": [None],
         "mark": [None]}, ()),
@@ -109,14 +113,18 @@ DOORS = {
         name: array for name, array in advance(K=20).items() if name in ("frame", "exponent", "n_lost", "mark")
     } | {"sample_growth": doubles(3, 2, 20)}, None, ()),
     "linearize": (_kernels.linearize, {"network": _kernels.Network(**attention_network())} | points(3, 4, 3) | {
-        "phase": 0, "next_row": doubles(3, 3), "rows": doubles(3, 4, 3, 3), "n_threads": 2},
-        {name: INDEX[name] for name in ("phase", "n_threads")}, ()),
+        "phase": 0, "next_row": doubles(3, 3), "rows": doubles(3, 4, 3, 3), "n_threads": 2} | DRIVE,
+        {name: INDEX[name] for name in ("phase", "n_threads")} | {"left": [None], "stage": [-1, 5, LONG]}, ()),
     "attention sets": (_kernels._use, {"": 0}, {"": [-1, LONG]}, ()),
     "finite network": (_network.Network, {"signs": np.ones((4, 3)), "columns": np.ones((4, 4, 3)),
         "position": doubles(4, 4, 3), "n_heads": 1}, {"n_heads": [0, -1, 2, LONG]}, ("position",)),
-    "runs": (_network.advance, network_run(), INDEX | {
+    "runs": (_network.advance, network_run(**GIVEN_SITES), INDEX | {
         "first_row": [-1, -LONG], "n_coupled": [0, 1, 3], "records": [[None] * 5, None],
-        "sizes": [np.full((4, 4), bad) for bad in (-70.0, 1e4, np.nan, np.inf, 0.5)]}, ("uniforms", "spins")),
+        "sizes": [np.full((4, 4), bad) for bad in (-70.0, 1e4, np.nan, np.inf, 0.5)],
+        "strength": [np.array([0.0, 0.5]), np.array([np.nan, 1.0]), np.array([-1.0, 1.0]), np.zeros(0)],
+
+        "given": [None, *(np.full((4, 2, 4), bad) for bad in (71.0, -1.0, 0.5, np.nan))], "stage": [-1, 2, LONG]},
+        ("uniforms", "spins")),
     "philox": (_network.philox, {"counter": np.ones(4, dtype=WORDS), "key": np.ones(2, dtype=WORDS)}, {}, ()),
     "binomial": (_network.binomial, {"n": 10.0, "p": 0.3, "key": np.ones(2, dtype=WORDS), "item": 0, "purpose": 0,
         "out": doubles(N)}, {"n": [-1.0, -1e6, 0.5, np.nan, np.inf]}, ("out",)),

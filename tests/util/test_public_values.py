@@ -117,6 +117,9 @@ EXAMPLES = {
     "Features": lambda: dmft.Features.paper(seed=3),
     "FiniteSize": lambda: dmft.FiniteSize(np.ones(2), np.ones(2), np.ones(2), -0.5, 0.1),
     "Fluctuations": lambda: dmft.fluctuations(MODEL, dmft.trajectory(MODEL, 6)),
+    "Drive": lambda: dmft.Drive(
+        ["output 0", np.ones(3), {role: [0.5] for role in ("query", "key", "value", "output")}]
+    ),
     "Irreversibility": lambda: dmft.Irreversibility(0.1, 0.0, 4, np.ones(4)),
     "Map": lambda: dmft.maps.textbook.henon(-0.0),
     "NetworkOrbit": lambda: dmft.network(MODEL, 3, n_sites=99, seed=0, method="spins", record=("attention", "spins")),

@@ -36,6 +36,9 @@ cdef extern from "network/network.h" nogil:
         double *attention
         double *memory
         int n_filled, phase
+        int n_stages, stage
+        const double *strength
+        const double *given
         Py_ssize_t n_steps, every, clock, n_rows, first_row
         double *record[6]
         double *sums
@@ -195,10 +198,13 @@ def advance(*,
             double[:, :, ::1] sums,            # OUT   (n_runs, n_rows, n_columns) or None
             uint64_t[:, :, ::1] spins,         # OUT   (n_runs, n_rows, n_words) or None
             double[:, ::1] distance,           # OUT   (n_runs / 2, n_rows) or None
+            const double[::1] strength=None,   # IN    (n_stages,) or None, as the next
+            const double[:, :, ::1] given=None,  # IN  (n_runs, n_stages, n_columns)
+            int stage=0,
             int n_threads):
     """Take every run n_steps further, in place; see NetworkJob in csrc/network/network.h."""
     cdef NetworkJob job
-    cdef Py_ssize_t i, j, n_blocks, n = beta.shape[0], n_rows = -1, n_words, n_spins
+    cdef Py_ssize_t i, j, k, n_blocks, n = beta.shape[0], n_rows = -1, n_words, n_spins
     cdef Py_ssize_t J = network._columns.shape[1], L = network._position.shape[1], M = network._position.shape[2]
     cdef double[:, :, ::1] record
     cdef const Networks *active = _active
@@ -264,6 +270,25 @@ def advance(*,
     job.memory = &memory[0, 0, 0, 0]
     job.n_filled = n_filled
     job.phase = phase
+    job.n_stages, job.stage = 0, 0
+    job.strength, job.given = NULL, NULL
+    if strength is not None:
+        if given is None:
+            raise ValueError("given must be an array where there is a strength, got None")
+        ranged("n_stages", strength.shape[0], 1, INT_MAX // 2)
+        sized("given", given.shape, (n, strength.shape[0], J))
+        ranged("stage", stage, 0, strength.shape[0] - 1)
+        for k in range(strength.shape[0]):
+            if not 0.0 <= strength[k] <= 1.0 or (n_coupled == 2 and 0.0 < strength[k] < 1.0):
+                raise ValueError(f"strength must be in [0, 1], of pairs 0 or 1, got {strength[k]}")
+            for i in range(n):
+                for j in range(J):
+                    whole("given", given[i, k, j])
+                    if given[i, k, j] > sizes[i, j]:
+                        raise ValueError(f"given must be <= sizes, got {given[i, k, j]} of {sizes[i, j]}")
+        job.n_stages, job.stage = <int> strength.shape[0], stage
+        if n and J:
+            job.strength, job.given = &strength[0], &given[0, 0, 0]
     job.n_steps = n_steps
     job.every = every
     job.clock = clock

@@ -13,9 +13,10 @@ from ..._util.memory import need_memory
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, RECORDS, Every, Record
+from ..reference import presets
 from ..start import Start, State, start_of
 from . import _network
-from .sites import ROLES_IN_ORDER, Fill, keys, number_of_sites, site_groups
+from .sites import ROLES_IN_ORDER, Fill, keys, number_of_sites, site_groups, sites_given
 
 Method = Literal["exact", "spins"]
 Pairs = Literal["common", "independent"]
@@ -124,6 +125,7 @@ class NetworkBatch:
         self.n_sites = self.sizes.sum(axis=1)
         self.keys = np.array(keys, order="C")
         self._spins, self._pairs = method == "spins", pairs
+        self.period, self._drive = model.period, self._drive_of(model)
         self._n_threads = effective_threads(n_threads)
         self._purpose = "spins" if self._spins else "pairs" if pairs else "counts"
         self.step = 0
@@ -143,26 +145,41 @@ class NetworkBatch:
         """The window's shape, (n_context, n_features)."""
         return self.memory.shape[2:]
 
+    def _drive_of(self, model: SelfAttention) -> dict[str, np.ndarray]:
+        """Return what the kernel asks of a drive, by its keywords, but the stage; nothing without a drive."""
+        drive = model.drive
+        if drive is None:
+            return {}
+        if self._spins:
+            raise ValueError("method must be 'exact' for a network with a drive, got 'spins'")
+        strength = 1.0 - drive.left
+        if self._pairs and ((strength > 0.0) & (strength < 1.0)).any():
+            raise ValueError(f"strength must be 0 or 1 for pairs of networks, got {drive.strength}")
+        distinct, which = np.unique(self.sizes, axis=0, return_inverse=True)
+        given = np.array([sites_given(model, self.groups, sizes) for sizes in distinct])
+        return {"strength": strength, "given": np.ascontiguousarray(given[which.ravel()])}
+
     def _continue(self, state: Mapping[str, Any]) -> None:
         for name in ("attention", "memory"):
             setattr(self, name, np.repeat(state[name], self.n_points // len(state[name]), axis=0))
-        self.n_filled, self.phase, self.step = state["n_filled"], state["phase"], state["step"]
+        self.n_filled, self.phase, self.step = state["n_filled"], state["phase"] % self.period, state["step"]
 
     def _begin(self, states: Sequence[State]) -> None:
         """Draw the older tokens of the windows from the attention that each had before it."""
         rows = np.array([state.attention for state in states])
         first = states[0]
         self.n_filled = rows.shape[1]
-        n_drawn = self.n_filled - (first.preset is not None)
+        n_drawn = self.n_filled - (0 if first.preset is None else presets(first.preset).shape[1])
         for lag in range(1, n_drawn):
             self.attention = np.ascontiguousarray(rows[:, lag])
-            self.phase = (first.phase - lag) % self.shape[0]
+            self.phase = (first.phase - lag) % self.period
             record, memory = self.new_record(("key", "value"), 1), self.memory.copy()
             self._call(1, record, memory, 1, _network.PURPOSES["start"], lag, None)
             token = record.arrays()
             self.memory[:, 0, lag], self.memory[:, 1, lag] = token["key"][:, 0], token["value"][:, 0]
         if first.preset is not None:
-            self.memory[:, :, n_drawn] = [state.preset for state in states]
+            own = [presets(state.preset) for state in states if state.preset is not None]
+            self.memory[:, :, n_drawn : self.n_filled] = own
         self.attention, self.phase = np.ascontiguousarray(rows[:, 0]), first.phase
 
     def new_record(self, names: Collection[str], n_rows: int, rule: Every = EVERY_STEP) -> NetworkRecord:
@@ -205,7 +222,7 @@ class NetworkBatch:
             self._call(steps, record, self.memory, self.n_filled, _network.PURPOSES[self._purpose], self.step, given)
             record.count_steps(steps)
             self.n_filled = min(self.shape[0], self.n_filled + steps)
-            self.phase = (self.phase + steps) % self.shape[0]
+            self.phase = (self.phase + steps) % self.period
             self.step += steps
             if tick:
                 tick(steps)
@@ -238,7 +255,9 @@ class NetworkBatch:
             attention=self.attention,
             memory=memory,
             n_filled=n_filled,
-            phase=self.phase,
+            phase=self.phase % self.shape[0],
+            **self._drive,
+            stage=self.phase % self._drive["strength"].size if self._drive else 0,
             n_steps=n_steps,
             **record.kernel_arguments(),
             n_threads=self._n_threads,

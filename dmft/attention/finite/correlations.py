@@ -12,10 +12,10 @@ from ..._util.blas import one_blas_thread
 from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
 from ..._util.underflow import underflow_is_zero
-from ..model import SelfAttention, network_of
+from ..model import SelfAttention, network_of, undriven
 from ..orbit import Orbit
 from ..records import Every
-from ..start import Start
+from ..start import Start, alike
 from .batch import replicas
 from .orbit import NetworkOrbit
 from .sites import Fill, site_groups
@@ -65,7 +65,7 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     True
     """
     instance("orbit", orbit, Orbit | NetworkOrbit, "an orbit of `trajectory` or `network`")
-    network_of(model)
+    undriven(model)
     if isinstance(orbit, NetworkOrbit) and orbit.spins is not None:
         return _overlap_of_spins(orbit.spins)
     groups = site_groups(model.features)
@@ -178,7 +178,7 @@ def distance(
         "take fewer pairs (n_pairs), or steps (every)",
     )
     states = [start.state(model) for start in _two_starts(starts)]
-    kinds = {(len(state.attention), state.phase, state.preset is None) for state in states}
+    kinds = {alike(state) for state in states}
     if len(kinds) > 1:
         raise ValueError(f"starts must have the same number of rows and phase, got {shown(starts)}")
     batch = replicas(model, n_sites, n_pairs, seed, states * n_pairs, method, fill, noise, n_threads)
@@ -231,7 +231,7 @@ def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: N
     """
     for name, orbit in (("first", first), ("second", second)):
         instance(name, orbit, Orbit, "a dmft.Orbit")
-    network_of(model)
+    undriven(model)
     one_of("noise", noise, NOISES)
     groups = site_groups(model.features)
     if first.attention is None or second.attention is None or first.attention.shape != second.attention.shape:

@@ -11,7 +11,7 @@ from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
-from ..model import SelfAttention, network_of
+from ..model import SelfAttention, undriven
 from ..orbit import Orbit
 from ..orbits import Cycle
 from ..reference import attend
@@ -111,7 +111,7 @@ def linearised(model: SelfAttention, orbit: Orbit | Cycle, period: int | None) -
     instance("orbit", orbit, Orbit | Cycle, "an Orbit or a Cycle")
     if period is not None:
         period = whole("period", period, 1)
-    network_of(model)
+    undriven(model)
     if isinstance(orbit, Orbit):
         return Linearised(model, orbit), period
     cycle = np.asarray(orbit.attention)

@@ -8,7 +8,7 @@ from ..._util.checks import instance, shown
 from ..._util.underflow import underflow_is_zero
 from ...dynamics.series import batch_means
 from ..irreversibility import ROLES_READ, Irreversibility, along, averaged, backward_attention, fields, log_cosh
-from ..model import SelfAttention, network_of
+from ..model import SelfAttention, undriven
 from ..orbit import Orbit
 from .orbit import NetworkOrbit
 from .sites import site_groups
@@ -60,7 +60,7 @@ def token_irreversibility(model: SelfAttention, orbit: Orbit | None = None) -> I
     >>> found.period, round(found.rate, 6)
     (28, 0.035829)
     """
-    network_of(model)
+    undriven(model)
     if orbit is None:
         return _enumerated(model)
     instance("orbit", orbit, Orbit, "a dmft.Orbit or a dmft.NetworkOrbit, or None")

@@ -9,7 +9,7 @@ import numpy as np
 from ..._util.checks import whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
-from ..model import SelfAttention, network_of
+from ..model import SelfAttention, undriven
 from ..reference import attend
 from ..start import Start
 from .batch import NetworkBatch, replicas
@@ -100,7 +100,7 @@ def noisy_lyapunov(
     >>> bool(abs(noisy.exponents[0] - lyapunov(model, 400, n_exponents=1).exponents[0]) < 2e-3)
     True
     """
-    network_of(model)
+    undriven(model)
     whole("n_steps", n_steps, 1), whole("n_replicas", n_replicas, 2)
     L, M = model.n_context, model.n_features
     n_tangent_transient = whole("n_tangent_transient", n_tangent_transient, 0)

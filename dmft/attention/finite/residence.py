@@ -10,7 +10,7 @@ import numpy as np
 from ..._util.checks import instances, number, whole
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
-from ..model import SelfAttention, network_of
+from ..model import SelfAttention, undriven
 from ..orbit import Orbit
 from .batch import replicas
 
@@ -117,7 +117,7 @@ def switching(
     True
     """
     instances("attractors", attractors, Orbit, "dmft.Orbit")
-    network_of(model)
+    undriven(model)
     from scipy.spatial import cKDTree  # late: scipy is slow to load
 
     L, n_steps = model.n_context, whole("n_steps", n_steps, 1)

@@ -13,7 +13,7 @@ from ..._util.memory import need_memory
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
-from ..model import SelfAttention, network_of, parameter
+from ..model import SelfAttention, parameter, undriven
 from ..orbit import trajectory
 from ..start import Start, start_of
 from .batch import NetworkBatch, replicas
@@ -135,7 +135,7 @@ def finite_size(
     >>> bool(abs(found.slope + 0.5) < 4 * found.slope_stderr)
     True
     """
-    network_of(model)
+    undriven(model)
     sizes = _sizes(sizes)
     whole("n_replicas", n_replicas, 2)
     if len(sizes) < 2 or len(set(sizes)) < len(sizes):
@@ -251,7 +251,7 @@ def smearing(
     array([[0.01, 0.34],
            [0.  , 0.34]])
     """
-    network_of(model)
+    undriven(model)
     if len(axis) != 1 or not set(axis) <= {"beta", "gamma", "epsilon"}:
         raise ValueError(f"one of beta, gamma, epsilon must be given its values, got {sorted(axis)}")
     (name, values), sizes = next(iter(axis.items())), _sizes(sizes)

@@ -15,6 +15,7 @@ from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..feature_classes import MOST_SITES
 from ..features import Features
+from ..given_tokens import FREE, named
 from ..model import SelfAttention, network_of
 from . import _network
 
@@ -175,6 +176,30 @@ def _grouped(
 ) -> SiteGroups:
     columns = np.ascontiguousarray(np.moveaxis(columns, 1, 0), dtype=float)
     return SiteGroups(columns[-1] if signs is None else signs, columns, tuple(shares), member, sign)
+
+
+def sites_given(model: SelfAttention, groups: SiteGroups, sizes: np.ndarray) -> np.ndarray:
+    """Return how many sites of each group the tokens of a drive have up, (n_tokens, n_groups); 0 for free ones.
+
+    A site that has the negative of its group's columns counts the other way round. Of groups of other sizes than the
+    features' own, tokens given site by site have the nearest whole numbers to the same shares.
+    """
+    assert model.drive is not None  # who calls has one
+    shares = np.zeros((model.drive.n_tokens, len(groups)))
+    for i, token in enumerate(model.drive.tokens):
+        if isinstance(token, str):
+            if token != FREE:
+                role, index, sign = named(token)
+                shares[i] = (1.0 + sign * groups.columns[ROLES_IN_ORDER.index(role)][:, index]) / 2.0
+        elif isinstance(token, np.ndarray) and groups.member is not None and groups.sign is not None:
+            up = token[: groups.member.size] * groups.sign > 0
+            shares[i] = np.bincount(groups.member, up, len(groups)) / np.bincount(groups.member, None, len(groups))
+        else:
+            raise ValueError(
+                f"tokens[{i}] must be named for a finite network, or +1 and -1 for every site of features that are "
+                f"actual vectors, got {shown(token)}"
+            )
+    return np.rint(shares * sizes)
 
 
 def number_of_sites(n_sites: int, name: str = "n_sites") -> int:

@@ -21,7 +21,7 @@ from ..model import SelfAttention
 from ..plan import Plan
 from ..records import RECORDS, Every, check_record
 from ..start import Start, State
-from ..sweep_job import AttentionSweep, features_of
+from ..sweep_job import AttentionSweep, model_of, states_of_points
 from . import pictures
 from .batch import METHODS, MOST_SPINS, Method, NetworkBatch
 from .sites import FILLS, Fill, keys, number_of_sites, site_groups
@@ -167,7 +167,7 @@ class NetworkSweep(Value, Job):
         run = {name: value for name, value in spec["run"].items() if name != "n_exponents"}
         recipe = {name: value for name, value in spec["features"].items() if name != "sites"}
         return cls(
-            model=SelfAttention(features_of(recipe), **model),
+            model=model_of(recipe, model),
             n_sites=spec["model"]["n_sites"],
             start=Start.from_specification(spec["start"]),
             **run,
@@ -194,10 +194,8 @@ class NetworkSweep(Value, Job):
         return {**points, **arrays}
 
     def _states(self, points: Mapping[str, np.ndarray], n_replicas: int) -> list[State]:
-        # The overlaps of a starting token depend on epsilon.
-        epsilons = points["epsilon"].tolist()
-        states = {e: self.start.state(self.model.replace(epsilon=e)) for e in set(epsilons)}
-        return [states[e] for e in epsilons for _ in range(n_replicas)]
+        states = states_of_points([self.start] * len(points["epsilon"]), self.model, points)
+        return [state for state in states for _ in range(n_replicas)]
 
     def _batch(
         self, points: Mapping[str, np.ndarray], index: Sequence[int] | np.ndarray, n_threads: int | None

@@ -22,8 +22,13 @@ typedef struct {
     const double *beta, *gain, *epsilon; /* IN (n_points,); gain multiplies m^q.m^k */
     /* the state: rows newest first, n_filled of them count; phase is that of the next step */
     double *window;       /* INOUT (n_points, n_context, n_features) */
-    const double *preset; /* IN (n_points, 2, n_features): m^k and m^v of the oldest row, or NULL */
-    int n_filled, phase;
+    const double *preset; /* IN (n_points, 2, n_preset, n_features): m^k and m^v of the oldest rows, or NULL */
+    double *memory;       /* OUT (n_points, 2, n_context, n_features): m^k and m^v of all rows but the first, or NULL */
+    int n_preset, n_filled, phase;
+    /* the drive: tokens of which some sites are given; n_stages = 0: none; `stage` is that of the next step */
+    int n_stages, stage;
+    const double *left;  /* IN (n_stages,): the share of the sites that the network makes */
+    const double *given; /* IN (n_stages, N_ROLES, n_features): the other sites' part of the overlaps, by 1 - epsilon */
     /* the run and its records */
     ptrdiff_t n_steps;
     ptrdiff_t every, clock;  /* record where (clock + step) is a multiple of every; or, */

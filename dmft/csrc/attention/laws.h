@@ -229,4 +229,24 @@ INLINE void activations(const int M, const Block *b, pack *att, const int slopin
     SIDE_BY_SIDE(b->n_classes, CLASSES);
 }
 
+/* The stage of the drive in step t of a call; below 0: in one before it. */
+INLINE int stage_of(const Block *b, ptrdiff_t t)
+{
+    const int n = b->job->n_stages;
+    return n ? (int)(((b->job->stage + t) % n + n) % n) : 0;
+}
+
+/* The same of the sites that the drive leaves to the network. */
+INLINE void driven_activations(const int M, const Block *b, pack *att, int stage, const int sloping)
+{
+    activations(M, b, att, sloping);
+    if (!b->job->n_stages) return;
+    const double left = b->job->left[stage];
+    for (int j = 0; j < b->n_classes; j++) EACH(g) b->x[j][g] *= left;
+    if (sloping && b->law == LAW_CLASSES)
+        for (int j = 0; j < b->n_classes; j++) EACH(g) b->rise[j][g] *= left;
+    if (sloping && b->law != LAW_CLASSES)
+        for (int i = 0; i < M * M; i++) EACH(g) b->slope[i][g] *= left;
+}
+
 #endif

@@ -40,18 +40,28 @@ INLINE void copy(const int n, const pack *from, pack *to)
     for (int i = 0; i < n; i++) EACH(g) to[i][g] = from[i][g];
 }
 
-/* Eq. (6): the position's part, then (1 - epsilon) sum_j G^role_{j,a} x_j; b->x holds (1 - epsilon) x_j. */
-INLINE void overlap(SIZES, const Block *b, int role, int phase, pack *m)
+/* What the drive gives is added to m. */
+INLINE void given_part(const int M, const Block *b, int role, int stage, pack *m)
+{
+    if (!b->job->n_stages) return;
+    const double *given = b->job->given + ((ptrdiff_t)stage * N_ROLES + role) * M;
+    for (int a = 0; a < M; a++) EACH(g) m[a][g] = fma3(splat(given[a]), b->semantic[g], m[a][g]);
+}
+
+/* Eq. (6): the position's part and what is given, then (1 - epsilon) sum_j G^role_{j,a} x_j; b->x holds
+   (1 - epsilon) x_j. */
+INLINE void overlap(SIZES, const Block *b, int role, int phase, int stage, pack *m)
 {
     copy(M, b->place + (role * L + phase) * M, m);
+    given_part(M, b, role, stage, m);
     project(M, b, role, b->x, m);
 }
 
-INLINE void overlaps(SIZES, const Block *b, int phase)
+INLINE void overlaps(SIZES, const Block *b, int phase, int stage)
 {
-    overlap(M, L, H, b, QUERY, phase, b->query);
-    overlap(M, L, H, b, KEY, phase, b->key + phase * M);
-    overlap(M, L, H, b, VALUE, phase, b->value + phase * M);
+    overlap(M, L, H, b, QUERY, phase, stage, b->query);
+    overlap(M, L, H, b, KEY, phase, stage, b->key + phase * M);
+    overlap(M, L, H, b, VALUE, phase, stage, b->value + phase * M);
 }
 
 INLINE void position_part(const int M, const Block *b, int role, int phase, pack *m)
@@ -137,6 +147,7 @@ INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
     if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
     pack *row = b->row, *semantic = row + RECORD_SEMANTIC * M, *output = row + RECORD_OUTPUT * M;
     clear(M, semantic);
+    given_part(M, b, OUTPUT, stage_of(b, t), semantic);
     project(M, b, OUTPUT, b->x, semantic);
     position_part(M, b, OUTPUT, phase, output);
     for (int a = 0; a < M; a++) EACH(g) output[a][g] += semantic[a][g];
@@ -162,12 +173,14 @@ INLINE void load_block(SIZES, Block *b)
         const int s = (job->phase - d + L) % L;
         for (int a = 0; a < M; a++) load(b, job->window + d * M + a, (ptrdiff_t)L * M, b->ring[s * M + a]);
         if (d == 0) continue; /* the first step makes this row's overlaps */
-        activations(M, b, b->ring + s * M, 0);
-        overlaps(M, L, H, b, s);
-        if (job->preset && d == job->n_filled - 1)
+        const int stage = stage_of(b, -d), i = d - (job->n_filled - job->n_preset);
+        const ptrdiff_t size = (ptrdiff_t)job->n_preset * M;
+        driven_activations(M, b, b->ring + s * M, stage, 0);
+        overlaps(M, L, H, b, s, stage);
+        if (job->preset && i >= 0)
             for (int a = 0; a < M; a++) {
-                load(b, job->preset + a, 2 * M, b->key[s * M + a]);
-                load(b, job->preset + M + a, 2 * M, b->value[s * M + a]);
+                load(b, job->preset + i * M + a, 2 * size, b->key[s * M + a]);
+                load(b, job->preset + size + i * M + a, 2 * size, b->value[s * M + a]);
             }
     }
     copy(M, b->ring + job->phase * M, b->att);
@@ -179,15 +192,22 @@ INLINE void store_window(SIZES, const Block *b, int n, int phase)
         const pack *row = d ? b->ring + ((phase - d + L) % L) * M : b->att;
         for (int a = 0; a < M; a++) store(b, b->job->window + d * M + a, (ptrdiff_t)L * M, row[a]);
     }
+    for (int d = 1; b->job->memory && d < n; d++)
+        for (int a = 0; a < M; a++) {
+            const ptrdiff_t at = d * M + a, slot = ((phase - d + L) % L) * M + a;
+            store(b, b->job->memory + at, 2 * (ptrdiff_t)L * M, b->key[slot]);
+            store(b, b->job->memory + (ptrdiff_t)L * M + at, 2 * (ptrdiff_t)L * M, b->value[slot]);
+        }
 }
 
 /* ---- one run of the map ---- */
 
-INLINE void begin_step(SIZES, const Block *b, int phase, const int sloping)
+INLINE void begin_step(SIZES, const Block *b, ptrdiff_t t, int phase, const int sloping)
 {
+    const int stage = stage_of(b, t);
     copy(M, b->att, b->ring + phase * M);
-    activations(M, b, b->att, sloping);
-    overlaps(M, L, H, b, phase);
+    driven_activations(M, b, b->att, stage, sloping);
+    overlaps(M, L, H, b, phase, stage);
 }
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)

@@ -14,7 +14,7 @@ INLINE void orbit(SIZES, Block *b, const int full)
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
-        begin_step(M, L, H, b, phase, 0);
+        begin_step(M, L, H, b, t, phase, 0);
         attend(M, L, H, b, full, n, phase);
         record(M, b, t, phase);
         if (full && strobe(b, &until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
@@ -116,11 +116,11 @@ INLINE void leading(SIZES, Block *b)
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (int s = 0; s < L && !ENDED(b, s, STEP_WORK); s++) {
-        activations(M, b, b->ring + s * M, 1);
+        driven_activations(M, b, b->ring + s * M, stage_of(b, -((phase - s + L) % L)), 1);
         tangent_overlaps(M, b, s);
     }
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
-        begin_step(M, L, H, b, phase, 1);
+        begin_step(M, L, H, b, t, phase, 1);
         tangent_overlaps(M, b, phase);
         attend(M, L, H, b, 1, L, phase);
         tangent_attend(M, L, H, b, phase);
@@ -179,6 +179,7 @@ static void run(const Job *whole, ptrdiff_t block, void *scratch)
         rest.n_filled += (int)growing.n_steps;
         rest.phase = (int)((rest.phase + growing.n_steps) % rest.n_context);
         rest.clock += growing.n_steps;
+        if (rest.n_stages) rest.stage = (int)((rest.stage + growing.n_steps) % rest.n_stages);
     }
     if (rest.n_steps > 0) run_full(&rest, first, scratch);
     leave_wide_registers();

@@ -96,15 +96,15 @@ INLINE void jacobian_rows(SIZES, const Block *b, int phase)
 INLINE void slopes(SIZES, const Block *b)
 {
     for (int s = 0; s < L && !ENDED(b, s, SLOPES_WORK); s++) {
-        activations(M, b, b->ring + s * M, 1);
+        driven_activations(M, b, b->ring + s * M, stage_of(b, -((b->job->phase - s + L) % L)), 1);
         overlap_slopes(M, b, s);
     }
 }
 
 /* A step and its dense rows, from the state that `slopes` and later steps have made. */
-INLINE void step_with_rows(SIZES, const Block *b, int phase)
+INLINE void step_with_rows(SIZES, const Block *b, ptrdiff_t t, int phase)
 {
-    begin_step(M, L, H, b, phase, 1);
+    begin_step(M, L, H, b, t, phase, 1);
     overlap_slopes(M, b, phase);
     attend(M, L, H, b, 1, L, phase);
     jacobian_rows(M, L, H, b, phase);

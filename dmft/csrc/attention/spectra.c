@@ -17,7 +17,7 @@ INLINE void spectrum(SIZES, Block *b)
     ptrdiff_t until = b->job->until, n_sampled = 0;
     slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
-        step_with_rows(M, L, H, b, phase);
+        step_with_rows(M, L, H, b, t, phase);
         const int sampled = strobe(b, &until);
         const int qr = sampled || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
@@ -40,7 +40,7 @@ INLINE void linearize_block(SIZES, Block *b)
     const Job *job = b->job;
     load_block(M, L, H, b);
     slopes(M, L, H, b);
-    step_with_rows(M, L, H, b, job->phase);
+    step_with_rows(M, L, H, b, 0, job->phase);
     for (int a = 0; a < M; a++) {
         store(b, job->next + a, M, b->att[a]);
         for (int d = 0; d < L; d++)

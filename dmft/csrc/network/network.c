@@ -68,6 +68,25 @@ static double any_binomial(stream *s, double n, double p, double q)
     return p <= q ? binomial(s, n, p, 0) : n - binomial(s, n, q, 0);
 }
 
+/* The same where each site is given with chance c: of a group's sites the given token has some up, the others down. */
+static void draw_given(const NetworkJob *job, const work *w, int lane, ptrdiff_t run, uint64_t step, int stage)
+{
+    const double c = job->strength[stage], *size = job->sizes + run * job->n_columns;
+    const double *given = job->given + (run * job->n_stages + stage) * job->n_columns;
+    for (int j = 0; j < job->n_columns; j++) {
+        stream s = {{job->keys[2 * run], job->keys[2 * run + 1]}, 2 * (uint64_t)j, step, job->purpose};
+        double plus = given[j];
+        if (c < 1.0) {
+            const int mostly = w->up[j][lane] != 0;
+            const double low = (1.0 - c) * w->low[j][lane], high = (1.0 - c) * (1.0 - w->low[j][lane]);
+            const double up = mostly ? high : low, down = mostly ? low : high;
+            plus = any_binomial(&s, given[j], c + up, down);
+            plus += any_binomial(&s, size[j] - given[j], up, c + down);
+        }
+        w->sums[j][lane] = 2.0 * plus - size[j];
+    }
+}
+
 /* Draw the sums of a pair of replicas jointly, so that they and the number of differing sites
    have the law of two networks whose sites have the same uniform numbers, or independent ones. */
 static double draw_pair(const NetworkJob *job, const work *w, int lane, ptrdiff_t run, uint64_t step)
@@ -251,12 +270,15 @@ static void run(const NetworkJob *job, ptrdiff_t block, void *memory)
     for (ptrdiff_t t = 0; t < job->n_steps; t++) {
         if ((t % 16 == 0 || job->n_columns > 64) && job->stopped(job->crew)) break;
         uint64_t step = job->step + (uint64_t)t;
+        int stage = job->n_stages ? (int)((job->stage + t) % job->n_stages) : 0;
         int wanted = (job->clock + t) % job->every == 0 && row < job->n_rows;
         probabilities(job, &w, beta);
         for (int lane = 0; lane < n; lane += job->n_coupled) {
             ptrdiff_t i = first + lane;
             double apart = 0.0;
-            if (job->explicit_spins)
+            if (job->n_stages && job->strength[stage] > 0.0)
+                for (int k = 0; k < job->n_coupled; k++) draw_given(job, &w, lane + k, i + k, step, stage);
+            else if (job->explicit_spins)
                 apart = draw_spins(job, &w, lane, i, step, t, wanted ? row : -1);
             else if (job->n_coupled == 2)
                 apart = draw_pair(job, &w, lane, i, step);

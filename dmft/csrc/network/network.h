@@ -36,6 +36,10 @@ typedef struct {
     double *attention;      /* INOUT (n_runs, n_features) */
     double *memory;         /* INOUT (n_runs, 2, n_context, n_features): m^k and m^v; row 0 is spare */
     int n_filled, phase;    /* the attention and n_filled - 1 older tokens count */
+    /* the drive: tokens of which some sites are given; n_stages = 0: none; `stage` is that of the next step */
+    int n_stages, stage;
+    const double *strength; /* IN (n_stages,): the chance of a site to be given; of pairs 0 or 1 */
+    const double *given;    /* IN (n_runs, n_stages, n_columns): sites of each group that the given token has up */
     /* the run and its records */
     ptrdiff_t n_steps, every, clock; /* record where (clock + step) is a multiple of every */
     ptrdiff_t n_rows, first_row;     /* room for rows in each record, and the first to fill */
