@@ -101,6 +101,7 @@ KERNELS = {
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.dynamics._series": ([], []),
+    "dmft.maps._maps": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
     "dmft.dynamics.cycles._linear": ([], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
@@ -108,6 +109,7 @@ KERNELS = {
 ONCE = {
     "dmft.dynamics._series": ["series/series.c", "series/zero_one.c", "series/nearest.c"],
     "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/periodic.c"],
+    "dmft.maps._maps": ["cycles/frames.c"],
 }
 
 

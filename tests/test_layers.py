@@ -32,6 +32,7 @@ DOORS = {
     "click": "cli",
     "tqdm": "sweeps/progress",
     "yaml": "attention/authors",
+    "numba": "maps/njit",
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import dataclasses
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import finite, function, one_of, positive, seed_of, shown, whole
+from .._util.checks import finite, function, one_of, positive, seed_of, whole
+from .._util.compiled import DOUBLES, Pointer, is_pointer, pointer_of
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
 from .._util.readonly import OnCopies, read_only
@@ -46,12 +46,11 @@ class Diffusion(Value):
 
     Parameters
     ----------
-    drift : callable or ctypes function
+    drift : callable or compiled function
         F: from states, shape (n_paths, n_components), to their velocities of the same shape. Or a compiled function
-        of one state, as a ctypes pointer to ``void f(const double *x, double *velocity)``: of a C library with its
-        `argtypes` and `restype`, or the ``ctypes`` attribute of a ``numba.cfunc("void(CPointer(float64),
-        CPointer(float64))")``. It is called from several threads at once. The same bits as the other form, if it
-        has the same order of operations.
+        of one state, ``void f(const double *x, double *velocity)``: a ctypes function with its `argtypes` and
+        `restype`, a ``numba.cfunc("void(CPointer(float64), CPointer(float64))")`` or a `scipy.LowLevelCallable`. It is
+        called from several threads at once. The same bits as the other form, if it has the same order of operations.
     noise : array_like, shape (n_components,)
         Amplitudes a, > 0: standard deviations after a unit of time.
     divergence : callable, optional
@@ -76,9 +75,12 @@ class Diffusion(Value):
 
     def __post_init__(self) -> None:
         given: Any = self.drift
-        drift = (
-            Compiled(given) if isinstance(given, POINTER_KIND) else OnCopies(function("drift", given), "drift", (0, 1))
-        )
+        if isinstance(given, Compiled):
+            drift: Any = given
+        elif is_pointer(given):
+            drift = Compiled(pointer_of("drift", given, SIGNATURE))
+        else:
+            drift = OnCopies(function("drift", given), "drift", (0, 1))
         object.__setattr__(self, "drift", drift)
         object.__setattr__(self, "noise", amplitudes("noise", self.noise))
         if self.divergence is not None:
@@ -179,27 +181,19 @@ class Diffusion(Value):
         return x + dt * f + kick
 
 
-POINTER_KIND: Any = type(ctypes.CFUNCTYPE(None)()).__mro__[1]  # of all pointers to functions
-SIGNATURE = (ctypes.POINTER(ctypes.c_double),) * 2
+SIGNATURE = (DOUBLES, DOUBLES)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Compiled:
     """A compiled drift: a pointer to ``void f(const double *x, double *velocity)``."""
 
-    pointer: Any
-
-    def __post_init__(self) -> None:
-        if self.pointer.restype is not None or tuple(self.pointer.argtypes or ()) != SIGNATURE:
-            raise ValueError(
-                "drift must have restype None and argtypes of two pointers to c_double, "
-                f"got {shown(self.pointer.restype)} and {shown(self.pointer.argtypes)}"
-            )
+    pointer: Pointer
 
     @property
     def address(self) -> int:
         """Where the function is."""
-        return int(ctypes.cast(self.pointer, ctypes.c_void_p).value or 0)
+        return self.pointer.address
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the velocities of states, shape (n_paths, n_components)."""

@@ -126,7 +126,7 @@ class MapFollowing(Value, Job):
         order = [(0, i) for i in range(place, n_along)] + [(1, i) for i in range(place - 1, -1, -1)]
         for side, i in order:
             here = {name: values[:, i] for name, values in points.items()}
-            found, ends = self._measured(here, before[side], begin)
+            found, ends = self._measured(here, before[side], begin, n_threads)
             found["origin"] = np.array([state is not None for state in before[side]], dtype=np.int8)
             before[side] = ends
             if i == place:
@@ -140,7 +140,11 @@ class MapFollowing(Value, Job):
         return {**known, **flat, "anchor": np.array([self.axes[self.along][at] for at, _ in self.anchors])}
 
     def _measured(
-        self, points: Mapping[str, np.ndarray], before: Sequence[State | None], begin: State
+        self,
+        points: Mapping[str, np.ndarray],
+        before: Sequence[State | None],
+        begin: State,
+        n_threads: int | None,
     ) -> tuple[Arrays, list[State | None]]:
         """Return the arrays of points side by side, and the states after them."""
         plan, found, ends = self.sweep.plan, dict[str, np.ndarray](), list[State | None]([None] * len(before))
@@ -148,7 +152,8 @@ class MapFollowing(Value, Job):
         for kind in dict.fromkeys(kinds):  # a batch shares its phase
             some = np.array([i for i, other in enumerate(kinds) if other == kind])
             windows = np.stack([(before[i] or begin).window for i in some])
-            system = self.sweep.system({name: values[some] for name, values in points.items()}, windows, kind[1])
+            here = {name: values[some] for name, values in points.items()}
+            system = self.sweep.system(here, windows, kind[1], n_threads)
             if kind[0]:
                 system.advance(self.n_first_transient - plan.n_transient)
             arrays = plan.run(system)

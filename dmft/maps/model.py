@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import finite, function, instance, number, one_of, shown, whole
 from .._util.readonly import read_only
 from .._util.values import Value
+from .compiled import CompiledFunctions, compiled_functions, is_compiled
 from .functions import AGREE, Derivative, Functions
 
 _PROBES = 16  # states by which functions are told apart in a store
@@ -37,12 +38,17 @@ class Map(Value):
 
     Parameters
     ----------
-    step : callable
+    step : callable or compiled function
         ``step(state, **parameters)`` returns the next state as its components. It is written as for one state, and
         called for many: `state` has shape (size, n_points), so that ``x, y = state`` has the two components of all
         points; parameters have shape (n_points,). A component that is returned is an array of shape (n_points,), or a
         number. Each point must be computed by itself, from the arguments alone. It is handed copies.
-    jacobian : callable, optional
+
+        Or a function of ``numba.njit`` of the same form, which is called for one state at a time, of shape (size,) and
+        with numbers as parameters; or a compiled ``void step(const double *window, const double *parameters, int64_t
+        phase, double *out)``: a ctypes function with its `argtypes` and `restype`, a `scipy.LowLevelCallable` or a
+        ``numba.cfunc``, with the parameters in the order of `parameters`. Then runs are loops without Python.
+    jacobian : callable or compiled function, optional
         Of the same arguments: the derivative of `step`, as rows of entries, ``jacobian(state)[i][j]`` of component i by
         coordinate j; with `lags` the coordinates of the newest state come first. Default: see `derivative`.
     state : array_like, shape (size,) or (lags, size)
@@ -57,7 +63,7 @@ class Map(Value):
         Where the Jacobian comes from. A complex step has all digits, of functions that NumPy evaluates at complex
         numbers and that are analytic; differences are right to 1e-10 or so, and `jacobian_and_error` says how
         well. Default: "given" if there is one; else a complex step if at `state` it agrees with differences; else
-        these.
+        these. A compiled function has the complex step if it is one of ``numba.njit``.
 
     Raises
     ------
@@ -80,6 +86,14 @@ class Map(Value):
     >>> jacobian, error = henon.jacobian_and_error([0.5, 0.0])
     >>> jacobian.tolist(), error.any()
     ([[-1.4, 1.0], [0.3, 0.0]], np.False_)
+
+    In C, as a pointer:
+
+    >>> from scipy import LowLevelCallable
+    >>> from dmft.maps import _maps
+    >>> compiled = Map(LowLevelCallable.from_cython(_maps, "henon"), state=[0.1, 0.1], parameters={"a": 1.4, "b": 0.3})
+    >>> compiled.derivative, bool(abs(compiled.jacobian_and_error([0.5, 0.0])[0] - jacobian).max() < 1e-10)
+    ('differences', True)
     """
 
     step: Callable[..., Any]
@@ -92,9 +106,9 @@ class Map(Value):
     functions: Functions = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        function("step", self.step)
-        if self.jacobian is not None:
-            function("jacobian", self.jacobian)
+        for name, part in (("step", self.step), ("jacobian", self.jacobian)):
+            if not is_compiled(part) and (name == "step" or part is not None):
+                function(name, part)
         self._set("lags", whole("lags", self.lags, 1, 10_000))
         self._set("period", whole("period", self.period, 1, 2**31 - 1))
         self._set("state", read_only(_window(self.state, self.lags)))
@@ -106,7 +120,12 @@ class Map(Value):
                 got = "a jacobian" if given else "none"
                 raise ValueError(f"derivative must be 'given' with a jacobian and not without, got {got}")
         analytic = self.derivative == "complex step" or (self.derivative != "differences" and self._analytic())
-        self._set("functions", self._functions(analytic, self.jacobian))
+        functions = self._functions(analytic, self.jacobian)
+        self._set("functions", functions)
+        if isinstance(functions, CompiledFunctions):
+            # What was handed in must live as long as the map; by these it can be compiled again.
+            self._set("step", functions.step)
+            self._set("jacobian", functions.jacobian)
         self._set("derivative", "given" if given else "complex step" if analytic else "differences")
         self.functions.rows(*self._here(3))  # what it returns is checked
 
@@ -117,6 +136,10 @@ class Map(Value):
         scale = np.abs(self.window).max(initial=0.0) or 1.0
         coordinates = np.maximum(np.abs(self.window).ravel(), 1e-3 * scale)
         names = tuple(self.parameters)
+        if is_compiled(self.step) or is_compiled(jacobian):
+            sizes: dict[str, Any] = {"size": self.size, "lags": self.lags, "period": self.period, "names": names}
+            here = self.window, self.parameters
+            return compiled_functions(self.step, jacobian, *here, **sizes, scale=coordinates, analytic=analytic)
         return Functions(self.step, jacobian, self.size, self.lags, self.period, names, coordinates, analytic)
 
     def _here(self, n: int) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
@@ -129,8 +152,8 @@ class Map(Value):
         here, names = self._here(1), tuple(self.parameters)
         each = []
         for analytic in (False, True):
-            functions = self._functions(analytic)
             try:
+                functions = self._functions(analytic)
                 rows, error = functions.rows_and_error(*here)
                 slopes = [functions.slope(*here, name) for name in names]
             except Exception:  # whatever functions raise that know no complex numbers

@@ -14,10 +14,11 @@ from ..sweeps.errors import PythonOnly
 from ..sweeps.grid import Task
 from ..sweeps.job import Arrays, Estimate, Job, Tick, Variables
 from ..sweeps.results import SweepResult
+from .compiled import title
 from .model import Map
 from .plan import VARIABLES, Plan
 from .state import State, state_of, states_of
-from .system import MapSystem
+from .system import MapSystem, orbits_at
 
 _BLOCK_BYTES = 2**26
 _STEP_SECONDS, _POINT_SECONDS = 5e-5, 2e-8  # of a call of functions, and of each number in it
@@ -86,10 +87,7 @@ class MapSweep(Value, Job):
     def specification(self) -> dict[str, Any]:
         """Return the map, as far as it can be told apart, the starts and the plan."""
         model = self.plan.model
-        name = (
-            f"{getattr(model.step, '__module__', '')}:{getattr(model.step, '__qualname__', type(model.step).__name__)}"
-        )
-        described = {"step": name, "digest": model.digest, "derivative": model.derivative}
+        described = {"step": title(model.step), "digest": model.digest, "derivative": model.derivative}
         sizes = {"size": model.size, "lags": model.lags, "period": model.period}
         return {
             "job": "map sweep",
@@ -105,9 +103,12 @@ class MapSweep(Value, Job):
             f"the map {spec['model']['step']} is of functions, which no file holds: make the call again from Python"
         )
 
-    def system(self, points: Mapping[str, np.ndarray], windows: np.ndarray, phase: int) -> MapSystem:
+    def system(
+        self, points: Mapping[str, np.ndarray], windows: np.ndarray, phase: int, n_threads: int | None = None
+    ) -> MapSystem:
         """Return orbits at points from their windows."""
-        return MapSystem(self.plan.model, windows, phase, {name: points[name] for name in self.plan.model.parameters})
+        values = {name: points[name] for name in self.plan.model.parameters}
+        return orbits_at(self.plan.model, windows, phase, values, n_threads)
 
     def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Run a block of points side by side."""
@@ -122,7 +123,7 @@ class MapSweep(Value, Job):
             done += now
             tick(now)
 
-        found = self.plan.run(self.system(points, windows, self.starts[0].phase), count)
+        found = self.plan.run(self.system(points, windows, self.starts[0].phase, n_threads), count)
         tick(n - done)
         return {**points, **found}
 

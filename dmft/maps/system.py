@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from .._util.checks import places
+from .._util.checks import flag, function, places, whole
+from .._util.memory import need_memory
+from .._util.threads import n_threads as threads
+from .._util.underflow import underflow_is_zero
 from ..dynamics import system
+from . import _maps
+from .compiled import CompiledFunctions
 from .model import Map
 from .state import State
 from .window_map import FunctionMap
@@ -112,7 +117,92 @@ class MapSystem(system.Map):
         return some
 
 
+class CompiledSystem(MapSystem):
+    """Orbits of a map of compiled functions, run in a loop of the kernel; `MapSystem` is its twin, step by step."""
+
+    n_threads: int | None = None
+
+    def _run(
+        self, n_steps: int, tangents: bool, n_samples: int = 0, width: int = 0, lead: int = 1, every: int = 1
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Take all orbits further; return samples of their windows and of the growth since the last one."""
+        if tangents and not self.frame.shape[2]:
+            raise ValueError("tangents must be begun before a run with tangents, got none")
+        functions, n = self.model.functions, self.n_points
+        assert isinstance(functions, CompiledFunctions)
+        states, frame = self.state.copy(), self.frame.copy() if tangents else np.empty((n, self.n_dim, 0))
+        sampled = np.empty((n, n_samples, width))
+        growth = np.zeros((n, max(1, n_samples), frame.shape[2]))
+        _maps.run(
+            step=functions.step.address,  # type: ignore[attr-defined]  # a Pointer
+            slope=functions.slope_address,
+            kind=functions.slope_kind,
+            scale=functions.scale,
+            window=states,
+            parameters=functions.parameters(self.values, n),
+            size=self.model.size,
+            phase=self.phase,
+            period=self.period,
+            n_steps=n_steps,
+            lead=lead,
+            every=every,
+            states=sampled,
+            frame=frame,
+            growth=growth,
+            qr_interval=self.qr_interval,
+            n_threads=max(1, min(threads(self.n_threads), n)),
+        )
+        self.state, self.phase = states, (self.phase + n_steps) % self.period
+        if tangents:
+            self.frame = frame
+        return sampled, growth
+
+    def orbit(self, n_steps: int, every: int = 1) -> np.ndarray:
+        """Take all orbits further; return the first of every so many states, (n_points, n, size)."""
+        return self._run(n_steps, False, -(-n_steps // every), self.model.size, 1, every)[0]
+
+    def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
+        growth = self._run(n_steps, tangents)[1]
+        return growth[:, 0] if tangents else None
+
+    @underflow_is_zero
+    def strobe(
+        self,
+        n_samples: int,
+        *,
+        interval: int | None = None,
+        tangents: bool = False,
+        states: bool = True,
+        tick: system.Tick | None = None,
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
+        n_samples = whole("n_samples", n_samples, 1)
+        interval = self.period if interval is None else whole("interval", interval, 1)
+        flag("states", states)
+        flag("tangents", tangents)
+        if tick is not None:
+            function("tick", tick)
+        width = states * self.size
+        n_bytes = 8.0 * self.n_points * n_samples * (width + tangents * self.frame.shape[2])
+        need_memory(f"{n_samples} samples of {self.n_points} orbits", n_bytes, "take fewer")
+        sampled, growth = self._run(n_samples * interval, tangents, n_samples, width, interval, interval)
+        if tick is not None:
+            tick(n_samples * interval)
+        return sampled if states else None, growth if tangents else None
+
+
+def orbits_at(
+    model: Map, windows: np.ndarray, phase: int, values: Mapping[str, np.ndarray], n_threads: int | None = None
+) -> MapSystem:
+    """Return the orbits of a map from windows (n_points, lags, size), at parameters (n_points,)."""
+    if not isinstance(model.functions, CompiledFunctions):
+        return MapSystem(model, windows, phase, values)
+    made = CompiledSystem(model, windows, phase, values)
+    made.n_threads = n_threads
+    return made
+
+
 def system_of(model: Map, states: Sequence[State]) -> MapSystem:
     """Return the orbits of a map from states of one phase."""
     values = {name: np.full(len(states), value) for name, value in model.parameters.items()}
-    return MapSystem(model, np.stack([state.window for state in states]), states[0].phase, values)
+    return orbits_at(model, np.stack([state.window for state in states]), states[0].phase, values)

@@ -61,10 +61,10 @@ class FunctionMap(WindowMap):
     @underflow_is_zero
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the states of so many steps, (n_points, n_steps, size)."""
-        from .system import MapSystem  # a system is asked for its map, and the map runs one
+        from .system import orbits_at  # a system is asked for its map, and the map runs one
 
         windows, n_steps, phase = self.beginning(windows, n_steps, phase)
-        return MapSystem(self.model, windows, phase % self.n_phases, self.values).orbit(n_steps)
+        return orbits_at(self.model, windows, phase % self.n_phases, self.values).orbit(n_steps)
 
     def _steps(self, shape: tuple[int, ...]) -> tuple[np.ndarray, Mapping[str, np.ndarray]]:
         """Return phases and parameters of all steps of trails, one after another."""

@@ -15,6 +15,7 @@ from dmft.diffusions import _paths
 from dmft.dynamics import _series
 from dmft.dynamics.cycles import _linear
 from dmft.gaussian import _integrals
+from dmft.maps import _maps
 from dmft.spins import _spins
 from dmft.thermodynamics import _jumps
 
@@ -94,7 +95,12 @@ def still(x, velocity):
         velocity[i] = 0.0
 
 
-DRIFT = ctypes.cast(still, ctypes.c_void_p).value
+@ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+def nothing(window, parameters, phase, out):
+    """Leave all as it is."""
+
+
+DRIFT, STEP = (ctypes.cast(function, ctypes.c_void_p).value for function in (still, nothing))
 # Of each door: the function, arguments that it takes, wrong values of some, and arrays of which one axis is free.
 DOORS = {
     "attention network": (_kernels.Network, attention_network(), {
@@ -221,6 +227,17 @@ DOORS = {
         "dt": [np.nan, np.inf], "drift": [0, -1]}, ("noise", "kept")),
     "velocities": (_paths.velocities, {"drift": DRIFT, "state": doubles(N, 6), "out": doubles(N, 6)}, {
         "drift": [0, -1]}, ()),
+    "a map": (_maps.evaluate, {"function": STEP, "window": doubles(N, 4), "parameters": doubles(N, 2),
+        "phase": np.zeros(N, dtype=np.int64), "out": doubles(N, 2), "n_threads": 2}, {
+        "n_threads": [0, -1], "function": [0, -1]}, ("parameters", "window", "out")),
+    "orbits of a map": (_maps.run, {"step": STEP, "slope": STEP, "kind": "given", "scale": doubles(4),
+        "window": doubles(N, 4), "parameters": doubles(N, 2), "size": 2, "phase": 1, "period": 3, "n_steps": 7,
+        "lead": 1, "every": 2, "states": doubles(N, 4, 2), "frame": doubles(N, 4, 3), "growth": doubles(N, 4, 3),
+        "qr_interval": 2, "n_threads": 2}, {
+        "n_threads": [0, -1], "step": [0, -1], "slope": [0, -1], "kind": ["", "other"], "size": [0, -1, 3, 5, LONG],
+        "phase": [-1, 3, LONG], "period": [0, -1, 1], "n_steps": [-1, 0, 6, -LONG], "lead": [0, -1, 2, LONG],
+        "every": [0, -1, 3, 2**62], "qr_interval": [0, -1], "frame": [doubles(N, 4, 5)]},
+        ("parameters", "states", "frame", "growth")),
     "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
         "n_threads": [0, -1], "first": [-1], "seed": [-1]}, ("out",)),
     "diffusion sets": (_paths._use, {"": 0}, {"": [-1, LONG]}, ()),

@@ -11,9 +11,11 @@ import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
 from dmft.diffusions import CoupledLorenz
 from dmft.information import gaussian_cmi_estimate, neighbour_cmi, screen
+from dmft.maps import _maps
 from dmft.thermodynamics import SpinProcess, regulate
 from dmft.thermodynamics.agents import Forager, TwoDots
 from dmft.thermodynamics.stationary import eliminated
+from scipy import LowLevelCallable
 signal.signal(signal.SIGINT, signal.default_int_handler)
 rng = np.random.default_rng(0)
 
@@ -30,6 +32,8 @@ paper = dmft.SelfAttention(dmft.Features.paper(), n_context=4, beta=1.27, gamma=
 many, odd = large(40, 32, 4_000), large(3, 2, 7)
 spins, many_spins = (ising.network("sk", n, J0=1.0, dJ=0.5, H0=0.5, seed=1) for n in (300, 1_000))
 vectors = vector.MeanField(vector.spin_network("gaussian", 200, 8, seed=1))
+henon = LowLevelCallable.from_cython(_maps, "henon")
+compiled_henon = dmft.Map(henon, state=[0.1, 0.1], parameters={"a": 1.4, "b": 0.3})
 turns = rng.choice([-1.0, 1.0], size=(2, 70, 5_000))
 # What each does takes minutes, but the first of two rows a moment: then one thread waits for the other.
 CASES = {
@@ -55,6 +59,7 @@ CASES = {
     "neighbours of samples": lambda x=normal(500_000, 3): neighbour_cmi(x, 0, 1, 2),
     "exchanges of samples": lambda x=normal(3_000, 3): neighbour_cmi(x, 0, 1, 2, n_null=10_000),
     "separators": lambda J=np.roll(np.eye(200), 1, 0) + np.roll(np.eye(200), 2, 0): screen(J, 3, lambda b: 0.0),
+    "a compiled map": lambda: dmft.trajectory(compiled_henon, 10**10, every=10**10),
     "paths": lambda: CoupledLorenz(-0.5).paths(3, 10**9, every=10**9),
     "vector spins": lambda: vectors.run(10**6),
     "vector spins at rest": lambda: vectors.fixed_point(0.0, max_evaluations=10**6),

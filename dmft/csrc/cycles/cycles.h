@@ -13,6 +13,10 @@
    upper triangle and zeros below, the other columns turned along. v: WORK (n_rows + n_all). */
 void dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v);
 
+/* moved (n_rows, n_columns) = q r: r into the upper triangle of `upper` (n_columns, n_columns), q over `moved`. q is
+   orthonormal even where a column vanishes. work: (n_columns (n_rows + 2)); n_columns <= n_rows. */
+void dmft_factorise(ptrdiff_t n_rows, ptrdiff_t n_columns, double *moved, double *upper, double *work);
+
 size_t dmft_frames_work(ptrdiff_t size);
 int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frame,
                      double *upper, double *turn, double *leak, double *work, int (*stopped)(void *), void *crew);

@@ -61,21 +61,21 @@ void dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, 
 /* v of every reflection, its scale, one of them, sums, the frame before */
 size_t dmft_frames_work(ptrdiff_t size) { return (size_t)size * (2 * (size_t)size + 4); }
 
-/* moved = q r: r into the upper triangle of `upper`, q over `moved`. */
-static void factorise(ptrdiff_t size, double *moved, double *upper, double *work)
+void dmft_factorise(ptrdiff_t n_rows, ptrdiff_t n_columns, double *moved, double *upper, double *work)
 {
-    double *reflections = work, *scales = work + size * size, *sums = scales + size;
-    for (ptrdiff_t j = 0; j < size; j++) {
-        double *column = moved + j * size + j, *v = reflections + j * size;
-        scales[j] = reflection(size - j, size, column, v);
-        if (scales[j] != 0.0) reflect(size - j, size - j - 1, size, column + 1, scales[j], v, sums);
-        for (ptrdiff_t c = 0; c < size; c++) upper[j * size + c] = c < j ? 0.0 : moved[j * size + c];
+    double *reflections = work, *scales = work + n_rows * n_columns, *sums = scales + n_columns;
+    for (ptrdiff_t j = 0; j < n_columns; j++) {
+        double *column = moved + j * n_columns + j, *v = reflections + j * n_rows;
+        scales[j] = reflection(n_rows - j, n_columns, column, v);
+        if (scales[j] != 0.0) reflect(n_rows - j, n_columns - j - 1, n_columns, column + 1, scales[j], v, sums);
+        for (ptrdiff_t c = 0; c < n_columns; c++) upper[j * n_columns + c] = c < j ? 0.0 : moved[j * n_columns + c];
     }
-    memset(moved, 0, size * size * sizeof *moved);
-    for (ptrdiff_t j = 0; j < size; j++) moved[j * size + j] = 1.0;
-    for (ptrdiff_t j = size - 1; j >= 0; j--)
+    memset(moved, 0, n_rows * n_columns * sizeof *moved);
+    for (ptrdiff_t j = 0; j < n_columns; j++) moved[j * n_columns + j] = 1.0;
+    for (ptrdiff_t j = n_columns - 1; j >= 0; j--)
         if (scales[j] != 0.0)
-            reflect(size - j, size - j, size, moved + j * size + j, scales[j], reflections + j * size, sums);
+            reflect(n_rows - j, n_columns - j, n_columns, moved + j * n_columns + j, scales[j], reflections + j * n_rows,
+                    sums);
 }
 
 /* Take a frame round the cycle, made orthogonal after every step. frame: INOUT (size, size); upper: OUT (n_steps, size,
@@ -98,7 +98,7 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
         }
         memmove(frame + n_features * size, frame, (size - n_features) * size * sizeof *frame);
         memcpy(frame, moved, n_features * size * sizeof *frame);
-        factorise(size, frame, moved, work);
+        dmft_factorise(size, size, frame, moved, work);
     }
     for (ptrdiff_t i = 0; i < size; i++) {
         double *restrict row = turn + i * size;
