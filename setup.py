@@ -100,6 +100,7 @@ KERNELS = {
     "dmft.gaussian._integrals": (["gaussian/integrals.c"], []),
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),
+    "dmft.ising._regressions": (["regressions/regressions.c"], []),
     "dmft.dynamics._series": ([], []),
     "dmft.maps._maps": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),

@@ -120,8 +120,7 @@ def max_likelihood(
         moments, sites = drop_silent(spike_moments(spins), silent)
     if ridge == 0:
         check_invertible(moments.past[1], sites)
-    # The trains, the informations of a group of neurons with what they are made of, and theirs that are kept.
-    n_bytes = 1.0 * len(sites) * spins.shape[1] + 24.0 * len(sites) ** 2 + regressions.BYTES
+    n_bytes = 1.0 * len(sites) * spins.shape[1] + regressions.n_bytes(len(sites), spins.shape[1])
     need_memory(f"the likelihood of {spins.size} spins", n_bytes, "take fewer neurons or bins")
     spins = np.ascontiguousarray(spins[sites], dtype=np.int8)
     try:

@@ -1,7 +1,7 @@
-r"""The integrals of the kinetic Ising theories in plain NumPy: slow and short, for tests to compare with.
+r"""The integrals of the kinetic Ising theories and the sums of regressions on spins in plain NumPy: slow and short.
 
-Each is the defining formula with a rule fine enough not to matter: no mixture, no series,
-no characteristic function.
+For tests to compare with. Each integral is the defining formula with a rule fine enough not to matter: no mixture, no
+series, no characteristic function.
 """
 
 from __future__ import annotations
@@ -56,3 +56,14 @@ def tanh_product_mean(H: float, a: np.ndarray, m: np.ndarray) -> tuple[float, fl
     p = factors.prod(1)
     secant = [(np.delete(factors, j, 1).prod(1) * s[:, j] * t).sum() / 2 for j in range(len(a))]
     return p @ t, p @ (1 - t**2), np.array(secant)
+
+
+def means(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return sums over samples of tanh(theta.x) x, (n_neurons, size), of parameters so many and x (size, n_samples)."""
+    total: np.ndarray = np.tanh(theta @ x) @ x.T
+    return total
+
+
+def informations(theta: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return sums over samples of sech(theta.x)^2 x x, (n_neurons, size, size), of the same."""
+    return np.array([(x / np.cosh(row @ x) ** 2) @ x.T for row in theta])

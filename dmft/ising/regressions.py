@@ -1,10 +1,10 @@
 r"""Logistic regressions of every neuron on all neurons a step before, all of them at once.
 
-They share what they are regressed on, x of (n_sites + 1) numbers a sample: so gradients are products of matrices, and
-Fisher informations :math:`\sum_t w_i(t)\, x_a(t)\, x_b(t)` too, of the weights of all neurons with the products of
-two inputs. An information costs as much as n_sites gradients: on the way to the maximum that of a part of the samples
-will do, after steps with one common to all neurons; the exact one is taken once, where the maximum is, for the last
-steps and the standard errors.
+They share what they are regressed on, x of (n_sites + 1) signs a sample: so gradients, and Fisher informations
+:math:`\sum_t w_i(t)\, x_a(t)\, x_b(t)`, are sums of numbers of the neurons with signs that all of them share. The
+kernel looks up the sums of six such terms at a time. An information costs as much as some n_sites / 8 gradients: on the
+way to the maximum that of a part of the samples will do, after steps with one common to all neurons; the exact one is
+taken once, where the maximum is, for the last steps and the standard errors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from .._util.blas import one_blas_thread
-from .._util.pool import checkpoint, in_order
+from ._regressions import LANES, SET, informations, means, pack, square
 
 PART = 128  # samples a parameter in the part that is looked at first, down to a quarter where there are few
 FAIR = 1e-3  # root of the Newton decrement a sample at which the part has told what it can
@@ -23,92 +23,102 @@ CLOSE = 1e-6  # the same at which the information changes no more
 MAX_APPROACH = 20  # gradients of all samples, with the information of a part
 RUNAWAY = 40.0  # a parameter of no finite maximum
 OVERSHOT = 0.5  # of the slope at the beginning of a step, downhill at its end
-_BLOCK = 2_048  # samples at a time
-_AT_ONCE = 2**21  # inputs at a time
+_PARTS = 64  # that gradients are shared out in, whatever the threads: the sums have the same bits
+_AT_ONCE = 2**21  # weights at a time
 _INFORMATION = 2**25  # numbers of the informations that are kept at a time
-BYTES = 16.0 * _INFORMATION + 40.0 * _AT_ONCE  # of memory, at most, besides the spins
+
+
+def n_bytes(n_sites: int, n_bins: int) -> float:
+    """Return how much memory `fit` takes, at most, besides the spins."""
+    size, group = n_sites + 1.0, _group(n_sites + 1)
+    trains = 16.0 * size * n_bins / SET  # signs by input and by sample
+    sums = 8.0 * (_PARTS + LANES) * LANES * size + 16.0 * group * size
+    return 1.25 * trains + sums + 12.0 * size**2 * group + 16.0 * _AT_ONCE + 40.0 * size**2
+
+
+def _group(size: int) -> int:
+    """Return how many neurons to take at a time."""
+    return max(1, _INFORMATION // size**2 // LANES) * LANES
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Samples:
     """What a group of neurons does, and what all did before."""
 
-    before: np.ndarray  # (n_sites, n_samples), -1 and 1
-    now: np.ndarray  # (n_group, n_samples)
-    penalty: np.ndarray  # (n_sites + 1,)
+    inputs: np.ndarray  # signs of what all did, packed by sample
+    samples: np.ndarray  # and by input
+    drive: np.ndarray  # (n_group, size), sums over samples of what a neuron did times x
+    penalty: np.ndarray  # (size,)
+    n: int  # samples
     n_threads: int
 
     @property
-    def n(self) -> int:
-        """Number of samples."""
-        return self.before.shape[1]
+    def size(self) -> int:
+        """Number of parameters of a neuron."""
+        return self.samples.shape[1]
 
-    def part(self, of: int) -> Samples:
-        """Return one of so many samples, spread evenly."""
-        return Samples(self.before[:, ::of], self.now[:, ::of], self.penalty / of, self.n_threads)
+    @classmethod
+    def of(cls, before: np.ndarray, now: np.ndarray, penalty: np.ndarray, n_threads: int) -> Samples:
+        """Pack the signs of spins, (n_sites, n_samples) and (n_group, n_samples)."""
+        n_sites, n = before.shape
+        n_sets, n_words = -(-n // SET), -(-(n_sites + 1) // SET)
+        inputs, samples = np.zeros((n_words, n_sets * SET), np.uint64), np.zeros((n_sets, n_sites + 1), np.uint64)
+        pack(before, inputs[: -(-n_sites // SET), :n])
+        pack(before.T, samples[:, :n_sites])
+        return cls(inputs, samples, _products(now, before), penalty, n, n_threads)
 
-    def inputs(self, first: int, n: int) -> np.ndarray:
-        """Return x of some samples, (n_sites + 1, n)."""
-        some = self.before[:, first : first + n]
-        x = np.empty((len(some) + 1, some.shape[1]))
-        x[:-1], x[-1] = some, 1.0
-        return x
+    def neurons(self, some: np.ndarray) -> Samples:
+        """Return the samples of some neurons of a group."""
+        return dataclasses.replace(self, drive=self.drive[some])
 
     def gradient(self, theta: np.ndarray, neurons: np.ndarray) -> np.ndarray:
-        """Return the slope of the penalised log-likelihood of some neurons, (n_neurons, n_sites + 1)."""
-        # As many parts as there are, whatever the threads: the sums have the same bits.
-        length = max(_BLOCK, -(-self.n // 64 // _BLOCK) * _BLOCK)
+        """Return the slope of the penalised log-likelihood of some neurons, (n_neurons, size)."""
+        blocks = self._blocks(theta)
+        out = np.zeros((len(blocks), max(1, _PARTS // len(blocks)), self.size, LANES))
+        means(self.inputs, self.samples, self.n, blocks, out, self.n_threads)
+        mean = out.sum(axis=1).transpose(0, 2, 1).reshape(-1, self.size)[: len(theta)]
+        slope: np.ndarray = self.drive[neurons] - mean - self.penalty * theta
+        return slope
 
-        def slope(first: int) -> np.ndarray:
-            total = np.zeros(theta.shape)
-            for begin in range(first, min(first + length, self.n), _BLOCK):
-                checkpoint()
-                x = self.inputs(begin, min(_BLOCK, first + length - begin))
-                miss = self.now[neurons, begin : begin + x.shape[1]] - np.tanh(theta @ x)
-                total += miss @ x.T
-            return total
-
-        total = -self.penalty * theta
-        for each in in_order(slope, range(0, self.n, length), self.n_threads):
-            total += each
-        return total
-
-    def information(self, theta: np.ndarray) -> np.ndarray:
-        """Return the Fisher informations, less the curvature of the penalty: upper triangles (n, size, size)."""
-        n, size = theta.shape
-        out = np.zeros((n, size, size))
-        n_at_once = max(1, _AT_ONCE // size // _BLOCK) * _BLOCK
-        n_shares = min(size, 16)
-        for first in range(0, self.n, n_at_once):
-            x = self.inputs(first, n_at_once)
-            weight = 1.0 - np.tanh(theta @ x) ** 2
-
-            def rows(share: int, x: np.ndarray = x, weight: np.ndarray = weight) -> None:
-                for begin in range(0, x.shape[1], _BLOCK):
-                    checkpoint()
-                    some, its = np.ascontiguousarray(x[:, begin : begin + _BLOCK]), weight[:, begin : begin + _BLOCK]
-                    for a in range(share, size, n_shares):
-                        out[:, a, a:] += its @ (some[a] * some[a:]).T
-
-            for _ in in_order(rows, range(n_shares), self.n_threads):
-                pass
-        return out
+    def _blocks(self, theta: np.ndarray) -> np.ndarray:
+        """Return parameters a lane a neuron, with zeros beyond the last neuron and the last input."""
+        n, length = len(theta), len(self.inputs) * SET
+        rows = np.zeros((-(-n // LANES) * LANES, length))
+        rows[:n, : self.size] = theta
+        return np.ascontiguousarray(rows.reshape(-1, LANES, length).transpose(0, 2, 1))
 
     def factors(self, theta: np.ndarray) -> list[np.ndarray | None]:
-        """Return Cholesky factors of the informations with the penalty; None where there is none."""
-        return [self._factor(each) for each in self.information(theta)]
+        """Return Cholesky factors of the Fisher informations with the penalty; None where there is none."""
+        blocks = self._blocks(theta)
+        at_once = min(max(1, _AT_ONCE // (len(blocks) * LANES * SET)), len(self.samples))
+        weight = np.empty((len(blocks), at_once * SET, LANES))
+        packed = np.zeros((len(blocks), self.size * (self.size + 1) // 2, LANES))
+        informations(self.inputs, self.samples, self.n, blocks, weight, packed, self.n_threads)
+        return [self._factor(packed, i) for i in range(len(theta))]
 
     def common(self) -> list[np.ndarray | None]:
         """Return the factor of the information that all neurons have at 0, the largest they can have."""
-        one = dataclasses.replace(self, now=self.now[:1])
-        return one.factors(np.zeros((1, len(self.before) + 1))) * len(self.now)
+        return self.factors(np.zeros((1, self.size))) * len(self.drive)
 
-    def _factor(self, information: np.ndarray) -> np.ndarray | None:
-        information[np.diag_indices(len(information))] += self.penalty
+    def _factor(self, packed: np.ndarray, neuron: int) -> np.ndarray | None:
+        information = np.zeros((self.size, self.size), order="F")
+        square(packed, neuron, information)
+        information[np.diag_indices(self.size)] += self.penalty
         try:
             return cho_factor(information, overwrite_a=True, check_finite=False)[0]
         except np.linalg.LinAlgError:
             return None
+
+
+def _products(now: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Return sums over samples of spins times spins before and 1: whole numbers, without rounding."""
+    total = np.zeros((len(now), len(before) + 1))
+    length = max(1, min(2**24, _AT_ONCE // (len(now) + len(before))))  # singles hold whole numbers up to 2^24
+    for first in range(0, now.shape[1], length):
+        some, its = now[:, first : first + length], before[:, first : first + length].astype(np.float32)
+        total[:, :-1] += some.astype(np.float32) @ its.T
+        total[:, -1] += some.sum(axis=1, dtype=np.int64)
+    return total
 
 
 def fit(
@@ -133,25 +143,32 @@ def fit(
     theta, error = np.zeros((2, n_sites, size))
     steps, left = 0, 0.0
     penalty = np.append(np.full(n_sites, ridge), 0.0)
-    n_group = max(1, _INFORMATION // size**2)
+    n_group, n = _group(size), spins.shape[1] - 1
     with one_blas_thread():
+        # A part of the samples, spread evenly, goes first where there are enough.
+        of = max(2, n // (PART * size)) if n >= PART * size // 2 else 0
+        before, now = spins[:, :-1], spins[:, 1:]
+        every = Samples.of(before, now, penalty, n_threads)
+        part = Samples.of(before[:, ::of], now[:, ::of], penalty / of, n_threads) if of else None
         for first in range(0, n_sites, n_group):
-            group = slice(first, first + n_group)
-            samples = Samples(spins[:, :-1], spins[group, 1:], penalty, n_threads)
+            group = np.arange(first, min(first + n_group, n_sites))
             try:
-                theta[group], error[group], n_steps, rest = _maximum(samples, tol, max_iter)
+                theta[group], error[group], n_steps, rest = _maximum(
+                    every.neurons(group), part and part.neurons(group), tol, max_iter
+                )
             except LookupError as lost:
                 raise LookupError(first + lost.args[0]) from None
             steps, left = max(steps, n_steps), max(left, rest)
     return theta, error, steps, left
 
 
-def _maximum(samples: Samples, tol: float, max_iter: int) -> tuple[np.ndarray, np.ndarray, int, float]:
+def _maximum(
+    samples: Samples, part: Samples | None, tol: float, max_iter: int
+) -> tuple[np.ndarray, np.ndarray, int, float]:
     """Return the same as `fit` for one group."""
-    n_neurons, size, n = len(samples.now), len(samples.before) + 1, samples.n
+    n_neurons, size, n = len(samples.drive), samples.size, samples.n
     theta, active = np.zeros((n_neurons, size)), np.arange(n_neurons)
-    if n >= PART * size // 2:
-        part = samples.part(max(2, n // (PART * size)))
+    if part:
         theta, _, _ = _approached(part, theta, part.common(), FAIR, MAX_APPROACH)
         theta[~(np.abs(theta).max(axis=1) < RUNAWAY / 4.0)] = 0.0  # a part may have no maximum where all samples do
         factors = [None if each is None else each * np.sqrt(n / part.n) for each in part.factors(theta)]
@@ -162,7 +179,7 @@ def _maximum(samples: Samples, tol: float, max_iter: int) -> tuple[np.ndarray, n
     enough = 10.0 * CLOSE if factors else 0.0
     error = np.full(theta.shape, np.nan)
     for done in range(1, max_iter + 1):  # `active`: those that the exact information has not brought to rest
-        factors = samples_of(samples, active).factors(theta[active])
+        factors = samples.factors(theta[active])
         failed = [i for i, factor in zip(active.tolist(), factors, strict=True) if factor is None]
         if failed:
             raise LookupError(failed[0])
@@ -189,11 +206,6 @@ def _maximum(samples: Samples, tol: float, max_iter: int) -> tuple[np.ndarray, n
         if not active.size:
             return theta, error, n_steps + done, float(np.abs(gradient).max() / n)
     raise LookupError(int(active[0]))
-
-
-def samples_of(samples: Samples, neurons: np.ndarray) -> Samples:
-    """Return the samples of some neurons of a group."""
-    return dataclasses.replace(samples, now=samples.now[neurons] if len(neurons) < len(samples.now) else samples.now)
 
 
 def _approached(

@@ -166,11 +166,19 @@ def test_the_maximum_of_likelihood_is_that_of_single_regressions(length, strengt
     again = max_likelihood(spins, ridge=ridge, n_threads=3)
     assert_array_equal(again.couplings, fit.couplings)
     assert_array_equal(again.stderr, fit.stderr)
-    for name, value in (("_INFORMATION", 3 * 81), ("_BLOCK", 64), ("_AT_ONCE", 9 * 128)):  # in groups, in pieces
-        monkeypatch.setattr(regressions, name, value)
+    monkeypatch.setattr(regressions, "_AT_ONCE", 9 * 128)  # in pieces
     pieces = max_likelihood(spins, ridge=ridge)
     assert_allclose(pieces.couplings, fit.couplings, rtol=0, atol=1e-10)
     assert_allclose(pieces.stderr, fit.stderr, rtol=1e-5)
+
+
+def test_groups_of_neurons_find_what_all_together_find(monkeypatch):
+    spins = random_model(20, 3, 0.5).trajectory(3_000, n_transient=50, seed=2)
+    fit = max_likelihood(spins)
+    monkeypatch.setattr(regressions, "_INFORMATION", 1)
+    groups = max_likelihood(spins)
+    assert_allclose(groups.couplings, fit.couplings, rtol=0, atol=1e-10)
+    assert_allclose(groups.stderr, fit.stderr, rtol=1e-5)
 
 
 def test_a_part_of_the_samples_may_have_no_maximum():

@@ -15,6 +15,7 @@ from dmft.diffusions import _paths
 from dmft.dynamics import _series
 from dmft.dynamics.cycles import _linear
 from dmft.gaussian import _integrals
+from dmft.ising import _regressions
 from dmft.maps import _maps
 from dmft.spins import _spins
 from dmft.thermodynamics import _jumps
@@ -102,6 +103,8 @@ def nothing(window, parameters, phase, out):
 
 DRIFT, STEP = (ctypes.cast(function, ctypes.c_void_p).value for function in (still, nothing))
 # Of each door: the function, arguments that it takes, wrong values of some, and arrays of which one axis is free.
+TRAINS = {"inputs": np.full((1, 60), 2**64 - 1, dtype=WORDS), "samples": np.full((2, 4), 2**64 - 1, dtype=WORDS),
+          "n_samples": 50, "theta": doubles(2, 30, 16)}  # fmt: skip
 DOORS = {
     "attention network": (_kernels.Network, attention_network(), {
         "n_heads": [0, -1, 2, LONG], "law": ["", "gaussian", "independent"]}, ("position",)),
@@ -205,6 +208,15 @@ DOORS = {
         "border": doubles(2, 2, 2 * N + 1), "out": doubles(2, 1, 2 * N + 1), "n_threads": 2}, {
         "n_threads": [0, -1], "right": [doubles(2, 0, 2 * N)], "border": [None],
         "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top", "right")),
+    "packed signs": (_regressions.pack, {"spins": np.ones((N, 40), dtype=np.int8),
+        "words": np.zeros((1, 40), dtype=WORDS)}, {}, ("spins", "words")),
+    "means of spins": (_regressions.means, TRAINS | {"out": doubles(2, 3, 4, 16), "n_threads": 2}, {
+        "n_threads": [0, -1], "n_samples": [0, -1, 30, 61, LONG]}, ("out",)),
+    "informations": (_regressions.informations, TRAINS | {"weight": doubles(2, 30, 16), "out": doubles(2, 10, 16),
+        "n_threads": 2}, {"n_threads": [0, -1], "n_samples": [0, -1, 30, 61, LONG]}, ("weight",)),
+    "one information": (_regressions.square, {"packed": doubles(2, 10, 16), "neuron": 20, "out": doubles(4, 4)}, {
+        "neuron": [-1, 32, LONG]}, ("packed", "out")),
+    "sets of regressions": (_regressions._use, {"": 0}, {"": [-1, LONG]}, ()),
     "eliminate": (_jumps.eliminate, {"Q": doubles(N, N), "p": doubles(N)}, {}, ()),
     "net flow": (_jumps.net_flow, {"rates": doubles(3, 8), "p": doubles(8), "out": doubles(8)}, {}, ()),
     "jumps": (_jumps.paths, EDGES | {"rate": doubles(4), "gain": doubles(4, 2),
