@@ -124,10 +124,24 @@ class Cycles(Frozen):
 NOTHING = 1e-250  # of the largest flux: what of a law is next to the smallest numbers
 
 
-def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the flux of every edge, that of its reverse, and the ln of their ratio, 0 where neither flows."""
-    forth = process.rates() * p[process.source]
-    paired, log_p = process.reverse >= 0, log_law(p)
+def fluxes(
+    process: MarkovJump, p: np.ndarray, logs: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the flux of every edge, that of its reverse, and the ln of their ratio, 0 where neither flows.
+
+    Logarithms of the law are given where it has numbers that are too small.
+    """
+    x, y, paired = process.source, process.target, process.reverse >= 0
+    if logs is not None:
+        process.rates()  # which says it where they are no numbers
+        forth = np.exp(process.log_rate + logs[x])
+        back = np.where(paired, forth[process.reverse], 0.0)
+        both = paired & (logs[x] > -np.inf) & (logs[y] > -np.inf)
+        known = np.where(logs > -np.inf, logs, 0.0)
+        ratio = np.where(both, process.log_ratio + known[x] - known[y], 0.0)
+        ratio = np.where(both, ratio, np.where(forth > 0, np.inf, np.where(back > 0, -np.inf, 0.0)))
+        return forth, back, ratio
+    forth, log_p = process.rates() * p[process.source], log_law(p)
     # Where probabilities end because no smaller numbers are left, no jump is without a way back.
     beyond = paired & (np.maximum(forth, forth[process.reverse]) <= NOTHING * forth.max(initial=0.0))
     forth = np.where(beyond, 0.0, forth)
@@ -137,6 +151,19 @@ def fluxes(process: MarkovJump, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     finite_ratio = process.log_ratio + log_p[process.source] - log_p[process.target]
     ratio = np.where(both, finite_ratio, np.where(forth > 0, np.inf, np.where(back > 0, -np.inf, 0.0)))
     return forth, back, ratio
+
+
+def net_squared(net: np.ndarray, both: np.ndarray) -> np.ndarray:
+    """Return the squares of net fluxes over the fluxes both ways, 0 where there are none; of any size.
+
+    Examples
+    --------
+    >>> net_squared(np.array([2.0, 0.0, 1e300]), np.array([4.0, 0.0, 1e300])).tolist()
+    [1.0, 0.0, 1e+300]
+    """
+    flows, small = both > 0, abs(net) < 1e150  # whose squares are numbers
+    both = np.where(flows, both, 1.0)
+    return np.where(flows, np.where(small, np.where(small, net, 0.0) ** 2 / both, net * (net / both)), 0.0)
 
 
 def _produced(forth: np.ndarray, back: np.ndarray, ratio: np.ndarray) -> np.ndarray:
@@ -155,7 +182,8 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
     pi = process.stationary()
     law = pi if p is None else process.law(p)
     v, n = process.mechanism, process.n_mechanisms
-    forth, back, ratio = fluxes(process, law)
+    logs = process._log_stationary if p is None else None
+    forth, back, ratio = fluxes(process, law, logs)
     half = _produced(forth, back, ratio)
     paired = process.reverse >= 0
     half = np.where(paired, half, np.where(forth > 0, np.inf, 0.0))
@@ -163,16 +191,19 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
     flow_edges = np.where(forth > 0, forth * np.where(forth > 0, process.log_ratio, 0.0), 0.0)
     flow = np.bincount(v, flow_edges, n)
     log_pi, log_p = log_law(pi), log_law(law)
+    if logs is not None:
+        log_pi = log_p = np.where(logs > -np.inf, logs, 0.0)
     x, y = process.source, process.target
     shift = log_pi[x] - log_pi[y]
     moved = forth > 0
     adiabatic = np.bincount(v[moved], (forth * np.where(moved, process.log_ratio + shift, 0.0))[moved], n)
     nonadiabatic = np.bincount(v[moved], (forth * (log_p[x] - log_p[y] - shift))[moved], n)
-    change = process.generator() @ law
+    change = (
+        process.generator() @ law if logs is None else np.bincount(y, forth, len(law)) - np.bincount(x, forth, len(law))
+    )
     dS = -float((change * log_p).sum())
     total = float(ep.sum())
-    with np.errstate(invalid="ignore", divide="ignore"):
-        pairs = np.where(moved | (back > 0), (forth - back) ** 2 / (forth + back), 0.0)
+    pairs = net_squared(forth - back, forth + back)
     ep2 = float(pairs[paired].sum() + 2 * pairs[~paired].sum())
     far = 0.0 if total <= 0 else 1.0 if np.isinf(total) else max(0.0, 1 - ep2 / total)
     one_way = np.flatnonzero(moved & (back == 0) & np.isinf(ratio))
@@ -184,7 +215,7 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
         chemical = mu * np.bincount(v, forth * (N[y] - N[x]), n)
         if process.energy is not None:
             other = np.bincount(v, forth * (process.energy[y] - process.energy[x]), n) - heat - chemical
-    parts = {} if partition is None else _parts(process, law, partition, forth, half, flow_edges, log_p)
+    parts = {} if partition is None else _parts(process, law, partition, forth, half, flow_edges, log_p, logs)
     return Budget(
         ep=total,
         ep_by_mechanism=ep,
@@ -212,6 +243,7 @@ def _parts(
     half: np.ndarray,
     flow: np.ndarray,
     log_p: np.ndarray,
+    logs: np.ndarray | None,
 ) -> dict[str, PartBudget]:
     owner = partition.movers(process)
     moved = forth > 0
@@ -219,7 +251,7 @@ def _parts(
     out = {}
     for k, name in enumerate(partition.names):
         mine = owner == k
-        information = partition.flow_of(process, p, k, forth, owner)
+        information = partition.flow_of(process, p, k, forth, owner, logs)
         # The part's own entropy changes by its own jumps alone: what the joint law's does, and the information.
         own = float(step[mine].sum()) + information
         out[name] = PartBudget(
@@ -235,7 +267,7 @@ def _parts(
 def of_cycles(process: MarkovJump) -> Cycles:
     """Return a basis of cycles; affinities are differences of a potential that is summed over a spanning tree."""
     p = process.stationary()
-    forth, back, _ = fluxes(process, p)
+    forth, back, _ = fluxes(process, p, process._log_stationary)
     reverse = process.reverse
     index = np.arange(len(reverse))
     pair = index[(reverse < 0) | (index < reverse)]

@@ -19,7 +19,7 @@ from .._util.values import Frozen, Value
 from .growth import growth
 from .laws import checked_law, log_law
 from .partition import Partition, fits
-from .stationary import stationary_state
+from .stationary import log_stationary_state, stationary_state
 
 MAX_STATES = 4096
 EDGES_AT_ONCE = 1 << 20
@@ -175,6 +175,12 @@ class Chain(Value):
         off = self.P * ~np.eye(self.n_states, dtype=bool)
         target, source = np.nonzero(off)
         return stationary_state(source, target, np.log(off[target, source]), self.n_states, "elimination")
+
+    def _log_stationary(self) -> np.ndarray:
+        """Return the logarithms of the stationary state, also of what is below the smallest numbers."""
+        off = self.P * ~np.eye(self.n_states, dtype=bool)
+        target, source = np.nonzero(off)
+        return log_stationary_state(source, target, np.log(off[target, source]), self.n_states)
 
     @underflow_is_zero
     def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:

@@ -100,13 +100,28 @@ class Partition(Value):
         """Return the same for all parts but one."""
         return self.group(*(j for j in range(len(self.names)) if j != k))
 
-    def flow_of(self, process: MarkovJump, p: np.ndarray, k: int, forth: np.ndarray, owner: np.ndarray) -> float:
-        """Return the information flow of a part in a law, of which the fluxes and the mover of every edge are given."""
+    def flow_of(
+        self,
+        process: MarkovJump,
+        p: np.ndarray,
+        k: int,
+        forth: np.ndarray,
+        owner: np.ndarray,
+        logs: np.ndarray | None = None,
+    ) -> float:
+        """Return the information flow of a part in a law, of which the fluxes and the mover of every edge are given.
+
+        And logarithms of the law, if it has numbers that are too small.
+        """
         mine = (owner == k) & (forth > 0)
         x, y = process.source[mine], process.target[mine]
         group = self.group(k)
-        own = np.bincount(group, p)[group]
-        log_p, log_own = log_law(p), log_law(own)
+        if logs is None:
+            log_p, log_own = log_law(p), log_law(np.bincount(group, p)[group])
+        else:
+            log_p, sums = logs, np.full(int(group.max()) + 1, -np.inf)
+            np.logaddexp.at(sums, group, logs)
+            log_own = sums[group]
         return float(forth[mine] @ (log_p[y] - log_own[y] - log_p[x] + log_own[x]))
 
 

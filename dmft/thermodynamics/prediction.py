@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+from scipy.special import entr
 
 from .._util.checks import finite, number, within
 from .._util.readonly import read_only
@@ -13,6 +14,7 @@ from .._util.values import Frozen, Value
 from ..information.laws import kl
 from .chain import Chain
 from .evolution import transitions
+from .process import LARGEST_LOG_RATE
 
 MAX_STATES = 2000
 
@@ -112,8 +114,18 @@ class Driven(Value):
         object.__setattr__(self, "energy", read_only(E))
 
     def relaxations(self) -> np.ndarray:
-        """Return the law after a relaxation in every field x from s, ``[x, s', s]``."""
+        """Return the law after a relaxation in every field x from s, ``[x, s', s]``.
+
+        Raises
+        ------
+        ValueError
+            If rates are larger than any number.
+        """
         out = []
+        with np.errstate(over="ignore"):
+            most = float(np.ptp(self.energy, axis=1).max()) / (2 * self.T)
+        if not most <= LARGEST_LOG_RATE:
+            raise ValueError(f"energy must differ by at most {2 * LARGEST_LOG_RATE:g} T in a field, got {2 * most:g} T")
         for E in self.energy:
             W = self.nu * np.exp(-(E[:, None] - E) / (2 * self.T))
             np.fill_diagonal(W, 0)
@@ -140,9 +152,14 @@ class Driven(Value):
 
         def excess(law: np.ndarray) -> float:
             """Return the divergence of the system from equilibrium in its field, on average over the field."""
-            gibbs = np.exp(-(self.energy - self.energy.min(axis=1, keepdims=True)) / self.T)
-            gibbs /= gibbs.sum(axis=1, keepdims=True)
-            return float(kl(law, law.sum(axis=1, keepdims=True) * gibbs))
+            cost = (self.energy - self.energy.min(axis=1, keepdims=True)) / self.T
+            gibbs = np.exp(-cost)
+            norm = gibbs.sum(axis=1, keepdims=True)
+            field = law.sum(axis=1, keepdims=True)
+            found = float(kl(law, field * (gibbs / norm)))
+            if np.isinf(found):  # a weight is below the smallest number
+                found = float(entr(field).sum() - entr(law).sum() + (law * (cost + np.log(norm))).sum())
+            return found
 
         memory, prediction = information(before), information(after)
         work = float((after * self.energy).sum() - (before * self.energy).sum())

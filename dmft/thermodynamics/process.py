@@ -22,7 +22,7 @@ from . import trajectories as _trajectories
 from .edges import checked_edges, reverse_edges
 from .laws import checked_law
 from .reservoir import Reservoir, as_baths
-from .stationary import METHODS, Method, stationary_state
+from .stationary import METHODS, Method, log_stationary_state, stationary_state
 
 if TYPE_CHECKING:
     from .budget import Budget, Cycles
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .trajectories import Paths
 
 LARGEST_LOG_RATE = 700.0  # sums of rates are numbers too
+FEW = 500  # states whose law is taken in logarithms, in a second or two, where numbers end
+TINY = 1e-290
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -256,6 +258,14 @@ class MarkovJump(Value):
     @cached_property
     def _stationary(self) -> np.ndarray:
         return read_only(stationary_state(self.source, self.target, self.log_rate, self.n_states))
+
+    @cached_property
+    def _log_stationary(self) -> np.ndarray | None:
+        """Logarithms of the stationary state where it has numbers that are too small, and states are few; else None."""
+        p = self._stationary
+        if self.n_states > FEW or (p > TINY).all():
+            return None
+        return read_only(log_stationary_state(self.source, self.target, self.log_rate, self.n_states))
 
     def stationary(self, method: Method = "auto") -> np.ndarray:
         """Return the stationary state.

@@ -50,11 +50,11 @@ def eliminate(rates: np.ndarray) -> np.ndarray:
 
 
 def eliminate_logs(log_rates: np.ndarray) -> np.ndarray:
-    """Return the same from logarithms of rates, of any size; -inf where there is no jump.
+    """Return the logarithms of the same, from logarithms of rates, of any size; -inf where there is no jump.
 
     Examples
     --------
-    >>> eliminate_logs(np.array([[-np.inf, 2000.0], [2000.0 + np.log(3.0), -np.inf]])).round(12)
+    >>> np.exp(eliminate_logs(np.array([[-np.inf, 2000.0], [2000.0 + np.log(3.0), -np.inf]]))).round(12)
     array([0.75, 0.25])
     """
     Q = np.array(log_rates, dtype=float)
@@ -64,8 +64,7 @@ def eliminate_logs(log_rates: np.ndarray) -> np.ndarray:
     log_p = np.zeros(len(Q))
     for k in range(1, len(Q)):
         log_p[k] = logsumexp(log_p[:k] + Q[:k, k])
-    p = np.exp(log_p - log_p.max())
-    return p / p.sum()
+    return np.asarray(log_p - logsumexp(log_p))
 
 
 def net_flow(rates: np.ndarray, p: np.ndarray) -> np.ndarray:

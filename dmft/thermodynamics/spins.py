@@ -19,7 +19,7 @@ from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ._jumps import net_flow as _net_flow
-from .budget import Budget, PartBudget
+from .budget import Budget, PartBudget, net_squared
 from .laws import checked_law, log_law
 from .process import MarkovJump
 from .reservoir import Reservoir
@@ -280,7 +280,7 @@ class SpinProcess(Value):
             change[i] = flux @ gain
             activity += float(flux.sum())
             both = flux + back
-            ep2 += float((current[both > 0] ** 2 / both[both > 0]).sum())
+            ep2 += float(net_squared(current[both > 0], both[both > 0]).sum())
             if i in log_own:
                 own = np.broadcast_to(log_own[i], (2,) * n).reshape(-1)
                 own_change[i] = flux @ (own - flipped(own, i))

@@ -73,9 +73,8 @@ def stationary_state(
     if np.ptp(logs) > LONG_LOGS:
         if n > MAX_DENSE:
             raise ValueError(f"n_states must be <= {MAX_DENSE} where rates span e^{np.ptp(logs):.0f}, got {n}")
-        Q = np.full((n, n), -np.inf)
-        np.logaddexp.at(Q, (x, y), logs)
-        p[inside] = eliminate_logs(Q)
+        found = np.exp(_by_logs(x, y, logs, n))
+        p[inside] = found / found.sum()
         return p
     rates = np.exp(logs - logs.max())
     if method == "elimination" or (method == "auto" and n <= MAX_DENSE):
@@ -93,6 +92,32 @@ def stationary_state(
         )
     p[inside] = found
     return p
+
+
+def _by_logs(x: np.ndarray, y: np.ndarray, logs: np.ndarray, n: int) -> np.ndarray:
+    Q = np.full((n, n), -np.inf)
+    np.logaddexp.at(Q, (x, y), logs)
+    return eliminate_logs(Q)
+
+
+@underflow_is_zero
+def log_stationary_state(source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, n_states: int) -> np.ndarray:
+    """Return the logarithms of the stationary state, which may be far below those of the smallest numbers.
+
+    Of one closed class of states, the logarithms of the others being -inf.
+
+    Examples
+    --------
+    >>> log_stationary_state(np.array([0, 1]), np.array([1, 0]), np.array([-600.0, 600.0]), 2).round(9).tolist()
+    [0.0, -1200.0]
+    """
+    (inside,) = closed_classes(source, target, n_states)
+    new = np.full(n_states, -1)
+    new[inside] = np.arange(len(inside))
+    kept = (new[source] >= 0) & (new[target] >= 0)
+    log_p = np.full(n_states, -np.inf)
+    log_p[inside] = _by_logs(new[source[kept]], new[target[kept]], log_rate[kept], len(inside))
+    return log_p
 
 
 def _of_many(

@@ -8,13 +8,14 @@ from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import logsumexp
 
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
 from ..reservoir import Reservoir
-from .moves import Moves, checked, divergence, ln, net_current, positive, room
+from .moves import Moves, checked, divergence, gibbs, ln, net_current, over, positive, room
 
 
 def _check_dots(self: TwoDots | Battery) -> None:
@@ -82,9 +83,9 @@ class TwoDots(Value):
         """The jump process."""
         moves, d = Moves(), np.arange(2)
         for mechanism, mu, G in ((0, self.mu_L, self.G_L), (1, self.mu_R, self.G_R)):
-            gap = (self.eps_s + self.U * d - mu) / self.T
+            gap = over(self.eps_s + self.U * d - mu, self.T)
             moves.exchange(d, 2 + d, ln(G), gap, mechanism)
-        gap = (self.eps_d + self.U * d - self.mu_d) / self.T_d
+        gap = over(self.eps_d + self.U * d - self.mu_d, self.T_d, "T_d")
         moves.exchange(2 * d, 2 * d + 1, ln(self.G_d), gap, 2)
         baths = [Reservoir(self.T, self.mu_L), Reservoir(self.T, self.mu_R), Reservoir(self.T_d, self.mu_d)]
         energy = [0.0, self.eps_d, self.eps_s, self.eps_s + self.eps_d + self.U]
@@ -111,13 +112,12 @@ class TwoDots(Value):
         The equilibrium is the joint one, d being at temperature T too; stationary unless a law is given.
         """
         d = np.arange(2)
-        fill = -(self.eps_s - self.mu_L) / self.T
+        fill = -over(self.eps_s - self.mu_L, self.T)
         weight = np.stack(
-            [-(self.eps_d - self.mu_d) / self.T * d, fill - (self.eps_d + self.U - self.mu_d) / self.T * d]
+            [-over(self.eps_d - self.mu_d, self.T) * d, fill - over(self.eps_d + self.U - self.mu_d, self.T) * d]
         )
-        gibbs = np.exp(weight - weight.max())
-        law = self.process.law(p).reshape(2, 2).sum(axis=1)
-        return self.T * divergence(law, gibbs.sum(axis=1) / gibbs.sum())
+        law, equal = (joint.reshape(2, 2).sum(axis=1) for joint in (self.process.law(p), gibbs(weight)))
+        return self.T * divergence(law, equal, lambda: np.asarray(logsumexp(weight, axis=1)))
 
     @underflow_is_zero
     def cycle_current(self) -> float:
@@ -196,15 +196,15 @@ class Battery(Value):
         room(4, size)
         state = np.arange(4 * size).reshape(2, 2, size)
         moves, d, n = Moves(), np.arange(2)[:, None], np.arange(size)
-        gap = (self.eps_s + self.U * d - self.mu_L) / self.T
+        gap = over(self.eps_s + self.U * d - self.mu_L, self.T)
         moves.exchange(state[0], state[1], ln(self.G_L)[:, None], gap, 0)
         store = self.mu_R + self.charging * (n[:-1] + 0.5)
-        gap = (self.eps_s + self.U * d - store) / self.T
+        gap = over(self.eps_s + self.U * d - store, self.T)
         # What the store fills is its own level: the electron comes from dot s, so the gap is turned round.
         moves.exchange(state[1, :, :-1], state[0, :, 1:], ln(self.G_R)[:, None], -gap, 1)
-        gap = (self.eps_d + self.U * d - self.mu_d) / self.T_d  # here the axis is s
+        gap = over(self.eps_d + self.U * d - self.mu_d, self.T_d, "T_d")  # here the axis is s
         moves.exchange(state[:, 0], state[:, 1], ln(self.G_d)[:, None], gap, 2)
-        fall = (store - self.mu_L) / self.T
+        fall = over(store - self.mu_L, self.T)
         moves.add(state[..., 1:], state[..., :-1], ln(self.leak) + fall / 2, 3)
         moves.add(state[..., :-1], state[..., 1:], ln(self.leak) - fall / 2, 3)
         cold, warm = Reservoir(self.T_d, self.mu_d), Reservoir(self.T, self.mu_L)
@@ -229,12 +229,13 @@ class Battery(Value):
     @underflow_is_zero
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store in equilibrium with lead L."""
+        return gibbs(self._log_weight())
+
+    def _log_weight(self) -> np.ndarray:
         n = np.arange(self.n_max + 1)
-        weight = -((self.mu_R - self.mu_L) * n + self.charging * n**2 / 2) / self.T
-        p = np.exp(weight - weight.max())
-        return p / p.sum()
+        return -np.asarray(over((self.mu_R - self.mu_L) * n + self.charging * n**2 / 2, self.T))
 
     @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, T times the divergence of the store's law from equilibrium."""
-        return self.T * divergence(self.store(p), self.store_in_equilibrium())
+        return self.T * divergence(self.store(p), self.store_in_equilibrium(), self._log_weight)

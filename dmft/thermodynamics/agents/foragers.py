@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from ..._util.checks import instance, one_of, whole
 from ..._util.underflow import underflow_is_zero
@@ -16,7 +17,7 @@ from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
 from ..reservoir import Reservoir
-from .moves import Moves, checked, divergence, ln, net_current, room
+from .moves import Moves, checked, divergence, gibbs, ln, net_current, room
 
 EATING = 3  # its mechanism
 
@@ -138,24 +139,33 @@ class Forager(Value):
     @underflow_is_zero
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store without food's drive."""
+        return gibbs(self._log_weight())
+
+    def _log_weight(self) -> np.ndarray:
         n = np.arange(self.n_max + 1)
-        weight = -self.eps * n + np.where(n == 0, self.dead, 0.0)
-        p = np.exp(weight - weight.max())
-        return p / p.sum()
+        return -self.eps * n + np.where(n == 0, self.dead, 0.0)
 
     @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, the divergence of the store's law from equilibrium, in units of k_B T."""
-        return divergence(self.store(p), self.store_in_equilibrium())
+        return divergence(self.store(p), self.store_in_equilibrium(), self._log_weight)
 
     @underflow_is_zero
     def match_probability(self) -> float:
         """Return the stationary probability to be at the food, in closed form for sensing paid outside."""
         if self.paid != "outside":
             raise ValueError(f"paid must be 'outside' for the closed form, got {self.paid!r}")
-        up = (self.gamma + self.nu0 + self.nu * np.exp(self.a / 2)) / (self.k - 1)
-        down = self.gamma + self.nu0 + self.nu * np.exp(-self.a / 2)
-        return float(up / (up + down))
+        with np.errstate(over="ignore", invalid="ignore"):
+            up = (self.gamma + self.nu0 + self.nu * np.exp(self.a / 2)) / (self.k - 1)
+            down = self.gamma + self.nu0 + self.nu * np.exp(-self.a / 2)
+            found = float(up / (up + down)) if up + down > 0 else np.nan
+        if np.isfinite(found) and np.isfinite(up + down):
+            return found
+        free, sensed = ln(self.gamma + self.nu0), ln(self.nu)
+        logs = np.logaddexp(free, sensed + self.a / 2 * np.array([1, -1]))
+        if np.isinf(logs).all():
+            raise ValueError("gamma, nu0 and nu must not all be 0 for the closed form, got rates of 0")
+        return float(expit(logs[0] - logs[1] - np.log(self.k - 1)))
 
     @underflow_is_zero
     def lifetime(self, start: int | None = None) -> float:
@@ -178,7 +188,17 @@ class Forager(Value):
         size = self.n_max + 1
         tau = self.process.first_passage(range(0, self.k**2 * size, size)).reshape(-1, size)
         units = self.n_max if start is None else whole("start", start, 0, self.n_max)
-        places = self.process.stationary().reshape(-1, size)[:, units]
+        # Where n = 0 is hardly ever left, how hardly does not change what comes with another filling.
+        alive = self if self.dead <= 600 else dataclasses.replace(self, dead=600.0)
+        logs = alive.process._log_stationary
+        if logs is None:
+            places = alive.process.stationary().reshape(-1, size)[:, units]
+        else:  # such fillings are rarer than numbers say
+            places = gibbs(logs.reshape(-1, size)[:, units])
+        if not places.sum() > 0:
+            raise FloatingPointError(f"the places with {units} units could not be told: so full a store is too rare")
+        if places.sum() < 1e-100:
+            places = places / places.sum()  # or products with short times are 0
         return float(places @ tau[:, units] / places.sum())
 
 
@@ -260,4 +280,4 @@ class Regulated(Value):
     @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, in units of k_B T."""
-        return divergence(self.store(p), self.forager.store_in_equilibrium())
+        return divergence(self.store(p), self.forager.store_in_equilibrium(), self.forager._log_weight)

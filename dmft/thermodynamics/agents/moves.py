@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import log_expit, rel_entr
+from scipy.special import entr, log_expit, logsumexp, rel_entr
 
 from ..._util.checks import finite, number, whole
 from ..._util.memory import need_memory
@@ -83,6 +83,32 @@ def net_current(process: MarkovJump, p: np.ndarray, mechanism: int) -> float:
     return float(flux @ np.sign(process.target[mine] - process.source[mine]))
 
 
-def divergence(p: np.ndarray, q: np.ndarray) -> float:
-    """Return the divergence of p from q, in nats."""
-    return max(0.0, float(rel_entr(p, q).sum()))
+def over(energy: Any, T: float, name: str = "T") -> Any:
+    """Return energies over a temperature, or raise if they are no numbers."""
+    with np.errstate(over="ignore"):
+        ratio = np.asarray(energy) / T
+    if not np.isfinite(ratio).all():
+        raise ValueError(f"{name} must be so large that energies over it are below 1.8e308, got {T!r}")
+    return ratio
+
+
+def gibbs(weight: np.ndarray) -> np.ndarray:
+    """Return the law of some logarithms of weights."""
+    p = np.exp(weight - weight.max())
+    return np.asarray(p / p.sum())
+
+
+def divergence(p: np.ndarray, q: np.ndarray, log_weight: Callable[[], np.ndarray]) -> float:
+    """Return the divergence of p from q, in nats; logarithms of weights of q are asked for where its numbers end.
+
+    Examples
+    --------
+    >>> weight = np.array([0.0, -1000.0])
+    >>> divergence(np.array([0.0, 1.0]), gibbs(weight), lambda: weight)
+    1000.0
+    """
+    found = float(rel_entr(p, q).sum())
+    if np.isinf(found):
+        weight = log_weight()
+        found = float(-entr(p).sum() - p @ (weight - logsumexp(weight)))
+    return max(0.0, found)

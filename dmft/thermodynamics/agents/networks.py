@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 from ..._util.checks import finite, integers, one_of, places, shown, table
 from ..._util.readonly import read_only
@@ -22,7 +22,7 @@ from ..chain import Chain, ChainBudget
 from ..partition import Partition
 from ..process import MarkovJump
 from ..spins import MAX_SPINS, SpinProcess, linear, spin
-from .moves import checked, divergence, positive
+from .moves import checked, divergence, over, positive
 
 PARTS = ("environment", "sensors", "internal", "motors")
 MAX_PARALLEL = 11
@@ -167,15 +167,6 @@ class SpinAgent(Value):
         assert isinstance(process, Chain)
         return process.budget(p, self.partition)
 
-    def _equilibrium(self) -> np.ndarray:
-        """Return the joint law of all spins at the agent's temperature, with the symmetric part of the couplings."""
-        if self.update == "async":
-            energy = self.spins.energy()
-            gibbs = np.exp(-(energy - energy.min()) / self.T_agent)
-            return np.asarray(gibbs / gibbs.sum())
-        J = self.couplings
-        return parallel_chain((J + J.T) / 2, self.H, np.full(len(J), self.T_agent), self.rates).stationary()
-
     @underflow_is_zero
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature.
@@ -183,13 +174,31 @@ class SpinAgent(Value):
         The equilibrium is that of the symmetric part of the couplings, in parallel the stationary law of such updates;
         stationary unless a law is given.
         """
-        return self.T_agent * divergence(self._agent(self._law(p)), self._agent(self._equilibrium()))
+        law = self._agent(self._law(p)).sum(axis=0)
+        if self.update == "async":
+            energy = self.spins.energy()
+            weight = -over(energy - energy.min(), self.T_agent, "T_agent")
+            equal = np.exp(weight)
+            equal /= equal.sum()
 
-    def _agent(self, p: np.ndarray) -> np.ndarray:
-        """Return the marginal law of the agent's spins."""
+            def logs() -> np.ndarray:
+                return np.asarray(logsumexp(self._agent(weight), axis=0))
+
+        else:
+            J = self.couplings
+            still = parallel_chain((J + J.T) / 2, self.H, np.full(len(J), self.T_agent), self.rates)
+            equal = still.stationary()
+
+            def logs() -> np.ndarray:
+                return np.asarray(logsumexp(self._agent(still._log_stationary()), axis=0))
+
+        return self.T_agent * divergence(law, self._agent(equal).sum(axis=0), logs)
+
+    def _agent(self, array: np.ndarray) -> np.ndarray:
+        """Return an array over the states with the agent's states as its columns."""
         outside, agent = np.flatnonzero(self.parts == 0), np.flatnonzero(self.parts > 0)
         n = len(self.parts)
-        return p.reshape((2,) * n).transpose(*outside, *agent).reshape(2 ** len(outside), -1).sum(axis=0)
+        return array.reshape((2,) * n).transpose(*outside, *agent).reshape(2 ** len(outside), -1)
 
     @underflow_is_zero
     def harvest(self, p: ArrayLike | None = None) -> float:
@@ -207,15 +216,21 @@ class SpinAgent(Value):
             return float(-heat[agent].sum() - self.spins.nonreciprocal_power(p, agent).sum())
         if self.rate_agent != 1:
             raise ValueError(f"rate_agent must be 1 for the harvest of parallel updates, got {self.rate_agent!r}")
-        law, n, J, H = self._law(p), len(self.parts), self.couplings, self.H
-        now = self.budget(law)
-        assert isinstance(now, ChainBudget)
-        given_off = self.T_agent * sum(part.flow for name, part in now.parts.items() if name != "environment")
-        work = 0.0  # s_i(t+1) J_ij s_j(t) less the same read backwards, of the antisymmetric part
+        process, law, n, J = self.process, self._law(p), len(self.parts), self.couplings
+        assert isinstance(process, Chain)
+        joint = process.P * law
+        before, after = joint.sum(axis=0), joint.sum(axis=1)
+        spins = np.array([spin(i, n) for i in range(n)])
+        D = (spins @ joint) @ spins.T  # of a spin after a step and one before it
+        given_off = 0.0
         for i in agent:
-            mean = law * np.tanh(linear(J[i], H[i]) / self.T_agent)
-            work += sum((J[i, j] - J[j, i]) * float(mean @ spin(j, n)) for j in agent)
-        return given_off - work
+            field = linear(J[i], self.H[i])
+            # T ln P(s'|s) / P(s|s') of a spin, in energies alone; their norms cancel in the stationary state.
+            norm = abs(field) + self.T_agent * np.log1p(np.exp(-2 * abs(field) / self.T_agent))
+            given_off += self.H[i] * (spins[i] @ (after - before)) + J[i] @ D[i] - J[i] @ D[:, i]
+            given_off += norm @ (after - before)
+        inner = (J - J.T)[np.ix_(agent, agent)]
+        return float(given_off - (inner * D[np.ix_(agent, agent)]).sum())
 
 
 def parallel_chain(J: np.ndarray, H: np.ndarray, T: np.ndarray, rates: np.ndarray) -> Chain:
@@ -223,7 +238,7 @@ def parallel_chain(J: np.ndarray, H: np.ndarray, T: np.ndarray, rates: np.ndarra
     n = len(J)
     P = np.ones((1, 2**n))
     for i in range(n):
-        field, up = linear(J[i], H[i]) / T[i], spin(i, n) > 0
+        field, up = over(linear(J[i], H[i]), float(T[i]), "T_env and T_agent"), spin(i, n) > 0
         to = np.stack([rates[i] * expit(2 * sign * field) + (1 - rates[i]) * (up == (sign > 0)) for sign in (1, -1)])
         P = (P[:, None, :] * to).reshape(-1, 2**n)
     return Chain(P / P.sum(axis=0))

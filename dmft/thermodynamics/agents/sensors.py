@@ -7,6 +7,7 @@ from functools import cached_property
 from math import inf
 
 import numpy as np
+from scipy.special import expit
 
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
@@ -78,21 +79,26 @@ class Sensor(Value):
         """The environment and the sensor."""
         return Partition(e=[0, 0, 1, 1], s=[0, 1, 0, 1])
 
-    def _rates(self) -> tuple[float, float, float]:
+    def _log_odds(self) -> float:
+        """Return ln of the ratio of matches and misses: of the sums of rates that lead to them."""
         if self.g01 != self.g10:
             raise ValueError(f"g10 must equal g01 for the closed form, got {self.g10!r} and {self.g01!r}")
-        up = self.nu_passive * np.exp(self.K / 2) + self.nu_active * np.exp((self.K + self.a) / 2)
-        down = self.nu_passive * np.exp(-self.K / 2) + self.nu_active * np.exp(-(self.K + self.a) / 2)
-        return self.g01, float(up), float(down)
+        if not self.g01 + self.nu_passive + self.nu_active > 0:
+            raise ValueError("g01, nu_passive and nu_active must not all be 0 for the closed form, got rates of 0")
+        own, passive, active = ln(self.g01), ln(self.nu_passive), ln(self.nu_active)
+        up, down = (
+            np.logaddexp(own, np.logaddexp(passive + side * self.K / 2, active + side * (self.K + self.a) / 2))
+            for side in (1, -1)
+        )
+        return float(up - down)
 
     @underflow_is_zero
     def match_probability(self) -> float:
         """Return the stationary probability of s = e, in closed form for an unbiased environment."""
-        g, up, down = self._rates()
-        return (g + up) / (2 * g + up + down)
+        return float(expit(self._log_odds()))
 
     @underflow_is_zero
     def learning_rate(self) -> float:
         """Return the information flow of s, in closed form for an unbiased environment, in nats per unit time."""
-        P = self.match_probability()
-        return float(self.g01 * (2 * P - 1) * np.log(P / (1 - P)))
+        odds = self._log_odds()
+        return float(self.g01 * np.tanh(odds / 2) * odds)
