@@ -23,6 +23,7 @@ class Pointer:
 
     given: Any
     address: int
+    signature: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Pointer) and self.address == other.address
@@ -62,14 +63,14 @@ def _is(given: Any, module: str, name: str) -> bool:
     return kind is not None and isinstance(given, kind)
 
 
-def pointer_of(name: str, given: Any, signature: tuple[str, ...]) -> Pointer:
-    """Return the argument called `name`, a compiled function that returns nothing, with its signature checked.
+def pointer_of(name: str, given: Any, *signatures: tuple[str, ...]) -> Pointer:
+    """Return the argument called `name`, a compiled function that returns nothing, with its signature, one of some.
 
     Parameters
     ----------
     name : str
     given : ctypes function, LowLevelCallable, numba.cfunc or Pointer
-    signature : tuple of str
+    *signatures : tuple of str
         Types of the arguments: "double *" or "int64_t".
 
     Raises
@@ -85,10 +86,12 @@ def pointer_of(name: str, given: Any, signature: tuple[str, ...]) -> Pointer:
     """
     if isinstance(given, Pointer):
         return given
-    asked = f"void ({', '.join(signature)})"
+    by_name = {f"void ({', '.join(signature)})": signature for signature in signatures}
+    asked = " or ".join(by_name)
     function = given.ctypes if _is(given, *NUMBA) else given
     if isinstance(function, POINTER_KIND):
-        if function.restype is not None or not _fits(function.argtypes, signature):
+        fitting = [signature for signature in signatures if _fits(function.argtypes, signature)]
+        if function.restype is not None or not fitting:
             raise ValueError(
                 f"{name} must have restype None and argtypes of {asked}, "
                 f"got {shown(function.restype)} and {shown(function.argtypes)}"
@@ -97,12 +100,13 @@ def pointer_of(name: str, given: Any, signature: tuple[str, ...]) -> Pointer:
     else:
         if function.user_data is not None:
             raise ValueError(f"{name} must come without user_data, got {shown(function.user_data)}")
-        if _plain(function.signature) != _plain(asked):
+        fitting = [by_name[each] for each in by_name if _plain(each) == _plain(function.signature)]
+        if not fitting:
             raise ValueError(f"{name} must be {asked}, got {function.signature}")
         address = _address(tuple.__getitem__(function, 0), function.signature)
     if not address:
         raise ValueError(f"{name} must be a function, got a null pointer")
-    return Pointer(given, address)
+    return Pointer(given, address, fitting[0])
 
 
 def _fits(types: Any, signature: tuple[str, ...]) -> bool:

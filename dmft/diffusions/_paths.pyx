@@ -4,15 +4,19 @@ The kernels are C, compiled once for each instruction set (`csrc/README.md`); th
 holds the instruction set in use. The twin is reference.py.
 """
 
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport isfinite
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint64_t, uintptr_t
+
+import numpy as np
 
 from .._util import simd as _simd
+from .._util.crew cimport Crew, crew_of, dismiss, next_part
 from .._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "diffusions/diffusions.h" nogil:
     enum: LORENZ
+    enum: TOGETHER
     ctypedef struct Lorenz:
         double sigma, rho, b, coupling, drive, speed
         double noise[6]
@@ -21,11 +25,23 @@ cdef extern from "diffusions/diffusions.h" nogil:
         int heun
         uint64_t seed, step
         Py_ssize_t n_steps, every
+    ctypedef struct Driven:
+        const void *drift
+        int together
+        Py_ssize_t d
+        double dt
+        int heun
+        const double *scale
+        uint64_t seed, four
+        Py_ssize_t offset, n_steps, before, every
+    Py_ssize_t driven_work(Py_ssize_t)
     ctypedef struct Diffusions:
         Py_ssize_t width
         void (*lorenz)(const Lorenz *, const Run *, uint64_t, Py_ssize_t, double *, double *,
                        const double *) noexcept nogil
         void (*normals)(uint64_t, uint64_t, Py_ssize_t, uint64_t, Py_ssize_t, double *) noexcept nogil
+        void (*driven)(const Driven *, uint64_t, Py_ssize_t, double *, double *, Py_ssize_t, double *) noexcept nogil
+        void (*velocities)(const Driven *, Py_ssize_t, const double *, double *, double *) noexcept nogil
 
 cdef extern from "Python.h":
     Py_ssize_t PY_SSIZE_T_MAX
@@ -123,84 +139,80 @@ def normals(*,
                         &out[i * width, 0])
 
 
-ctypedef void (*Drift)(const double *, double *) noexcept nogil
-
-
-cdef inline void driven_step(Drift drift, const double *scale, double dt, bint heun, Py_ssize_t d, const double *xi,
-                             double *x, double *work) noexcept nogil:
-    """Advance a state (d,); work is (3, d). In the order of operations of NumPy, for the same bits."""
-    cdef Py_ssize_t j
-    drift(x, work)
-    if heun:
-        for j in range(d):
-            work[d + j] = x[j] + dt * work[j] + scale[j] * xi[j]
-        drift(work + d, work + 2 * d)
-        for j in range(d):
-            work[j] = (work[j] + work[2 * d + j]) / 2
-    for j in range(d):
-        x[j] = x[j] + dt * work[j] + scale[j] * xi[j]
-
-
-cdef void driven_path(Drift drift, const double *scale, double dt, bint heun, Py_ssize_t d, Py_ssize_t first,
-                      Py_ssize_t n_steps, Py_ssize_t every, const double *noise, double *x, double *kept,
-                      double *work) noexcept nogil:
-    cdef Py_ssize_t t, j
-    for t in range(n_steps):
-        driven_step(drift, scale, dt, heun, d, noise + t * d, x, work)
-        if (first + t + 1) % every == 0:
-            for j in range(d):
-                kept[(first + t) // every * d + j] = x[j]
-
-
 def driven(*,
-           size_t drift,                   # address of void f(const double *x, double *velocity)
+           size_t drift,                   # address of the user's function, as in diffusions.h
+           bint together,                  # it takes many states
            const double[::1] scale,        # IN  (d,): of the noise of a step
            double dt,
            bint heun,
+           uint64_t seed,
+           uint64_t first_path,            # number of the first path
+           uint64_t four,                  # which four numbers of every stream have the first
+           Py_ssize_t offset,              # place of it in them
+           Py_ssize_t n_steps,
            Py_ssize_t first,               # steps before these
            Py_ssize_t every,
-           const double[:, :, ::1] noise,  # IN  (n_paths, n_steps, d)
            double[:, ::1] state,           # INOUT (n_paths, d)
            double[:, :, ::1] kept,         # INOUT (n_paths, at least (first + n_steps) / every, d)
-           double[:, :, ::1] work,         # WORK (n_paths, 3, d)
            int n_threads):
     """Follow paths with a drift that is compiled."""
-    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], n_steps = noise.shape[1], i
-    cdef Drift function = <Drift> drift
+    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], n_blocks, i
+    cdef Driven run
     cdef double *out
     positive("n_threads", n_threads)
     natural("first", first)
+    natural("n_steps", n_steps)
     positive("every", every)
+    ranged("offset", offset, 0, 3)
     if drift == 0:
         raise ValueError("drift must be an address, got 0")
     if not isfinite(dt):
         raise ValueError(f"dt must be finite, got {dt}")
     sized("scale", scale.shape, (d,))
-    sized("noise", noise.shape, (n, n_steps, d))
-    sized("work", work.shape, (n, 3, d))
     sized("kept", kept.shape, (n, -1, d))
     if first > PY_SSIZE_T_MAX - n_steps or (first + n_steps) // every > kept.shape[1]:
         raise ValueError(f"kept must have room for step {first} + {n_steps}, got {kept.shape[1]} states")
     if n == 0 or n_steps == 0 or d == 0:
         return
-    out = &kept[0, 0, 0] if kept.shape[1] else NULL
-    for i in prange(n, nogil=True, schedule="dynamic", chunksize=8, num_threads=n_threads):
-        driven_path(function, &scale[0], dt, heun, d, first, n_steps, every, &noise[i, 0, 0], &state[i, 0],
-                    NULL if out == NULL else out + i * kept.shape[1] * d, &work[i, 0, 0])
+    run.drift, run.together, run.d, run.dt, run.heun, run.scale = <const void *> drift, together, d, dt, heun, &scale[0]
+    run.seed, run.four, run.offset = seed, four, offset
+    run.n_steps, run.before, run.every = n_steps, first, every
+    n_blocks = (n + TOGETHER - 1) // TOGETHER
+    n_threads = <int> min(<Py_ssize_t> n_threads, n_blocks)
+    cdef Py_ssize_t n_work = (driven_work(d) + 7) // 8 * 8, n_kept = kept.shape[1]
+    cdef double[::1] work = np.empty(n_threads * n_work + 8)
+    cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
+    out = &kept[0, 0, 0] if n_kept else NULL
+    # One writer a path, so bits cannot depend on n_threads.
+    cdef Crew crew = crew_of(n_blocks)
+    i = -1
+    with nogil, parallel(num_threads=n_threads):
+        i = next_part(&crew, -1)
+        while i >= 0:
+            _active.driven(&run, first_path + <uint64_t> (i * TOGETHER), min(TOGETHER, n - i * TOGETHER),
+                           &state[i * TOGETHER, 0], NULL if out == NULL else out + i * TOGETHER * n_kept * d, n_kept,
+                           aligned + threadid() * n_work)
+            i = next_part(&crew, i)
+    dismiss(&crew)
 
 
 def velocities(*,
-               size_t drift,               # address of void f(const double *x, double *velocity)
+               size_t drift,               # address of the user's function, as in diffusions.h
+               bint together,              # it takes many states
                const double[:, ::1] state,  # IN  (n, d)
                double[:, ::1] out):        # OUT (n, d)
     """Fill in what a compiled drift gives."""
-    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], i
-    cdef Drift function = <Drift> drift
+    cdef Py_ssize_t n = state.shape[0], d = state.shape[1], most = TOGETHER, i
+    cdef Driven run
     if drift == 0:
         raise ValueError("drift must be an address, got 0")
     sized("out", out.shape, (n, d))
     if n == 0 or d == 0:
         return
+    run.drift, run.together, run.d = <const void *> drift, together, d
+    cdef double[::1] work = np.empty(driven_work(d) + 8)
+    cdef double *aligned = <double *> ((<uintptr_t> &work[0] + 63) // 64 * 64)
     with nogil:
-        for i in range(n):
-            function(&state[i, 0], &out[i, 0])
+        for i in range((n + most - 1) // most):
+            _active.velocities(&run, min(most, n - i * most), &state[i * most, 0],
+                               &out[i * most, 0], aligned)

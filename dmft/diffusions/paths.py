@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, function, one_of, positive, seed_of, whole
-from .._util.compiled import DOUBLES, Pointer, is_pointer, pointer_of
+from .._util.compiled import DOUBLES, INT64, Pointer, is_pointer, pointer_of
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
 from .._util.readonly import OnCopies, read_only
@@ -21,7 +21,9 @@ from ._paths import driven, normals, velocities
 Scheme = Literal["euler", "heun"]
 SCHEMES = ("euler", "heun")
 MOST_SEED = 2**64 - 1
+NUMBERS = 2**65  # of a stream
 FOURS = 1 << 16  # of normal numbers made at once
+COMPILED = 1 << 20  # numbers of a compiled run between two looks at whether they are finite
 
 
 def stream(seed: int, n_paths: int, first: int, n: int, *, first_path: int = 0, n_threads: int = 1) -> np.ndarray:
@@ -47,10 +49,17 @@ class Diffusion(Value):
     Parameters
     ----------
     drift : callable or compiled function
-        F: from states, shape (n_paths, n_components), to their velocities of the same shape. Or a compiled function
-        of one state, ``void f(const double *x, double *velocity)``: a ctypes function with its `argtypes` and
-        `restype`, a ``numba.cfunc("void(CPointer(float64), CPointer(float64))")`` or a `scipy.LowLevelCallable`. It is
-        called from several threads at once. The same bits as the other form, if it has the same order of operations.
+        F: from states, shape (n_paths, n_components), to their velocities of the same shape. Or a compiled function,
+        called from several threads at once:
+
+        - ``void f(int64_t n, const double *x, double *velocity)`` of many states, component j of state i at
+          ``x[j * n + i]``, so that a compiler can take several states in one instruction; n is a multiple of 8, at
+          most 64, and what is done of a state must not depend on the others;
+        - ``void f(const double *x, double *velocity)`` of one state.
+
+        A ctypes function with its `argtypes` and `restype`, a ``numba.cfunc("void(int64, CPointer(float64),
+        CPointer(float64))")`` or a `scipy.LowLevelCallable`. All forms give the same bits if they have the same order
+        of operations.
     noise : array_like, shape (n_components,)
         Amplitudes a, > 0: standard deviations after a unit of time.
     divergence : callable, optional
@@ -78,7 +87,7 @@ class Diffusion(Value):
         if isinstance(given, Compiled):
             drift: Any = given
         elif is_pointer(given):
-            drift = Compiled(pointer_of("drift", given, SIGNATURE))
+            drift = Compiled(pointer_of("drift", given, ONE, MANY))
         else:
             drift = OnCopies(function("drift", given), "drift", (0, 1))
         object.__setattr__(self, "drift", drift)
@@ -117,7 +126,7 @@ class Diffusion(Value):
         first_step : int, default=0
             Number of the first step, to go on with the noise of an earlier run.
         n_threads : int or None, default=None
-            Of the noise. The result does not depend on it.
+            Of the noise and of compiled drifts. The result does not depend on it.
 
         Returns
         -------
@@ -138,34 +147,45 @@ class Diffusion(Value):
         n, team = len(x), threads(n_threads)
         if not n:
             raise ValueError(f"start must have at least one path, got shape {x.shape}")
+        if (first_step + n_steps) * d > NUMBERS:
+            raise ValueError(
+                f"first_step must be such that steps of {d} numbers end before 2**65 of them, got {first_step}"
+            )
         need_memory(f"{n} paths", 8.0 * n * d * (n_steps // every + 4))
         out = np.empty((n, n_steps // every, d))
         scale, heun = self.noise * np.sqrt(dt), scheme == "heun"
-        piece = max(1, FOURS // (n * d))
-        work = np.empty((n, 3, d)) if isinstance(self.drift, Compiled) else None
-        for first in range(0, n_steps, piece):
-            ahead = min(piece, n_steps - first)
-            numbers = stream(seed, n, (first_step + first) * d, ahead * d, n_threads=team)
-            noise = np.ascontiguousarray(numbers).reshape(n, ahead, d)
-            if isinstance(self.drift, Compiled):
+        if isinstance(self.drift, Compiled):
+            piece = max(1, COMPILED // (n * d))
+            for first in range(0, n_steps, piece):
+                ahead = min(piece, n_steps - first)
+                four, offset = divmod((first_step + first) * d, 4)
                 driven(
                     drift=self.drift.address,
+                    together=self.drift.together,
                     scale=scale,
                     dt=dt,
                     heun=heun,
+                    seed=seed,
+                    first_path=0,
+                    four=four,
+                    offset=offset,
+                    n_steps=ahead,
                     first=first,
                     every=every,
-                    noise=noise,
                     state=x,
                     kept=out,
-                    work=work,
-                    n_threads=min(team, n),
+                    n_threads=team,
                 )
                 checkpoint()  # Python sees to Ctrl-C between pieces alone
                 if not np.isfinite(x).all():
                     last = first_step + first + ahead
                     raise FloatingPointError(f"by step {last}: a path left the real numbers; lower dt")
-                continue
+            return out
+        piece = max(1, FOURS // (n * d))
+        for first in range(0, n_steps, piece):
+            ahead = min(piece, n_steps - first)
+            numbers = stream(seed, n, (first_step + first) * d, ahead * d, n_threads=team)
+            noise = np.ascontiguousarray(numbers).reshape(n, ahead, d)
             for t in range(first, first + ahead):
                 x = self._step(x, scale * noise[:, t - first], dt, heun)
                 if not np.isfinite(x).all():
@@ -181,14 +201,20 @@ class Diffusion(Value):
         return x + dt * f + kick
 
 
-SIGNATURE = (DOUBLES, DOUBLES)
+ONE = (DOUBLES, DOUBLES)
+MANY = (INT64, *ONE)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Compiled:
-    """A compiled drift: a pointer to ``void f(const double *x, double *velocity)``."""
+    """A compiled drift: a pointer to ``void f(const double *x, double *velocity)``, or to that with a number first."""
 
     pointer: Pointer
+
+    @property
+    def together(self) -> bool:
+        """Whether it takes many states at once."""
+        return self.pointer.signature == MANY
 
     @property
     def address(self) -> int:
@@ -199,7 +225,7 @@ class Compiled:
         """Return the velocities of states, shape (n_paths, n_components)."""
         state = np.array(x, dtype=float, order="C")
         out = np.empty_like(state)
-        velocities(drift=self.address, state=state, out=out)
+        velocities(drift=self.address, together=self.together, state=state, out=out)
         return out
 
 

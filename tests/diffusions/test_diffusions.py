@@ -2,11 +2,15 @@
 
 import ctypes
 import math
+import shutil
+import subprocess
+import sysconfig
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import LowLevelCallable
 from scipy.stats import kstest
 from stored_numbers import stored, stored_names
 
@@ -261,6 +265,7 @@ X = np.zeros((4, 6))
         (lambda: CoupledLorenz().paths(1, 1, every=0), "every must be a whole number >= 1"),
         (lambda: CoupledLorenz().paths(3, 1, start=X), r"start must have shape \(3, 6\)"),
         (lambda: CoupledLorenz().paths(1, 1, seed=2**64), "seed must be <="),
+        (lambda: Diffusion(np.tanh, np.ones(6)).paths(X, 1, 0.1, first_step=2**63 - 1), "first_step must be such that"),
         (lambda: Diffusion(3, [1.0]), "drift must be a function"),
         (lambda: Diffusion(np.tanh, [0.0]), "noise must be > 0"),
         (
@@ -314,30 +319,104 @@ def turning_arrays(x):
     return np.column_stack([x[:, 1] - x[:, 0] * x[:, 0] * x[:, 0], -x[:, 0] - x[:, 1]])
 
 
+@ctypes.CFUNCTYPE(None, ctypes.c_int64, *POINTERS)
+def turning_together(n, x, velocity):
+    assert n % 8 == 0
+    assert 8 <= n <= 64
+    x, velocity = (np.ctypeslib.as_array(each, (2, n)) for each in (x, velocity))
+    velocity[:] = turning_arrays(x.T).T
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int64, *POINTERS)
+def shrinking_together(n, x, velocity):  # of as many components as there are: 101
+    x, velocity = (np.ctypeslib.as_array(each, (101, n)) for each in (x, velocity))
+    velocity[:] = np.roll(x, 1, axis=0) - 3 * x
+
+
 @pytest.mark.parametrize("scheme", ["euler", "heun"])
 @pytest.mark.parametrize(("n_steps", "every"), [(0, 1), (1, 1), (37, 5), (60, 61)])
 def test_a_compiled_drift_has_the_bits_of_arrays(scheme, n_steps, every, monkeypatch):
     monkeypatch.setattr("dmft.diffusions.paths.FOURS", 40)  # several pieces
+    monkeypatch.setattr("dmft.diffusions.paths.COMPILED", 40)
     start = np.random.default_rng(0).normal(size=(5, 2))
     options = {"dt": 0.01, "every": every, "scheme": scheme, "seed": 3, "first_step": 7}
     plain = Diffusion(turning_arrays, [0.5, 1.0]).paths(start, n_steps, **options)
+    for drift in (turning, turning_together, LowLevelCallable(turning), LowLevelCallable(turning_together)):
+        for n_threads in (1, 2):
+            compiled = Diffusion(drift, [0.5, 1.0]).paths(start, n_steps, **options, n_threads=n_threads)
+            np.testing.assert_array_equal(compiled, plain)
+
+
+@pytest.mark.parametrize("scheme", ["euler", "heun"])
+@pytest.mark.parametrize("n_paths", [1, 8, 64, 65, 137])
+def test_paths_of_many_states_have_the_bits_of_arrays(scheme, n_paths):
+    start = np.random.default_rng(0).normal(size=(n_paths, 2))
+    options = {"dt": 0.01, "every": 7, "scheme": scheme, "seed": 3, "first_step": 2**62 + 1}
+    plain = Diffusion(turning_arrays, [0.5, 1.0]).paths(start, 63, **options)
     for n_threads in (1, 2):
-        compiled = Diffusion(turning, [0.5, 1.0]).paths(start, n_steps, **options, n_threads=n_threads)
-        np.testing.assert_array_equal(compiled, plain)
+        found = Diffusion(turning_together, [0.5, 1.0]).paths(start, 63, **options, n_threads=n_threads)
+        np.testing.assert_array_equal(found, plain)
+
+
+def test_paths_of_many_components_have_the_bits_of_arrays():
+    start, noise = np.random.default_rng(0).normal(size=(9, 101)), np.linspace(0.1, 1, 101)
+    plain = Diffusion(lambda x: np.roll(x, 1, axis=1) - 3 * x, noise)
+    together = Diffusion(shrinking_together, noise)
+    for scheme in ("euler", "heun"):
+        options = {"dt": 0.01, "scheme": scheme, "first_step": 3}
+        np.testing.assert_array_equal(together.paths(start, 7, **options), plain.paths(start, 7, **options))
+    np.testing.assert_array_equal(together.drift(start), plain.drift(start))
+
+
+def test_a_compiler_may_take_many_states_at_a_time(tmp_path):
+    source, library = tmp_path / "drift.c", tmp_path / "drift.so"
+    source.write_text("""
+        #include <stdint.h>
+        void drift(int64_t n, const double *restrict x, double *restrict v)
+        {
+            for (int64_t i = 0; i < n; i++) {
+                v[i] = x[n + i] - x[i] * x[i] * x[i];
+                v[n + i] = -x[i] - x[n + i];
+            }
+        }
+    """)
+    compiler = (sysconfig.get_config_var("CC") or "cc").split()
+    flags = ["-O3", "-ffp-contract=off", "-shared", "-fPIC"]
+    if shutil.which(compiler[0]) is None:
+        pytest.skip("needs a C compiler")
+    subprocess.run([*compiler, *flags, source, "-o", library], check=True)
+    drift = ctypes.CDLL(str(library)).drift
+    drift.restype, drift.argtypes = None, [ctypes.c_int64, *POINTERS]
+    start = np.random.default_rng(0).normal(size=(70, 2))
+    found, plain = (Diffusion(each, [0.5, 1.0]).paths(start, 20, 0.01, seed=2) for each in (drift, turning_arrays))
+    np.testing.assert_array_equal(found, plain)
 
 
 def test_entropy_production_with_a_compiled_drift():
     samples = Diffusion(turning, [0.5, 1.0]).paths(np.zeros((20, 2)), 50, 0.05, every=5, seed=1)
-    rates = [entropy_production(Diffusion(drift, [0.5, 1.0]), samples) for drift in (turning, turning_arrays)]
-    assert rates[0].value == pytest.approx(rates[1].value, rel=1e-12)
+    drifts = turning_arrays, turning, turning_together
+    rates = [entropy_production(Diffusion(drift, [0.5, 1.0]), samples) for drift in drifts]
+    for rate in rates[1:]:
+        assert rate.value == pytest.approx(rates[0].value, rel=1e-12)
 
 
 def test_compiled_drifts_of_another_signature_are_refused():
-    for wrong in (ctypes.CFUNCTYPE(None)(print), ctypes.CFUNCTYPE(ctypes.c_double, *POINTERS)(max)):
-        with pytest.raises(ValueError, match=r"drift must have restype None and argtypes of void \(double \*"):
-            Diffusion(wrong, [1.0])
+    kinds = [
+        (None,),
+        (ctypes.c_double, *POINTERS),
+        (None, ctypes.c_int32, *POINTERS),
+        (None, *POINTERS, ctypes.c_int64),
+    ]
+    told = r"drift must have restype None and argtypes of void \(double \*, double \*\) or void \(int64_t, double"
+    for kind in kinds:
+        with pytest.raises(ValueError, match=told):
+            Diffusion(ctypes.CFUNCTYPE(*kind)(max), [1.0])
+    with pytest.raises(ValueError, match="drift must come without user_data"):
+        Diffusion(LowLevelCallable(turning, ctypes.c_void_p(1)), [1.0])
 
 
-def test_a_compiled_path_that_leaves_the_real_numbers_is_told():
+@pytest.mark.parametrize("drift", [turning, turning_together])
+@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid")  # of the drift's own NumPy
+def test_a_compiled_path_that_leaves_the_real_numbers_is_told(drift):
     with pytest.raises(FloatingPointError, match="a path left the real numbers; lower dt"):
-        Diffusion(turning, [1.0, 1.0]).paths(np.full((2, 2), 1e3), 50, 1.0)
+        Diffusion(drift, [1.0, 1.0]).paths(np.full((2, 2), 1e3), 50, 1.0)

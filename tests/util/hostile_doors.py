@@ -233,12 +233,13 @@ DOORS = {
         "noise": doubles(N, 4, 6), "n_threads": 2}, {
         "n_threads": [0, -1], "n_steps": [-1, -LONG, LONG], "every": [0, -1], "dt": [np.nan, np.inf],
         "seed": [-1]}, ()),
-    "driven": (_paths.driven, {"drift": DRIFT, "scale": doubles(6), "dt": 0.01, "heun": True, "first": 0, "every": 2,
-        "noise": doubles(N, 4, 6), "state": doubles(N, 6), "kept": doubles(N, 2, 6), "work": doubles(N, 3, 6),
-        "n_threads": 2}, {"n_threads": [0, -1], "first": [-1, 2, LONG, 2**63 - 1], "every": [0, -1, 1],
-        "dt": [np.nan, np.inf], "drift": [0, -1]}, ("noise", "kept")),
-    "velocities": (_paths.velocities, {"drift": DRIFT, "state": doubles(N, 6), "out": doubles(N, 6)}, {
-        "drift": [0, -1]}, ()),
+    "driven": (_paths.driven, {"drift": DRIFT, "together": False, "scale": doubles(6), "dt": 0.01, "heun": True,
+        "seed": 1, "first_path": 0, "four": 3, "offset": 3, "n_steps": 4, "first": 0, "every": 2,
+        "state": doubles(N, 6), "kept": doubles(N, 2, 6), "n_threads": 2}, {
+        "n_threads": [0, -1], "first": [-1, 2, LONG, 2**63 - 1], "every": [0, -1, 1], "n_steps": [-1, 6, LONG],
+        "offset": [-1, 4, LONG], "dt": [np.nan, np.inf], "drift": [0, -1], "seed": [-1], "four": [-1]}, ("kept",)),
+    "velocities": (_paths.velocities, {"drift": DRIFT, "together": False, "state": doubles(N, 6),
+        "out": doubles(N, 6)}, {"drift": [0, -1]}, ()),
     "a map": (_maps.evaluate, {"function": STEP, "window": doubles(N, 4), "parameters": doubles(N, 2),
         "phase": np.zeros(N, dtype=np.int64), "out": doubles(N, 2), "n_threads": 2}, {
         "n_threads": [0, -1], "function": [0, -1]}, ("parameters", "window", "out")),

@@ -1,16 +1,12 @@
 /* Paths of two coupled Lorenz systems with noise; compiled once for each instruction set. The twin is
  * dmft/diffusions/reference.py.
  */
-#include "diffusions.h"
-
-#include "normals.h"
+#include "driven.h"
 
 enum {
     AHEAD = MOST / 3 * 2, /* steps whose noise is made at once */
     GROUPS = 2            /* of WIDTH paths side by side: the steps of one alone wait for each other */
 };
-
-INLINE ptrdiff_t smaller(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 INLINE void lorenz_drift(const Lorenz *s, const vec x[LORENZ], vec f[LORENZ])
 {
@@ -43,13 +39,6 @@ INLINE void lorenz_steps(const Lorenz *s, double dt, const int heun, const doubl
             for (int i = 0; i < LORENZ; i++) y[i] += dt * f[i] + kick[i];
         }
     for (int i = 0; i < GROUPS * LORENZ; i++) state[i] = x[i];
-}
-
-INLINE uvec paths_from(uint64_t path)
-{
-    uvec p;
-    for (int i = 0; i < WIDTH; i++) p[i] = path + (uint64_t)i;
-    return p;
 }
 
 static void lorenz(const Lorenz *s, const Run *run, uint64_t path, ptrdiff_t n, double *state, double *kept,
@@ -109,4 +98,4 @@ static void normals(uint64_t seed, uint64_t path, ptrdiff_t n, uint64_t first, p
     leave_wide_registers();
 }
 
-const Diffusions ISA(dmft_diffusions) = {GROUPS * WIDTH, lorenz, normals};
+const Diffusions ISA(dmft_diffusions) = {GROUPS * WIDTH, lorenz, normals, driven, velocities};
