@@ -23,6 +23,7 @@ from .attention.finite.covariance import Fluctuations, fluctuations
 from .attention.finite.irreversibility import token_irreversibility
 from .attention.finite.noisy_spectrum import NoisySpectrum, noisy_lyapunov
 from .attention.finite.orbit import NetworkOrbit, network
+from .attention.finite.remembering import Recall, recall
 from .attention.finite.residence import Switching, switching
 from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearing
 from .attention.finite.sites import mean_field
@@ -57,6 +58,7 @@ __all__ = [
     "NetworkOrbit",
     "NoisySpectrum",
     "Orbit",
+    "Recall",
     "SelfAttention",
     "Smearing",
     "Spectrum",
@@ -83,6 +85,7 @@ __all__ = [
     "mean_field",
     "network",
     "noisy_lyapunov",
+    "recall",
     "refine",
     "scan",
     "smearing",

@@ -37,6 +37,7 @@ SCRIPTS = {
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
     "curves.py": ["{}/drawn.png", "3"],
     "henon.py": ["{}/drawn.png", "8"],
+    "prompts.py": ["{}/drawn.png", "2", "8", "3"],
     "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
     "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
     "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],

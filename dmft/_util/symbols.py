@@ -7,6 +7,7 @@ SYMBOLS: dict[str, str] = {
     "gamma": r"\gamma",
     "epsilon": r"\epsilon",
     "phi": r"\varphi",
+    "strength": "c",
     "n_context": "L",
     "n_sites": "N",
     "n_components": "D",

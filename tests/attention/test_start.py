@@ -17,6 +17,7 @@ NETWORK = dmft.network(PAPER, 5, n_sites=99, n_replicas=2, seed=0).window
 STARTS = {
     "token": Start.token([1] * 101, in_window=True),
     "feature": Start.feature("key", 2),
+    "prompt": Start.prompt(["output 0", "-key 1"]),
     "window": Start.window(np.full((2, 3), 0.1), 1, preset=np.full((2, 3), 0.2)),
     "windows": Start.windows(np.full((3, 2, 3), 0.1), 1, index=2),
     "random": Start.random(5),

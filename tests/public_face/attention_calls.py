@@ -173,6 +173,13 @@ call("Drive.from_specification")(
     lambda: Call(Drive.from_specification, {"spec": Drive(["output 0"]).specification()}, says="^key of spec|^tokens")
 )
 call("Start.prompt")(lambda: Call(Start.prompt, {"tokens": ["output 0", "-key 1"]}))
+call("recall")(
+    lambda: Call(
+        dmft.recall,
+        {"model": model(), "prompts": [Start.prompt(["output 0"]), Start.prompt(["-key 1"])], "n_steps": 8, "every": 4,
+         "n_sites": 99, "n_replicas": 4, "seed": 1, "tolerance": 1e-6, "n_threads": 1},
+    )
+)  # fmt: skip
 call("Start.random")(lambda: Call(Start.random, {"seed": 1}))
 call("Start.state")(lambda: Call(SEEDED.state, {"model": model()}))
 call("Start.token")(lambda: Call(Start.token, {"x": np.array([1, -1, 1]), "in_window": True}))

@@ -125,6 +125,7 @@ EXAMPLES = {
     "NetworkOrbit": lambda: dmft.network(MODEL, 3, n_sites=99, seed=0, method="spins", record=("attention", "spins")),
     "NoisySpectrum": lambda: dmft.NoisySpectrum(np.ones(1), np.ones(1), np.ones((2, 1))),
     "Orbit": lambda: dmft.trajectory(MODEL, 3),
+    "Recall": lambda: dmft.Recall(np.arange(1), *[np.ones(1)] * 4, 2),
     "SelfAttention": lambda: dmft.SelfAttention(dmft.Features.paper(seed=3), 4, 1.0, 2.0, 0.1),
     "Smearing": lambda: dmft.Smearing("beta", *[np.ones(2)] * 5),
     "Spectrum": lambda: dmft.lyapunov(MODEL, 20, n_exponents=1, n_history=2, multipliers=False),
