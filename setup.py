@@ -109,7 +109,7 @@ KERNELS = {
 }
 ONCE = {
     "dmft.dynamics._series": ["series/series.c", "series/zero_one.c", "series/nearest.c"],
-    "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/periodic.c"],
+    "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/covariant.c", "cycles/periodic.c"],
     "dmft.maps._maps": ["cycles/frames.c"],
 }
 

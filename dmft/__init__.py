@@ -14,6 +14,7 @@ from ._util import aliases as _aliases
 from ._version import VERSION as __version__
 from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
+from .attention.covariant_vectors import covariant
 from .attention.curves import curve
 from .attention.diagrams import refine, sweep
 from .attention.drive import Drive
@@ -35,6 +36,7 @@ from .attention.orbit import Orbit, trajectory
 from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
+from .dynamics.covariance import CovariantVectors
 from .dynamics.cycles.curves import Curve
 from .dynamics.labels import Attractor, Attractors
 from .maps.model import Map
@@ -46,6 +48,7 @@ __all__ = [
     "Attractor",
     "Attractors",
     "Branch",
+    "CovariantVectors",
     "Curve",
     "Cycle",
     "Drive",
@@ -69,6 +72,7 @@ __all__ = [
     "attractor",
     "attractors",
     "branch",
+    "covariant",
     "curve",
     "cycle",
     "distance",

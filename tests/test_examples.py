@@ -35,6 +35,7 @@ SCRIPTS = {
     "entropy_of_jumps.py": ["{}/drawn.png", "3"],
     "finite_size.py": ["{}/a/new", "0"],
     "cycle_branch.py": ["{}/drawn.png", "0.3"],
+    "covariant_vectors.py": ["{}/drawn.png", "2000"],
     "curves.py": ["{}/drawn.png", "3"],
     "henon.py": ["{}/drawn.png", "8"],
     "prompts.py": ["{}/drawn.png", "2", "8", "3"],
@@ -58,6 +59,7 @@ SCRIPTS = {
 }
 # Seconds each; what they call is tested elsewhere too.
 LONG = {
+    "covariant_vectors",
     "curves",
     "cycle_branch",
     "finite_size",

@@ -205,6 +205,13 @@ call("lyapunov")(
          "n_history": 1, "qr_interval": 2, "multipliers": True, "n_threads": 1},
     )
 )  # fmt: skip
+call("covariant")(
+    lambda: Call(
+        dmft.covariant,
+        {"model": model(), **SHORT, "n_vectors": 2, "n_expanding": 1, "n_tangent_transient": 2, "n_rows": 3,
+         "interval": 2, "n_bins": 5, "n_threads": 1},
+    )
+)  # fmt: skip
 call("Spectrum.resume")(
     lambda: Call(
         spectrum().resume,

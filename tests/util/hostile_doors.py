@@ -202,6 +202,15 @@ DOORS = {
     "frames round a cycle": (_linear.carry, {"top": doubles(2, N, 2, 4), "frame": doubles(2, 4, 4),
         "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "n_threads": 2}, {
         "n_threads": [0, -1], "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top",)),
+    "tangents along an orbit": (_linear.forward, {"top": doubles(N, 2, 4), "frame": doubles(4, 3),
+        "frames": doubles(N, 4, 3), "upper": doubles(N, 3, 3)}, {
+        "top": [doubles(0, 2, 4), doubles(N, 3, 4), doubles(N, 0, 4)], "frame": [doubles(4, 5), doubles(4, 0)]},
+        ("top",)),
+    "vectors back": (_linear.back, {"top": doubles(N, 2, 4), "frames": doubles(N, 4, 3), "upper": doubles(N, 3, 3),
+        "coefficients": doubles(3, 3), "adjoint": doubles(4, 2), "growth": doubles(N, 3), "meeting": doubles(N, 2, 2),
+        "vectors": doubles(2, 4, 3), "n_lost": np.zeros(3, dtype=np.intp)}, {
+        "top": [doubles(0, 2, 4), doubles(N, 3, 4)], "coefficients": [doubles(5, 5), doubles(0, 0)],
+        "vectors": [doubles(N + 1, 4, 3)]}, ("top", "vectors")),
     "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
         "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
     "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "right": doubles(2, 1, 2 * N), "unit": True,

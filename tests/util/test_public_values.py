@@ -112,6 +112,7 @@ EXAMPLES = {
     "Attractor": attractor,
     "Attractors": lambda: dmft.Attractors((attractor(),), np.zeros(2, int), np.ones(1), np.ones(1)),
     "Branch": branch,
+    "CovariantVectors": lambda: dmft.covariant(LOGISTIC, 12, n_transient=10, n_tangent_transient=4),
     "Curve": curve,
     "Cycle": cycle,
     "Features": lambda: dmft.Features.paper(seed=3),

@@ -23,6 +23,23 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
 void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
                          double *product, double *exponent, double *work);
 
+/* Tangents along an orbit, whose steps need not close. The frames before every step, (n_steps, size, n_tangents), and
+   the triangular factors of the steps, (n_steps, n_tangents, n_tangents), are kept. frame: INOUT (size, n_tangents).
+   Returns whether it was stopped. */
+size_t dmft_covariant_work(ptrdiff_t size, ptrdiff_t n_tangents);
+int dmft_carry_forward(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_tangents,
+                       const double *top, double *frame, double *frames, double *upper, double *work,
+                       int (*stopped)(void *), void *crew);
+/* The same steps back: covariant vectors, by their coefficients in the frames (n_tangents, n_tangents; INOUT, those after
+   the last step and before the first), and adjoint vectors (size, n_adjoints; INOUT), n_adjoints <= n_tangents. growth:
+   (n_steps, n_tangents), logs of how much the vectors grow in each step. meeting: (n_steps, n_adjoints, n_adjoints),
+   products of the adjoint vectors with the first of the frame. vectors: (n_kept, size, n_tangents), those before the
+   first steps, n_kept <= n_steps. n_lost: INOUT (n_tangents,), steps whose stretch is below rounding. */
+int dmft_carry_back(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_tangents,
+                    ptrdiff_t n_adjoints, const double *top, const double *frames, const double *upper,
+                    double *coefficients, double *adjoint, double *growth, double *meeting, double *vectors,
+                    ptrdiff_t n_kept, ptrdiff_t *n_lost, double *work, int (*stopped)(void *), void *crew);
+
 size_t dmft_periodic_work(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right);
 int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, int bordered,
                         const double *top, const double *right, const double *border, double *out, double *work,

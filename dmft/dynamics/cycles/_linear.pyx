@@ -14,6 +14,12 @@ cdef extern from "cycles/cycles.h" nogil:
     size_t dmft_frames_work(Py_ssize_t)
     int dmft_carry_frame(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *, double *,
                          double *, int (*)(void *) noexcept nogil, void *)
+    size_t dmft_covariant_work(Py_ssize_t, Py_ssize_t)
+    int dmft_carry_forward(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *,
+                           double *, int (*)(void *) noexcept nogil, void *)
+    int dmft_carry_back(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *,
+                        const double *, double *, double *, double *, double *, double *, Py_ssize_t, Py_ssize_t *,
+                        double *, int (*)(void *) noexcept nogil, void *)
     void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
                              double *)
     size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
@@ -55,6 +61,70 @@ def carry(*,
                              &turn[p, 0, 0], &leak[p, 0], &scratch[threadid(), 0], crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)
+
+
+def forward(*,
+            const double[:, :, ::1] top not None,       # IN    (n_steps, n_features, size)
+            double[:, ::1] frame not None,              # INOUT (size, n_tangents)
+            double[:, :, ::1] frames not None,          # OUT   (n_steps, size, n_tangents): before every step
+            double[:, :, ::1] upper not None):          # OUT   (n_steps, n_tangents, n_tangents)
+    """Take a frame of tangents along an orbit."""
+    cdef Py_ssize_t n_steps = top.shape[0], n_features = top.shape[1], size = top.shape[2], k = frame.shape[1]
+    _along(top.shape)
+    ranged("n_tangents", k, 1, size)
+    sized("frame", frame.shape, (size, k))
+    sized("frames", frames.shape, (n_steps, size, k))
+    sized("upper", upper.shape, (n_steps, k, k))
+    cdef double[::1] scratch = np.empty(dmft_covariant_work(size, k))
+    cdef Crew crew = crew_of(1)
+    with nogil:
+        dmft_carry_forward(n_steps, n_features, size, k, &top[0, 0, 0], &frame[0, 0], &frames[0, 0, 0],
+                           &upper[0, 0, 0], &scratch[0], crew_stopped, &crew)
+    dismiss(&crew)
+
+
+def back(*,
+         const double[:, :, ::1] top not None,          # IN    (n_steps, n_features, size)
+         const double[:, :, ::1] frames not None,       # IN    (n_steps, size, n_tangents)
+         const double[:, :, ::1] upper not None,        # IN    (n_steps, n_tangents, n_tangents)
+         double[:, ::1] coefficients not None,          # INOUT (n_tangents, n_tangents)
+         double[:, ::1] adjoint not None,               # INOUT (size, n_adjoints)
+         double[:, ::1] growth not None,                # OUT   (n_steps, n_tangents)
+         double[:, :, ::1] meeting not None,            # OUT   (n_steps, n_adjoints, n_adjoints)
+         double[:, :, ::1] vectors not None,            # OUT   (n_kept, size, n_tangents)
+         Py_ssize_t[::1] n_lost not None):              # INOUT (n_tangents,)
+    """Take covariant and adjoint vectors back along an orbit."""
+    cdef Py_ssize_t n_steps = top.shape[0], n_features = top.shape[1], size = top.shape[2], k = coefficients.shape[0]
+    cdef Py_ssize_t m = adjoint.shape[1], n_kept = vectors.shape[0]
+    _along(top.shape)
+    ranged("n_tangents", k, 1, size)
+    ranged("n_adjoints", m, 0, k)
+    ranged("n_kept", n_kept, 0, n_steps)
+    sized("frames", frames.shape, (n_steps, size, k))
+    sized("upper", upper.shape, (n_steps, k, k))
+    sized("coefficients", coefficients.shape, (k, k))
+    sized("adjoint", adjoint.shape, (size, m))
+    sized("growth", growth.shape, (n_steps, k))
+    sized("meeting", meeting.shape, (n_steps, m, m))
+    sized("vectors", vectors.shape, (n_kept, size, k))
+    sized("n_lost", n_lost.shape, (k,))
+    cdef double[::1] scratch = np.empty(dmft_covariant_work(size, k))
+    cdef Crew crew = crew_of(1)
+    with nogil:
+        dmft_carry_back(n_steps, n_features, size, k, m, &top[0, 0, 0], &frames[0, 0, 0], &upper[0, 0, 0],
+                        &coefficients[0, 0], &adjoint[0, 0] if m else NULL, &growth[0, 0],
+                        &meeting[0, 0, 0] if m else NULL, &vectors[0, 0, 0] if n_kept else NULL, n_kept, &n_lost[0],
+                        &scratch[0], crew_stopped, &crew)
+    dismiss(&crew)
+
+
+cdef int _along(const Py_ssize_t *shape) except -1:
+    """Raise unless an array can be the top rows of an orbit, (n_steps, n_features, size)."""
+    positive("n_steps", shape[0])
+    positive("n_features", shape[1])
+    positive("size", shape[2])
+    ranged("size % n_features", shape[2] % shape[1], 0, 0)
+    return 0
 
 
 def product(*,
