@@ -59,7 +59,9 @@ def sweep(
         Token steps that are measured, and before them.
     measure : sequence of {"orbit", "lyapunov", "attractor", "irreversibility"}, default=("orbit",)
         What to keep of each point; "attractor" judges after the transient what the orbit settles
-        on, see `attractor`; the other steps follow from there. Of a map the first three.
+        on, see `attractor`; the other steps follow from there. Of a network also "autocorrelation" with its decay,
+        "repetition" (return times) and "response" (to one flipped site of a token), up to 64 steps. Of a map the
+        first three.
     start : Start or sequence of Start, optional
         Where every point begins. Several random ones, several features of one role, or several windows of one shape
         and phase make the axis "start", of their seeds or indices. Default: ``Start.random(0)``. Of a map: a state,

@@ -8,7 +8,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..dynamics import lags
 from ..dynamics.labels import VARIABLES as LABELS
+from . import generation, responses
 from .basins import settled_arrays, settled_doubles
 from .batch import Batch
 from .irreversibility import check_features, irreversibility_arrays, irreversibility_doubles
@@ -83,6 +85,25 @@ MEASURES: Mapping[str, Measure] = {
         seconds=0.005,
         doubles=irreversibility_doubles,
         check=check_features,
+    ),
+    "autocorrelation": Measure(
+        variables=lags.VARIABLES["autocorrelation"],
+        after_transient=lambda batch, model, n_threads: generation.lag_arrays(batch, "autocorrelation"),
+        seconds=generation.SECONDS,
+        doubles=generation.lag_doubles,
+    ),
+    "repetition": Measure(
+        variables=lags.VARIABLES["repetition"],
+        after_transient=lambda batch, model, n_threads: generation.lag_arrays(batch, "repetition"),
+        seconds=generation.SECONDS,
+        doubles=generation.lag_doubles,
+    ),
+    "response": Measure(
+        variables=responses.VARIABLES,
+        after_transient=responses.response_arrays,
+        seconds=responses.SECONDS,
+        doubles=responses.response_doubles,
+        check=responses.check_sites,
     ),
 }
 """The measures by name; `sweep`, run files, stores and estimates of cost read this table."""

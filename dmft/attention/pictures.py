@@ -37,7 +37,17 @@ def name_of(result: SweepResult) -> str | None:
 
 
 PANELS = 6  # orbits side by side, at most
-_NUMBERS = ("exponents", "irreversibility", "kaplan_yorke", "period", "rotation")  # drawn of themselves, the first
+# Drawn of themselves, the first.
+_NUMBERS = (
+    "exponents",
+    "irreversibility",
+    "kaplan_yorke",
+    "period",
+    "rotation",
+    "response_rate",
+    "repetition",
+    "decay",
+)
 
 
 def _measured(result: SweepResult) -> str | None:
