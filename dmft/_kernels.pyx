@@ -16,7 +16,7 @@ from ._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "attention/attention.h" nogil:
-    enum: N_RECORDS, N_ROLES
+    enum: N_RECORDS, N_ROLES, RECORD_WEIGHTS
     ctypedef struct Job:
         int n_features, n_context, n_heads, n_classes, law
         const double *signs
@@ -262,7 +262,7 @@ def advance(*,
             Py_ssize_t every,
             Py_ssize_t clock,
             int section,                          # component whose changes of sign are recorded; below 0: by the clock
-            records,                              # OUT   6 of (n_points, n_rows, n_features) or None
+            records,                              # OUT   None or (n_points, n_rows, n_features), weights (.., H * L)
             int64_t[::1] n_recorded not None,             # INOUT (n_points,)
             double[:, :, :, ::1] frame=None,      # INOUT (n_points, n_tangents, n_context, n_features) or None
             double[:, ::1] exponent=None,         # INOUT (n_points, n_tangents), as the next; with a frame
@@ -309,7 +309,7 @@ def advance(*,
     for i in range(N_RECORDS):
         if records[i] is not None:
             record = records[i]
-            sized(f"records[{i}]", record.shape, (n, n_rows, M))
+            sized(f"records[{i}]", record.shape, (n, n_rows, job.n_heads * L if i == RECORD_WEIGHTS else M))
             job.record[i] = &record[0, 0, 0]
             job.n_rows = n_rows = record.shape[1]
     sized("n_recorded", n_recorded.shape, (n,))

@@ -34,8 +34,13 @@ def pytest_xdist_auto_num_workers():
 
 @pytest.fixture
 def coarse(monkeypatch):
-    """Draw with few pixels: that is what takes the time where a picture is only to be there."""
+    """Draw with few pixels and no layout: they are what takes the time where a picture is only to be there."""
     from matplotlib.figure import Figure
 
     whole = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda figure, *to, **how: whole(figure, *to, **{**how, "dpi": 20}))
+
+    def savefig(figure, *to, **how):
+        figure.set_layout_engine("none")
+        whole(figure, *to, **{**how, "dpi": 20})
+
+    monkeypatch.setattr(Figure, "savefig", savefig)

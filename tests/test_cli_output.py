@@ -24,7 +24,10 @@ n_steps = 5
 [sweep]
 beta = [0.5, 1.5]
 """
-pytestmark = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file is always full here")
+pytestmark = [
+    pytest.mark.usefixtures("coarse"),
+    pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no file is always full here"),
+]
 
 
 def shell(line, cwd, **environment):

@@ -17,6 +17,8 @@ from thinned import thinned
 
 from dmft.cli import main
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 GOOD = """
 [model]
 n_context = 4

@@ -125,7 +125,7 @@ class Batch(System):
 
     def new_record(self, names: Collection[str], n_rows: int, rule: Every | SignChanges = EVERY_STEP) -> Record:
         """Return a `Record` for this batch to fill."""
-        return Record(self.n_points, self.shape[1], names, n_rows, rule)
+        return Record(self.n_points, self._model, names, n_rows, rule)
 
     def tangent_bytes(self, n_tangents: int) -> float:
         """Return how much memory a run with so many tangents takes: the frames, and each thread's of a block."""

@@ -22,6 +22,7 @@ from .batch import Batch
 from .chains import ChainStates, Part, Stretch, chains, finite_state, stretches
 from .loops import Hysteresis
 from .loops import rows as hysteresis_of_rows
+from .records import FEATURE_RECORDS
 from .start import Start, State, alike
 from .sweep_job import AttentionSweep, measure, states_of_points
 
@@ -293,6 +294,12 @@ class Following(Value, Job):
         # Branches are compared and drawn as dots: both hold the rows once more.
         return dataclasses.replace(one, each=each, seconds=2 * one.seconds, drawn=2.2 * one.drawn)
 
+    def no_picture(self, grid: Grid) -> str | None:
+        """Return why no picture can be made of a grid; None: it can."""
+        if pictures.name_for_branches(self.sweep.arrays, grid.dims):
+            return None
+        return super().no_picture(grid) or pictures.nothing_of(self.sweep.arrays, grid.shape)
+
     # -- what became of it ------------------------------------------------------------------------
 
     @classmethod
@@ -303,7 +310,7 @@ class Following(Value, Job):
     @classmethod
     def findings(cls, result: SweepResult) -> Sequence[Hysteresis]:
         """Return where the first two branches differ, for every row of the grid."""
-        if "n_recorded" not in result or len(result.labels["branch"]) < 2:
+        if not any(name in result for name in FEATURE_RECORDS) or len(result.labels["branch"]) < 2:
             return ()
         return hysteresis_of_rows(result)
 

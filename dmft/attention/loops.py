@@ -17,7 +17,7 @@ from .._util.values import Frozen, Value
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
 from ..sweeps.results import SweepResult
-from .records import RECORDS
+from .records import FEATURE_RECORDS
 
 __all__ = ["Hysteresis", "Interval", "hysteresis"]
 
@@ -161,7 +161,7 @@ def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int)
     instance("result", result, SweepResult, "a dmft.SweepResult of `follow`")
     if "branch" not in result.dims:
         raise ValueError("hysteresis needs a result of follow, with branches")
-    orbits = [name for name in (*RECORDS, "states") if name in result]
+    orbits = [name for name in (*FEATURE_RECORDS, "states") if name in result]
     if not orbits:
         raise ValueError("hysteresis needs a recorded orbit: measure must name 'orbit'")
     spec = result.specification

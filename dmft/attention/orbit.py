@@ -17,7 +17,7 @@ from ..maps.model import Map
 from ..maps.state import State
 from .batch import single
 from .model import SelfAttention, network_of
-from .records import RECORD_NAMES, Every, check_record
+from .records import FEATURE_RECORDS, Every, check_record
 from .start import Start
 
 
@@ -36,12 +36,16 @@ class Orbit(Frozen):
         The step of each row, counted from the first one after the transient.
     window : Start
         Where the run ended; starting from it continues the run exactly.
+    weights : ndarray, shape (n_rows, n_heads, n_context), or None
+        Softmax weight that each head gives to the tokens of its window, newest first, if recorded. They add up to
+        one; tokens that the window does not have yet have zero.
     """
 
     attention: np.ndarray | None
     overlaps: Mapping[str, np.ndarray]
     steps: np.ndarray
     window: Start
+    weights: np.ndarray | None = dataclasses.field(default=None, kw_only=True)
 
 
 @overload
@@ -72,7 +76,7 @@ def trajectory(
     *,
     n_transient: int = 0,
     start: Any = None,
-    record: str | Sequence[str] = RECORD_NAMES,
+    record: str | Sequence[str] = FEATURE_RECORDS,
     every: int = 1,
     n_threads: int | None = None,
 ) -> Orbit | runs.Orbit:
@@ -96,8 +100,9 @@ def trajectory(
         Token steps to run first, unrecorded.
     start : Start, optional
         Default: ``Start.random(0)``. Of a map: a state, array_like, or a `dmft.maps.State`; default: that of the map.
-    record : sequence of str, default all
-        What to keep, of "attention", "output", "semantic", "value", "query", "key"; a map has its states alone.
+    record : sequence of str, default all but "weights"
+        What to keep, of "attention", "output", "semantic", "value", "query", "key", "weights"; a map has its states
+        alone.
     every : int, default=1
         Keep the first of every so many steps.
     n_threads : int or None
@@ -126,12 +131,14 @@ def trajectory(
     >>> first = trajectory(model, 6, start=Start.feature("output", 0))
     >>> first.attention.shape
     (6, 3)
+    >>> trajectory(model, 6, record="weights").weights.sum(axis=-1).round(12).tolist()  # of the one head
+    [[1.0], [1.0], [1.0], [1.0], [1.0], [1.0]]
     >>> both = trajectory(model, 8, start=Start.feature("output", 0)).attention
     >>> bool((trajectory(model, 2, start=first.window).attention == both[6:]).all())
     True
     """
     if isinstance(model, Map):
-        if record is not RECORD_NAMES:
+        if record is not FEATURE_RECORDS:
             raise ValueError(f"record must not be given of a dmft.Map, whose states are kept, got {shown(record)}")
         return runs.trajectory(model, n_steps, n_transient=n_transient, start=start, every=every)
     network_of(model)
@@ -144,9 +151,11 @@ def trajectory(
     batch.advance(n_steps, record=rows)
     batch.check_finite()
     arrays = {name: array[0] for name, array in rows.arrays().items()}
+    weights = arrays.pop("weights", None)
     return Orbit(
         attention=arrays.pop("attention", None),
         overlaps=arrays,
         steps=np.arange(0, n_steps, every),
         window=batch.continuation(),
+        weights=weights,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from ..sweeps.panels import CURVES, draw_values, each_value, few
 from ..sweeps.results import SweepResult
 from .basins import identify
 from .loops import Hysteresis
-from .records import RECORDS
+from .records import FEATURE_RECORDS, RECORDS
 
 _MANY = 8  # labels of a refined diagram that can be told apart
 
@@ -24,16 +24,26 @@ _MANY = 8  # labels of a refined diagram that can be told apart
 
 def name_of(result: SweepResult) -> str | None:
     """Return the name of the picture of a sweep, None if there is none."""
-    orbit = any(name in result for name in RECORDS)
-    if len(result.dims) == 1:
-        return "bifurcation" if orbit else "curves" if _measured(result) else None
-    if len(result.dims) != 2:
+    return name_for(result, result.dims, result.shape)
+
+
+def name_for(names: Container[str], dims: Sequence[str], shape: Sequence[int]) -> str | None:
+    """Return the name of the picture of a sweep with arrays of these names, None if there is none."""
+    orbit, curves = any(name in names for name in FEATURE_RECORDS), "curves" if _measured(names) else None
+    if len(dims) == 1:
+        return "bifurcation" if orbit else "weights" if "weights" in names else curves
+    if len(dims) != 2:
         return None
-    if orbit and "kind" in result and "start" in result.dims:
+    if orbit and "kind" in names and "start" in dims:
         return "coexisting"
-    if any(name in result for name in ("exponents", "kind", "period")):
+    if any(name in names for name in ("exponents", "kind", "period")):
         return "phase_diagram"
-    return "orbits" if orbit and min(result.shape) <= PANELS else "curves" if _measured(result) else None
+    return "orbits" if orbit and min(shape) <= PANELS else curves
+
+
+def nothing_of(names: Sequence[str], shape: Sequence[int]) -> str:
+    """Say that there is no picture of these arrays over so many points."""
+    return f"nothing is drawn of {', '.join(names)} over {' x '.join(map(str, shape))} points"
 
 
 PANELS = 6  # orbits side by side, at most
@@ -50,9 +60,9 @@ _NUMBERS = (
 )
 
 
-def _measured(result: SweepResult) -> str | None:
+def _measured(names: Container[str]) -> str | None:
     """Return the first measured number, None if there is none."""
-    return next((name for name in _NUMBERS if name in result), None)
+    return next((name for name in _NUMBERS if name in names), None)
 
 
 def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> Figure:
@@ -73,7 +83,9 @@ def draw(result: SweepResult, feature: int = 1, variable: str | None = None) -> 
         If there is nothing to draw.
     """
     name = name_of(result)
-    if variable is not None and variable not in RECORDS:
+    if variable == "weights" or (variable is None and name == "weights"):
+        return draw_weights(result)
+    if variable is not None and variable not in FEATURE_RECORDS:
         return draw_measured(result, feature, variable)
     if variable is not None and name in ("curves", "phase_diagram"):
         name = "orbits"
@@ -118,6 +130,31 @@ def draw_orbits(result: SweepResult, feature: int, variable: str | None) -> Figu
     orbit = np.moveaxis(result[variable][..., feature - 1], 0 if turned else 1, 0)
     panels = {name: one.reshape(len(one), -1) for name, one in zip(each_value(result, y), orbit, strict=True)}
     return figures.bifurcations(result.axes[x], panels, **labels(x, variable, feature))[0]
+
+
+def draw_weights(result: SweepResult) -> Figure:
+    """Draw how much weight each head gives to the tokens of its window, the mean over the orbit, over one axis.
+
+    Raises
+    ------
+    PictureError
+        If weights were not recorded, or there are several axes.
+    """
+    from .. import figures
+
+    if "weights" not in result or len(result.dims) != 1:
+        raise PictureError(f"nothing to draw of weights over {', '.join(result.dims)}: {', '.join(result)}")
+    axis, weights = result.axes[result.dims[0]], result["weights"]
+    weights = weights.reshape(len(axis), -1, *weights.shape[-2:])  # rows of all replicas
+    filled = np.isfinite(weights).any(axis=(1, 2, 3))
+    mean = np.full((len(axis), *weights.shape[-2:]), np.nan)
+    mean[filled] = np.nanmean(weights[filled], axis=1)
+    panels = {
+        f"head {h + 1}: mean softmax weight" if mean.shape[1] > 1 else "mean softmax weight": mean[:, h]
+        for h in range(mean.shape[1])
+    }
+    look: dict[str, Any] = {"x_label": label(result.dims[0]), "y_label": "tokens back"}
+    return figures.maps(axis, np.arange(mean.shape[2]), panels, **look)[0]
 
 
 def draw_measured(result: SweepResult, feature: int, variable: str) -> Figure:
@@ -214,9 +251,14 @@ def _refined_labels(array: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 def name_of_branches(result: SweepResult) -> str | None:
     """Return the name of the picture of branches that were followed, None if there is none."""
-    if len(result.dims) == 2:
-        return "continuation" if any(name in result for name in RECORDS) else None
-    return "continuation_map" if len(result.dims) == 3 and "exponents" in result else None
+    return name_for_branches(result, result.dims)
+
+
+def name_for_branches(names: Container[str], dims: Sequence[str]) -> str | None:
+    """Return the name of the picture of branches with arrays of these names, None if there is none."""
+    if len(dims) == 2:
+        return "continuation" if any(name in names for name in FEATURE_RECORDS) else None
+    return "continuation_map" if len(dims) == 3 and "exponents" in names else None
 
 
 def draw_branches(result: SweepResult, feature: int, variable: str | None, compared: Sequence[Any]) -> Figure:
@@ -270,7 +312,7 @@ def labels(dim: str, variable: str, feature: int) -> dict[str, Any]:
 
 def recorded(result: SweepResult, feature: int, variable: str | None) -> str:
     """Return the name of the array of the orbit to draw, checked."""
-    names = [name for name in RECORDS if name in result]
+    names = [name for name in FEATURE_RECORDS if name in result]
     name = names[0] if variable is None and names else variable
     if name is None or name not in names:
         raise PictureError(f"--variable must be one of {', '.join(names) or '(no orbit was recorded)'}, got {variable}")

@@ -17,7 +17,7 @@ from ..dynamics.transients import run_transient, tangent_numbers
 from .batch import Batch
 from .measures import MEASURES
 from .model import SelfAttention, network_of
-from .records import Every, Record, SignChanges, check_record
+from .records import Every, Record, SignChanges, check_record, row_size
 from .reference import presets
 from .start import State
 
@@ -155,9 +155,7 @@ class Plan(Value):
         put("n_rows", whole("n_rows", self.n_rows, 1))
         if self.n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {self.n_rows}")
-        need_memory(
-            f"n_rows = {self.n_rows}", 8.0 * len(self.record) * self.n_rows * self.model.n_features, "keep fewer"
-        )
+        need_memory(f"n_rows = {self.n_rows}", 8.0 * self.n_rows * self.row_size, "keep fewer")
         need_memory(f"n_history = {self.n_history}", 32.0 * self.n_history * self.n_exponents, "ask for fewer")
 
     def check_start(self, state: State) -> None:
@@ -202,6 +200,11 @@ class Plan(Value):
         if self.record:
             arrays["n_recorded"] = rows.n_recorded - n_extra
         return {**arrays, "window": batch.window.copy(), "status": batch.failed().astype(np.int8), **measured}
+
+    @property
+    def row_size(self) -> int:
+        """Numbers of a row of the orbit."""
+        return row_size(self.model, self.record)
 
     @property
     def interval(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from .._util.checks import shown, words
 from .._util.memory import need_memory
+from .model import SelfAttention
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,6 +36,11 @@ class RecordKind:
     unit: str = "1"
     dims: tuple[str, ...] = ("row", "feature")
 
+    def shape(self, model: SelfAttention) -> tuple[int, ...]:
+        """Return the shape of one row."""
+        lengths = {"feature": model.n_features, "head": model.n_heads, "context": model.n_context}
+        return tuple(lengths[dim] for dim in self.dims[1:])
+
 
 _KINDS = (  # in the order of the kernels' records: csrc/records.h
     RecordKind("attention", "attention A", "A"),
@@ -42,10 +49,14 @@ _KINDS = (  # in the order of the kernels' records: csrc/records.h
     RecordKind("value", "overlap m^v", "m^v"),
     RecordKind("query", "overlap m^q", "m^q"),
     RecordKind("key", "overlap m^k", "m^k"),
+    RecordKind(
+        "weights", "softmax weight of each token of the window, newest first", "w", dims=("row", "head", "context")
+    ),
 )
 RECORDS = {kind.name: kind for kind in _KINDS}
 """The observables by name; store variables, choices of run files and pictures read this table."""
-RECORD_NAMES = tuple(RECORDS)
+FEATURE_RECORDS = tuple(kind.name for kind in _KINDS if kind.dims == ("row", "feature"))
+"""Those with a number for every feature: what a trajectory keeps unless told otherwise, and what diagrams draw."""
 
 
 def check_record(record: str | Iterable[str]) -> tuple[str, ...]:
@@ -64,8 +75,13 @@ def check_record(record: str | Iterable[str]) -> tuple[str, ...]:
     names = words("record", record)
     for name in names:
         if name not in RECORDS:
-            raise ValueError(f"record must name some of {RECORD_NAMES}, got {shown(name)}")
+            raise ValueError(f"record must name some of {tuple(RECORDS)}, got {shown(name)}")
     return tuple(name for name in RECORDS if name in names)
+
+
+def row_size(model: SelfAttention, names: Collection[str]) -> int:
+    """Return how many numbers a row of these observables has."""
+    return sum(math.prod(kind.shape(model)) for kind in _KINDS if kind.name in names)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -110,8 +126,10 @@ class Record:
 
     Parameters
     ----------
-    n_points, n_features : int
+    n_points : int
         Of the batch; see `Batch.new_record`.
+    model : SelfAttention
+        Gives the lengths of rows.
     names : collection of str
         Some of RECORDS.
     n_rows : int
@@ -121,15 +139,18 @@ class Record:
     """
 
     def __init__(
-        self, n_points: int, n_features: int, names: Collection[str], n_rows: int, rule: Every | SignChanges
+        self, n_points: int, model: SelfAttention, names: Collection[str], n_rows: int, rule: Every | SignChanges
     ) -> None:
-        shape, n_names = (n_points, n_rows, n_features), sum(name in names for name in RECORDS)
         need_memory(
             f"a record of {n_rows} steps of {n_points} orbits",
-            8.0 * n_points * n_rows * n_features * n_names,
+            8.0 * n_points * n_rows * row_size(model, names),
             "take fewer steps, or record fewer of them",
         )
-        self._slots = [np.full(shape, np.nan) if name in names else None for name in RECORDS]
+        self._shapes = {kind.name: (n_points, n_rows, *kind.shape(model)) for kind in _KINDS}
+        self._slots = [
+            np.full((n_points, n_rows, math.prod(shape[2:])), np.nan) if name in names else None
+            for name, shape in self._shapes.items()
+        ]
         self._n_recorded = np.zeros(n_points, dtype=np.int64)
         self._rule = rule
         self._n_steps = 0
@@ -144,8 +165,9 @@ class Record:
         return 0 if isinstance(self._rule, SignChanges) else min(max(0, self._rule.first - self._n_steps), n_steps)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the records by name, each (n_points, n_rows, n_features); NaN where no row was filled."""
-        return {name: array for name, array in zip(RECORDS, self._slots, strict=True) if array is not None}
+        """Return the records by name, (n_points, n_rows) and the shape of a row; NaN where no row was filled."""
+        shapes = self._shapes.items()
+        return {name: x.reshape(shape) for (name, shape), x in zip(shapes, self._slots, strict=True) if x is not None}
 
     def kernel_arguments(self) -> dict[str, object]:
         """Return what the kernel asks of a record, by its keywords."""

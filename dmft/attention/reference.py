@@ -152,6 +152,13 @@ def step(model: SelfAttention, window: np.ndarray, phase: int, preset: np.ndarra
     return attend(model, query, keys, values)[1]
 
 
+def weights(model: SelfAttention, window: np.ndarray, phase: int) -> np.ndarray:
+    """Return the softmax weight that each head gives to each token of a window in its next step, (n_heads, n_rows)."""
+    query = overlap(model, "query", window[0], phase)
+    keys, values = (window_overlaps(model, role, window, phase) for role in ("key", "value"))
+    return attend(model, query, keys, values)[0].T[:: model.n_features // model.n_heads]
+
+
 def iterate(model: SelfAttention, state: State, n_steps: int) -> tuple[np.ndarray, State]:
     """Return the attention of n_steps steps from a state, (n_steps, M), and the state then."""
     window, phase, preset = np.array(state.attention), state.phase, state.preset

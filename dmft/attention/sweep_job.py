@@ -12,7 +12,7 @@ import numpy as np
 from .._kernels import block_size
 from .._util.checks import whole
 from .._util.values import Value
-from ..sweeps.grid import Task
+from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from . import pictures
@@ -137,8 +137,9 @@ class AttentionSweep(Value, Job):
     @property
     def block(self) -> int:
         """Points of a task: seconds of work, at least enough lanes for many threads, within the memory."""
-        rows = len(self.plan.record) * self.plan.n_rows + self.plan.model.n_context * self.plan.n_exponents
-        most = _BLOCK_BYTES // (16 * self.plan.model.n_features * (rows + 20))
+        plan = self.plan
+        growth = plan.model.n_features * (plan.model.n_context * plan.n_exponents + 20)
+        most = _BLOCK_BYTES // (16 * (plan.row_size * plan.n_rows + growth))
         return max(self.grain, int(min(max(256, _BLOCK_SECONDS / self.cost(self.point)), most)))
 
     @property
@@ -151,8 +152,8 @@ class AttentionSweep(Value, Job):
     def kept(self) -> float:
         """How many doubles a point leaves at least: what crosses a section may be less than there is room for."""
         plan = self.plan
-        rows = len(plan.record) * plan.n_rows if plan.section is None else 0
-        return float(rows * plan.model.n_features + plan.n_history * plan.n_exponents)
+        rows = plan.row_size * plan.n_rows if plan.section is None else 0
+        return float(rows + plan.n_history * plan.n_exponents)
 
     def cost(self, points: Mapping[str, Any]) -> float:
         """Return about how many seconds a point with this context takes."""
@@ -262,7 +263,7 @@ class AttentionSweep(Value, Job):
             stored=rows,
             memory=self.block_bytes(self.block) / (8.0 * self.block),
             alone=0.7 * after,
-            drawn=self._rows / max(1, len(plan.record)) * (1.0 + 1.0 / plan.model.n_features),
+            drawn=plan.n_rows * (plan.model.n_features + 1.0) if plan.record else 0.0,
         )
 
     def _some(self, points: Mapping[str, np.ndarray], n: int) -> Batch:
@@ -279,7 +280,7 @@ class AttentionSweep(Value, Job):
     @property
     def _rows(self) -> float:
         """How many doubles of its orbit a point leaves."""
-        return float(len(self.plan.record) * self.plan.n_rows * self.plan.model.n_features)
+        return float(self.plan.row_size * self.plan.n_rows)
 
     def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
@@ -289,6 +290,19 @@ class AttentionSweep(Value, Job):
         of_point = 2.0 * kept + 2.0 * plan.n_exponents * window + _OF_POINT
         measured = [MEASURES[name].doubles(size, plan.model) for name in plan.after_transient]
         return 8.0 * max([size * of_point, *measured])
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of what the points leave that pictures look for."""
+        plan = self.plan
+        measured = [name for measure in plan.after_transient for name in MEASURES[measure].variables]
+        return (*plan.record, *(("exponents", "kaplan_yorke") if plan.n_exponents else ()), *measured)
+
+    def no_picture(self, grid: Grid) -> str | None:
+        """Return why no picture can be made of a grid; None: it can."""
+        if pictures.name_for(self.arrays, grid.dims, grid.shape):
+            return None
+        return super().no_picture(grid) or pictures.nothing_of(self.arrays, grid.shape)
 
     # -- what became of it ------------------------------------------------------------------------
 

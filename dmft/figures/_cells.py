@@ -29,11 +29,16 @@ def mesh(
     ax: Axes, x: np.ndarray, y: np.ndarray, values: np.ndarray, *, masked: str = "no value", **look: Any
 ) -> QuadMesh:
     """Draw values, shape (n_x, n_y), as cells round the points; what is masked is hatched and named in a note."""
+    from matplotlib.ticker import MaxNLocator
+
     across, up = np.argsort(x), np.argsort(y)
     ax.patch.set(**NOTHING)
     if np.ma.is_masked(values):
         ax.patch.set_label(meaning(f"hatched: {masked}"))
     cells = values[np.ix_(across, up)].T
+    for axis, centres in ((ax.xaxis, x), (ax.yaxis, y)):
+        if isinstance(locator := axis.get_major_locator(), MaxNLocator) and (centres == np.round(centres)).all():
+            locator.set_params(integer=True)  # between two whole numbers there is nothing to name
     return ax.pcolormesh(edges(x[across]), edges(y[up]), cells, rasterized=True, **look)
 
 

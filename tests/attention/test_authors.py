@@ -15,6 +15,8 @@ from dmft.attention.authors.draws import draw_weights
 from dmft.cli import main
 from dmft.runfile import read
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 YAML = """
 semantic_embedding_size: 99  # a comment
 beta_o: -1  # placeholder

@@ -17,6 +17,8 @@ import dmft
 from dmft.cli import main
 from dmft.store import Store
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 SMALL = {"n_steps": 61, "n_transient": 40, "measure": ("orbit", "lyapunov"), "n_rows": 20, "progress": False}
 START = dmft.Start.feature("output", 0)  # two rows short of a window, at first

@@ -43,6 +43,9 @@ def check_one_step(model, state):
     for role in ROLES:
         m = reference.overlap(model, role, state.attention[0], state.phase)
         assert_allclose(records[role][0, 0], m, rtol=0, atol=1e-13 + 1e-15 * model.beta)
+    weights = reference.weights(model, state.attention, state.phase)
+    assert_allclose(records["weights"][0, 0, :, : len(state.attention)], weights, rtol=0, atol=1e-13 + 8 * slack)
+    assert not records["weights"][0, 0, :, len(state.attention) :].any()  # of tokens that are not there
     after = batch.state()
     kept = state.attention[: model.n_context - 1]
     assert_array_equal(after.attention[1:], kept)

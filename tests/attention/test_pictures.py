@@ -4,14 +4,19 @@ import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from dmft import Features, SelfAttention, Start, scan, sweep
 from dmft.attention.finite.sweep_job import NetworkSweep
+from dmft.attention.following import Following
 from dmft.attention.pictures import draw, name_of
+from dmft.attention.plan import Plan
+from dmft.attention.sweep_job import AttentionSweep
 from dmft.cli import main
 from dmft.store.whole import _SEAL_SIZE, seal
 from dmft.sweeps.errors import PictureError
+
+pytestmark = pytest.mark.usefixtures("coarse")
 
 MODEL = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.3, gamma=220.0, epsilon=0.02)
 BETA = np.linspace(1.2, 1.4, 6)
@@ -93,6 +98,26 @@ def test_what_cannot_be_drawn_is_told_with_what_can(line, name):
         draw(line, variable=name)
 
 
+def test_weights_alone_are_maps_of_heads():
+    """The mean over rows, and over the replicas of networks, by the token's distance."""
+    features = Features.random(n_features=4, n_sites=32, n_positions=2, seed=1)
+    model = SelfAttention(features, n_context=3, beta=1.2, gamma=6.0, epsilon=0.1, n_heads=2)
+    result = sweep(model, beta=BETA, record="weights", **BRIEF)
+    assert name_of(result) == "weights"
+    panels = draw(result).axes[:2]
+    assert [ax.get_title() for ax in panels] == ["head 1: mean softmax weight", "head 2: mean softmax weight"]
+    for h, ax in enumerate(panels):
+        assert_allclose(ax.collections[0].get_array(), result["weights"].mean(axis=1)[:, h].T, rtol=1e-14)
+    both = sweep(model, beta=BETA, record=("attention", "weights"), **BRIEF)
+    assert name_of(both) == "bifurcation"
+    assert len(draw(both, variable="weights").axes) == len(draw(result).axes)
+    job = NetworkSweep(model=model, n_sites=99, n_steps=30, n_rows=4, n_replicas=2, record="weights")
+    networks = scan(job, beta=BETA[:3], progress=False)
+    assert job.picture(networks) == "weights"
+    mean = networks["weights"].mean(axis=(1, 2))
+    assert_allclose(job.draw(networks).axes[1].collections[0].get_array(), mean[:, 1].T, rtol=1e-14)
+
+
 def test_networks_of_several_sizes_are_panels():
     job = NetworkSweep(model=MODEL, n_sites=99, n_steps=30, n_rows=4)
     result = scan(job, beta=BETA[:3], n_sites=[100, 1000], progress=False)
@@ -117,6 +142,46 @@ def test_what_will_have_no_picture_says_so_before_it_runs(tmp_path):
     done = CliRunner().invoke(main, ["run", str(tmp_path / "x.toml"), "--out", str(tmp_path / "out")])
     assert done.exit_code == 0
     assert done.output.splitlines()[0] == "there will be no picture: nothing is drawn over more than two axes"
+
+
+@pytest.mark.parametrize(
+    ("run", "sweep", "said"),
+    [
+        ("", "gamma = [100.0, 200.0]", None),
+        ('record = ["weights"]', "gamma = [100.0, 200.0]", "nothing is drawn of weights over 2 x 2 points"),
+        ('record = ["weights"]', "", None),
+        (
+            "",
+            "gamma = {start = 100.0, stop = 200.0, num = 7}\nepsilon = {start = 0.0, stop = 0.1, num = 7}",
+            "nothing is drawn over more than two axes",
+        ),
+    ],
+)
+def test_a_picture_is_missed_only_where_that_was_said(run, sweep, said, tmp_path):
+    (tmp_path / "x.toml").write_text(RUN.replace("gamma = [100.0, 200.0]", sweep).replace("n_steps", f"{run}\nn_steps"))
+    done = CliRunner().invoke(main, ["run", str(tmp_path / "x.toml"), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert (f"there will be no picture: {said}" in done.output) == (said is not None)
+    assert bool(list((tmp_path / "out").glob("*.png"))) == (said is None)
+
+
+def test_branches_over_two_axes_have_a_map_and_weights_alone_none():
+    beta, gamma = np.array([1.0, 1.1]), np.array([100.0, 200.0])
+    for measure, record, axes, drawn in [
+        (("orbit", "lyapunov"), "attention", {"beta": beta, "gamma": gamma}, True),
+        (("orbit",), "attention", {"beta": beta, "gamma": gamma}, False),
+        (("orbit",), "weights", {"beta": beta}, False),
+    ]:
+        job = Following(
+            AttentionSweep(
+                Plan.of_measures(MODEL, measure, n_steps=40, n_transient=20, record=record), Start.random(0)
+            ),
+            axes,
+            "beta",
+            ((0, None),),
+            100,
+        )
+        assert (job.no_picture(job.branches) is None) == drawn
 
 
 def test_title_width_and_format_of_a_picture(tmp_path):

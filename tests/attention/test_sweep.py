@@ -6,7 +6,7 @@ from itertools import product
 import h5py
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from processes import digest
 
 import dmft
@@ -110,6 +110,31 @@ def test_rows_every_few_steps_and_sections():
     crossed = (path[1:, 0] < 0) != (path[:-1, 0] < 0)
     assert section["n_recorded"].tolist() == [crossed.sum()]
     assert_array_equal(section["attention"][0, : crossed.sum()], path[1:][crossed])
+
+
+def test_weights_of_the_window_are_recorded():
+    """Per head, in rows every few steps, over contexts of several lengths, and in tangent kernels."""
+    model = dmft.SelfAttention(
+        dmft.Features.random(n_features=4, n_sites=64, n_positions=3, seed=2),
+        n_context=5,
+        beta=1.2,
+        gamma=6.0,
+        epsilon=0.1,
+        n_heads=2,
+    )
+    path = dmft.trajectory(model, 60, n_transient=40, record=("attention", "weights"))
+    assert path.weights.shape == (60, 2, 5)
+    assert path.overlaps == {}
+    assert_array_equal(dmft.trajectory(model, 3).weights, None)
+    some = {"n_steps": 60, "n_transient": 40, "n_rows": 3, "every": 7, "record": ["weights"], "progress": False}
+    alone = dmft.sweep(model, beta=[1.0, 1.2], **some)
+    assert_array_equal(alone["weights"][1], path.weights[[45, 52, 59]])
+    beside = dmft.sweep(model, beta=[1.2], measure=("orbit", "lyapunov"), n_exponents=3, **some)
+    assert_allclose(beside["weights"][0], alone["weights"][1], rtol=0, atol=1e-9)
+    lengths = dmft.sweep(model, n_context=[3, 5], **some)
+    assert_array_equal(lengths["weights"][1], alone["weights"][1])
+    assert_allclose(lengths["weights"][0, ..., :3].sum(axis=-1), 1.0, rtol=1e-14)
+    assert np.isnan(lengths["weights"][0, ..., 3:]).all()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import dmft
 from dmft import _kernels
-from dmft.attention.records import RECORD_NAMES
+from dmft.attention.records import FEATURE_RECORDS, RECORDS
 
 CSRC = Path(dmft.__file__).parent / "csrc"
 COMPILER = (sysconfig.get_config_var("CC") or "cc").split()[0]
@@ -48,8 +48,11 @@ def test_the_sources_are_there():
 
 def test_records_are_in_the_order_of_the_table():
     """A kernel fills its records by number, the table names them."""
-    (names,) = re.findall(r"enum \{ (RECORD_[^}]*) \}", (CSRC / "records.h").read_text())
-    assert [name.removeprefix("RECORD_").lower() for name in names.split(", ")] == [*RECORD_NAMES, "n_records"]
+    (names,) = re.findall(r"enum \{\s*(RECORD_[^}]*)\}", (CSRC / "records.h").read_text())
+    kernels = [name.split(" = ")[0].removeprefix("RECORD_").lower() for name in re.split(r",?\s*\n\s*", names.strip())]
+    n_features = kernels.index("n_feature_records")
+    assert tuple(kernels[:n_features]) == FEATURE_RECORDS
+    assert [*kernels[:n_features], *kernels[n_features + 1 :]] == [*RECORDS, "n_records"]
 
 
 def test_the_compiler_has_a_name():

@@ -19,7 +19,8 @@ def system_of(window_map, windows):
         return window_map.at(value).linearize(state.reshape(-1, 1, n_context, n_features))
 
     def step(state, value):
-        return np.concatenate([look(state, value)[0][:, 0], state[:, :-n_features]], axis=1)
+        following = window_map.at(value).step(state.reshape(-1, n_context, n_features), 0, value)
+        return np.concatenate([following, state[:, :-n_features]], axis=1)
 
     def jacobian(state, value):
         return np.stack([companion(rows) for rows in look(state, value)[1][:, 0]])

@@ -668,9 +668,17 @@ class TestSave:
         assert b"/Type3" not in one
         assert sorted(os.listdir(tmp_path)) == [f"one.{kind}", f"two.{kind}"]
 
-    def test_a_diagram_of_4001_columns_stays_small_on_paper(self, tmp_path, rng):
-        figure, _ = figures.diagram(np.arange(4001), rng.uniform(size=(4001, 100)))
-        assert figures.save(figure, tmp_path / "diagram.pdf").stat().st_size < 3_000_000
+    @pytest.mark.parametrize("whole", [np.arange(4), [3.0, 1.0], [-7, -6]])
+    def test_whole_numbers_have_whole_ticks(self, whole):
+        figure, (ax,) = figures.maps([0.1, 0.2], whole, {"u": np.zeros((2, len(whole)))})
+        figure.canvas.draw()
+        assert_array_equal(ax.get_yticks() % 1, 0)
+        assert (ax.get_xticks() % 1).any()
+
+    @pytest.mark.parametrize("n", [1001, pytest.param(4001, marks=pytest.mark.slow)])
+    def test_a_diagram_of_many_columns_stays_small_on_paper(self, n, tmp_path, rng):
+        figure, _ = figures.diagram(np.arange(n), rng.uniform(size=(n, 100)))
+        assert figures.save(figure, tmp_path / "diagram.pdf").stat().st_size < 750 * n
 
     @pytest.mark.parametrize("before", [None, b"what was there"])
     def test_whole_or_not_at_all(self, before, tmp_path):

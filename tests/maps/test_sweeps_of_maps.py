@@ -14,6 +14,8 @@ import dmft
 from dmft.cli import main
 from dmft.maps import State, textbook
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 QUIET = {"progress": False}
 HENON = {"n_steps": 20, "n_transient": 30, "measure": ("orbit", "lyapunov"), "n_rows": 5, **QUIET}
 

@@ -20,6 +20,8 @@ from dmft.sweeps.registry import from_specification
 matplotlib.use("agg")
 from matplotlib.figure import Figure
 
+pytestmark = pytest.mark.usefixtures("coarse")
+
 
 def scan(n_threads=1, axes=None, **options):
     job = SpinScan(**{"kind": "gaussian", "n_sites": 6, "n_components": 3} | options)

@@ -16,7 +16,7 @@ from ..._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ..._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "network/network.h" nogil:
-    enum: N_RECORDS
+    enum: N_RECORDS, RECORD_WEIGHTS
     ctypedef struct NetworkJob:
         int n_features, n_context, n_heads, n_columns
         const double *signs
@@ -194,7 +194,7 @@ def advance(*,
             Py_ssize_t every,
             Py_ssize_t clock,
             Py_ssize_t first_row,
-            records,                           # OUT   6 of (n_runs, n_rows, n_features) or None
+            records,                           # OUT   None or (n_runs, n_rows, n_features), weights (.., H * L)
             double[:, :, ::1] sums,            # OUT   (n_runs, n_rows, n_columns) or None
             uint64_t[:, :, ::1] spins,         # OUT   (n_runs, n_rows, n_words) or None
             double[:, ::1] distance,           # OUT   (n_runs / 2, n_rows) or None
@@ -297,7 +297,7 @@ def advance(*,
         job.record[i] = NULL
         if records[i] is not None:
             record = records[i]
-            sized(f"records[{i}]", record.shape, (n, n_rows, M))
+            sized(f"records[{i}]", record.shape, (n, n_rows, network.n_heads * L if i == RECORD_WEIGHTS else M))
             n_rows = record.shape[1]
             job.record[i] = &record[0, 0, 0]
     job.sums = NULL

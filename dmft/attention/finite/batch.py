@@ -12,7 +12,7 @@ from ..._util.checks import one_of, whole
 from ..._util.memory import need_memory
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
-from ..records import EVERY_STEP, RECORDS, Every, Record
+from ..records import EVERY_STEP, Every, Record, row_size
 from ..reference import presets
 from ..start import Start, State, start_of
 from . import _network
@@ -32,23 +32,26 @@ class NetworkRecord(Record):
     ----------
     sizes : ndarray, shape (n_runs, n_groups)
         Sites of each group.
-    n_features : int
+    model : SelfAttention
+        Gives the lengths of rows.
     names : collection of str
         Some of RECORDS, "sums", "spins", "distance".
     n_rows : int
     rule : Every
     """
 
-    def __init__(self, sizes: np.ndarray, n_features: int, names: Collection[str], n_rows: int, rule: Every) -> None:
+    def __init__(
+        self, sizes: np.ndarray, model: SelfAttention, names: Collection[str], n_rows: int, rule: Every
+    ) -> None:
         n_runs, n_groups = sizes.shape
         n_words = int((-(-sizes[0].astype(np.int64) // 64)).sum()) if "spins" in names else 0
-        width = sum(name in names for name in RECORDS) * n_features + n_words + ("sums" in names) * n_groups
+        width = row_size(model, names) + n_words + ("sums" in names) * n_groups
         need_memory(
             f"a record of {n_rows} steps of {n_runs} networks",
             8.0 * n_runs * n_rows * width,
             "take fewer steps or replicas, or record fewer of them",
         )
-        super().__init__(n_runs, n_features, names, n_rows, rule)
+        super().__init__(n_runs, model, names, n_rows, rule)
         self._every = rule
         self._more: dict[str, np.ndarray] = {}
         if "sums" in names:
@@ -111,6 +114,7 @@ class NetworkBatch:
         pairs: Pairs | None = None,
         n_threads: int | None = None,
     ) -> None:
+        self._model = model
         self.groups = site_groups(model.features)
         n_context = model.n_context
         self.network = _network.Network(
@@ -184,7 +188,7 @@ class NetworkBatch:
 
     def new_record(self, names: Collection[str], n_rows: int, rule: Every = EVERY_STEP) -> NetworkRecord:
         """Return a `NetworkRecord` for this batch to fill."""
-        return NetworkRecord(self.sizes, self.shape[1], names, n_rows, rule)
+        return NetworkRecord(self.sizes, self._model, names, n_rows, rule)
 
     def advance(
         self,

@@ -12,7 +12,7 @@ from ..._util.checks import finite, one_of, whole, within, words
 from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
-from ..records import RECORD_NAMES, Every, check_record
+from ..records import FEATURE_RECORDS, Every, check_record
 from ..start import Start
 from .batch import METHODS, Method, replicas
 from .sites import Fill
@@ -52,7 +52,7 @@ def network(
     start: Start | None = None,
     method: Method = "exact",
     fill: Fill = "remainder",
-    record: str | Sequence[str] = RECORD_NAMES,
+    record: str | Sequence[str] = FEATURE_RECORDS,
     every: int = 1,
     uniforms: ArrayLike | None = None,
     n_threads: int | None = None,
@@ -90,7 +90,7 @@ def network(
         How `n_sites` sites get their columns: in the shares that the features have, by largest
         remainders, or each drawn with these probabilities; the same for all replicas.
     record : sequence of str, default the same as for `trajectory`
-        What to keep, of "attention", "output", "semantic", "value", "query", "key", "sums" and, with
+        What to keep, of "attention", "output", "semantic", "value", "query", "key", "weights", "sums" and, with
         explicit spins, "spins".
     every : int, default=1
         Keep the first of every so many steps.
@@ -159,12 +159,13 @@ def network(
     one = (lambda array: array[0]) if n_replicas == 1 else (lambda array: array)
     arrays = {name: one(array) for name, array in rows.arrays().items()}
     sizes = batch.sizes[0].astype(np.int64)
-    sums, spins = arrays.pop("sums", None), arrays.pop("spins", None)
+    sums, spins, weights = (arrays.pop(name, None) for name in ("sums", "spins", "weights"))
     return NetworkOrbit(
         attention=arrays.pop("attention", None),
         overlaps=arrays,
         steps=np.arange(0, n_steps, every),
         window=batch.window(),
+        weights=weights,
         sizes=sizes,
         sums=sums,
         spins=None if spins is None else Spins(spins, sizes, batch.groups),

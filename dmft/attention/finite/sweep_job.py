@@ -12,14 +12,15 @@ import numpy as np
 from ..._util.checks import one_of, seed_of, whole
 from ..._util.memory import need_memory
 from ..._util.values import Value
-from ...sweeps.grid import Task
+from ...sweeps.grid import Grid, Task
 from ...sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ...sweeps.results import SweepResult
 from ..axes import AXES, PARAMETERS
 from ..batch import Batch
 from ..model import SelfAttention
+from ..pictures import nothing_of
 from ..plan import Plan
-from ..records import RECORDS, Every, check_record
+from ..records import RECORDS, Every, check_record, row_size
 from ..start import Start, State
 from ..sweep_job import AttentionSweep, model_of, states_of_points
 from . import pictures
@@ -114,7 +115,7 @@ class NetworkSweep(Value, Job):
         if n_rows > most:
             raise ValueError(f"n_rows must be <= {most}, the steps that could be recorded, got {n_rows}")
         put(self, "n_rows", n_rows)
-        width = 2.0 * self.model.n_context * self.model.n_features + len(self.record) * n_rows * self.model.n_features
+        width = 2.0 * self.model.n_context * self.model.n_features + n_rows * row_size(self.model, self.record)
         what = f"n_replicas = {self.n_replicas} networks with n_rows = {n_rows}"
         need_memory(what, 8.0 * self.n_replicas * (width + 8), "take fewer")
         self.start.state(self.model)
@@ -227,7 +228,8 @@ class NetworkSweep(Value, Job):
     def kept(self) -> float:
         """How many doubles a point leaves."""
         assert self.n_rows is not None
-        return float(self.n_rows * self.model.n_features * (self.n_replicas * len(self.record) + self.theory))
+        beside = self.model.n_features * self.theory
+        return float(self.n_rows * (self.n_replicas * row_size(self.model, self.record) + beside))
 
     def block_bytes(self, size: int) -> float:
         """Return about how many bytes of memory a block of so many points takes at a time."""
@@ -246,13 +248,16 @@ class NetworkSweep(Value, Job):
         one = spent / n_steps * (self.n_transient + self.n_steps)
         rows = self.kept
         each = f"{self.n_replicas} networks of {self.n_transient + self.n_steps} steps each"
-        drawn = (
-            rows
-            / max(1, self.n_replicas * len(self.record) + self.theory)
-            * (self.n_replicas + self.theory)
-            * (1.0 + 1.0 / self.model.n_features)
-        )
+        assert self.n_rows is not None  # filled in by __post_init__
+        clouds = self.n_replicas + self.theory if self.record else 0
+        drawn = float(self.n_rows * clouds * (self.model.n_features + 1))
         return Estimate(each=each, seconds=one, stored=rows, memory=2 * rows, drawn=drawn)
+
+    def no_picture(self, grid: Grid) -> str | None:
+        """Return why no picture can be made of a grid; None: it can."""
+        if pictures.name_for(self.record, grid.dims, grid.shape):
+            return None
+        return super().no_picture(grid) or nothing_of(self.record, grid.shape)
 
     # -- what became of it ------------------------------------------------------------------------
 

@@ -34,7 +34,8 @@ typedef struct {
     ptrdiff_t every, clock;  /* record where (clock + step) is a multiple of every; or, */
     int section;             /* if not below 0, where this component of A changes its sign */
     ptrdiff_t n_rows;        /* room for rows in each record */
-    double *record[N_RECORDS]; /* OUT (n_points, n_rows, n_features) each, or NULL */
+    double *record[N_RECORDS]; /* OUT (n_points, n_rows, n_features) each, or NULL; the weights of keys ... */
+                               /* ... (n_points, n_rows, n_heads, n_context), newest first */
     int64_t *n_recorded;     /* INOUT (n_points,): rows filled so far; further ones are dropped */
     /* tangents, in a full window only */
     int n_tangents, qr_interval;

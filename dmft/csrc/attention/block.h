@@ -49,7 +49,7 @@ typedef vec pack[GROUPS];
     X(work, 5 * M)         /* scratch of the law of independent features */        \
     X(x, J)                /* mean activity of a site of each class */              \
     X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
-    X(row, N_RECORDS * M)  /* a row of each record */                               \
+    X(row, N_FEATURE_RECORDS * M) /* a row of each record ... */                     \
     X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
     X(frame, (K + 1) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
     X(rise, J)             /* dx_j/dA_b of the newest token: of site classes, less s_jb, ... */ \
@@ -82,7 +82,8 @@ typedef vec pack[GROUPS];
     X(again, M)            /* ... the last bit of it, ... */                        \
     X(square, M)           /* ... squared lengths of C's rows, ... */               \
     X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
-    X(dual_power, 1)       /* power of two taken out of all dual tangents */
+    X(dual_power, 1)       /* power of two taken out of all dual tangents */        \
+    X(share, H * L)        /* ... and of that of the weights */
 
 typedef struct {
     const Job *job;

@@ -129,19 +129,30 @@ INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GR
 /* One row of every record, for the chosen lanes. A call of its own, and of copies: if the block's
    arrays had addresses the compiler could not keep them in registers. */
 static __attribute__((noinline)) void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
-                                                 const pack *row)
+                                                 const pack *row, const pack *share)
 {
-    const int M = job->n_features;
+    const int M = job->n_features, n_weights = job->n_heads * job->n_context;
+    double *weights = job->record[RECORD_WEIGHTS];
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = first + g * WIDTH + i;
         if (p >= job->n_points || !lanes[g][i] || job->n_recorded[p] >= job->n_rows) continue;
-        ptrdiff_t at = (p * job->n_rows + job->n_recorded[p]++) * M;
-        for (int what = 0; what < N_RECORDS; what++)
-            for (int a = 0; job->record[what] && a < M; a++) job->record[what][at + a] = row[what * M + a][g][i];
+        ptrdiff_t at = p * job->n_rows + job->n_recorded[p]++;
+        for (int what = 0; what < N_FEATURE_RECORDS; what++)
+            for (int a = 0; job->record[what] && a < M; a++) job->record[what][at * M + a] = row[what * M + a][g][i];
+        for (int e = 0; weights && e < n_weights; e++) weights[at * n_weights + e] = share[e][g][i];
     }
 }
 
-INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
+/* The weights of the n newest keys, newest first; those that the window lacks have none. */
+INLINE void share_of_keys(SIZES, const Block *b, const int n, int phase)
+{
+    for (int h = 0; h < H; h++)
+        for (int d = 0; d < L; d++)
+            EACH(g) b->share[h * L + d][g] = d < n ? b->weight[h * L + (phase - d + L) % L][g] : splat(0.0);
+}
+
+/* Row t, of a window with n tokens. */
+INLINE void record(SIZES, const Block *b, const int n, ptrdiff_t t, int phase)
 {
     ivec lanes[GROUPS];
     if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
@@ -155,7 +166,8 @@ INLINE void record(const int M, const Block *b, ptrdiff_t t, int phase)
     copy(M, b->value + phase * M, row + RECORD_VALUE * M);
     copy(M, b->query, row + RECORD_QUERY * M);
     copy(M, b->key + phase * M, row + RECORD_KEY * M);
-    write_rows(b->job, b->first, lanes, b->row);
+    if (b->job->record[RECORD_WEIGHTS]) share_of_keys(M, L, H, b, n, phase);
+    write_rows(b->job, b->first, lanes, b->row, b->share);
 }
 
 /* ---- state in and out ---- */

@@ -16,7 +16,7 @@ INLINE void orbit(SIZES, Block *b, const int full)
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, t, phase, 0);
         attend(M, L, H, b, full, n, phase);
-        record(M, b, t, phase);
+        record(M, L, H, b, full ? L : n, t, phase);
         if (full && strobe(b, &until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
         if (!full && n < L) n++;
     }
@@ -126,7 +126,7 @@ INLINE void leading(SIZES, Block *b)
         tangent_attend(M, L, H, b, phase);
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
         if (phase % 4 == 0) rescale(M, L, H, b);
-        record(M, b, t, phase);
+        record(M, L, H, b, L, t, phase);
         if (strobe(b, &until)) {
             rescale(M, L, H, b); /* by a power of two: it changes no digit */
             sample_window(M, L, H, b, n_sampled, NEXT(phase));

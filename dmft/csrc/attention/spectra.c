@@ -22,7 +22,7 @@ INLINE void spectrum(SIZES, Block *b)
         const int qr = sampled || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
         step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
-        record(M, b, t, phase);
+        record(M, L, H, b, L, t, phase);
         if (sampled) {
             sample_window(M, L, H, b, n_sampled, NEXT(phase));
             settle_dual_power(b);

@@ -9,24 +9,25 @@
 #include "../simd.h"
 
 typedef struct {
-    vec *attention, *memory, *m, *score, *sums, *low;
+    vec *attention, *memory, *m, *weight, *total, *sums, *low;
     ivec *up;
 } work;
 
 static size_t scratch(const NetworkJob *job)
 {
-    size_t M = job->n_features, L = job->n_context, J = job->n_columns;
-    return sizeof(vec) * (M + 2 * L * M + N_ROLES * M + L + 3 * J);
+    size_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_columns;
+    return sizeof(vec) * (M + 2 * L * M + N_ROLES * M + H * L + H + 3 * J);
 }
 
 static work carve(const NetworkJob *job, vec *at)
 {
-    size_t M = job->n_features, L = job->n_context, J = job->n_columns;
+    size_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_columns;
     work w;
     w.attention = at, at += M;
     w.memory = at, at += 2 * L * M;
     w.m = at, at += N_ROLES * M;
-    w.score = at, at += L;
+    w.weight = at, at += H * L;
+    w.total = at, at += H;
     w.sums = at, at += J;
     w.low = at, at += J;
     w.up = (ivec *)at;
@@ -206,40 +207,46 @@ static void overlaps(const NetworkJob *job, const work *w, vec scale, vec epsilo
     }
 }
 
-/* Eqs. (2), (3) over the newest n tokens; slot of the newest: now. */
+/* Eqs. (2), (3) over the newest n tokens; slot of the newest: now. The weights stay undivided by their total. */
 static void attend(const NetworkJob *job, const work *w, vec gain, int now, int n)
 {
     int M = job->n_features, L = job->n_context, width = M / job->n_heads;
     const vec *keys = w->memory, *values = w->memory + (ptrdiff_t)L * M;
-    for (int head = 0; head < M; head += width) {
-        vec most = splat(-INFINITY), total = splat(0.0);
+    for (int h = 0; h < job->n_heads; h++) {
+        const int head = h * width;
+        vec *weight = w->weight + h * L, most = splat(-INFINITY), total = splat(0.0);
         for (int d = 0, slot = now; d < n; d++, slot = slot ? slot - 1 : L - 1) {
             vec score = splat(0.0);
             for (int a = head; a < head + width; a++) score += w->m[QUERY * M + a] * keys[slot * M + a];
-            w->score[d] = score *= gain;
+            weight[d] = score *= gain;
             most = where(score > most, score, most);
         }
         for (int a = head; a < head + width; a++) w->attention[a] = splat(0.0);
         for (int d = 0, slot = now; d < n; d++, slot = slot ? slot - 1 : L - 1) {
-            vec weight = vexp(w->score[d] - most);
-            total += weight;
-            for (int a = head; a < head + width; a++) w->attention[a] += weight * values[slot * M + a];
+            weight[d] = vexp(weight[d] - most);
+            total += weight[d];
+            for (int a = head; a < head + width; a++) w->attention[a] += weight[d] * values[slot * M + a];
         }
         for (int a = head; a < head + width; a++) w->attention[a] /= total;
+        w->total[h] = total;
     }
 }
 
-static void keep(const NetworkJob *job, const work *w, ptrdiff_t first, int n, ptrdiff_t row, vec epsilon, int phase)
+static void keep(const NetworkJob *job, const work *w, ptrdiff_t first, int n, int filled, ptrdiff_t row, vec epsilon,
+                 int phase)
 {
-    int M = job->n_features;
-    const vec *of[N_RECORDS] = {w->attention,     w->m + OUTPUT * M, w->m + OUTPUT * M,
+    int M = job->n_features, L = job->n_context, n_weights = job->n_heads * L;
+    double *weights = job->record[RECORD_WEIGHTS];
+    const vec *of[N_FEATURE_RECORDS] = {w->attention,     w->m + OUTPUT * M, w->m + OUTPUT * M,
                                 w->m + VALUE * M, w->m + QUERY * M,  w->m + KEY * M};
     const double *b = job->position + ((ptrdiff_t)OUTPUT * job->n_context + phase) * M;
     for (int lane = 0; lane < n; lane++) {
         ptrdiff_t at = (first + lane) * job->n_rows + row;
-        for (int i = 0; i < N_RECORDS; i++)
+        for (int i = 0; i < N_FEATURE_RECORDS; i++)
             for (int a = 0; job->record[i] && a < M; a++)
                 job->record[i][at * M + a] = of[i][a][lane] - (i == RECORD_SEMANTIC ? epsilon[lane] * b[a] : 0.0);
+        for (int e = 0; weights && e < n_weights; e++)
+            weights[at * n_weights + e] = e % L < filled ? w->weight[e][lane] / w->total[e / L][lane] : 0.0;
         for (int j = 0; job->sums && j < job->n_columns; j++)
             job->sums[at * job->n_columns + j] = w->sums[j][lane];
     }
@@ -293,7 +300,7 @@ static void run(const NetworkJob *job, ptrdiff_t block, void *memory)
             w.memory[(L + now) * M + a] = w.m[VALUE * M + a];
         }
         attend(job, &w, gain, now, filled);
-        if (wanted) keep(job, &w, first, n, row++, epsilon, phase);
+        if (wanted) keep(job, &w, first, n, filled, row++, epsilon, phase);
         filled += filled < L;
         phase = phase + 1 == L ? 0 : phase + 1;
     }

@@ -43,7 +43,8 @@ typedef struct {
     /* the run and its records */
     ptrdiff_t n_steps, every, clock; /* record where (clock + step) is a multiple of every */
     ptrdiff_t n_rows, first_row;     /* room for rows in each record, and the first to fill */
-    double *record[N_RECORDS]; /* OUT (n_runs, n_rows, n_features) each, or NULL */
+    double *record[N_RECORDS]; /* OUT (n_runs, n_rows, n_features) each, or NULL; the weights of keys ... */
+                               /* ... (n_runs, n_rows, n_heads, n_context), newest first */
     double *sums;              /* OUT (n_runs, n_rows, n_columns): sum of the spins, or NULL */
     uint64_t *spins;           /* OUT (n_runs, n_rows, n_words): the spins packed, or NULL */
     ptrdiff_t n_words;

@@ -46,7 +46,7 @@ def test_spins_are_those_of_the_reference(n_heads):
     uniforms = np.random.default_rng(0).uniform(size=(25, 83))
     first = np.array([[0.3, -0.2, 0.5, 0.1]])
     batch = replicas(model, 83, 1, 0, dmft.Start.window(first, phase=1), "spins")
-    rows = batch.new_record(("attention", "spins"), 25)
+    rows = batch.new_record(("attention", "weights", "spins"), 25)
     batch.advance(25, record=rows, uniforms=uniforms)
     spins = Spins(rows.arrays()["spins"][0], batch.sizes[0].astype(int), batch.groups).unpack()
     attention, keys_, values = first[0], [], []
@@ -55,8 +55,11 @@ def test_spins_are_those_of_the_reference(n_heads):
         assert_array_equal(spins[t], token)
         m = {role: reference.token_overlap(model, role, token, (t + 1) % 3) for role in ROLES}
         keys_, values = [m["key"], *keys_][:3], [m["value"], *values][:3]
-        attention = reference.attend(model, m["query"], np.array(keys_), np.array(values))[1]
+        weights, attention = reference.attend(model, m["query"], np.array(keys_), np.array(values))
         assert_allclose(rows.arrays()["attention"][0, t], attention, rtol=0, atol=1e-14)
+        of_heads = np.zeros((n_heads, 3))
+        of_heads[:, : len(weights)] = weights.T[:: 4 // n_heads]
+        assert_allclose(rows.arrays()["weights"][0, t], of_heads, rtol=0, atol=1e-14)
 
 
 def enumerate_tokens(model, first, n_steps):
@@ -137,10 +140,11 @@ def test_full_enumeration(n_context, n_sites, n_positions, method):
     assert stats.chi2.sf(statistic, keep.sum() - 1) > 1e-4
 
 
-def test_both_methods_sample_one_law():
+@pytest.mark.parametrize("n_replicas", [20_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_both_methods_sample_one_law(n_replicas):
     """Two-sample Kolmogorov-Smirnov of every attention component after 20 steps, 1e-4 is 3.7 sigma."""
     rows = [
-        dmft.network(PAPER, 20, n_sites=200, n_replicas=100_000, seed=seed, method=method, every=19,
+        dmft.network(PAPER, 20, n_sites=200, n_replicas=n_replicas, seed=seed, method=method, every=19,
                      record="attention").attention[:, 1]
         for seed, method in enumerate(("exact", "spins"))
     ]  # fmt: skip

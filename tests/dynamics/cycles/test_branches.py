@@ -118,8 +118,8 @@ def test_strong_resonance_and_the_side_where_nothing_is():
     assert form.amplitude(4.0) == 2.0
 
 
-def test_a_branch_from_a_tiny_cycle_reaches_the_end():
-    start = 1e-4
+@pytest.mark.parametrize("start", [pytest.param(1e-4, marks=pytest.mark.slow), 1e-2])
+def test_a_branch_from_a_tiny_cycle_reaches_the_end(start):
 
     def step(window, phase, value):
         return window[..., 0, :] + 0.2 * (tanh(5.0 * value)[..., None] + start - window[..., 0, :])
