@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 import dmft
+from dmft._util import progress
 from dmft._util.cores import n_cores
 from dmft.cli import main
 from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
-from dmft.sweeps import progress
 
 pytestmark = pytest.mark.usefixtures("coarse")
 

@@ -30,7 +30,7 @@ DOORS = {
     "matplotlib": "figures",
     "h5py": "store",
     "click": "cli",
-    "tqdm": "sweeps/progress",
+    "tqdm": "_util/progress",
     "yaml": "attention/authors",
     "numba": "maps/njit",
 }

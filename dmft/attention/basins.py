@@ -10,6 +10,7 @@ import numpy as np
 
 from .._util.checks import instance, instances, whole
 from .._util.memory import need_memory
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
@@ -26,6 +27,7 @@ from .start import Start, alike, start_of
 from .window_map import AttentionMap
 
 
+@shows_progress
 @underflow_is_zero
 def attractor(
     model: SelfAttention | Map,
@@ -35,6 +37,7 @@ def attractor(
     n_exponents: int | None = None,
     rules: Rules | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Attractor:
     r"""Say what an orbit settles on.
 
@@ -53,6 +56,8 @@ def attractor(
         Thresholds, and how long to try. Default: ``Rules()``.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -82,6 +87,7 @@ def attractor(
     return _complete(model, _settled(model, [start_of(start)], n_transient, n_exponents, rules, n_threads)[0])
 
 
+@shows_progress
 @underflow_is_zero
 def attractors(
     model: SelfAttention | Map,
@@ -91,6 +97,7 @@ def attractors(
     n_exponents: int | None = None,
     rules: Rules | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Attractors:
     """Find the attractors that many starts lead to, and how large their basins are.
 
@@ -103,6 +110,8 @@ def attractors(
         array_like, shape (n_starts, size), or each a `dmft.maps.State`.
     n_transient, n_exponents, rules, n_threads
         As for `attractor`.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .. import _kernels
 from .._util.memory import need_memory
+from .._util.progress import working
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
 from .directions import n_directions_of
@@ -206,12 +207,14 @@ class Batch(System):
         record = record or self.new_record((), 1)
         # In pieces, so that progress gets a word in, and Ctrl-C: where steps take long the kernel looks for it too.
         piece = self._n_at_once(max(self.n_points, _BLOCK), tangents, self.tangents.qr_interval if tangents else 1)
-        for done in range(0, n_steps, piece):
-            steps = min(piece, n_steps - done)
-            # A sample after the last step: growth sampled later counts from there.
-            self._run(steps, record, tangents, until=n_steps - done)
-            if tick:
-                tick(steps)
+        with working(n_steps) as seen:
+            for done in range(0, n_steps, piece):
+                steps = min(piece, n_steps - done)
+                # A sample after the last step: growth sampled later counts from there.
+                self._run(steps, record, tangents, until=n_steps - done)
+                seen(steps)
+                if tick:
+                    tick(steps)
 
     def strobe(
         self,

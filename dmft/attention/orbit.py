@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import shown, whole
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..maps import runs
@@ -58,6 +59,7 @@ def trajectory(
     record: str | Sequence[str] = ...,
     every: int = ...,
     n_threads: int | None = ...,
+    progress: bool = ...,
 ) -> Orbit: ...
 @overload
 def trajectory(
@@ -68,7 +70,9 @@ def trajectory(
     start: ArrayLike | State | None = ...,
     every: int = ...,
     n_threads: int | None = ...,
+    progress: bool = ...,
 ) -> runs.Orbit: ...
+@shows_progress
 @underflow_is_zero
 def trajectory(
     model: SelfAttention | Map,
@@ -79,6 +83,7 @@ def trajectory(
     record: str | Sequence[str] = FEATURE_RECORDS,
     every: int = 1,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Orbit | runs.Orbit:
     r"""Run the infinite network, or any map.
 
@@ -107,6 +112,8 @@ def trajectory(
         Keep the first of every so many steps.
     n_threads : int or None
         Has no effect on the numbers; one orbit runs on one thread.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._util.checks import flag, shown, whole
+from .._util.progress import each, shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
@@ -24,6 +25,7 @@ from .window_map import single_system
 __all__ = ["Spectrum", "log_determinant", "lyapunov"]
 
 
+@shows_progress
 @underflow_is_zero
 def lyapunov(
     model: SelfAttention | Map | System,
@@ -39,6 +41,7 @@ def lyapunov(
     qr_interval: int = 1,
     multipliers: bool = True,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Spectrum:
     r"""Measure the Lyapunov exponents of an orbit, with their standard errors.
 
@@ -77,6 +80,8 @@ def lyapunov(
         so). False: averages whatever the motion, which sweeps have.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -164,6 +169,7 @@ def lyapunov(
     )
 
 
+@shows_progress
 @underflow_is_zero
 def log_determinant(
     model: SelfAttention,
@@ -172,6 +178,7 @@ def log_determinant(
     n_transient: int = 1_000,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> tuple[float, float]:
     r"""Measure the mean of the log volume that the map keeps in a step.
 
@@ -190,6 +197,8 @@ def log_determinant(
         Default: ``Start.random(0)``.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -219,7 +228,7 @@ def log_determinant(
     batch.advance(n_transient)
     annihilated = n_directions(model) < batch.size
     logs: list[np.ndarray] = []
-    for done in range(0, n_samples, 4_096):
+    for done in each(range(0, n_samples, 4_096), size=4_096 * model.n_context):
         before, phase = batch.window[0, ::-1].copy(), batch.phase
         windows = np.asarray(batch.strobe(min(4_096, n_samples - done))[0]).reshape(-1, *batch.shape)
         rows = np.concatenate([before, windows[:, ::-1].reshape(-1, model.n_features)])

@@ -9,6 +9,7 @@ import numpy as np
 
 from .._util.checks import number, whole
 from .._util.memory import free_memory
+from .._util.progress import shows_progress, working
 from .._util.reporting import tell
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -77,9 +78,16 @@ class Spectrum(Frozen):
     window: Any
     _run: Run = dataclasses.field(repr=False)
 
+    @shows_progress
     @underflow_is_zero
     def resume(
-        self, n_steps: int, *, tolerance: float | None = None, max_steps: int | None = None, n_history: int = 0
+        self,
+        n_steps: int,
+        *,
+        tolerance: float | None = None,
+        max_steps: int | None = None,
+        n_history: int = 0,
+        progress: bool = True,
     ) -> Spectrum:
         """Continue the run, with what it knows: the numbers are those of one run.
 
@@ -92,6 +100,8 @@ class Spectrum(Frozen):
             Steps to add, >= 1.
         tolerance, max_steps, n_history
             As for `lyapunov`; `max_steps` counts all steps of the run.
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -155,7 +165,8 @@ class Run:
         while True:
             if tolerance is not None:
                 marks.add(n_samples)
-            self.marks += run_to(self.system, self.exponents, n_samples, marks)
+            with working((n_samples - self.exponents.n_samples) * period) as tick:
+                self.marks += run_to(self.system, self.exponents, n_samples, marks, tick=tick)
             self.system.check_finite()
             found = self.exponents.estimate(
                 self.system.n_lost, self.system.n_directions(), exact_zeros=self.system.exact_zeros

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import instance, number, one_of, whole
 from .._util.pool import checkpoint
+from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
@@ -170,9 +171,15 @@ class MeanField(Whole):
         n = self.model.n_sites
         return Moments.of_state(np.ones(n) if start is None else spin_state("start", start, n))
 
+    @shows_progress
     @underflow_is_zero
     def run(
-        self, n_steps: int, start: Moments | ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
+        self,
+        n_steps: int,
+        start: Moments | ArrayLike | None = None,
+        *,
+        record: Literal["last", "all"] = "last",
+        progress: bool = True,
     ) -> Moments:
         """Return the moments after `n_steps`, or at every time from 0.
 
@@ -183,6 +190,8 @@ class MeanField(Whole):
         start : Moments, array_like of -1 and 1, or None, default=None
             None: all ones.
         record : {"last", "all"}, default="last"
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -197,7 +206,7 @@ class MeanField(Whole):
         n_steps = whole("n_steps", n_steps, 1)
         need_moments(self.model.n_sites, n_steps + 1 if record == "all" else 1, width=2 if record == "all" else 6)
         times = [self._begin(start)]
-        for t in range(1, n_steps + 1):
+        for t in each(range(1, n_steps + 1)):
             try:
                 times.append(self.step(times[-1]))
             except FloatingPointError as error:

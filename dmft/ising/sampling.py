@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import one_of, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
+from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from ..sweeps.agreement import agree
@@ -123,6 +124,7 @@ def _add(total: Sums, new: Sums) -> Sums:
     return total
 
 
+@shows_progress
 @underflow_is_zero
 def sample(
     model: KineticIsing,
@@ -134,6 +136,7 @@ def sample(
     record: Literal["last", "all"] = "last",
     n_threads: int | None = None,
     comm: Communicator | None = None,
+    progress: bool = True,
 ) -> Moments:
     """Estimate moments from independent trajectories.
 
@@ -155,6 +158,8 @@ def sample(
         Threads over blocks. Each calls linear algebra, which should have one thread then.
     comm : MPI communicator or None, default=None
         Distribute the blocks over its ranks, which must all make the same call; every rank gets the result.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -202,7 +207,8 @@ def sample(
         n_here = comm.allgather(platform.node()).count(platform.node())
         _all_can(comm, lambda: need_moments(model.n_sites, n_times, width=n_here * (n_threads + size + 1)))
     # As many blocks at a time as there are workers, so that memory holds the sums of these only.
-    for first in range(0, n_blocks, n_threads * size):
+    firsts = range(0, n_blocks, n_threads * size)
+    for first in each(firsts, "trajectories", n_trajectories / len(firsts)) if rank == 0 else firsts:
         blocks = range(first, min(first + n_threads * size, n_blocks))
         done = list(in_order(block, blocks[rank::size], n_threads))
         if comm is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Set
 import numpy as np
 
 from .._util.pool import checkpoint
+from .._util.progress import each
 from . import _spins
 
 RIDGE = 1e-14  # of the normal equations, relative
@@ -84,7 +85,7 @@ def anderson(step: Step, start: np.ndarray, tol: float, max_evaluations: int, de
     chain: list[int] = []  # rows of the last images, one after the other
     n_stored, restarts, mixing, n_lame = 0, 0, 1.0, 0
     plain, lowest, before = depth == 0, np.inf, np.inf
-    for n in range(1, max_evaluations + 1):
+    for n in each(range(1, max_evaluations + 1), "evaluations at most"):
         checkpoint()
         image = _free(pool, {u, *best[1:], *chain})
         now = step(vectors[u], vectors[image])

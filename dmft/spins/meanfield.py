@@ -14,6 +14,7 @@ from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, number, one_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
+from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Whole
@@ -173,9 +174,15 @@ class MeanField(Whole):
         means = self._means("m", m, self._short)
         return self._joined(self._each(lambda i: self.theories[i].step(means[i])))
 
+    @shows_progress
     @underflow_is_zero
     def run(
-        self, n_steps: int, start: ArrayLike | None = None, *, record: Literal["last", "all"] = "last"
+        self,
+        n_steps: int,
+        start: ArrayLike | None = None,
+        *,
+        record: Literal["last", "all"] = "last",
+        progress: bool = True,
     ) -> np.ndarray:
         """Return the means after `n_steps`, or at every time from 0.
 
@@ -186,6 +193,8 @@ class MeanField(Whole):
         start : array_like or None, default=None
             As for `step`. None: the response to the fields alone.
         record : {"last", "all"}, default="last"
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -206,7 +215,7 @@ class MeanField(Whole):
 
         def orbit(i: int) -> np.ndarray:
             times = [self.theories[i].start() if starts is None else starts[i]]
-            for _ in range(n_steps):
+            for _ in each(range(n_steps)):
                 checkpoint()
                 times.append(self.theories[i].step(times[-1]))
                 if record == "last":
@@ -215,6 +224,7 @@ class MeanField(Whole):
 
         return self._joined(self._each(orbit))
 
+    @shows_progress
     @underflow_is_zero
     def fixed_point(
         self,
@@ -225,6 +235,7 @@ class MeanField(Whole):
         depth: int = 3,
         stability: bool = True,
         strict: bool = True,
+        progress: bool = True,
     ) -> FixedPoint:
         """Find stationary means by Anderson's acceleration, which finds repelling ones too.
 
@@ -244,6 +255,8 @@ class MeanField(Whole):
             Whether to find the spectral radius, which takes some tens of products more.
         strict : bool, default=True
             Whether to raise if a system does not converge; else `converged` says it.
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from .._util.progress import progress
 from .._util.reporting import Reporter
 from .._util.signals import Stopped
 from ..store import Store, StoreError
 from .execution import Execution
 from .grid import Block, Grid, Task
 from .job import Arrays, Job
-from .progress import progress
 from .results import Memory
 from .workers import Failure, TaskError
 

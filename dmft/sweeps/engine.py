@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import instance
 from .._util.memory import need_memory
+from .._util.progress import hidden
 from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
 from .._util.underflow import underflow_is_zero
@@ -177,7 +178,8 @@ class Worker:
         if self.store is not None:
             before = [self.store.read(number) for number in block.after]
         task = Task.of(block, self.grid, before, size)
-        arrays = self.job.run(task, self.n_threads, tick)
+        with hidden():
+            arrays = self.job.run(task, self.n_threads, tick)
         seconds = time.perf_counter() - begun
         if self.store is not None:
             self.store.save(task, arrays, self.job, seconds)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from .._util.progress import duration
 from ..store import Store
-from .progress import duration
 
 _REASONS = 5  # that are told
 

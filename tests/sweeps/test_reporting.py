@@ -11,8 +11,8 @@ import pytest
 from processes import ENVIRONMENT, end, start
 
 import dmft
+from dmft._util import progress
 from dmft._util.reporting import unheard
-from dmft.sweeps import progress
 
 MODEL = dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0)
 
@@ -68,7 +68,7 @@ def test_any_standard_error(name, monkeypatch, tmp_path):
 CODE = """
 import dmft
 from dmft._util.reporting import unheard
-from dmft.sweeps import progress
+from dmft._util import progress
 progress.SILENT = -1.0
 model = dmft.SelfAttention(dmft.Features.paper(), n_context=2, beta=1.0, gamma=2.0)
 print(dmft.sweep(model, beta=[1.0, 2.0], n_steps=5, n_transient=2, block=1).shape)

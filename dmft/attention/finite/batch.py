@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..._util.checks import one_of, whole
 from ..._util.memory import need_memory
+from ..._util.progress import working
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, Every, Record, row_size
@@ -220,16 +221,19 @@ class NetworkBatch:
             uniforms = np.where(sign[order] > 0, uniforms[:, order], 1.0 - uniforms[:, order])
         cost = 1e-6 + (1e-9 * self.n_sites.max() if self._spins else 2e-7 * self.sizes.shape[1])
         piece = max(1, int(_PIECE / cost / self.n_points))
-        for done in range(0, n_steps, piece):  # in pieces, so that Ctrl-C and progress get a word in
-            steps = min(piece, n_steps - done)
-            given = None if uniforms is None else np.ascontiguousarray(uniforms[done : done + steps])
-            self._call(steps, record, self.memory, self.n_filled, _network.PURPOSES[self._purpose], self.step, given)
-            record.count_steps(steps)
-            self.n_filled = min(self.shape[0], self.n_filled + steps)
-            self.phase = (self.phase + steps) % self.period
-            self.step += steps
-            if tick:
-                tick(steps)
+        with working(n_steps) as seen:
+            for done in range(0, n_steps, piece):  # in pieces, so that Ctrl-C and progress get a word in
+                steps = min(piece, n_steps - done)
+                given = None if uniforms is None else np.ascontiguousarray(uniforms[done : done + steps])
+                purpose = _network.PURPOSES[self._purpose]
+                self._call(steps, record, self.memory, self.n_filled, purpose, self.step, given)
+                record.count_steps(steps)
+                self.n_filled = min(self.shape[0], self.n_filled + steps)
+                self.phase = (self.phase + steps) % self.period
+                self.step += steps
+                seen(steps)
+                if tick:
+                    tick(steps)
 
     def _call(
         self,

@@ -11,6 +11,7 @@ import numpy as np
 from ..._util.blas import one_blas_thread
 from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
+from ..._util.progress import shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of, undriven
 from ..orbit import Orbit
@@ -108,6 +109,7 @@ def _overlap_of_spins(spins: Spins) -> np.ndarray:
     return (total - n_unused) / spins.n_sites
 
 
+@shows_progress
 @underflow_is_zero
 def distance(
     model: SelfAttention,
@@ -122,6 +124,7 @@ def distance(
     fill: Fill = "remainder",
     every: int = 1,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> np.ndarray:
     r"""Sample the distance between two replicas of a network.
 
@@ -144,6 +147,8 @@ def distance(
     noise : {"common", "independent"}, default="common"
     every : int, default=1
         Keep the first of every so many steps.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

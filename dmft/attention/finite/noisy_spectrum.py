@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import whole
+from ..._util.progress import each, shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, undriven
@@ -37,6 +38,7 @@ class NoisySpectrum(Frozen):
     replicas: np.ndarray
 
 
+@shows_progress
 @underflow_is_zero
 def noisy_lyapunov(
     model: SelfAttention,
@@ -50,6 +52,7 @@ def noisy_lyapunov(
     seed: int,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> NoisySpectrum:
     r"""Measure the Lyapunov exponents of a finite network under its noise.
 
@@ -77,6 +80,8 @@ def noisy_lyapunov(
         How many, from the largest down; at most ``n_context * n_features``.
     n_replicas : int, default=8
         Independent networks, >= 2.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -116,17 +121,17 @@ def noisy_lyapunov(
     growth = np.zeros((n_replicas, n_exponents))
     piece = max(1, int(_ENTRIES / n_replicas / M / (L * M + batch.sizes.shape[1])))
     for n, counted in ((n_tangent_transient, False), (n_steps, True)):
-        for first in range(0, n, piece):
+        for first in each(range(0, n, piece), size=piece):
             for jacobian in rows.jacobians(min(piece, n - first)):
                 frame = np.concatenate([jacobian @ frame, frame[:, : L * M - M]], axis=1)
                 frame, stretch = np.linalg.qr(frame)
                 if counted:
                     with np.errstate(divide="ignore"):  # an annihilated direction
                         growth += np.log(np.abs(np.diagonal(stretch, axis1=1, axis2=2)))
-    each = growth / n_steps
+    found = growth / n_steps
     with np.errstate(invalid="ignore"):
-        stderr = each.std(axis=0, ddof=1) / np.sqrt(n_replicas)
-    return NoisySpectrum(each.mean(axis=0), stderr, each)
+        stderr = found.std(axis=0, ddof=1) / np.sqrt(n_replicas)
+    return NoisySpectrum(found.mean(axis=0), stderr, found)
 
 
 class _Rows:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, one_of, whole, within, words
+from ..._util.progress import shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
@@ -40,6 +41,7 @@ class NetworkOrbit(Orbit):
     spins: Spins | None
 
 
+@shows_progress
 @underflow_is_zero
 def network(
     model: SelfAttention,
@@ -56,6 +58,7 @@ def network(
     every: int = 1,
     uniforms: ArrayLike | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> NetworkOrbit:
     r"""Run a network of finitely many sites.
 
@@ -100,6 +103,8 @@ def network(
         then draws the older tokens of a window alone.
     n_threads : int or None
         OpenMP threads over blocks of replicas. The result does not depend on it.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

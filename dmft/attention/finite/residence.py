@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._util.checks import instances, number, whole
+from ..._util.progress import each, shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, undriven
@@ -57,6 +58,7 @@ class Switching(Frozen):
             return self.counts / self.residence[:, None]
 
 
+@shows_progress
 @underflow_is_zero
 def switching(
     model: SelfAttention,
@@ -68,6 +70,7 @@ def switching(
     seed: int,
     radius: float | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Switching:
     r"""Follow finite networks between coexisting attractors.
 
@@ -90,6 +93,8 @@ def switching(
     radius : float, optional
         Euclidean distance of windows, all ``n_context * n_features`` entries. Default: a third of the least
         distance between points of different attractors.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -139,7 +144,7 @@ def switching(
     counts = np.zeros((n_attractors, n_attractors), dtype=int)
     residence = np.zeros(n_attractors)
     piece = max(1, int(_ROWS / n_replicas / L / model.n_features)) * L
-    for done in range(0, n_steps - n_steps % L, piece):
+    for done in each(range(0, n_steps - n_steps % L, piece), size=piece):
         record = batch.new_record(("attention",), min(piece, n_steps - n_steps % L - done))
         batch.advance(record.arrays()["attention"].shape[1], record=record)
         rows = record.arrays()["attention"]

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..._util.checks import finite, shown, whole
 from ..._util.memory import need_memory
+from ..._util.progress import each, shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
@@ -83,6 +84,7 @@ def _sizes(sizes: Sequence[int]) -> list[int]:
     return [number_of_sites(n, "sizes") for n in given]
 
 
+@shows_progress
 @underflow_is_zero
 def finite_size(
     model: SelfAttention,
@@ -94,6 +96,7 @@ def finite_size(
     seed: int,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> FiniteSize:
     r"""Measure how far finite networks are from the theory, against their size.
 
@@ -116,6 +119,8 @@ def finite_size(
     start : Start, optional
         As for `trajectory`; the `window` of an orbit that has settled is best.
     n_threads : int or None
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def finite_size(
     theory = trajectory(model, n_steps, n_transient=n_transient, start=start, record="attention").attention
     assert theory is not None  # recorded
     squares = []
-    for i, n_sites in enumerate(sizes):
+    for i, n_sites in each(list(enumerate(sizes)), "sizes"):
         # Every size is a point of its own: independent errors.
         batch = replicas(model, n_sites, n_replicas, seed, start, n_threads=n_threads, point=i)
         batch.advance(n_transient)
@@ -194,6 +199,7 @@ class Smearing(Frozen):
     theory: np.ndarray
 
 
+@shows_progress
 @underflow_is_zero
 def smearing(
     model: SelfAttention,
@@ -205,6 +211,7 @@ def smearing(
     seed: int,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
     **axis: ArrayLike,
 ) -> Smearing:
     r"""Measure how noise smears a transition out of the synchronous cycle.
@@ -232,6 +239,8 @@ def smearing(
     n_threads : int or None
     **axis : array_like, shape (n_values,)
         Values of one of beta, gamma, epsilon.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -297,7 +306,7 @@ def _amplitude_square(batch: Batch | NetworkBatch, n_steps: int) -> np.ndarray:
     n_runs, offset = batch.n_points, None
     total, squares = np.zeros((n_runs, L, M)), np.zeros((n_runs, L, M))
     piece = max(1, int(_ROWS / n_runs / L / M)) * L
-    for first in range(0, n_steps, piece):
+    for first in each(range(0, n_steps, piece), size=piece):
         n_rows = min(piece, n_steps - first)
         rows = batch.new_record(("attention",), n_rows)
         batch.advance(n_rows, record=rows)
