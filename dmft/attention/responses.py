@@ -17,7 +17,7 @@ from .batch import Batch
 from .finite.sites import ROLES_IN_ORDER, SiteGroups, site_groups
 from .kernel import linearize
 from .model import SelfAttention, gain
-from .records import RECORD_NAMES
+from .records import FEATURE_RECORDS
 
 ROLES: tuple[Role, ...] = ("query", "key", "value")
 
@@ -36,7 +36,7 @@ class Steps:
     def __init__(self, batch: Batch, model: SelfAttention, n_steps: int, n_threads: int | None = None) -> None:
         L, self.model = model.n_context, model
         phase = batch.phase
-        record = batch.new_record([name for name in RECORD_NAMES if name in ("attention", *ROLES)], L + n_steps)
+        record = batch.new_record([name for name in FEATURE_RECORDS if name in ("attention", *ROLES)], L + n_steps)
         batch.advance(L + n_steps, record=record)
         found = record.arrays()
         age = L + np.arange(n_steps)[:, None]  # of the steps that count; all that they see has been recorded
