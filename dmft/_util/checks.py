@@ -132,6 +132,9 @@ def roles(name: str, mapping: Any, partial: bool = False) -> dict[Role, Any]:
 # -- numbers and arrays ------------------------------------------------------------------------
 
 
+_FEW = 2**16  # numbers whose copy asks for no memory to speak of
+
+
 def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool = False) -> np.ndarray:
     """Return a copy of `value` as an array of integers or floats of any shape, NaN and infinities included.
 
@@ -141,6 +144,8 @@ def numbers(name: str, value: Any, *, rule: str = "be real numbers", bools: bool
     values would count; text, dates, complex numbers and objects; bools, unless asked for; each of these inside lists
     too. `rule` is what the message demands.
     """
+    if type(value) is np.ndarray and value.dtype == np.float64 and value.size <= _FEW:  # asked for in every step
+        return value.copy(order="K")
     if isinstance(value, list | tuple) and _in_itself(value):
         raise ValueError(f"{name} must {rule}, got a list that holds itself")
     text = value.obj if isinstance(value, memoryview) else value

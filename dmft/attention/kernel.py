@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -91,4 +92,49 @@ def linearize(
             rows=rows,
             n_threads=1 if n_threads is None and most == 1 else min(effective_threads(n_threads), most),
         )
+    return following, rows
+
+
+def linearize_cycle(
+    model: SelfAttention, values: Mapping[str, np.ndarray], windows: np.ndarray, n_phases: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the same of all windows along one orbit, step t in phase t, on one thread.
+
+    Parameters
+    ----------
+    model : SelfAttention
+    values : mapping of str to ndarray, shape (1,)
+        beta, gamma, epsilon.
+    windows : ndarray, shape (n_steps, n_context, n_features)
+    n_phases : int
+        After which the map repeats itself.
+
+    Returns
+    -------
+    following : ndarray, shape (n_steps, n_features)
+    rows : ndarray, shape (n_steps, n_context, n_features, n_features)
+    """
+    n_steps, n_context, n_features = windows.shape
+    following, rows = np.empty((n_steps, n_features)), np.empty((*windows.shape, n_features))
+    most, network = -(-n_steps // n_phases), network_of(model)
+    beta, gains, epsilon = np.empty((3, most))
+    beta[:], epsilon[:] = values["beta"], values["epsilon"]
+    gains[:] = gain(values["gamma"], n_features, model.n_heads)
+    next_row, slopes = np.empty((most, n_features)), np.empty((most, n_context, n_features, n_features))
+    for phase in range(min(n_phases, n_steps)):
+        some = np.ascontiguousarray(windows[phase::n_phases])
+        n = len(some)
+        _kernels.linearize(
+            network=network,
+            beta=beta[:n],
+            gain=gains[:n],
+            epsilon=epsilon[:n],
+            window=some,
+            phase=phase % n_context,
+            **drive_arguments(model, phase),
+            next_row=next_row[:n],
+            rows=slopes[:n],
+            n_threads=1,
+        )
+        following[phase::n_phases], rows[phase::n_phases] = next_row[:n], slopes[:n]
     return following, rows

@@ -23,11 +23,12 @@ from .batch import Batch
 from .directions import n_directions
 from .drive import ROLE_ORDER, given_parts
 from .features import Features
-from .kernel import linearize
+from .kernel import linearize, linearize_cycle
 from .model import SelfAttention, network_of
 from .reference import softmax
 from .start import Start, State, start_of
 
+FEW = 2_000  # steps for which one thread will do
 MAX_EXACT = 128  # classes of which steps are taken in many digits
 EXPONENTIAL = 60.0  # multiplications that one takes there
 MAX_INDEPENDENT = 12  # features whose 2**(M-1) sign vectors are enumerated
@@ -119,6 +120,9 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`, compiled."""
         windows = self._trail(windows)
         n_points, n_steps = windows.shape[:2]
+        if n_points == 1 and n_steps <= FEW:  # as branches ask for it in every step
+            one, its = linearize_cycle(self.model, self.values, windows[0], self.n_phases)
+            return one[None], its[None]
         following = np.empty((n_points, n_steps, self.n_features))
         rows = np.empty((*windows.shape, self.n_features))
         values: dict[str, np.ndarray] = {}

@@ -28,7 +28,7 @@ EPS = np.finfo(float).eps
 
 def top_rows(rows: np.ndarray) -> np.ndarray:
     """Return the rows as matrices that act on a window laid out flat, (..., n_features, size)."""
-    rows = np.moveaxis(rows, -3, -2)
+    rows = rows.swapaxes(-3, -2)
     return rows.reshape(*rows.shape[:-2], -1)
 
 
@@ -79,7 +79,8 @@ def solve_bordered(
         NaN where there is none.
     """
     top = np.ascontiguousarray(top_rows(rows))
-    border = np.stack([np.append(rise, 0.0), normal])[None]
+    border = np.zeros((1, 2, normal.size))
+    border[0, 0, :-1], border[0, 1] = rise.ravel(), normal
     right = np.zeros((1, 1, rise.size)) if drive is None else np.ascontiguousarray(drive).reshape(1, 1, -1)
     out = np.empty((1, 1, normal.size))
     _linear.solve(top=top, right=right, border=border, unit=drive is None, out=out, n_threads=1)
@@ -88,7 +89,9 @@ def solve_bordered(
 
 def _finite_or_nan(solutions: np.ndarray) -> np.ndarray:
     """Return solutions (n_points, n_right, n), NaN throughout for points that have an entry that is not finite."""
-    solutions[~np.isfinite(solutions).all(axis=(1, 2))] = np.nan
+    finite = np.isfinite(solutions)
+    if not finite.all():
+        solutions[~finite.all(axis=(1, 2))] = np.nan
     return solutions
 
 
@@ -206,20 +209,21 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
         last, frame = stretch, np.array(frame, order="C")
         upper = np.empty((active.size, n_steps, size, size))
         turn, leaks = np.empty((active.size, size, size)), np.empty((active.size, size))
-        _linear.carry(top=top[active], frame=frame, upper=upper, turn=turn, leak=leaks, n_threads=1)
+        some = top if active.size == n_points else top[active]
+        _linear.carry(top=some, frame=frame, upper=upper, turn=turn, leak=leaks, n_threads=1)
         length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
         with np.errstate(divide="ignore", invalid="ignore"):
             recent[done % n_renew, active] = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=1)
             rounding = recent[:, active].sum(axis=0)
             stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=1)
         busy = np.zeros(active.size, dtype=bool)
-        for i, point in enumerate(active):
-            n_known = int(np.argmax(np.append(rounding[i] > LOST, True)))
-            leak = leaks[i]
-            ends = (np.flatnonzero(leak < SPLIT) + 1).tolist()
+        for i, point in enumerate(active.tolist()):
+            leak, strain = leaks[i], stretch[i].tolist()
+            n_known = next((n for n, one in enumerate(rounding[i].tolist()) if one > LOST), size)
+            ends = [n for n, one in enumerate(leak.tolist(), 1) if one < SPLIT]
             blocks = list(zip([0, *ends], ends, strict=False))
             wide = [(a, min(b, n_known)) for a, b in blocks if a + 1 < min(b, n_known)]
-            spread = max((np.ptp(stretch[i, a:b]) for a, b in wide), default=0.0)
+            spread = max((_range(strain[a:b]) for a, b in wide), default=0.0)
             mixed = n_known not in (0, *ends)
             unrest[point, done] = np.log2(np.maximum(leak[:n_known], SPLIT)).sum()
             stalled = done > patience and unrest[point, done] > unrest[point, : done - patience + 1].min() - 1.0
@@ -233,7 +237,7 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
                     ends = [first, *(np.flatnonzero(settled) + first + 1).tolist()]
                     for a, b in itertools.pairwise(ends):
                         drift = abs(stretch[i, a:b].sum() - last[i, a:b].sum())
-                        if drift > LOST or np.ptp(stretch[i, a:b]) > np.log(LOST / EPS):
+                        if drift > LOST or _range(strain[a:b]) > np.log(LOST / EPS):
                             break
                         known.append((a, b))
                 growth[point], angle[point] = _eigenvalues(known, turn[i], upper[i])
@@ -242,6 +246,11 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
         if not active.size:
             break
     return growth, angle, rest
+
+
+def _range(values: Sequence[float]) -> float:
+    """Return the largest less the least; NaN if one is."""
+    return np.nan if any(value != value for value in values) else max(values) - min(values)
 
 
 def _eigenvalues(
