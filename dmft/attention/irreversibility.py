@@ -20,7 +20,7 @@ import dataclasses
 
 import numpy as np
 
-from .._util.checks import shown
+from .._util.checks import Role, shown
 from .._util.signs import sign_vectors
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -34,7 +34,7 @@ from .reference import softmax
 
 MOST_INDEPENDENT = 16  # features whose sign vectors are enumerated
 N_STEPS = 2_048  # of a point of a sweep
-ROLES_READ = ("query", "key", "value")
+ROLES_READ: tuple[Role, ...] = ("query", "key", "value")
 _ELEMENTS = 2**18  # of the products of queries and keys in one piece
 _RECORDED = 2**23  # doubles of the orbits of a sweep at a time
 

@@ -16,6 +16,7 @@ from ..thermodynamics.budget import Budget
 from ..thermodynamics.chain import Chain, ChainBudget
 from ..thermodynamics.partition import Partition
 from ..thermodynamics.spins import SpinProcess
+from .entropy import without_self_couplings
 from .exact import Exact
 from .model import KineticIsing, system_of
 from .moments import Moments
@@ -187,8 +188,8 @@ def entropy_flows(model: KineticIsing, moments: Moments) -> np.ndarray:
     r"""Return what entropy each pair of spins gives off, from moments: exact ones, of a sample, or of a mean field.
 
     Parallel: :math:`(J_{il} - J_{li}) D_{il}` per step. Asynchronous, per attempted update:
-    :math:`J_{il} (D_{il} - C_{il})`, self-couplings aside. Summed over l it is the flow of spin i to its bath, over all
-    the entropy production; see `entropy_production`.
+    :math:`J_{il} (D_{il} - C_{il})`, without self-couplings. Summed over l it is the flow of spin i to its bath,
+    over all the entropy production; see `entropy_production`.
 
     Parameters
     ----------
@@ -204,7 +205,13 @@ def entropy_flows(model: KineticIsing, moments: Moments) -> np.ndarray:
     Raises
     ------
     ValueError
-        If updates are lazy or the numbers of sites differ.
+        If updates are lazy, or asynchronous with self-couplings: what these give off is no function of pairs. If the
+        numbers of sites differ.
+
+    References
+    ----------
+    Summed over all pairs: M. Aguilera, M. Igarashi, H. Shimazaki, Nat. Commun. 14, 3685 (2023); pair by pair, of this
+    package.
 
     Examples
     --------
@@ -220,4 +227,5 @@ def entropy_flows(model: KineticIsing, moments: Moments) -> np.ndarray:
         raise ValueError(f"moments must be of {model.n_sites} sites, got {moments.n_sites}")
     if model.update == "parallel":
         return np.asarray((model.J - model.J.T) * moments.D)
-    return np.asarray((model.J - np.diag(model.J.diagonal())) * (moments.D - moments.C))
+    without_self_couplings(model)
+    return np.asarray(model.J * (moments.D - moments.C))

@@ -27,7 +27,7 @@ ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
 def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndarray:
     r"""Return the stationary entropy production of a model per step, in nats.
 
-    Parallel: :math:`\sum_{il} (J_{il} - J_{li}) D_{il}`. Asynchronous, self-couplings aside:
+    Parallel: :math:`\sum_{il} (J_{il} - J_{li}) D_{il}`. Asynchronous, without self-couplings:
     :math:`\sum_{i \ne l} J_{il} (D_{il} - C_{il})` per attempted update. Exact for exact moments of the
     stationary state; with those of a mean-field theory, its prediction.
 
@@ -59,8 +59,19 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
     J = model.J
     if model.update == "parallel":
         return np.einsum("il,...il->...", J - J.T, moments.D)[()]
-    off = J - np.diag(J.diagonal())
-    return np.einsum("il,...il->...", off, moments.D - moments.C)[()]
+    without_self_couplings(model)
+    return np.einsum("il,...il->...", J, moments.D - moments.C)[()]
+
+
+def without_self_couplings(model: KineticIsing) -> None:
+    """Raise if spins that flip one at a time act on themselves: what they give off is no function of pairs then."""
+    own = model.couplings.diagonal()
+    if own.any():
+        k = int(np.flatnonzero(own)[0])
+        raise ValueError(
+            f"couplings must have no self-couplings for entropy from moments of asynchronous updates, got {own[k]:g} "
+            f"at site {k}; see KineticIsing.exact, ising.thermodynamics"
+        )
 
 
 @underflow_is_zero

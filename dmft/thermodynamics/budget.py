@@ -179,8 +179,8 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
     """Return the budget of a process in a state."""
     if partition is not None:
         fits(partition, process.n_states)
-    pi = process.stationary()
-    law = pi if p is None else process.law(p)
+    law = process.law(p)
+    pi = law if p is None else process._limit(law)
     v, n = process.mechanism, process.n_mechanisms
     logs = process._log_stationary if p is None else None
     forth, back, ratio = fluxes(process, law, logs)

@@ -183,6 +183,19 @@ class Chain(Value):
         return log_stationary_state(source, target, np.log(off[target, source]), self.n_states)
 
     @underflow_is_zero
+    def residual(self, p: ArrayLike | None = None) -> float:
+        """Return how far a law, the stationary one unless given, is from balance: what a step changes of what moves.
+
+        Examples
+        --------
+        >>> Chain([[0.5, 0.5], [0.5, 0.5]]).residual([1.0, 0.0])
+        2.0
+        """
+        law = self.law(p)
+        moves = float((1 - np.diagonal(self.P)) @ law)
+        return float(abs(self.P @ law - law).sum() / moves) if moves > 0 else 0.0
+
+    @underflow_is_zero
     def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:
         """Return the laws after 0 .. `n_steps` steps, shape (n_steps + 1, n_states)."""
         laws = [self.law(p0, "p0")]

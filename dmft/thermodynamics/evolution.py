@@ -129,7 +129,7 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
     """Return the relaxation from a law; integrals of the law are propagated with it, so that nothing is stepped."""
     start = process.law(p0, "p0")
     t = within("times", finite("times", times, (None,)), 0, np.inf)
-    pi = process.stationary()
+    pi = process._limit(start)
     pieces = [spent(process, start, time) for time in t]
     p = np.array([law for law, _ in pieces]).reshape(len(t), process.n_states)
     forth = np.array([flows for _, flows in pieces]).reshape(len(t), len(process.source))
@@ -141,7 +141,9 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
 
     ep = -xlogy(p, p).sum(axis=1) + xlogy(start, start).sum() + flow(ratio)
     adiabatic = flow(ratio + log_pi[process.source] - log_pi[process.target])
-    nonadiabatic = rel_entr(start, pi).sum() - rel_entr(p, pi).sum(axis=1)
+    near, further = rel_entr(p, pi).sum(axis=1), float(rel_entr(start, pi).sum())
+    # From states that are left for ever it is infinite, as soon as any of that has happened.
+    nonadiabatic = np.where(t > 0, np.inf, 0.0) if np.isinf(further) else further - near
     return Relaxation(t, p, ep, adiabatic, nonadiabatic)
 
 
@@ -287,7 +289,7 @@ def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str
         raise ValueError(
             f"t must be at most that of {MOST_JUMPS:g} jumps, beyond which rounding hides the mean, got {t!r}"
         )
-    n, pi = process.n_states, process.stationary()
+    n, pi = process.n_states, process._limit(start)
     log_pi = log_law(pi)
     shift = log_pi[process.source] - log_pi[process.target]
     if kind == "ep":

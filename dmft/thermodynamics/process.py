@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 
 from .._util.checks import finite, one_of, within
+from .._util.memory import need_memory
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
@@ -22,7 +23,7 @@ from . import trajectories as _trajectories
 from .edges import checked_edges, reverse_edges
 from .laws import checked_law
 from .reservoir import Reservoir, as_baths
-from .stationary import METHODS, Method, log_stationary_state, stationary_state
+from .stationary import METHODS, Method, closed_classes, limit_state, log_stationary_state, stationary_state
 
 if TYPE_CHECKING:
     from .budget import Budget, Cycles
@@ -267,7 +268,7 @@ class MarkovJump(Value):
             return None
         return read_only(log_stationary_state(self.source, self.target, self.log_rate, self.n_states))
 
-    def stationary(self, method: Method = "auto") -> np.ndarray:
+    def stationary(self, method: Method = "auto", start: ArrayLike | None = None) -> np.ndarray:
         """Return the stationary state.
 
         Parameters
@@ -275,6 +276,8 @@ class MarkovJump(Value):
         method : {"auto", "elimination", "lu", "gmres"}
             Elimination without subtraction up to 3000 states, then sparse factors pinned at the likeliest state where
             the graph is narrow, else GMRES.
+        start : array_like, shape (n_states,), optional
+            Law whose limit is asked for: it decides where several sets of states are never left.
 
         Returns
         -------
@@ -284,16 +287,57 @@ class MarkovJump(Value):
         Raises
         ------
         ValueError
-            If several sets of states are never left: there is no one stationary state.
+            If several sets of states are never left, and no start is given: there is no one stationary state.
         FloatingPointError
             If flows are not balanced to 1e-9 of all flow.
+
+        Examples
+        --------
+        >>> split = MarkovJump([0, 0, 1, 2], [1, 3, 2, 1], np.log([1.0, 3.0, 1.0, 1.0]))
+        >>> split.stationary(start=[1.0, 0.0, 0.0, 0.0]).tolist()
+        [0.0, 0.125, 0.125, 0.75]
         """
-        if one_of("method", method, METHODS) == "auto":
+        one_of("method", method, METHODS)
+        if start is not None:
+            return self._limit(self.law(start, "start"), method)
+        if method == "auto":
             return self._stationary.copy()  # many a call asks for it again
         return stationary_state(self.source, self.target, self.log_rate, self.n_states, method)
 
+    def _limit(self, p: np.ndarray, method: Method = "auto") -> np.ndarray:
+        """Return the limit of a checked law: the stationary state, if there is one for all."""
+        if method == "auto" and self._is_one:
+            return self._stationary
+        return limit_state(self.source, self.target, self.log_rate, p, method)
+
+    @cached_property
+    def _is_one(self) -> bool:
+        """Whether one set of states alone is never left."""
+        need_memory(f"{self.n_states} states", 40.0 * self.n_states, "take fewer")
+        return len(closed_classes(self.source, self.target, self.n_states)) == 1
+
+    @underflow_is_zero
+    def residual(self, p: ArrayLike | None = None) -> float:
+        """Return how far a law, the stationary one unless given, is from balance: what flow is left over of all flow.
+
+        Examples
+        --------
+        >>> two = MarkovJump([0, 1], [1, 0], np.log([1.0, 3.0]))
+        >>> two.residual(), round(two.residual([0.5, 0.5]), 12)  # (1 + 1) of (3 + 1) / 2
+        (0.0, 1.0)
+        """
+        law = self.law(p)
+        if not len(self.source):
+            return 0.0
+        flow = np.exp(self.log_rate - self.log_rate.max()) * law[self.source]
+        net = np.bincount(self.target, flow, self.n_states) - np.bincount(self.source, flow, self.n_states)
+        return float(abs(net).sum() / flow.sum()) if flow.sum() > 0 else 0.0
+
     def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> Budget:
-        """Return entropy production, flows, heat and work in a state, the stationary one unless given; see `Budget`."""
+        """Return entropy production, flows, heat and work in a state, the stationary one unless given; see `Budget`.
+
+        Where several sets of states are never left a state must be given, and relaxes to its own limit.
+        """
         return _budget.of_process(self, p, partition)
 
     def cycles(self) -> Cycles:

@@ -119,7 +119,7 @@ class Protocol(Value):
             end, flows = spent(process, p, t)
             flow = np.bincount(process.mechanism, flows * process.log_ratio, process.n_mechanisms)
             ep.append(xlogy(p, p).sum() - xlogy(end, end).sum() + flow.sum())
-            pi = process.stationary()
+            pi = process._limit(p)
             relaxed.append(rel_entr(p, pi).sum() - rel_entr(end, pi).sum())
             if process.reservoirs is not None:
                 heat.append(-np.array([r.T for r in process.reservoirs]) * flow)

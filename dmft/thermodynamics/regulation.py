@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 
-from .._util.checks import finite, number, one_of, within
+from .._util.checks import finite, first_bad, number, one_of, positive
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -20,6 +20,7 @@ Rule = Literal["integral", "proportional", "gradient"]
 RULES: tuple[Rule, ...] = ("integral", "proportional", "gradient")
 PACES = 32  # of a descent from one end of [0, 1] to the other: a hill narrower than one is overlooked
 NEAR = 1e-5  # where a descent looks for its direction
+LEAST = 1e-12  # of a stored free energy: rounding is below
 STEP = 2e-3  # of the logarithm of a parameter, in differences of the fourth order
 
 
@@ -76,7 +77,7 @@ def sensitivity(agent: Agent, name: str) -> float:
     Raises
     ------
     ValueError
-        If the agent has no such number, or it is 0 or whole.
+        If the agent has no such number, it is 0 or whole, or nothing is stored.
 
     Examples
     --------
@@ -86,6 +87,10 @@ def sensitivity(agent: Agent, name: str) -> float:
     True
     """
     own = _number(agent, "name", name)
+
+    kept = agent.stored()
+    if not kept > LEAST:
+        raise ValueError(f"agent must store free energy that can answer, at least {LEAST:g}, got {kept:.3g}")
 
     def log_stored(shift: float) -> float:
         return float(np.log(changed(agent, {name: own * np.exp(shift)}).stored()))
@@ -162,9 +167,11 @@ def regulate(
     [True, True]
     """
     own, acting = _number(agent, "name", name), _number(agent, "by", by)
-    x = within("values", finite("values", values, (None,)), 0, np.inf)
+    x = finite("values", values, (None,))
+    if not (x > 0).all():
+        raise ValueError(f"values must be > 0, got {first_bad(x > 0, x)}")
     one_of("rule", rule, RULES)
-    F, G = number("target", target, 0), number("gain", gain, 0)
+    F, G = positive("target", target), number("gain", gain, 0)
 
     def stored(value: float, c: float) -> float:
         given: dict[str, Any] = {name: value}

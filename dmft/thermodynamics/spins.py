@@ -208,12 +208,28 @@ class SpinProcess(Value):
         logs = np.stack(self.log_rates, axis=1).ravel()
         return MarkovJump(source, there.ravel(), logs, which, n_states=2**n, reservoirs=[Reservoir(t) for t in self.T])
 
-    @cached_property
-    def _stationary(self) -> np.ndarray:
+    def _rates(self) -> np.ndarray:
         rates = np.empty((self.n_sites, 2**self.n_sites))
         for i, logs in enumerate(self.log_rates):
             np.exp(logs, out=rates[i])
-        return read_only(stationary_of_flips(rates)[0])
+        return rates
+
+    @cached_property
+    def _stationary(self) -> np.ndarray:
+        return read_only(stationary_of_flips(self._rates())[0])
+
+    @underflow_is_zero
+    def residual(self, p: ArrayLike | None = None) -> float:
+        """Return how far a law, the stationary one unless given, is from balance: what flow is left over of all flow.
+
+        Examples
+        --------
+        >>> pair = SpinProcess([[0.0, 1.0], [-1.0, 0.0]])
+        >>> pair.residual() < 1e-14, pair.residual([1.0, 0.0, 0.0, 0.0])
+        (True, 2.0)
+        """
+        law, rates = self.law(p), self._rates()
+        return float(abs(net_flow(rates, law)).sum() / (rates.sum(axis=0) @ law))
 
     @underflow_is_zero
     def stationary(self) -> np.ndarray:

@@ -60,7 +60,9 @@ def stationary_state(
     classes = closed_classes(source, target, n_states)
     if len(classes) > 1:
         named = ", ".join(_named(c) for c in classes[:4]) + (", ..." if len(classes) > 4 else "")
-        raise ValueError(f"process must have one closed class of states, got {len(classes)}: {named}; connect them")
+        raise ValueError(
+            f"process must have one closed class of states, got {len(classes)}: {named}; give start= or connect them"
+        )
     (inside,) = classes
     p = np.zeros(n_states)
     if len(inside) == 1:
@@ -91,6 +93,46 @@ def stationary_state(
             f"the stationary state is not balanced: {rest:.3g} of all flow is left over ({method})"
         )
     p[inside] = found
+    return p
+
+
+@underflow_is_zero
+def limit_state(
+    source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, start: np.ndarray, method: Method = "auto"
+) -> np.ndarray:
+    """Return the law that is approached from one: in each set of states that is never left, its own stationary state.
+
+    Examples
+    --------
+    >>> limit_state(np.array([0, 0, 1, 2]), np.array([1, 3, 2, 1]), np.log([1.0, 3.0, 1.0, 1.0]), np.eye(4)[0])
+    array([0.   , 0.125, 0.125, 0.75 ])
+    """
+    n = len(start)
+    classes = closed_classes(source, target, n)
+    if len(classes) == 1:
+        return stationary_state(source, target, log_rate, n, method)
+    which = np.full(n, -1)
+    for k, states in enumerate(classes):
+        which[states] = k
+    left = np.flatnonzero(which < 0)
+    weight = np.bincount(which[which >= 0], start[which >= 0], len(classes))
+    if start[left].sum() > 0:
+        # How long each state that is left for ever is visited; where its jumps lead.
+        place = np.full(n, -1)
+        place[left] = np.arange(len(left))
+        out = which[source] < 0
+        x, y, rate = place[source[out]], target[out], np.exp(log_rate[out] - log_rate[out].max())
+        inner = which[y] < 0
+        A = sparse.csc_array((rate[inner], (place[y[inner]], x[inner])), shape=(len(left), len(left)))
+        visits = splu(sparse.csc_array(sparse.diags_array(np.bincount(x, rate, len(left))) - A)).solve(start[left])
+        weight += np.bincount(which[y[~inner]], (rate * visits[x])[~inner], len(classes))
+    p = np.zeros(n)
+    for k, states in enumerate(classes):
+        here = which[source] == k
+        own = np.full(n, -1)
+        own[states] = np.arange(len(states))
+        law = stationary_state(own[source[here]], own[target[here]], log_rate[here], len(states), method)
+        p[states] = weight[k] / weight.sum() * law
     return p
 
 

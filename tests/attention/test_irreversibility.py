@@ -184,6 +184,23 @@ def test_a_sweep_measures_it_and_leaves_the_orbit_alone():
     assert "sigma" in axes[-1].get_ylabel()
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"beta": 2.0}, {"beta": 1.2701}, {"gamma": 100.0}, {"epsilon": 0.03}, {"features": Features.paper(seed=2)}],
+)
+def test_an_orbit_of_another_network_is_refused(change):
+    other = PAPER.replace(**change)
+    with pytest.raises(ValueError, match="orbit must be of the model, got one whose"):
+        token_irreversibility(other, trajectory(PAPER, 30, n_transient=50))
+    if change.get("beta") == 1.2701 or "epsilon" in change:
+        return  # a sample does not tell, or is what it is
+    orbits = (network(PAPER, 300, n_sites=n, n_transient=50, seed=n, record=(*NEEDED, "sums")) for n in (99, 99_000))
+    for orbit in orbits:
+        with pytest.raises(ValueError, match="orbit must be of the model, got one whose"):
+            token_irreversibility(other, orbit)
+        assert token_irreversibility(PAPER, orbit).rate > 0
+
+
 def test_what_is_refused():
     orbit = trajectory(PAPER, 30)
     for wrong, message in (

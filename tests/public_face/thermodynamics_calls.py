@@ -38,7 +38,9 @@ call("thermodynamics.MarkovJump.from_energies")(
         MarkovJump.from_energies, {"energy": LAW, "prefactors": np.ones((3, 3)), "reservoirs": BATH, "number": LAW}
     )
 )
-call("thermodynamics.MarkovJump.stationary")(lambda: Call(RING.stationary, {"method": "lu"}))
+call("thermodynamics.MarkovJump.stationary")(lambda: Call(RING.stationary, {"method": "lu", "start": LAW}))
+call("thermodynamics.MarkovJump.residual")(lambda: Call(RING.residual, {"p": LAW}))
+call("thermodynamics.Chain.residual")(lambda: Call(STEPS.residual, {"p": LAW}))
 call("thermodynamics.MarkovJump.budget")(lambda: Call(DOTS.budget, {"p": LAWS, "partition": PARTS}))
 call("thermodynamics.MarkovJump.counting")(lambda: Call(MarkovJump(**EDGES).counting, {"increments": UP}))
 call("thermodynamics.Counting.scgf")(
@@ -183,6 +185,7 @@ call("thermodynamics.SpinProcess")(
 call("thermodynamics.SpinProcess.budget")(
     lambda: Call(PAIR.budget, {**FOUR, "parts": {"one": np.array([0]), "other": np.array([1])}})
 )
+call("thermodynamics.SpinProcess.residual")(lambda: Call(PAIR.residual, FOUR))
 call("thermodynamics.SpinProcess.entropy")(lambda: Call(PAIR.entropy, FOUR))
 call("thermodynamics.SpinProcess.magnetizations")(lambda: Call(PAIR.magnetizations, FOUR))
 call("thermodynamics.SpinProcess.nonreciprocal_power")(

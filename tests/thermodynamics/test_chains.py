@@ -94,6 +94,12 @@ def test_food_agent(name, direction):
         assert [round(x, 2) for x in summary] == [2.32, 1.37, 0.59, 22.11, 9.52]
 
 
+@pytest.mark.parametrize("p", [np.full(36, 1.0), np.full(36, 0.5 / 36), np.full(35, 1 / 35)])
+def test_viability_is_that_of_a_law(p):
+    with pytest.raises(ValueError, match="p must"):
+        FoodAgent(n_loc=2, n_lev=2).viability(p)
+
+
 @pytest.mark.parametrize("name", ["outside", "mortal", "store"])
 def test_stored_scramblings_of_foragers(name):
     meta, g = stored(f"forager_{name}")

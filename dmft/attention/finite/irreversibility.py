@@ -10,6 +10,7 @@ from ...dynamics.series import batch_means
 from ..irreversibility import ROLES_READ, Irreversibility, along, averaged, backward_attention, fields, log_cosh
 from ..model import SelfAttention, undriven
 from ..orbit import Orbit
+from ..reference import attend, overlap
 from .orbit import NetworkOrbit
 from .sites import site_groups
 
@@ -40,8 +41,8 @@ def token_irreversibility(model: SelfAttention, orbit: Orbit | None = None) -> I
     Raises
     ------
     ValueError
-        If the orbit is of another network, has not all that is needed, or is too short; if the features do not tell
-        how many sites have which field; or if there are too many states, before anything is allocated.
+        If the orbit is seen to be of another network, has not all that is needed, or is too short; if the features do
+        not tell how many sites have which field; or if there are too many states, before anything is allocated.
 
     Notes
     -----
@@ -78,16 +79,47 @@ def token_irreversibility(model: SelfAttention, orbit: Orbit | None = None) -> I
         raise ValueError(f"orbit must have n_features = {model.n_features}, got {rows[0].shape[-1]}")
     if rows[0].shape[-2] < model.n_context + 2:
         raise ValueError(f"orbit must have >= n_context + 2 = {model.n_context + 2} rows, got {rows[0].shape[-2]}")
+    _belongs(model, orbit, rows)
     if not isinstance(orbit, NetworkOrbit):
         return averaged(along(model, *rows))
     return _sampled(model, orbit, rows)
 
 
+def _belongs(model: SelfAttention, orbit: Orbit, rows: list[np.ndarray]) -> None:
+    """Raise unless the last rows of an orbit are those of a model: its attention, and the token it makes."""
+    last = [array.reshape(-1, *array.shape[-2:])[-1] for array in rows]
+    attention, query, key, value = last[:4]
+    oldest = -model.n_context - 1
+    made = attend(model, query[-1], key[-1:oldest:-1], value[-1:oldest:-1])[1]
+    if not _near(attention[-1], made):
+        raise ValueError("orbit must be of the model, got one whose attention is not what its tokens make")
+    if isinstance(orbit, NetworkOrbit):
+        groups = site_groups(model.features)
+        if (n_groups := len(orbit.sizes)) != len(groups):
+            raise ValueError(f"orbit must have {len(groups)} groups of sites, those of the model, got {n_groups}")
+        # A network draws its tokens: sums are as far from their means as chance takes them, also along the fields.
+        u = fields(model.beta, attention[:-1], groups.signs)
+        off, spread = last[4][1:] - orbit.sizes * np.tanh(u), orbit.sizes / np.cosh(np.clip(u, -300, 300)) ** 2
+        along_fields = abs((u * off).sum()) <= 8 * np.sqrt((u**2 * spread).sum() + 4 * (u**2).max())
+        belongs = bool(along_fields and (off**2).sum() <= 9 * spread.sum() + 400 * len(groups))
+    else:
+        token = dict(zip(ROLES_READ, (query[-1], key[-1], value[-1]), strict=True))
+        belongs = any(
+            all(_near(m, overlap(model, role, attention[-2], phase)) for role, m in token.items())
+            for phase in range(model.period)
+        )
+    if not belongs:
+        raise ValueError("orbit must be of the model, got one whose tokens are not what its attention makes")
+
+
+def _near(one: np.ndarray, other: np.ndarray) -> bool:
+    """Return whether two vectors are equal but for rounding, or no numbers both."""
+    return bool(np.allclose(one, other, rtol=1e-6, atol=1e-9, equal_nan=True))
+
+
 def _sampled(model: SelfAttention, orbit: NetworkOrbit, rows: list[np.ndarray]) -> Irreversibility:
     """Return the mean log ratio along the orbits of replicas of a finite network."""
     groups, sizes = site_groups(model.features), orbit.sizes
-    if len(sizes) != len(groups):
-        raise ValueError(f"orbit must have {len(groups)} groups of sites, those of the model, got {len(sizes)}")
     replicas = rows if rows[0].ndim == 3 else [array[None] for array in rows]
     steps, means, errors = [], [], []  # by replica
     for attention, query, key, value, sums in zip(*replicas, strict=True):

@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from scipy.special import entr
 
-from ..._util.checks import finite, within
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..chain import MAX_STATES, Chain
+from ..laws import checked_law
 from ..partition import Partition
 from .moves import checked
 
@@ -112,6 +112,6 @@ class FoodAgent(Value):
     @underflow_is_zero
     def viability(self, p: np.ndarray) -> float:
         """Return minus the agent's entropy, that inside a dead agent included, in nats."""
-        law = within("p", finite("p", p, (int(np.prod(self.shape)),)), 0, 1)
+        law = checked_law("p", p, math.prod(self.shape))
         agent = law.reshape(self.shape).sum(axis=3)
         return -float(entr(agent).sum() + DEATH * agent[:, :, 0].sum())
