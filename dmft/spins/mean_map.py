@@ -17,6 +17,7 @@ from .closures import CLOSURES, SHARPEST, Closure
 from .meanfield import TOLS, theory_of
 from .model import VectorSpins, numeric
 from .stability import derivative, tangent
+from .theory_map import TheoryMap
 from .transformer import SpinTransformer
 
 WIDE = 100  # means beyond which tangents are pushed one by one, without the whole derivative
@@ -58,7 +59,7 @@ class SpinMap(Map):
         instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
         self.model = numeric(model, SHARPEST[self.closure])
-        tol = number("tol", tol, *TOLS)
+        self._tol = tol = number("tol", tol, *TOLS)
         m = finite("means", means, (None, model.n_sites, model.n_components))
         if model.n_systems not in (None, len(m)):
             raise ValueError(f"means must be of as many points as there are systems, {model.n_systems}, got {len(m)}")
@@ -94,11 +95,13 @@ class SpinMap(Map):
         return out
 
     def window_map(self) -> WindowMap | None:
-        """Return the map as cycles are sought of it; with beta as its parameter where it can be followed in that."""
-        smooth = self.model.response == "large" and self.closure in ("naive", "gauss")
-        if not smooth or self.model.n_systems is not None:
+        """Return the map as cycles are sought of it; of one network with beta as its parameter, to be followed in."""
+        if self.model.n_systems is not None:
             return super().window_map()
-        return SpinWindowMap(self, np.full(self.n_points, float(self.model.beta)))
+        beta = np.full(self.n_points, float(self.model.beta))
+        if self.model.response == "large" and self.closure in ("naive", "gauss"):
+            return SpinWindowMap(self, beta)
+        return TheoryMap(self.model, self.closure, self._tol, beta)
 
 
 class SpinWindowMap(WindowMap):

@@ -340,12 +340,12 @@ def slopes(site: Response, h2: np.ndarray, order: int = 2, n_threads: int = 1) -
     _, *rest = radial(unit * np.sqrt(h2), D, min(order, 2), n_threads)
     found = [rest[0], *rest[2:]][: order + 1]
     if order == 3:
-        found.append(_third(unit**2 * h2, D, *found))
+        found.append(third(unit**2 * h2, D, *found))
     scale = unit * site.length
     return tuple(scale * unit ** (2 * k) * each for k, each in enumerate(found))
 
 
-def _third(y: np.ndarray, D: int, f: np.ndarray, f1: np.ndarray, f2: np.ndarray) -> np.ndarray:
+def third(y: np.ndarray, D: float, f: np.ndarray, f1: np.ndarray, f2: np.ndarray) -> np.ndarray:
     """Return the third derivative of A(x)/x over x, of y = x^2: from the equation of A, by its series near 0."""
     near = y < 1e-6 * D * D
     safe = np.where(near, 1.0, y)
