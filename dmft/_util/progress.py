@@ -8,8 +8,8 @@ import functools
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from .checks import flag
 from .reporting import Reporter, SafeStream
@@ -19,6 +19,7 @@ INTERVAL = 10.0  # seconds from one line to the next
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 _shown: contextvars.ContextVar[bool | None] = contextvars.ContextVar("shown", default=None)  # None: by no call
 
 
@@ -71,7 +72,14 @@ def working(total: float, unit: str = "steps") -> Iterator[Callable[[float], Non
         yield tick
 
 
-def each(items: Sequence[T], unit: str = "steps", size: float = 1) -> Iterator[T]:
+class _Several(Protocol[T_co]):
+    """A sequence or an array."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[T_co]: ...
+
+
+def each(items: _Several[T], unit: str = "steps", size: float = 1) -> Iterator[T]:
     """Yield items, and show as `working` does how many are done.
 
     Parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike
 from .._util.checks import array_of, finite, number, one_of, positive, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
+from .._util.progress import shows_progress, working
 from .._util.threads import n_threads as threads
 from .._util.values import Value
 from ..information import Blanket
@@ -180,6 +182,7 @@ class CoupledLorenz(Value):
             raise ValueError(f"x must have shape (..., {N}), got shape {given.shape}")
         return given
 
+    @shows_progress
     def paths(
         self,
         n_paths: int,
@@ -193,6 +196,7 @@ class CoupledLorenz(Value):
         seed: int = 0,
         first_path: int = 0,
         n_threads: int | None = None,
+        progress: bool = True,
     ) -> np.ndarray:
         """Follow paths after a time to forget their start.
 
@@ -214,6 +218,8 @@ class CoupledLorenz(Value):
             Number of the first path.
         n_threads : int or None, default=None
             The result does not depend on it.
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -241,8 +247,9 @@ class CoupledLorenz(Value):
         x = np.ascontiguousarray(x)
         kept = np.empty((n_paths, n_steps // every, N))
         team = threads(n_threads)
-        for first, steps, out in ((0, int(n_burn), None), (int(n_burn), n_steps, kept)):
-            self._advance(x, steps, every, out, dt, scheme, seed, first_path, first, None, team)
+        with working(int(n_burn) + n_steps) as tick:
+            for first, steps, out in ((0, int(n_burn), None), (int(n_burn), n_steps, kept)):
+                self._advance(x, steps, every, out, dt, scheme, seed, first_path, first, None, team, tick)
         if not np.isfinite(x).all():
             which = int(np.argmin(np.isfinite(x).all(axis=1)))
             raise FloatingPointError(f"path {first_path + which} left the real numbers; lower dt, got {dt!r}")
@@ -261,6 +268,7 @@ class CoupledLorenz(Value):
         first_step: int,
         noise: np.ndarray | None,
         n_threads: int,
+        tick: Callable[[float], object] = lambda n_steps: None,
     ) -> None:
         c, drive = self._couplings
         system = np.array([self.sigma, self.rho, self.b, c, drive, self.speed, *self.noise])
@@ -288,6 +296,7 @@ class CoupledLorenz(Value):
                 n_threads=n_threads,
             )
             checkpoint()
+            tick(steps)
             first += steps
             if rows is not None and kept is not None:
                 kept[:, (first - steps) // every : first // every] = rows

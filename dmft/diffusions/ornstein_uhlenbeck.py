@@ -12,6 +12,7 @@ from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 from .._util.checks import finite, instance, positive, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import apart
+from .._util.progress import each, shows_progress
 from .._util.readonly import read_only
 from .._util.values import Value
 from ..information import Blanket
@@ -111,7 +112,8 @@ class OrnsteinUhlenbeck(Value):
         turn = (turn - turn.T) / 2
         return float(np.trace(cho_solve(cho_factor(self.diffusion), turn) @ np.linalg.solve(self.covariance, turn.T)))
 
-    def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0) -> np.ndarray:
+    @shows_progress
+    def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0, *, progress: bool = True) -> np.ndarray:
         """Return stationary paths at equal times, drawn from their exact law.
 
         Parameters
@@ -121,6 +123,8 @@ class OrnsteinUhlenbeck(Value):
         dt : float
             Between two times, > 0: as long as one likes.
         seed : int, default=0
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -145,7 +149,7 @@ class OrnsteinUhlenbeck(Value):
         need_memory(f"{n_paths} paths", 8.0 * n * n_paths * (n_steps + 2), "keep fewer steps or paths")
         x = rng.normal(size=(n_paths, n)) @ np.linalg.cholesky(self.covariance).T
         out = np.empty((n_paths, n_steps, n))
-        for t in range(n_steps):
+        for t in each(range(n_steps)):
             out[:, t] = x
             x = x @ decay.T + rng.normal(size=(n_paths, n)) @ kick.T
         return out

@@ -13,6 +13,7 @@ from .._util.checks import finite, function, one_of, positive, seed_of, whole
 from .._util.compiled import DOUBLES, INT64, Pointer, is_pointer, pointer_of
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
+from .._util.progress import each, shows_progress
 from .._util.readonly import OnCopies, read_only
 from .._util.threads import n_threads as threads
 from .._util.values import Value
@@ -97,6 +98,7 @@ class Diffusion(Value):
                 self, "divergence", OnCopies(function("divergence", self.divergence), "divergence", (0,))
             )
 
+    @shows_progress
     def paths(
         self,
         start: ArrayLike,
@@ -108,6 +110,7 @@ class Diffusion(Value):
         seed: int = 0,
         first_step: int = 0,
         n_threads: int | None = None,
+        progress: bool = True,
     ) -> np.ndarray:
         """Follow paths, all side by side.
 
@@ -127,6 +130,8 @@ class Diffusion(Value):
             Number of the first step, to go on with the noise of an earlier run.
         n_threads : int or None, default=None
             Of the noise and of compiled drifts. The result does not depend on it.
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------
@@ -156,7 +161,7 @@ class Diffusion(Value):
         scale, heun = self.noise * np.sqrt(dt), scheme == "heun"
         if isinstance(self.drift, Compiled):
             piece = max(1, COMPILED // (n * d))
-            for first in range(0, n_steps, piece):
+            for first in each(range(0, n_steps, piece), size=piece):
                 ahead = min(piece, n_steps - first)
                 four, offset = divmod((first_step + first) * d, 4)
                 driven(
@@ -182,7 +187,7 @@ class Diffusion(Value):
                     raise FloatingPointError(f"by step {last}: a path left the real numbers; lower dt")
             return out
         piece = max(1, FOURS // (n * d))
-        for first in range(0, n_steps, piece):
+        for first in each(range(0, n_steps, piece), size=piece):
             ahead = min(piece, n_steps - first)
             numbers = stream(seed, n, (first_step + first) * d, ahead * d, n_threads=team)
             noise = np.ascontiguousarray(numbers).reshape(n, ahead, d)

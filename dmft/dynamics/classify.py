@@ -24,6 +24,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
+from .._util.progress import working
 from . import decisions
 from .cycles.window_map import WindowMap
 from .decisions import ATTRACTOR_KINDS, Kind, Rules, Verdict
@@ -83,9 +84,11 @@ def classify(
     at_once = max(1, _MEMORY // (KEPT * system.size))
     verdicts: dict[int, Verdict] = {}
     doubted: set[int] = set()
-    for first in range(0, system.n_points, at_once):
-        some = np.arange(first, min(first + at_once, system.n_points))
-        _judge(_Group(some, system.select(some), n_exponents), window_map, rules, tick, verdicts, doubted)
+    with working(rules.most * float(system.n_points), "samples at most") as seen:
+        for first in range(0, system.n_points, at_once):
+            some = np.arange(first, min(first + at_once, system.n_points))
+            group = _Group(some, system.select(some), n_exponents)
+            _judge(group, window_map, rules, tick, seen, verdicts, doubted)
     return [verdicts[point] for point in range(system.n_points)]
 
 
@@ -145,6 +148,7 @@ def _judge(
     window_map: WindowMap | None,
     rules: Rules,
     tick: Tick | None,
+    seen: Tick,
     verdicts: dict[int, Verdict],
     doubted: set[int],
 ) -> None:
@@ -156,6 +160,7 @@ def _judge(
         n_samples = total or rules.first
         now = run_round(orbits, n_samples)
         total += n_samples
+        seen(n_samples * points.size)
         if tick:
             tick(n_samples * orbits.period * points.size)
         cycles = {} if window_map is None else decisions.on_cycles(window_map.take(points), now, rules, orbits.period)

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import seed_of, whole
 from .._util.memory import need_memory
+from .._util.progress import each, shows_progress
 from .._util.underflow import underflow_is_zero
 from .laws import cmi
 from .parts import Sites, three_parts
@@ -14,9 +15,18 @@ from .series import FEWEST, SHAPES, InformationEstimate
 from .sparse_laws import SparseLaw, whole_numbers
 
 
+@shows_progress
 @underflow_is_zero
 def discrete_cmi_estimate(
-    samples: ArrayLike, X: Sites, Y: Sites, B: Sites = (), *, block: int = 1, n_boot: int = 100, seed: int = 0
+    samples: ArrayLike,
+    X: Sites,
+    Y: Sites,
+    B: Sites = (),
+    *,
+    block: int = 1,
+    n_boot: int = 100,
+    seed: int = 0,
+    progress: bool = True,
 ) -> InformationEstimate:
     r"""Estimate I(X; Y | B) of whole numbers from how often each state occurs, in nats.
 
@@ -31,6 +41,8 @@ def discrete_cmi_estimate(
         Successive samples that go together; 1: all are independent.
     n_boot : int, default=100
     seed : int, default=0
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -76,7 +88,7 @@ def discrete_cmi_estimate(
     which = which.reshape(len(blocks), block)
     need_memory(f"{n_boot} draws", 8.0 * n_boot, "draw fewer (n_boot)")
     values = np.empty(n_boot)
-    for i in range(n_boot):
+    for i in each(range(n_boot), "draws"):
         drawn = which[rng.integers(len(blocks), size=len(blocks))].reshape(-1)
         share = np.bincount(drawn, minlength=len(states)) / drawn.size
         values[i] = cmi(SparseLaw(states, share), x, y, b)

@@ -8,12 +8,14 @@ from scipy.special import digamma
 
 from .._util.checks import seed_of, whole
 from .._util.memory import need_memory
+from .._util.progress import each, shows_progress
 from .._util.underflow import underflow_is_zero
 from .gaussian import gaussian_cmi
 from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 
+@shows_progress
 @underflow_is_zero
 def gaussian_cmi_estimate(
     samples: ArrayLike,
@@ -24,6 +26,7 @@ def gaussian_cmi_estimate(
     block: int | None = None,
     n_boot: int = 200,
     seed: int = 0,
+    progress: bool = True,
 ) -> InformationEstimate:
     r"""Estimate I(X; Y | B) from samples as if they were Gaussian, in nats.
 
@@ -45,6 +48,8 @@ def gaussian_cmi_estimate(
         Bootstrap samples, at least 20.
     seed : int, default=0
         Of the bootstrap.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -96,7 +101,7 @@ def gaussian_cmi_estimate(
     n_bytes = 8.0 * n_boot * len(weights)
     need_memory(f"{n_boot} draws of {len(weights)} blocks", n_bytes, "draw fewer (n_boot), or take longer blocks")
     drawn, equal = np.empty((n_boot, len(weights))), np.full(len(weights), 1 / len(weights))
-    for row in drawn:  # Ctrl-C gets a word in
+    for row in each(drawn, "draws"):  # Ctrl-C gets a word in
         row[:] = rng.multinomial(len(weights), equal)
     again = _covariance(drawn @ weights, drawn @ first, np.tensordot(drawn, second, axes=1))
     values = _log_dets(again, x, y, b)

@@ -12,6 +12,7 @@ from scipy.special import digamma
 from .._util.checks import flag, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import apart, in_order
+from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
 from .parts import Sites, three_parts
@@ -24,6 +25,7 @@ FEWEST_TIMES = 8  # so many times k and 20 more samples: balls of k neighbours a
 INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
 
+@shows_progress
 @underflow_is_zero
 def neighbour_cmi(
     samples: ArrayLike,
@@ -37,6 +39,7 @@ def neighbour_cmi(
     null_neighbours: int = 5,
     seed: int = 0,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> InformationEstimate:
     r"""Estimate I(X; Y | B) of a continuous law from samples by nearest neighbours, in nats.
 
@@ -74,6 +77,8 @@ def neighbour_cmi(
         Of the jitter and of the exchanges.
     n_threads : int or None, default=None
         The result does not depend on it.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -133,7 +138,7 @@ def neighbour_cmi(
     null = np.empty(n_null)
     if n_null:
         around = _around(flat[:, b], nearest, workers) if b else None
-        for i in range(n_null):
+        for i in each(range(n_null), "exchanges"):
             order = rng.permutation(n) if around is None else _exchanged(around, rng)
             null[i] = _local(flat[order][:, x], flat[:, y], flat[:, b], k, workers)[0].mean()
     return InformationEstimate(float(local.mean()), error, 0.0, n, block, ties, null)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import number, one_of, whole
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..gaussian.averages import tanh_gauss
 from .inferred import InferenceResult
@@ -23,6 +24,7 @@ from .spikes import need_bins, neuron_names, spike_moments, untransposed
 Silent = Literal["raise", "drop"]
 
 
+@shows_progress
 @underflow_is_zero
 def infer(
     data: Moments | ArrayLike,
@@ -37,6 +39,7 @@ def infer(
     tol: float | None = None,
     max_iter: int = 10_000,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> InferenceResult:
     r"""Infer couplings and fields.
 
@@ -69,6 +72,8 @@ def infer(
         Of iterations. A gradient that needs more returns what it has; its residual tells.
     n_threads : int or None, default=None
         Threads of the integrals. Their bits do not depend on it.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from .._util.pool import apart
+from .._util.progress import each
 from ..gaussian.averages import tanh_gauss
 from .methods import METHODS, Method, Network
 from .moments import Moments
@@ -109,7 +110,7 @@ def _gaussian(B: np.ndarray, m: np.ndarray, m0: np.ndarray, a: np.ndarray) -> tu
         reach = 1.3 * abs(np.arctanh(m[i])) * np.sqrt(1 + v) + 1
         return brentq(lambda g: tanh_gauss(g, v) - m[i], -reach, reach, xtol=1e-15, rtol=1e-15)
 
-    for i in range(len(m)):
+    for i in each(range(len(m)), "sites"):
 
         def excess(root_v: float, i: int = i) -> float:
             return root_v * tanh_gauss(field(root_v**2, i), root_v**2, 1) - length[i]

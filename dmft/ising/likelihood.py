@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import number, whole
 from .._util.memory import need_memory
+from .._util.progress import shows_progress
 from .._util.threads import n_threads as effective_threads
 from .._util.underflow import underflow_is_zero
 from .._util.values import Value
@@ -60,6 +61,7 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     return float(np.where(now == before, np.logaddexp(updated, stay), updated).mean())
 
 
+@shows_progress
 @underflow_is_zero
 def max_likelihood(
     spikes: ArrayLike,
@@ -69,6 +71,7 @@ def max_likelihood(
     tol: float = 1e-10,
     max_iter: int = 50,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> InferenceResult:
     r"""Infer couplings and fields of parallel updates by exact maximum likelihood.
 
@@ -90,6 +93,8 @@ def max_likelihood(
         Newton steps with all data.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from .._util.blas import one_blas_thread
+from .._util.progress import each
 from ._regressions import LANES, SET, informations, means, pack, square
 
 PART = 128  # samples a parameter in the part that is looked at first, down to a quarter where there are few
@@ -150,7 +151,7 @@ def fit(
         before, now = spins[:, :-1], spins[:, 1:]
         every = Samples.of(before, now, penalty, n_threads)
         part = Samples.of(before[:, ::of], now[:, ::of], penalty / of, n_threads) if of else None
-        for first in range(0, n_sites, n_group):
+        for first in each(range(0, n_sites, n_group), "neurons", n_group):
             group = np.arange(first, min(first + n_group, n_sites))
             try:
                 theta[group], error[group], n_steps, rest = _maximum(

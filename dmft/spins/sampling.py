@@ -12,6 +12,7 @@ from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
+from .._util.progress import shows_progress, working
 from .._util.sparse import dense
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
@@ -97,6 +98,7 @@ def _checked(model: VectorSpins, seed: int, start: ArrayLike | None) -> tuple[Ve
     return model, seed_of(seed, MOST_SEED), spins
 
 
+@shows_progress
 @underflow_is_zero
 def sample_spins(
     model: VectorSpins,
@@ -108,6 +110,7 @@ def sample_spins(
     seed: int = 0,
     correlations: bool = False,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Sampled:
     """Simulate replicas of a network and average over them and over time.
 
@@ -130,6 +133,8 @@ def sample_spins(
     correlations : bool, default=False
         Whether to measure delayed correlations and the entropy production too.
     n_threads : int or None, default=None
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -177,7 +182,11 @@ def sample_spins(
         return m / n_steps, D, moving.spins
 
     with one_blas_thread():
-        found = list(in_order(replica, range(n_replicas), min(threads(n_threads), n_replicas)))
+        found = []
+        with working(n_replicas, "replicas") as tick:
+            for one in in_order(replica, range(n_replicas), min(threads(n_threads), n_replicas)):
+                found.append(one)
+                tick(1)
     m, m_stderr = _mean([each[0] for each in found])
     states = np.stack([each[2] for each in found])
     if not correlations:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 
 from .._util.checks import finite, first_bad, number, one_of, positive
+from .._util.progress import each, shows_progress
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -108,6 +109,7 @@ def _number(agent: Agent, argument: str, name: str) -> float:
     return value
 
 
+@shows_progress
 @underflow_is_zero
 def regulate(
     agent: Agent,
@@ -118,6 +120,7 @@ def regulate(
     by: str = "eta",
     rule: Rule = "integral",
     gain: float = 1.0,
+    progress: bool = True,
 ) -> Regulation:
     r"""Return how an agent whose coupling is regulated, slowly, stores free energy over a number of its surroundings.
 
@@ -140,6 +143,8 @@ def regulate(
         A gradient descends from c = 1 in the agent's own surroundings, and from where it rests there in others.
     gain : float, default=1.0
         G, >= 0, of proportional feedback.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -220,7 +225,7 @@ def regulate(
             return root(value, lambda c: stored(value, c) - F)
         return root(value, lambda c: c - at_rest - G * (F - stored(value, c)))
 
-    c = np.array([coupling(value) for value in x])
+    c = np.array([coupling(value) for value in each(x, "values")])
     reached = np.array([stored(value, share) for value, share in zip(x, c, strict=True)])
     frozen = np.array([stored(value, at_rest) for value in x])
     frozen_slope = _slope(lambda shift: float(np.log(stored(own * np.exp(shift), at_rest))))
