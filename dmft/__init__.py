@@ -21,6 +21,7 @@ from .attention.drive import Drive
 from .attention.features import Features
 from .attention.finite.correlations import distance, mean_distance, token_overlap
 from .attention.finite.covariance import Fluctuations, fluctuations
+from .attention.finite.generated import FlipResponse, Generation, flip_response, generation
 from .attention.finite.irreversibility import token_irreversibility
 from .attention.finite.noisy_spectrum import NoisySpectrum, noisy_lyapunov
 from .attention.finite.orbit import NetworkOrbit, network
@@ -54,7 +55,9 @@ __all__ = [
     "Drive",
     "Features",
     "FiniteSize",
+    "FlipResponse",
     "Fluctuations",
+    "Generation",
     "Irreversibility",
     "Linearization",
     "Map",
@@ -77,8 +80,10 @@ __all__ = [
     "cycle",
     "distance",
     "finite_size",
+    "flip_response",
     "fluctuations",
     "follow",
+    "generation",
     "hysteresis",
     "identify",
     "linearize",

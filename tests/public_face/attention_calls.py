@@ -180,6 +180,20 @@ call("recall")(
          "n_sites": 99, "n_replicas": 4, "seed": 1, "tolerance": 1e-6, "n_threads": 1},
     )
 )  # fmt: skip
+call("generation")(
+    lambda: Call(
+        dmft.generation,
+        {"model": model(), "n_steps": 20, "n_transient": 4, "max_lag": 8, "tolerance": 0.1, "n_sites": 99,
+         "n_replicas": 2, "seed": 1, "start": START, "n_threads": 1},
+    )
+)  # fmt: skip
+call("flip_response")(
+    lambda: Call(
+        dmft.flip_response,
+        {"model": model(), "n_steps": 2, "n_transient": 4, "n_sites": 99, "n_pairs": 2, "n_flipped": 1, "seed": 1,
+         "start": START, "n_threads": 1},
+    )
+)  # fmt: skip
 call("Start.random")(lambda: Call(Start.random, {"seed": 1}))
 call("Start.state")(lambda: Call(SEEDED.state, {"model": model()}))
 call("Start.token")(lambda: Call(Start.token, {"x": np.array([1, -1, 1]), "in_window": True}))

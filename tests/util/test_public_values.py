@@ -121,6 +121,8 @@ EXAMPLES = {
     "Drive": lambda: dmft.Drive(
         ["output 0", np.ones(3), {role: [0.5] for role in ("query", "key", "value", "output")}]
     ),
+    "FlipResponse": lambda: dmft.flip_response(MODEL, 2),
+    "Generation": lambda: dmft.generation(MODEL, 20, max_lag=8),
     "Irreversibility": lambda: dmft.Irreversibility(0.1, 0.0, 4, np.ones(4)),
     "Map": lambda: dmft.maps.textbook.henon(-0.0),
     "NetworkOrbit": lambda: dmft.network(MODEL, 3, n_sites=99, seed=0, method="spins", record=("attention", "spins")),
