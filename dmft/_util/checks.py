@@ -225,9 +225,9 @@ def sign_array(name: str, array: ArrayLike) -> np.ndarray:
     signs = numbers(name, array, rule="hold only +1 and -1")
     if signs.ndim != 2 or 0 in signs.shape:
         raise ValueError(f"{name} must be a two-dimensional array with entries, got shape {signs.shape}")
-    ok = np.abs(signs) == 1
-    if not ok.all():
-        raise ValueError(f"{name} must hold only +1 and -1, got {first_bad(ok, signs)}")
+    for rows in np.array_split(signs, min(len(signs), -(-signs.size // 2**25))):  # Ctrl-C gets a word in
+        if not (np.abs(rows) == 1).all():
+            raise ValueError(f"{name} must hold only +1 and -1, got {first_bad(np.abs(signs) == 1, signs)}")
     return signs.astype(np.int8)
 
 

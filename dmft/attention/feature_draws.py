@@ -13,6 +13,7 @@ from .._util.checks import ROLES, Role, flag, permutation, roles, seed_of, shape
 from .authors.draws import draw_weights
 from .feature_parts import Parts, parts_of_vectors
 
+_PIECE = 2**22  # numbers that are drawn at a time
 MOST_PAPER_SEED = 2**32 - 1  # what NumPy's old generator takes, which the paper's code used
 
 
@@ -201,5 +202,8 @@ def reordered(
 
 
 def _draw(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
-    signs = np.array([-1, 1], dtype=np.int8)
-    return np.array([rng.choice(signs, size=shape[1]) for _ in range(shape[0])])  # by rows: Ctrl-C gets a word in
+    signs, out = np.array([-1, 1], dtype=np.int8), np.empty(shape, dtype=np.int8)
+    for row in out:
+        for first in range(0, len(row), _PIECE):  # the same numbers as of one draw; Ctrl-C gets a word in
+            row[first : first + _PIECE] = rng.choice(signs, size=len(row[first : first + _PIECE]))
+    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,6 +13,8 @@ from .._util.readonly import read_only, read_only_arrays
 from .._util.values import Value
 
 Law = Literal["classes", "gaussian", "independent"]
+_PIECE = 2**22  # sites at a time
+_FEW = 16  # features whose columns have places in a table
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +167,7 @@ def parts_of_vectors(arrays: Mapping[Role, Any], n_positions: int) -> Parts:
     columns, member = _distinct((semantic["output"] * flip).T)
     couplings: dict[Role, np.ndarray] = {}
     for role in ROLES:
-        sums = [np.bincount(member, weights=row * flip, minlength=len(columns)) for row in semantic[role]]
+        sums = [_sums(member, row, flip, len(columns)) for row in semantic[role]]
         couplings[role] = np.stack(sums, axis=1) / n_sites
     return Parts(
         law="classes",
@@ -176,15 +178,41 @@ def parts_of_vectors(arrays: Mapping[Role, Any], n_positions: int) -> Parts:
     )
 
 
+def _pieces(n: int) -> Iterator[slice]:
+    """Yield the pieces in which many sites are gone through: Ctrl-C gets a word in."""
+    return (slice(first, first + _PIECE) for first in range(0, n, _PIECE))
+
+
 def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the distinct ones of rows of +-1 in lexicographic order, and which of them each row is."""
-    if rows.shape[1] > 64:
+    n, size = rows.shape
+    if size > 64:
         distinct, member = np.unique(rows, axis=0, return_inverse=True)
         return distinct, member.ravel()
-    # As the digits of a number, which is sorted a hundred times as fast.
-    digits = np.packbits(rows > 0, axis=1)
-    numbers = np.zeros(len(rows), dtype=np.uint64)
-    for byte in digits.T:
-        numbers = numbers << np.uint64(8) | byte
-    _, first, member = np.unique(numbers, return_index=True, return_inverse=True)
-    return rows[first], member
+    # As the digits of a number: where there are few of these, each has its place in a table; else they are sorted.
+    numbers = np.empty(n, dtype=np.uint16 if size <= _FEW else np.uint64)
+    for piece in _pieces(n):
+        digits = np.zeros(len(numbers[piece]), dtype=numbers.dtype)
+        for column in rows[piece].T:
+            digits = digits << numbers.dtype.type(1) | (column > 0)
+        numbers[piece] = digits
+    if size > _FEW:
+        _, first, member = np.unique(numbers, return_index=True, return_inverse=True)
+        return rows[first], member
+    found = np.zeros(2**size, dtype=bool)
+    for piece in _pieces(n):
+        found[numbers[piece]] = True
+    there, rank = np.flatnonzero(found), np.cumsum(found) - 1
+    member = np.empty(n, dtype=np.intp)
+    for piece in _pieces(n):
+        member[piece] = rank[numbers[piece]]
+    signs = 2 * (there[:, None] >> np.arange(size)[::-1] & 1) - 1
+    return signs.astype(rows.dtype), member
+
+
+def _sums(member: np.ndarray, row: np.ndarray, flip: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return the sums of signs over the sites of every class: whole numbers, the same in any order."""
+    total = np.zeros(n_classes)
+    for piece in _pieces(len(member)):
+        total += np.bincount(member[piece], weights=row[piece] * flip[piece], minlength=n_classes)
+    return total

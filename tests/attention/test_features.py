@@ -148,3 +148,23 @@ def test_recipes_can_be_written(order):
     assert type(given["n_features"]) is int
     assert isinstance(given["output"], list | np.ndarray)
     assert dmft.Features.from_recipe(given) == made
+
+
+@pytest.mark.parametrize(("n_features", "n_sites"), [(1, 5), (3, 99), (16, 300), (17, 300), (65, 40)])
+def test_many_sites_are_gone_through_in_pieces(n_features, n_sites, monkeypatch):
+    """The draws are those of whole rows, the classes those of columns sorted as they stand."""
+    sizes = {"n_features": n_features, "n_sites": n_sites, "n_positions": 2, "seed": 3}
+    whole = Features.random(**sizes)
+    monkeypatch.setattr("dmft.attention.feature_draws._PIECE", 7)
+    monkeypatch.setattr("dmft.attention.feature_parts._PIECE", 7)
+    assert Features.random(**sizes) == whole
+    rng, signs = np.random.default_rng(3), np.array([-1, 1], dtype=np.int8)
+    rows = [rng.choice(signs, size=n_sites + 2) for _ in range(n_features)]
+    assert_array_equal(whole.weights["output"], rows)
+    columns = whole.weights["output"][:, :n_sites].T
+    distinct, member = np.unique(columns * columns[:, :1], axis=0, return_inverse=True)
+    assert_array_equal(whole.classes.signs, distinct)
+    for role in ROLES:
+        reads = whole.weights[role][:, :n_sites].T * columns[:, :1]
+        couplings = np.array([reads[member.ravel() == j].sum(axis=0) for j in range(len(distinct))]) / n_sites
+        assert_array_equal(whole.classes.couplings[role], couplings)
