@@ -15,7 +15,7 @@ from ._version import VERSION as __version__
 from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
 from .attention.covariant_vectors import covariant
-from .attention.curves import curve
+from .attention.curves import curve, tongues
 from .attention.diagrams import refine, sweep
 from .attention.drive import Drive
 from .attention.features import Features
@@ -39,6 +39,7 @@ from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
 from .dynamics.covariance import CovariantVectors
 from .dynamics.cycles.curves import Curve
+from .dynamics.cycles.tongues import Tongue
 from .dynamics.labels import Attractor, Attractors
 from .maps.model import Map
 from .sweeps.engine import scan
@@ -71,6 +72,7 @@ __all__ = [
     "Start",
     "SweepResult",
     "Switching",
+    "Tongue",
     "__version__",
     "attractor",
     "attractors",
@@ -102,6 +104,7 @@ __all__ = [
     "switching",
     "token_irreversibility",
     "token_overlap",
+    "tongues",
     "trajectory",
     "verify",
 ]

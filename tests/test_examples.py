@@ -56,10 +56,12 @@ SCRIPTS = {
     ],
     "spin_phases.py": ["{}/a/new", "--points", "2", "--sites", "4", "--steps", "10", "--components", "1", "3"],
     "spin_relaxation.py": ["{}/a/new", "--sites", "6", "--components", "24", "--replicas", "2"],
+    "tongues.py": ["{}/drawn.png", "4"],
     "trajectories.py": ["{}/a/new", "200"],
 }
 # Seconds each; what they call is tested elsewhere too.
 LONG = {
+    "tongues",
     "covariant_vectors",
     "curves",
     "cycle_branch",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .._util.checks import finite
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SpecialPoint
 from ..dynamics.cycles.curves import Curve, CurvePoint, begin
+from ..dynamics.cycles.tongues import Tongue, tongues_of
 from .model import Map
 from .orbits import Cycle
 from .window_map import FunctionMap
@@ -44,6 +47,43 @@ def curve(
     )
     special = tuple(_of_map(each, model) for each in followed.special)
     return dataclasses.replace(followed, special=special, model=model)
+
+
+def tongues(
+    curve: Curve,
+    rotation: tuple[int, int],
+    *,
+    max_step: float = 0.02,
+    n_points: int = 1_000,
+    **ranges: tuple[float, float],
+) -> tuple[Tongue, ...]:
+    """Follow the sides of tongues of a map; see `dmft.tongues`."""
+    box = tuple(range_of(curve, name, ranges) for name in curve.parameters)
+    model, there = curve.model, plane(curve.model, *curve.parameters)
+    found = tongues_of(curve, there, rotation, (box[0], box[1]), max_step=max_step, n_points=n_points)
+    return tuple(with_model(each, model, _of_map) for each in found)
+
+
+def range_of(curve: Curve, name: str, ranges: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
+    """Return where a parameter of a curve is followed. Default: where the curve lies, and half as far again."""
+    values = curve.values[:, curve.parameters.index(name)]
+    if name in ranges:
+        low, high = finite(name, ranges[name], (2,)).tolist()
+        if not low < high:
+            raise ValueError(f"{name} must be (low, high) with low < high, got ({low:g}, {high:g})")
+        return low, high
+    low, high = float(values.min()), float(values.max())
+    reach = 0.5 * (high - low) or 0.5 * abs(high) or 0.5
+    return low - reach, high + reach
+
+
+def with_model(tongue: Tongue, model: Any, of_model: Callable[[CurvePoint, Any], CurvePoint]) -> Tongue:
+    """Return a tongue whose sides and special points have their map."""
+    one, other = (
+        dataclasses.replace(side, special=tuple(of_model(each, model) for each in side.special), model=model)
+        for side in tongue.sides
+    )
+    return dataclasses.replace(tongue, sides=(one, other))
 
 
 def plane(model: Map, first: str, second: str) -> Plane:

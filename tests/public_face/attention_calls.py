@@ -86,6 +86,13 @@ def flip():
     return orbits.SpecialPoint("flip", "beta", 1.0, 0.0, fixed(), form)
 
 
+@functools.cache
+def torus():
+    """What looks like a curve of torus points: its angles are checked before anything is sought."""
+    arrays = [np.ones((2, 2)), np.zeros((2, 4, 3)), *[np.zeros(2)] * 3, *[np.zeros((2, 12))] * 2, np.zeros(2, int)]
+    return dmft.Curve("neimark-sacker", ("beta", "gamma"), *arrays, (), ("range", "range"), model=model())
+
+
 FOLDER = tempfile.TemporaryDirectory()
 
 
@@ -272,6 +279,13 @@ call("curve")(
         dmft.curve,
         {"point": flip(), "other": "gamma", "max_step": 0.5, "n_points": 2, "beta": np.array([0.9, 1.1])},
         says="Newton's method must converge from",
+    )
+)
+call("tongues")(
+    lambda: Call(
+        dmft.tongues,
+        {"curve": torus(), "rotation": [1, 5], "max_step": 0.5, "n_points": 2, "beta": np.array([1.0, 1.5])},
+        says="rotation must be met|no folds of both sides",
     )
 )
 call("branch")(

@@ -21,6 +21,7 @@ from .stations import Station, station
 from .walks import Walk
 
 KINDS = get_args(Kind)
+BEGUN = "near the tip of a tongue"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -247,6 +248,7 @@ def follow_curve(
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,
+    outward: np.ndarray | None = None,
 ) -> Curve:
     """Follow a bifurcation of a cycle in two parameters, both ways.
 
@@ -266,6 +268,8 @@ def follow_curve(
         Longest step, as a part of the box.
     n_points : int, default=1000
         At most so many points to each side.
+    outward : ndarray, shape (period, n_features), optional
+        How the cycle moves to the side that is followed; the other one is not.
 
     Returns
     -------
@@ -289,11 +293,11 @@ def follow_curve(
         )
     bordered.border(found)
     tangent = bordered.tangent(found)
-    if bordered.parameters(tangent)[1] < 0:
+    if bordered.parameters(tangent)[1] < 0 if outward is None else np.vdot(bordered.orbit(tangent), outward) < 0:
         tangent = -tangent
     start = station(bordered, found, tangent, None)
     back = dataclasses.replace(start, tangent=-tangent)
-    down = Walk(bordered, back, box, max_step, n_points)
+    down = Walk(bordered, back, box, max_step, n_points if outward is None else 1)
     up = down if down.end == CLOSED else Walk(bordered, start, box, max_step, n_points)
     stations = down.stations[:0:-1] + (up.stations if up is not down else [start])
     before = len(down.stations) - 1
@@ -320,7 +324,7 @@ def follow_curve(
         angle=np.stack([each.angle for each in stations]),
         n_unstable=np.array([each.n_unstable for each in stations]),
         special=tuple(_special(bordered, *each) for each in special),
-        ends=(down.end, up.end),
+        ends=(down.end if outward is None else BEGUN, up.end),
         unlocated=tuple(unlocated),
     )
 

@@ -307,12 +307,15 @@ def twisted_windows(orbit: np.ndarray, n_context: int, factor: complex = 1.0) ->
 def null_vectors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the left and the right vector that a nearly singular matrix shrinks most, by inverse iteration."""
     size = len(matrix)
-    # Shifted by what its rounding is anyway, so that none is exactly singular; the other way if that is.
+    # Shifted by what its rounding is anyway, so that none is exactly singular; another way if that is.
     shift = EPS * max(1.0, np.abs(matrix).max()) * np.eye(size)
-    try:
-        inverse = np.linalg.inv(matrix + shift)
-    except np.linalg.LinAlgError:
-        inverse = np.linalg.inv(matrix - shift)
+    for times in (1.0, -1.0, 4.0, -4.0, 16.0):
+        try:
+            inverse = np.linalg.inv(matrix + times * shift)
+            break
+        except np.linalg.LinAlgError:
+            if times == 16.0:
+                raise
     left = right = np.random.default_rng(0).normal(size=size)
     for _ in range(4):
         left, right = inverse.conj().T @ left, inverse @ right
