@@ -45,6 +45,8 @@ def grid():
         ({"start": [Start.random(0), Start.random(1)]}, ("orbit", "lyapunov"), "bifurcation"),
         ({"beta": BETA}, ("lyapunov",), "curves"),
         ({"beta": BETA}, ("irreversibility",), "curves"),
+        ({"beta": BETA}, ("repetition",), "curves"),
+        ({"beta": BETA}, ("response",), "curves"),
         ({"beta": BETA, "gamma": [1.0, 2.0]}, ("orbit",), "orbits"),
         ({"gamma": [1.0, 2.0], "beta": BETA}, ("orbit",), "orbits"),
         ({"seed": [1, 2], "start": [Start.random(0), Start.random(1)]}, ("orbit",), "orbits"),

@@ -17,7 +17,7 @@ from ..records import EVERY_STEP, Every, Record, row_size
 from ..reference import presets
 from ..start import Start, State, start_of
 from . import _network
-from .sites import ROLES_IN_ORDER, Fill, keys, number_of_sites, site_groups, sites_given
+from .sites import ROLES_IN_ORDER, Fill, SiteGroups, keys, number_of_sites, site_groups, sites_given
 
 Method = Literal["exact", "spins"]
 Pairs = Literal["common", "independent"]
@@ -155,8 +155,7 @@ class NetworkBatch:
         drive = model.drive
         if drive is None:
             return {}
-        if self._spins:
-            raise ValueError("method must be 'exact' for a network with a drive, got 'spins'")
+        check_drive(model, self.groups, "spins" if self._spins else "exact")
         strength = 1.0 - drive.left
         if self._pairs and ((strength > 0.0) & (strength < 1.0)).any():
             raise ValueError(f"strength must be 0 or 1 for pairs of networks, got {drive.strength}")
@@ -279,6 +278,13 @@ class NetworkBatch:
     def failed(self) -> np.ndarray:
         """Return which runs have left the real numbers, (n_runs,) of bool."""
         return ~np.isfinite(self.attention).all(axis=1)
+
+
+def check_drive(model: SelfAttention, groups: SiteGroups, method: Method) -> None:
+    """Raise unless a finite network can be given the tokens of a model's drive."""
+    if method == "spins":
+        raise ValueError("method must be 'exact' for a network with a drive, got 'spins'")
+    sites_given(model, groups, np.ones(len(groups)))
 
 
 def states_of(model: SelfAttention, start: Start | list[State] | None, n_replicas: int) -> list[State] | Start:

@@ -17,6 +17,7 @@ from ...sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ...sweeps.results import SweepResult
 from ..axes import AXES, PARAMETERS
 from ..batch import Batch
+from ..drive import Drive
 from ..model import SelfAttention
 from ..pictures import nothing_of
 from ..plan import Plan
@@ -24,7 +25,7 @@ from ..records import RECORDS, Every, check_record, row_size
 from ..start import Start, State
 from ..sweep_job import AttentionSweep, model_of, states_of_points
 from . import pictures
-from .batch import METHODS, MOST_SPINS, Method, NetworkBatch
+from .batch import METHODS, MOST_SPINS, Method, NetworkBatch, check_drive
 from .sites import FILLS, Fill, keys, number_of_sites, site_groups
 
 AnyBatch = TypeVar("AnyBatch", Batch, NetworkBatch)
@@ -87,10 +88,10 @@ class NetworkSweep(Value, Job):
     every: int = 1
     theory: bool = False
 
-    names = (*PARAMETERS, "n_sites")
     block = 32
+    shared = ("strength",)
     variables: ClassVar[Variables] = {
-        **{name: ((), "1", AXES[name].meaning) for name in PARAMETERS},
+        **{name: ((), "1", AXES[name].meaning) for name in ("strength", *PARAMETERS)},
         "n_recorded": AttentionSweep.variables["n_recorded"],
         "n_sites": ((), "1", "number of sites N"),
         "status": (("replica",), "1", "0: finished, 1: the network left the real numbers"),
@@ -119,13 +120,22 @@ class NetworkSweep(Value, Job):
         what = f"n_replicas = {self.n_replicas} networks with n_rows = {n_rows}"
         need_memory(what, 8.0 * self.n_replicas * (width + 8), "take fewer")
         self.start.state(self.model)
-        site_groups(self.model.features)
+        groups = site_groups(self.model.features)
+        if self.model.drive is not None:
+            check_drive(self.model, groups, self.method)
         self.check("n_sites", self.n_sites)
 
     @property
     def point(self) -> dict[str, Any]:
         """Parameters of the model, and the number of sites."""
-        return {**{name: getattr(self.model, name) for name in PARAMETERS}, "n_sites": float(self.n_sites)}
+        drive = self.model.drive
+        driven = {} if drive is None else {"strength": drive.strength}
+        return {**driven, **{name: getattr(self.model, name) for name in PARAMETERS}, "n_sites": float(self.n_sites)}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What can be swept."""
+        return tuple(self.point)
 
     @property
     def described(self) -> dict[str, Any]:
@@ -177,6 +187,11 @@ class NetworkSweep(Value, Job):
     def run(self, task: Task, n_threads: int | None, tick: Tick) -> Arrays:
         """Run the replicas of a block of points side by side."""
         points, size = task.points, len(task.index)
+        if self.model.drive is not None:
+            strength = float(points["strength"][0])  # one for all of a block
+            if strength != self.model.drive.strength:
+                model = self.model.replace(drive=Drive(self.model.drive.tokens, strength))
+                return dataclasses.replace(self, model=model).run(task, n_threads, tick)
         batch = self._batch(points, task.index, n_threads)
         work = self.n_transient + self.n_steps
         rows, arrays = self._rows(batch, lambda steps: tick(steps * size / work))

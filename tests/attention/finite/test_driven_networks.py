@@ -129,6 +129,25 @@ def test_scans_of_driven_networks(tmp_path):
     assert dmft.verify(tmp_path, 4)
 
 
+def test_the_strength_is_an_axis_of_scans():
+    from dmft.attention.finite.sweep_job import NetworkSweep
+
+    model = PAPER.replace(drive=Drive(TOKENS, 0.5))
+    job = NetworkSweep(model=model, n_sites=99 * 10**10, n_steps=20, n_transient=0, theory=True)
+    result = dmft.scan(job, strength=[0.0, 0.5, 1.0], progress=False)
+    for i, strength in enumerate((0.0, 0.5, 1.0)):
+        expected = dmft.trajectory(model.replace(drive=Drive(TOKENS, strength)), 20).attention
+        np.testing.assert_array_equal(result["theory_attention"][i], expected)
+        assert np.abs(result["attention"][i, 0] - expected).max() < 1e-4
+    known = {role: [0.0] * 3 for role in ("output", "value", "query", "key")}
+    for wrong, message in (({"method": "spins"}, "method must be 'exact'"), ({}, "must be named for a finite network")):
+        drive = Drive(TOKENS if wrong else [known])
+        with pytest.raises(ValueError, match=message):
+            NetworkSweep(model=model.replace(drive=drive), n_sites=99, n_steps=2, **wrong)
+    with pytest.raises(ValueError, match="strength"):
+        dmft.scan(NetworkSweep(model=PAPER, n_sites=99, n_steps=2), strength=[0.5], progress=False)
+
+
 def test_what_finite_networks_cannot_be_given_is_refused():
     with pytest.raises(ValueError, match="method must be 'exact' for a network with a drive"):
         dmft.network(PAPER.replace(drive=Drive(TOKENS)), 2, n_sites=99, seed=0, method="spins")
