@@ -7,7 +7,11 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
+
 from .control_groups import group_folders
+
+PIECE = 1 << 22  # numbers that are written at once
 
 
 def free_memory(proc: str = "/proc/self") -> float:
@@ -109,3 +113,20 @@ def _size(n_bytes: float) -> str:
         if n_bytes >= 1000 * 2 ** (power - 10):
             return f"{n_bytes / 2**power:.3g} {unit}"
     return f"{n_bytes / 2**20:.3g} MiB"
+
+
+def unfilled(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an array of NaN, made in pieces of a moment: the system gives pages when they are written.
+
+    Between them Python sees to Ctrl-C.
+
+    Examples
+    --------
+    >>> unfilled((1, 2))
+    array([[nan, nan]])
+    """
+    out = np.empty(shape)
+    flat = out.reshape(-1)
+    for first in range(0, flat.size, PIECE):
+        flat[first : first + PIECE] = np.nan
+    return out

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 import numpy as np
 
 from .._util.checks import shown, words
-from .._util.memory import need_memory
+from .._util.memory import need_memory, unfilled
 from .model import SelfAttention
 
 
@@ -148,7 +148,7 @@ class Record:
         )
         self._shapes = {kind.name: (n_points, n_rows, *kind.shape(model)) for kind in _KINDS}
         self._slots = [
-            np.full((n_points, n_rows, math.prod(shape[2:])), np.nan) if name in names else None
+            unfilled((n_points, n_rows, math.prod(shape[2:]))) if name in names else None
             for name, shape in self._shapes.items()
         ]
         self._n_recorded = np.zeros(n_points, dtype=np.int64)

@@ -9,6 +9,7 @@ SCRIPT = """
 import json, os, signal, sys, threading, time
 import numpy as np, dmft
 from dmft import gaussian, indicators, ising, spins as vector
+from dmft.attention.finite.token_fluctuations import token_samples
 from dmft.diffusions import CoupledLorenz
 from dmft.information import gaussian_cmi_estimate, neighbour_cmi, screen
 from dmft.maps import _maps
@@ -50,6 +51,7 @@ CASES = {
     "exponents of the paper": lambda: dmft.lyapunov(paper, 10**9, multipliers=False),
     "spins": lambda: dmft.network(paper, 1_000, n_sites=9_900_000, n_replicas=16, seed=1, method="spins"),
     "counts": lambda: dmft.network(many, 10_000, n_sites=40_000, n_replicas=64, seed=1),
+    "samples of tokens": lambda: token_samples(paper, 5, 10, n_sites=9_900, seed=1, n_transient=10**9),
     "samples": lambda: ising.sample(spins, 10**6, 50, n_threads=2),
     "mean field": lambda: ising.MeanField(spins, "pairwise").run(10_000),
     "one call of linear algebra": lambda: ising.ep_bound(*turns),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import one_of, whole
-from ..._util.memory import need_memory
+from ..._util.memory import need_memory, unfilled
 from ..._util.progress import working
 from ..._util.threads import n_threads as effective_threads
 from ..model import SelfAttention, gain
@@ -56,11 +56,11 @@ class NetworkRecord(Record):
         self._every = rule
         self._more: dict[str, np.ndarray] = {}
         if "sums" in names:
-            self._more["sums"] = np.full((n_runs, n_rows, n_groups), np.nan)
+            self._more["sums"] = unfilled((n_runs, n_rows, n_groups))
         if "spins" in names:
             self._more["spins"] = np.zeros((n_runs, n_rows, n_words), dtype=np.uint64)
         if "distance" in names:
-            self._more["distance"] = np.full((n_runs // 2, n_rows), np.nan)
+            self._more["distance"] = unfilled((n_runs // 2, n_rows))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the records by name, runs and rows first; "spins" in words of 64, "distance" for pairs of runs."""

@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 
 from ..._util.checks import instance, whole
-from ..._util.memory import need_memory
+from ..._util.memory import PIECE, need_memory
+from ..._util.pool import checkpoint
 from ..._util.readonly import read_only
 from ..._util.underflow import underflow_is_zero
 from ...information import delayed, gaussian_cmi
@@ -228,6 +229,14 @@ def token_samples(
     sums = np.asarray(runs.sums)
     sums = sums.reshape(-1, *sums.shape[-2:])
     phases = (runs.window.arguments["phase"] - n_steps + np.arange(n_steps)) % L
-    rows = delayed(sums, np.arange(n_tokens))
     first = int(np.argmax(phases[n_tokens - 1 :] == phase)) if cycle > 1 else 0
-    return np.ascontiguousarray(np.rint(rows[:, first::every][:, :n_samples]).astype(np.int64))
+    need_memory(f"{n_samples} samples of {n_tokens} tokens", 8.0 * len(sums) * n_samples * n_tokens * sums.shape[2])
+    out = np.empty((len(sums), n_samples, n_tokens * sums.shape[2]), dtype=np.int64)
+    piece = max(1, PIECE // (len(sums) * out.shape[2] * every))  # of a moment: Python sees to Ctrl-C between two
+    for begin in range(0, n_samples, piece):
+        checkpoint()
+        n = min(piece, n_samples - begin)
+        at = first + begin * every
+        rows = delayed(sums[:, at : at + (n - 1) * every + n_tokens], np.arange(n_tokens))
+        out[:, begin : begin + n] = np.rint(rows[:, ::every])
+    return out

@@ -107,6 +107,16 @@ def test_samples_of_a_phase_begin_at_it():
     np.testing.assert_array_equal(whole[0, lag : 39 + lag, :3], other[0, :39, 3:])
 
 
+@pytest.mark.parametrize("every", [4, 8])
+def test_samples_are_made_in_pieces(monkeypatch, every):
+    options = {"n_sites": 99, "seed": 3, "n_transient": 0, "phase": 1, "every": every, "n_replicas": 2}
+    whole = token_samples(PAPER, 3, 17, **options)
+    assert whole.shape == (2, 17, 9)
+    assert whole.dtype == np.int64
+    monkeypatch.setattr("dmft.attention.finite.token_fluctuations.PIECE", 2 * 9 * every * 5)
+    np.testing.assert_array_equal(token_samples(PAPER, 3, 17, **options), whole)
+
+
 def test_saturated_groups_are_noise():
     model = without_positions(beta=400.0)
     orbit = trajectory(model, 30, n_transient=2_000)
