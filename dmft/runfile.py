@@ -59,6 +59,7 @@ def read(path: str | os.PathLike[str], settings: Iterable[str] = ()) -> RunFile:
             f"{path}: a run file must have one of the sections {', '.join(known)}, got {', '.join(given)}"
         )
     kind = registry.reader(given[0] if given else known[0])
+    kind.spell_out(tree)
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:

@@ -229,6 +229,13 @@ class AttentionFile(RunFile):
     network: FiniteSection | None = None
     drive: DriveSection | None = None
 
+    @classmethod
+    def spell_out(cls, tree: dict[str, Any]) -> None:
+        """Write ``[start] prompt = [...]`` as the kind of start that it is."""
+        start = tree.get("start")
+        if isinstance(start, dict) and start.keys() == {"prompt"}:
+            tree["start"] = {"kind": "prompt", "tokens": start["prompt"]}
+
     def _model(self) -> SelfAttention:
         drive = None if self.drive is None else Drive(**self.drive.arguments())
         return SelfAttention(self.features.build(), **self.model.arguments(), drive=drive)

@@ -33,6 +33,10 @@ class Described(NamedTuple):
 class RunFile(Section):
     """A whole run file; a subclass names its sections."""
 
+    @classmethod
+    def spell_out(cls, tree: dict[str, Any]) -> None:
+        """Write what a file may have in short as it is read, in place. Default: nothing."""
+
     def job(self) -> Described:
         """Return the job and the axes that the file describes.
 

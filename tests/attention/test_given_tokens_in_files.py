@@ -54,6 +54,15 @@ def test_a_file_gives_the_numbers_of_python(path, tmp_path):
     assert done.exit_code == 0, done.output
 
 
+def test_a_prompt_may_be_written_in_short(path):
+    long = runfile.read(path).job().job
+    path.write_text(TEXT.replace('kind = "prompt"\ntokens = [', "prompt = ["))
+    assert runfile.read(path).job().job == long
+    path.write_text(TEXT.replace("tokens = [", "prompt = [", 1))
+    with pytest.raises(runfile.ConfigError, match=r"start.*prompt is not a known key"):
+        runfile.read(path)
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
