@@ -101,6 +101,12 @@ def up_probability(model: SelfAttention, attention: np.ndarray) -> np.ndarray:
     return (1.0 + np.tanh(model.beta * attention @ weights)) / 2.0
 
 
+def driven_probability(model: SelfAttention, attention: np.ndarray, token: np.ndarray, phase: int) -> np.ndarray:
+    """Return the same in a phase in which a drive gives a token of +-1, each site with its chance; (n_sites,)."""
+    left = driven_part(model, "key", phase)[0]
+    return left * up_probability(model, attention) + (1.0 - left) * (token > 0)
+
+
 def _vectors(features: Features) -> Mapping[Role, np.ndarray]:
     if features.weights is None:
         raise ValueError(f"features must be actual vectors, got {shown(features)}")

@@ -14,9 +14,11 @@ NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").re
 RESULTS = {
     "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainPart", "Counting", "Curve",
     "CurvePoint", "Cycle", "Cycles",
-    "Density", "FiniteSize", "Fit", "FixedPoint", "FlipResponse", "Fluctuations", "Generation", "Gradients", "Hysteresis", "InferenceResult",
+    "Density", "FiniteSize", "Fit", "FixedPoint", "FlipResponse", "Fluctuations", "Generation",
+    "Gradients", "Hysteresis", "InferenceResult",
     "InformationEstimate", "Irreversibility", "Linearization", "NetworkOrbit", "NoisySpectrum", "NormalForm",
-    "Nostalgia", "Orbit", "PartBudget", "Paths", "ProtocolBudget", "Rate", "Recall", "Regulation", "Relaxation",
+    "Nostalgia", "Orbit", "PartBudget", "Paths", "ProtocolBudget", "Rate", "Recall", "Regulation",
+    "Relaxation",
     "Sampled", "Semantic", "Smearing", "SpecialPoint", "Spectrum", "StationaryLaw",
     "SweepResult", "Switching", "TokenCovariance", "TokenLaw",
 }  # fmt: skip

@@ -14,12 +14,6 @@ TOKENS = ["output 0", "free", "-key 2", SITES, "free"]
 SMALL = Features.random(n_features=2, n_sites=4, n_positions=0, seed=5)
 
 
-def chances(model, attention, given, strength):
-    """Return the chance of every site to be up."""
-    up = reference.up_probability(model, attention)
-    return (1.0 - strength) * up + strength * (given > 0)
-
-
 @pytest.mark.parametrize("strength", [0.25, 1.0])
 @pytest.mark.parametrize("token", ["output 1", [1, -1, -1, 1]])
 def test_tokens_have_the_law_that_enumeration_gives(token, strength):
@@ -27,7 +21,7 @@ def test_tokens_have_the_law_that_enumeration_gives(token, strength):
     model = SelfAttention(SMALL, 3, 0.8, 2.0, drive=Drive([token], strength))
     attention = np.array([0.4, -0.7])
     given = SMALL.weights["output"][1] if isinstance(token, str) else np.array(token)
-    p = chances(model, attention, given, strength)
+    p = reference.driven_probability(model, attention, given, 0)
     n = 20_000
     orbit = dmft.network(model, 1, n_sites=4, n_replicas=n, seed=8, start=Start.window([attention]))
     expected = {}
