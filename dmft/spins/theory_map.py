@@ -13,9 +13,9 @@ from ..dynamics.cycles.window_map import WindowMap
 from .closures import SHARPEST, Closure, Theory
 from .meanfield import theory_of
 from .model import VectorSpins, numeric
+from .response import MOST
 from .series import next_means
 from .stability import derivative
-from .tap import Tap
 
 
 class TheoryMap(WindowMap):
@@ -58,16 +58,28 @@ class TheoryMap(WindowMap):
             for _ in range(max(len(m), len(betas)))
         ]
         for at in np.ndindex(lead):
-            theory = self._theory(float(np.real(betas[0][at])))
             rows = [term[at].reshape(self._shape) for term in m]
-            if len(out) == 1:
-                out[0][at] = theory.step(rows[0]).ravel()
-                continue
-            value = Jet(*(term[at] for term in betas)) if isinstance(beta, Jet) else theory.beta
+            value = Jet(*(term[at] for term in betas)) if isinstance(beta, Jet) else float(betas[0][at])
             series = Jet(*rows, *[0.0] * (len(out) - len(rows)))
-            for k, term in enumerate(next_means(theory, series, value).terms):
-                out[k][at] = term.ravel()
+            for term, found in zip(out, self._terms(series, value, float(np.real(betas[0][at]))), strict=True):
+                term[at] = found.ravel()
         return Jet(*out) if len(out) > 1 else out[0]
+
+    def _terms(self, m: Jet, value: Any, beta: float) -> list[np.ndarray]:
+        """Return the terms of the next means: NaN where there are none, so that who seeks cycles turns back."""
+        nothing = [np.full(m.shape, np.nan)] * len(m.terms)
+        bounded = self._closure == "tap" or (self._closure != "naive" and len(m.terms) > 1)
+        if not 0.0 <= beta <= MOST or (bounded and not self._within(np.real(m.terms[0]))):
+            return nothing
+        theory = self._theory(beta)
+        try:
+            return [theory.step(m.terms[0])] if len(m.terms) == 1 else next_means(theory, m, value).terms
+        except (FloatingPointError, np.linalg.LinAlgError):  # the equations of a TAP step have no solution
+            return nothing
+
+    def _within(self, m: np.ndarray) -> bool:
+        """Return whether means are shorter than spins."""
+        return bool((np.einsum("...a,...a->...", m, m) < self._model.radius**2).all())
 
     @underflow_is_zero
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -76,13 +88,15 @@ class TheoryMap(WindowMap):
         following = np.empty((*windows.shape[:2], self.n_features))
         rows = np.empty((*windows.shape[:2], 1, self.n_features, self.n_features))
         for point, step in np.ndindex(windows.shape[:2]):
-            theory, m = self._theory(float(self.value[point])), windows[point, step, 0].reshape(self._shape)
-            following[point, step] = theory.step(m).ravel()
-            if isinstance(theory, Tap):  # whose derivative is of differences elsewhere
-                turns = Jet(m, np.eye(m.size).reshape(m.size, *m.shape))
-                rows[point, step, 0] = next_means(theory, turns, theory.beta).terms[1].reshape(m.size, -1).T
+            beta, m = float(self.value[point]), windows[point, step, 0].reshape(self._shape)
+            following[point, step] = self._terms(Jet(m), beta, beta)[0].ravel()
+            if np.isnan(following[point, step]).any():
+                rows[point, step] = np.nan
+            elif self._closure == "tap":  # whose derivative is of differences elsewhere
+                slopes = self._terms(Jet(m, np.eye(m.size).reshape(m.size, *m.shape)), beta, beta)[1]
+                rows[point, step, 0] = slopes.reshape(m.size, -1).T
             else:
-                rows[point, step, 0] = derivative(theory, m)
+                rows[point, step, 0] = derivative(self._theory(beta), m)
         return following, rows
 
 

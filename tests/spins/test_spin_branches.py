@@ -55,6 +55,18 @@ def test_points_of_several_values_of_beta_go_side_by_side():
         together.taylor(means, line, order=4)
 
 
+@pytest.mark.parametrize("closure", CLOSURES)
+def test_where_there_are_no_next_means_there_are_no_numbers(closure):
+    model = VectorSpins([[2.0]], [[1.0, 0.0]], beta=1.0)
+    window_map = SpinMap(model, [[[0.1, 0.0]]], closure).window_map()
+    inside, outside = np.full((1, 1, 1, 2), 0.1), np.full((1, 1, 1, 2), 3.0)
+    assert np.isnan(window_map.at([-1.0]).taylor(inside, inside)).all()
+    assert np.isnan(window_map.at([-1.0]).linearize(inside)[1]).all()
+    assert np.isfinite(window_map.at([0.0 if closure != "tap" else 1e-3]).taylor(inside, inside)).all()
+    if closure != "naive":
+        assert np.isnan(window_map.taylor(outside, outside)).all()
+
+
 # Sites that all turn one another round: the means begin to alternate. (closure, D, beta before)
 LONG = [("tap", 2, 2.41), ("gauss", 2, 1.62), ("naive", 2, 1.2)]
 FLIPS = [("gauss", 1, 0.8), ("onsager", 2, 2.38), *(pytest.param(*each, marks=pytest.mark.slow) for each in LONG)]
