@@ -7,6 +7,7 @@ from . import agents
 from .agency import AgencyDiagram
 from .budget import Budget, Cycles, PartBudget
 from .chain import Chain, ChainBudget, ChainPart
+from .chain_counting import ChainCounting
 from .counting import Counting
 from .evolution import Relaxation, integral_fluctuation
 from .meaning import Semantic, semantic
@@ -25,6 +26,7 @@ __all__ = [
     "Budget",
     "Chain",
     "ChainBudget",
+    "ChainCounting",
     "ChainPart",
     "Counting",
     "Cycles",

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.checks import flag, function, instance, number, whole
+from .._util.checks import flag, function, instance, integers, number, whole
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..information.laws import kl
 from .chain import Chain, steps_after
 from .evolution import law_after
-from .partition import Partition, fits
+from .partition import Partition, fits, transfer_entropy
 from .process import MarkovJump
+from .scrambling import scramble
 
 MAX_UNORDERED = 8
 MAX_ORDERED = 13
@@ -31,7 +33,8 @@ class Semantic(Frozen):
     classes : ndarray of int, shape (n_scramblings, n_environment)
         For each state of the environment, the class that the agent still knows; the last row knows all.
     information, viability : ndarray, shape (n_scramblings,)
-        I(agent; environment) at the start, in nats, and the viability at the end.
+        I(agent; environment) at the start, in nats, and the viability at the end. Observed: the transfer entropy of the
+        agent, in nats per unit time or step.
     value : float
         Viability as it is less that with no information.
     stored : float
@@ -88,11 +91,13 @@ def semantic(
     viability: Callable[[np.ndarray], float],
     *,
     ordered: bool = False,
+    observed: int | str | Sequence[int] | Sequence[str] | None = None,
 ) -> Semantic:
     r"""Return what the agent's information on its environment at the start is worth at the end.
 
     The start is scrambled to :math:`p(x | \phi(y)) p(y)`, for all coarse-grainings :math:`\phi` of the environment y;
-    the agent x is all else.
+    the agent x is all else. Or, observed, the start stays as it is, and some mechanisms see no more than
+    :math:`\phi(y)` from then on (`scramble`): what the agent learns as it goes.
 
     Parameters
     ----------
@@ -103,11 +108,14 @@ def semantic(
     p0 : array_like, shape (n_states,)
         Law at the start.
     t : float
-        Duration; steps of a chain.
+        Duration; steps of a chain. ``inf`` for the stationary state, where mechanisms are blinded.
     viability : callable
         Of a law over the states.
     ordered : bool, default=False
         Whether only neighbouring states of the environment may be confused.
+    observed : int or sequence of int, optional
+        The mechanisms that see less; of a chain the parts, or their names. The information is the transfer entropy of
+        the agent in the stationary state, in nats per unit time or step.
 
     Returns
     -------
@@ -145,6 +153,8 @@ def semantic(
     joint = np.zeros((n_x, n_y))
     joint[x, y] = law
     p_y = joint.sum(axis=0)
+    if observed is not None:
+        return _worth(rows, *_observed(process, partition, environment, observed, rows, law, t, value_of))
     starts, information = [], []
     for phi in rows:
         same = phi[:, None] == phi
@@ -158,7 +168,38 @@ def semantic(
         information.append(kl(table, np.outer(table.sum(axis=1), p_y)))
     ends = _ends(process, np.array(starts).T, t)
     values = np.array([number("what viability returns", value_of(end)) for end in ends.T])
-    known = np.array(information)
+    return _worth(rows, np.array(information), values)
+
+
+def _observed(
+    process: MarkovJump | Chain,
+    partition: Partition,
+    environment: str,
+    mechanisms: Any,
+    rows: np.ndarray,
+    law: np.ndarray,
+    t: float,
+    value_of: Callable[[np.ndarray], float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what is learned in the stationary state, and the viability at the end, with mechanisms that see less."""
+    which = partition.number_of("environment", environment)
+    if isinstance(process, MarkovJump):
+        given: Any = [mechanisms] if isinstance(mechanisms, int | np.integer) else mechanisms
+        mechanisms = integers("observed", given, 0, process.n_mechanisms - 1)
+    two = Partition(environment=partition.labels[which], agent=partition.others(which))
+    known, values = [], []
+    for phi in rows:
+        blind, p = scramble(process, partition, environment, mechanisms, phi)
+        if isinstance(blind, Chain):
+            known.append(blind.budget(p, two).parts["agent"].transfer)
+        else:
+            known.append(transfer_entropy(blind, two, p)["agent"])
+        end = p if isinstance(t, float) and t == np.inf else _ends(blind, law[:, None], t)[:, 0]
+        values.append(number("what viability returns", value_of(end)))
+    return np.array(known), np.array(values)
+
+
+def _worth(rows: np.ndarray, known: np.ndarray, values: np.ndarray) -> Semantic:
     # The first row knows nothing, the last all.
     value, stored = float(values[-1] - values[0]), float(known[-1])
     enough = values >= values[-1] - 1e-9 * (1 + abs(values[-1]))

@@ -12,7 +12,8 @@ from typing import Any
 NAMES = json.loads((Path(__file__).parents[1] / "data" / "public_names.json").read_text())
 # Values that functions return: made by the package alone, so that their constructors are no doors.
 RESULTS = {
-    "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainPart", "Counting", "Curve",
+    "Attractor", "Attractors", "Block", "Branch", "Budget", "ChainBudget", "ChainCounting",
+    "ChainPart", "Counting", "Curve",
     "CurvePoint", "Cycle", "Cycles",
     "Density", "FiniteSize", "Fit", "FixedPoint", "FlipResponse", "Fluctuations", "Generation",
     "Gradients", "Hysteresis", "InferenceResult",

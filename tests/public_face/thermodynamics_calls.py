@@ -58,6 +58,17 @@ call("thermodynamics.MarkovJump.paths")(
 call("thermodynamics.Paths.ep")(lambda: Call(RING.paths(3, 1.0, seed=1).ep, {"p_start": LAW, "p_end": LAW}))
 call("thermodynamics.Chain")(lambda: Call(Chain, {"P": STEPS.P}))
 call("thermodynamics.Chain.budget")(lambda: Call(BLOCKS.budget, {"p": LAWS, "partition": PARTS}))
+call("thermodynamics.Chain.counting")(lambda: Call(STEPS.counting, {"increments": np.arange(9.0).reshape(3, 3)}))
+call("thermodynamics.ChainCounting.scgf")(
+    lambda: Call(STEPS.counting(np.arange(9.0).reshape(3, 3)).scgf, {"k": np.array([0.1, 0.2])})
+)
+call("thermodynamics.Protocol.smooth")(
+    lambda: Call(
+        Protocol.smooth,
+        {"at": lambda s: MarkovJump.from_energies([0.0, s], np.ones((2, 2))), "t": 1.0, "rtol": 0.1,
+         "p0": np.array([0.5, 0.5])},
+    )
+)  # fmt: skip
 call("thermodynamics.Chain.evolve")(lambda: Call(STEPS.evolve, {"p0": LAW, "n_steps": 2}))
 call("thermodynamics.Chain.scgf")(lambda: Call(STEPS.scgf, {"k": np.array([0.1, 0.2])}))
 call("thermodynamics.Partition")(
@@ -94,7 +105,7 @@ call("thermodynamics.semantic")(
     lambda: Call(
         thermodynamics.semantic,
         {"process": DOTS, "partition": PARTS, "environment": "d", "p0": LAWS, "t": 1.0,
-         "viability": lambda p: float(p[0]), "ordered": True},
+         "viability": lambda p: float(p[0]), "ordered": True, "observed": np.array([0])},
         says="_generator",
     )
 )  # fmt: skip

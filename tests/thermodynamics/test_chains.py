@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dmft._util.signs import sign_vectors
 from dmft.thermodynamics import Chain, Partition, semantic
-from dmft.thermodynamics.agents import FoodAgent, Forager, Tape
+from dmft.thermodynamics.agents import FoodAgent, Forager, SpinAgent, Tape
 
 NINE = Forager(k=9, n_max=1)
 
@@ -145,3 +145,66 @@ def test_stored_scramblings_of_foragers(name):
 def test_what_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_counts_of_any_kind():
+    """Stays of a chain of two states with equal rows are thrown coins; those of entropies are known otherwise."""
+    coins = Chain([[0.3, 0.3], [0.7, 0.7]])
+    heads = coins.counting([[1.0, 1.0], [0.0, 0.0]])  # of which the first is a stay
+    assert [heads.mean, heads.variance] == pytest.approx([0.3, 0.21], rel=1e-12)
+    k = np.array([[-2.0, 0.0], [0.5, 3.0]])
+    assert heads.scgf(k) == pytest.approx(np.log(0.7 + 0.3 * np.exp(k)), abs=1e-12)
+    assert heads.scgf(0.0) == 0.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_counts_of_random_chains(seed):
+    rng = np.random.default_rng(seed)
+    P = rng.exponential(size=(6, 6))
+    chain = Chain(P / P.sum(axis=0))
+    entropy = chain.counting(chain.log_ratio())
+    assert [entropy.mean, entropy.variance] == pytest.approx([chain.budget().ep, chain.ep_variance()], rel=1e-10)
+    assert entropy.scgf([0.2, -0.4]) == pytest.approx(chain.scgf([0.2, -0.4]), rel=1e-12)
+    d = rng.normal(size=(6, 6))
+    any_count, current = chain.counting(d), chain.counting(d - d.T)
+    h = 1e-3
+    below, here, above = any_count.scgf([-h, 0.0, h])
+    assert (above - below) / (2 * h) == pytest.approx(any_count.mean, rel=1e-4)
+    assert (above + below - 2 * here) / h**2 == pytest.approx(any_count.variance, rel=1e-3)
+    assert current.tur >= 2
+    assert entropy.tur >= 2
+
+
+@pytest.mark.parametrize("name", ["outside", "mortal", "store"])
+def test_what_foragers_learn_as_they_go(name):
+    meta, g = stored(f"forager_{name}")
+    agent = Forager(**{key: meta[key] for key in Forager.__dataclass_fields__ if key in meta})
+    start = np.full(agent.process.n_states, 1 / agent.process.n_states)
+    found = semantic(agent.process, agent.partition, "food", start, np.inf, agent.stored, observed=2)
+    rows = {}
+    for row in g["observed_rows"]:
+        names = list(dict.fromkeys(row[: agent.k]))  # classes named by when they first appear
+        rows[tuple(names.index(one) for one in row[: agent.k])] = row[-1]
+    assert len(rows) == len(found.classes)
+    for classes, viability in zip(found.classes, found.viability, strict=True):
+        assert viability == pytest.approx(rows[tuple(classes)], rel=1e-8)
+    assert found.information[-1] == pytest.approx(float(g["te_rate"]), rel=1e-8)
+    assert found.value == pytest.approx(float(g["stored"] - g["scrambled_sensing"]), rel=1e-7)
+    assert (np.diff(found.information[[0, -1]]) > 0).all()
+    soon = semantic(agent.process, agent.partition, "food", start, 0.0, agent.stored, observed=[2])
+    assert np.ptp(soon.viability) < 1e-12  # nothing has happened yet
+    with pytest.raises(ValueError, match="t must be finite"):
+        semantic(agent.process, agent.partition, "food", start, np.inf, agent.stored)
+
+
+def test_what_chains_learn_as_they_go():
+    J = np.random.default_rng(2).normal(size=(4, 4)) * (1 - np.eye(4))
+    agent = SpinAgent(J=J, parts=[0, 0, 1, 2], update="parallel", T_env=2.0)
+    p = agent.process.stationary()
+    found = semantic(agent.process, agent.partition, "environment", p, np.inf, agent.stored, observed="sensors")
+    now = agent.process.budget(partition=Partition(e=np.arange(16) // 4, a=np.arange(16) % 4))
+    assert found.information[-1] == pytest.approx(now.parts["a"].transfer, rel=1e-9)
+    assert found.viability[-1] == pytest.approx(agent.stored(), rel=1e-9)
+    assert found.stored == found.information[-1]
+    one_step = semantic(agent.process, agent.partition, "environment", p, 1, agent.stored, observed="sensors")
+    assert one_step.viability[-1] == pytest.approx(agent.stored(), rel=1e-9)

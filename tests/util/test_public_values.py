@@ -176,6 +176,7 @@ EXAMPLES = {
     "thermodynamics.Budget": lambda: DOTS.process.budget(partition=DOTS.partition),
     "thermodynamics.Chain": lambda: thermodynamics.Chain(np.full((2, 2), 0.5)),
     "thermodynamics.ChainBudget": lambda: thermodynamics.Chain(np.full((2, 2), 0.5)).budget(),
+    "thermodynamics.ChainCounting": lambda: thermodynamics.Chain(np.full((2, 2), 0.5)).counting(np.eye(2)),
     "thermodynamics.ChainPart": lambda: thermodynamics.ChainPart(1.0, np.nan, 0.0),
     "thermodynamics.Counting": lambda: DOTS.process.counting(np.zeros(12)),
     "thermodynamics.Cycles": lambda: DOTS.process.cycles(),
