@@ -76,7 +76,8 @@ class Refinement(Value, Job):
         if not isinstance(self.label, str):
             function("label", self.label)
         elif self.label != "sign" and self.label not in self.job.variables:
-            names = ", ".join(name for name, (dims, _, _) in self.job.variables.items() if not dims)
+            numbers = [name for name, (dims, _, _) in self.job.variables.items() if not dims]
+            names = ", ".join(name for name in numbers if not name.endswith("_error"))  # no error is a label
             raise ValueError(f"label must be 'sign' or an array that is measured, {names}; got {shown(self.label)}")
 
     # -- what the other job says ------------------------------------------------------------------
