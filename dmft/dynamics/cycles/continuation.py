@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import bisect
 import dataclasses
+from functools import partial
 from operator import itemgetter
 
 import numpy as np
 
+from ..._util.roots import root_between
 from . import linear
 from .curve import CycleCurve, Node, crossing_kind, events, n_outside, node, with_multipliers
 
@@ -217,8 +219,6 @@ class Continuation:
 
     def locate(self, here: Node, following: Node, kinds: list[str]) -> list[tuple[float, str, Node]]:
         """Return the place, kind and node of the bifurcations between two points."""
-        from scipy.optimize import brentq  # late: it would slow down every start of the package
-
         reach = self.curve.product(here.tangent, following.point - here.point)
         # Points of the curve by their length along the tangent, with its direction per length.
         known = [(0.0, here.point, here.tangent)]
@@ -249,7 +249,7 @@ class Continuation:
         for kind in kinds:
             unit: list[float] = []
             try:
-                length = brentq(test, 0.0, reach, args=(kind,), xtol=1e-14 * reach, rtol=1e-15)
+                length = root_between(partial(test, kind=kind), 0.0, reach, xtol=1e-14 * reach, rtol=1e-15)
                 found = node(self.curve, point_at(length), here.tangent, here.frame)
             except (ArithmeticError, ValueError):
                 continue  # not isolated, even at the smallest step

@@ -7,6 +7,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from ..._util.roots import root_between
 from .bordered import Bordered
 from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
 from .stations import DEGENERATE, Station, gains, poles, station
@@ -215,7 +216,6 @@ class Walk:
 
     def locate(self, here: Station, following: Station, kind: str) -> tuple[float, str, Station] | None:
         """Return the place between two points, kind and point of a bifurcation of codimension 2, or None."""
-        from scipy.optimize import brentq  # late: it would slow down every start of the package
 
         def at(share: float, bare: bool = kind != DEGENERATE[self.curve.kind]) -> Station:
             if share in (0.0, 1.0):
@@ -226,7 +226,7 @@ class Walk:
             return found
 
         try:
-            share = brentq(lambda share: at(share).tests[kind], 0.0, 1.0, xtol=1e-13, rtol=1e-14)
+            share = root_between(lambda share: at(share).tests[kind], 0.0, 1.0, xtol=1e-13, rtol=1e-14)
             return share, kind, at(share, False)
         except (ArithmeticError, ValueError):
             return None
