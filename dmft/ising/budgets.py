@@ -165,6 +165,12 @@ def thermodynamics(
     FloatingPointError
         If it is so cold that states are trapped.
 
+    References
+    ----------
+    Asynchronous: R. J. Glauber, J. Math. Phys. 4, 294 (1963), with the budgets of U. Seifert, Rep. Prog. Phys. 75,
+    126001 (2012), and of parts of J. M. Horowitz, M. Esposito, Phys. Rev. X 4, 031015 (2014); of parts that move
+    together, of this package.
+
     Examples
     --------
     >>> ring = KineticIsing([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], update="async")

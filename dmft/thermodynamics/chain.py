@@ -101,6 +101,11 @@ class ChainBudget(Frozen):
         The first is the sum of the others: what keeps the stationary state, and what approaches it.
     parts : dict of str to ChainPart
         If a partition was given.
+
+    References
+    ----------
+    P. Gaspard, J. Stat. Phys. 117, 599 (2004); the two parts: M. Esposito, C. Van den Broeck, Phys. Rev. Lett. 104,
+    090601 (2010), in discrete time.
     """
 
     ep: float

@@ -42,6 +42,10 @@ class Relaxation(Frozen):
     p : ndarray, shape (n_times, n_states)
     ep, adiabatic, nonadiabatic : ndarray, shape (n_times,)
         Integrated; the first is the sum of the others.
+
+    References
+    ----------
+    M. Esposito, C. Van den Broeck, Phys. Rev. Lett. 104, 090601 (2010).
     """
 
     times: np.ndarray

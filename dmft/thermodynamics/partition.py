@@ -186,6 +186,10 @@ def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = N
     """Return how fast the jumps of part k change its information on part l alone, shape (n_parts, n_parts).
 
     Parameters and errors as for `information_flow`; the diagonal is 0, and stationary flows change sign with the order.
+
+    References
+    ----------
+    D. Hartich, A. C. Barato, U. Seifert, J. Stat. Mech. (2014) P02016, for two parts; of several, of this package.
     """
     law = _law(process, partition, p)
     forth, owner = process.rates() * law[process.source], partition.movers(process)

@@ -38,6 +38,10 @@ class Nostalgia(Frozen):
         What is dissipated until the next jump, >= 0; the work is the sum of both.
     p : ndarray, shape (n_environment, n_system)
         Joint law before a jump.
+
+    References
+    ----------
+    S. Still, D. A. Sivak, A. J. Bell, G. E. Crooks, Phys. Rev. Lett. 109, 120604 (2012).
     """
 
     memory: float

@@ -36,6 +36,10 @@ class ProtocolBudget(Frozen):
         Into the system from each reservoir; None without reservoirs.
     ep, nonadiabatic : ndarray, shape (n_segments,)
         Entropy produced in each segment, in nats, and the part of it that relaxes to the segment's stationary state.
+
+    References
+    ----------
+    U. Seifert, Rep. Prog. Phys. 75, 126001 (2012).
     """
 
     p: np.ndarray

@@ -43,6 +43,10 @@ class Regulation(Frozen):
         The coupling in the agent's own surroundings.
     slope, frozen_slope : float
         d ln stored / d ln of the number there, regulated and frozen.
+
+    References
+    ----------
+    The rules, and these measures of how robust maintenance is, are definitions of this package.
     """
 
     values: np.ndarray
@@ -79,6 +83,10 @@ def sensitivity(agent: Agent, name: str) -> float:
     ------
     ValueError
         If the agent has no such number, it is 0 or whole, or nothing is stored.
+
+    Notes
+    -----
+    As a measure of robust maintenance it is a definition of this package.
 
     Examples
     --------

@@ -44,6 +44,8 @@ def test_tiny_networks_are_those_stored(name):
     assert_allclose(found.steps * n, stored["per_phase"], rtol=1e-9)
     assert found.error == 0
     assert found.period == len(stored["per_phase"])
+    law = token_law(model, model.n_context, 0).law
+    assert_allclose(law.ravel(), stored["p_window_phase0"], rtol=1e-8, atol=1e-14)
 
 
 @pytest.mark.parametrize("i", [0, 1])

@@ -1,10 +1,21 @@
 """Agents: stored numbers, closed forms, limits, and what is refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from cases import stored
 
-from dmft.thermodynamics import information_flow, mutual_information, pair_flow, scramble, transfer_entropy
+from dmft.thermodynamics import (
+    Partition,
+    SpinProcess,
+    information_flow,
+    mutual_information,
+    pair_flow,
+    scramble,
+    sensitivity,
+    transfer_entropy,
+)
 from dmft.thermodynamics.agents import Battery, Forager, IsingAgent, Regulated, Sensor, SpinAgent, Tape, TwoDots
 
 
@@ -90,6 +101,17 @@ def test_ising_agents(name):
     assert now.activity == close(float(g["activity"]))
     assert agent.stored(p) == close(float(g["stored"]))
     assert agent.harvest(p) == close(float(g["harvest"]))
+    inside = np.flatnonzero(parts > 0)
+    assert agent.spins.nonreciprocal_power() == close(g["work_spin"])
+    assert agent.spins.nonreciprocal_power(among=inside).sum() == close(float(g["work_inner"]))
+    assert -now.parts["environment"].information == close(float(g["info_agent"]))
+    for k, one in enumerate(partition.names):
+        told = [0.0 if other == one else mutual_information(partition, p, one, other) for other in partition.names]
+        assert told == close(g["mi_pair"][k])
+    alone = SpinProcess(g["J"][np.ix_(inside, inside)], g["H"][inside])  # its own law of Gibbs, with nobody outside
+    weight = np.exp(-alone.energy() / agent.T_agent)
+    law = p.reshape(2 ** int((parts == 0).sum()), -1).sum(axis=0)
+    assert agent.T_agent * law @ np.log(law / weight * weight.sum()) == close(float(g["stored_bare"]))
     if name == "equilibrium":
         assert now.ep < 1e-14
 
@@ -123,6 +145,15 @@ def test_foragers(name):
     assert mutual_information(partition, p, "food", "agent") == close(float(g["mi"]))
     assert transfer_entropy(process, partition)["agent"] == close(float(g["te_rate"]), 1e-8)
     assert agent.lifetime() == close(float(g["lifetime"]), 1e-8)
+    assert agent.income() / agent.eps == close(float(g["eating_current"]))
+    assert sensitivity(agent, "eta") * agent.stored() == close(float(g["dF_dln_eta"]), 1e-7)
+    e, m, n = np.indices((agent.k, agent.k, agent.n_max + 1)).reshape(3, -1)
+    assert mutual_information(Partition(e=e, m=m, n=n), p, "e", "m") == close(float(g["mi_sensor"]))
+    # Near equilibrium F is its coefficient times mu^2: half the square of the law's response.
+    still = dataclasses.replace(agent, mu_food=0.0)
+    falls = (still.process.mechanism == 3) & (still.process.target < still.process.source)
+    answer = still.process.response(np.where(falls, -1.0, 0.0)).reshape(agent.k**2, -1).sum(axis=0)
+    assert (answer**2 / still.store_in_equilibrium()).sum() / 2 == close(float(g["near_coefficient"]), 1e-8)
     if agent.paid == "outside":
         assert agent.match_probability() == close(float(g["match"]))
     _, p_blind = scramble(process, partition, "food", 2)

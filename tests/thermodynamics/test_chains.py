@@ -29,6 +29,7 @@ def test_stored_chains(name):
         **{f"p{k}": (s[:, sites] < 0) @ (1 << np.arange(len(sites))) for k, sites in enumerate(meta["parts"])}
     )
     now = chain.budget(partition=parts)
+    assert (s.T @ (chain.P * chain.stationary())) @ s == pytest.approx(g["D_raw"], rel=1e-9, abs=1e-12)
     assert chain.stationary() == pytest.approx(g["pi"], rel=1e-9)
     assert now.ep == pytest.approx(float(g["ep"]), rel=1e-9)
     table = np.array([[part.flow, part.transfer, part.backward] for part in now.parts.values()])

@@ -42,6 +42,7 @@ def test_stored_cycles_and_currents(name):
     process, g = network(name)
     cycles = process.cycles()
     assert len(cycles.chord) == len(g["cycles"])
+    assert len(process.source) == 2 * int(g["n_edges"])
     assert cycles.affinity @ cycles.current == close(float(g["cycles"][:, 3] @ g["cycles"][:, 4]))
     entropies = process.counting(process.log_ratio)
     assert [entropies.mean, entropies.variance] == close(g["ep_mean_var"], 1e-8)
@@ -63,6 +64,9 @@ def test_stored_relaxation_passage_and_response(name):
     assert path.adiabatic[1:] == close(g["ep_adiabatic_t"])
     assert path.nonadiabatic[1:] == close(g["ep_nonadiabatic_t"])
     assert process.first_passage(0) == close(g["mfpt_to_0"])
+    dN = process.number[process.target] - process.number[process.source]
+    fall = np.where(process.mechanism == 1, dN / process.reservoirs[1].T / 2, 0.0)
+    assert process.response(fall) == close(g["dpi_dmu1"])
 
 
 @given(networks())
