@@ -52,7 +52,12 @@ def advance(n=3, M=3, L=4, K=0, **other):
         tangents = {"frame": frame, "exponent": np.zeros((n, K)), "n_lost": np.zeros((n, K), dtype=np.int64)}
         tangents |= {"mark": np.zeros((n, K, 2)), "qr_interval": 1, "n_dual": 0, "sample_growth": doubles(n, 2, K)}
     run = {"n_steps": 2 * L, "every": 2, "clock": 0, "section": -1, "interval": L, "until": L, "n_threads": 2}
-    run |= {"n_filled": L, "phase": 1, "records": [doubles(n, 4, M) for _ in range(6)], "preset": None}
+    run |= {
+        "n_filled": L,
+        "phase": 1,
+        "records": [*(doubles(n, 4, M) for _ in range(6)), doubles(n, 4, L)],
+        "preset": None,
+    }
     run |= {"n_recorded": np.zeros(n, dtype=np.int64), "sample_window": doubles(n, 2, L, M)}
     return {"network": _kernels.Network(**attention_network(M, L))} | points(n, L, M) | run | tangents | other
 
@@ -66,7 +71,7 @@ def network_run(n=4, M=3, L=4, J=4, **other):
     arrays = {"n_sites": np.full(n, 4.0 * 70), "sizes": np.full((n, J), 70.0), "keys": np.ones((n, 2), dtype=WORDS)}
     arrays |= {"uniforms": doubles(5, 4 * 70), "attention": doubles(n, M), "memory": doubles(n, 2, L, M)}
     arrays |= {
-        "records": [doubles(n, 5, M) for _ in range(6)],
+        "records": [*(doubles(n, 5, M) for _ in range(6)), doubles(n, 5, L)],
         "sums": doubles(n, 5, J),
         "distance": doubles(n // 2, 5),
     }
