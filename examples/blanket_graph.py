@@ -9,10 +9,6 @@ Cost: 20 cpu-seconds.
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
 
 from dmft import figures
@@ -20,6 +16,7 @@ from dmft.information import Blanket, screen
 from dmft.ising import KineticIsing, asymmetric_couplings, stationary_law
 
 
+@figures.style()
 def main():
     """Compute and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -37,9 +34,9 @@ def main():
     smallest = Blanket.between(links, 0, n // 2)
     print("smallest separator of sites 0 and", n // 2, smallest.blanket)
 
-    figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+    figure, ((left, right),) = figures.subplots(1, 2, height=3.0)
     parts = smallest.internal, smallest.blanket, smallest.external
-    figures.blanket_graph(asymmetric_couplings(noise, 0.8, links=links), parts, ax=axes[0])
+    figures.blanket_graph(asymmetric_couplings(noise, 0.8, links=links), parts, ax=left)
     for phi in (0.0, 0.4, 1.2):
         model = KineticIsing(asymmetric_couplings(noise, phi, links=links), beta=args.beta, update="async")
         law = stationary_law(model).law
@@ -47,10 +44,11 @@ def main():
         best, information = found[0]
         print(f"phi = {phi}: {len(found)} separators; the best {best.blanket}, {information:.3g} nats")
         values = np.maximum([value for _, value in found], 1e-17)
-        axes[1].semilogy(values, ".", label=rf"$\varphi = {phi}$")
-    axes[1].set(xlabel="separators, best first", ylabel=r"$I(X; Y \mid B)$ (nats)")
-    axes[1].legend(frameon=False)
-    figure.savefig(args.out, dpi=150)
+        right.semilogy(values, ".", label=rf"$\varphi = {phi}$")
+    right.set(xlabel="separators, best first", ylabel=r"$I(X; Y \mid B)$ (nats)")
+    right.legend()
+    figures.note(figure, f"{n} sites, beta = {args.beta:g}, one at a time; values below 1e-17 are drawn there")
+    print(f"drew {figures.save(figure, args.out)}")
 
 
 if __name__ == "__main__":

@@ -9,16 +9,14 @@ Cost: 2 cpu-minutes.
 
 import argparse
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 
 from dmft import figures
 from dmft.diffusions import CoupledLorenz
 
 
+@figures.style()
 def main():
     """Compute and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -40,7 +38,7 @@ def main():
         )
 
     path = CoupledLorenz(-0.5, noise=args.noise).paths(1, 40_000, every=4, seed=1)[0]
-    figure = plt.figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(7.0, 2.7), layout="constrained")
     figure.get_layout_engine().set(wspace=0.1)
     for k, first in enumerate((0, 3)):
         axes = figure.add_subplot(1, 3, k + 1, projection="3d")
@@ -54,7 +52,8 @@ def main():
         value_label=r"$I(X; Y \mid B)$ (nats)",
         ax=figure.add_subplot(1, 3, 3),
     )
-    figure.savefig(args.out, dpi=150)
+    figures.note(figure, f"noise {args.noise:g}, time {args.time:g} of 16 paths")
+    print(f"drew {figures.save(figure, args.out)}")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from dmft import figures
 from dmft.spins import MeanField, VectorSpins
 
 BETA_C = 1.1108
@@ -24,6 +24,7 @@ def network(n, seed, beta):
     return VectorSpins(1 / n + 0.1 * rng.normal(size=(n, n)) / np.sqrt(n), rng.uniform(-0.5, 0.5, (n, 1)), beta)
 
 
+@figures.style()
 def main(argv=None):
     """Run all, and draw."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -34,8 +35,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
     n, rng = args.sites, np.random.default_rng(0)
-    figure = Figure(figsize=(13, 7), layout="constrained")
-    top, bottom = figure.subplots(2, 3)
+    figure, (top, bottom) = figures.subplots(2, 3)
     ones = np.full((n, 1), 1.0 - 1e-9)
     model = network(n, 0, BETA_C)
     runs = {name: MeanField(model, name).run(128, ones, record="all")[..., 0] for name in ("naive", "tap")}
@@ -52,7 +52,7 @@ def main(argv=None):
             run = theory.run(64, rng.uniform(-0.99, 0.99, (n, 1)), record="all")
             panel.plot(run.mean(axis=(1, 2)), color="C0", lw=0.5, alpha=0.4)
         panel.set(
-            xlabel="step", ylabel="mean of m", ylim=(-1, 1), title=rf"random starts, $\beta$ = {factor:g} $\beta_c$"
+            xlabel="step", ylabel="mean of m", ylim=(-1, 1), title=rf"any start, {factor:g} $\beta_c$"
         )
     beta = np.linspace(0.25, 2.0, 20) * BETA_C
     for closure, colour in (("naive", "C0"), ("tap", "C1")):
@@ -68,7 +68,8 @@ def main(argv=None):
     bottom[2].axvline(1.0, color="k", ls=":")
     bottom[2].set(xlabel=r"$\beta / \beta_c$", ylabel="|mean of m| at rest", title=f"{args.networks} networks")
     bottom[2].legend()
-    figure.savefig(args.folder / "binary.png", dpi=110)
+    figures.note(figure, f"{n} sites, J = 1/N + 0.1 z / sqrt(N); thin: single networks or starts, thick: means")
+    print(f"drew {figures.save(figure, args.folder / 'binary.png')}")
 
 
 if __name__ == "__main__":

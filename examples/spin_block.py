@@ -8,11 +8,12 @@ Writes a picture, and prints a row for each head. Seconds on one core:
 import argparse
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from dmft import figures
 from dmft.spins import SpinAttention
 
 
+@figures.style()
 def main(argv=None):
     """Make a block of tokens in groups, and draw its terms."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -27,8 +28,7 @@ def main(argv=None):
     tokens = centres[np.arange(args.tokens) % 3] + 0.6 * rng.normal(size=(args.tokens, width))
     block = SpinAttention(0.12 * rng.normal(size=(2 * width, width)), heads, args.beta, mask="causal")(tokens)
     print(block)
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    axes, lengths = figure.subplots(2, 3), block.lengths()
+    (figure, axes), lengths = figures.subplots(2, 3, height=2.1), block.lengths()
     for h, row in enumerate(axes):
         image = row[0].imshow(block.couplings[h], cmap="magma", vmin=0)
         row[0].set(xlabel="token attended to", ylabel="token", title=f"head {h}: softmax attention")
@@ -36,11 +36,12 @@ def main(argv=None):
         for name in ("drive", "attention", "reaction"):
             row[1].plot(block.gain[:, h] * lengths[name][:, h], label=name)
         row[1].plot(lengths["output"][:, h], "k:", label="output")
-        row[1].set(xlabel="token", ylabel="length, times the gain", title="what makes the output")
+        row[1].set(xlabel="token", ylabel="length x gain", title="what makes the output")
         row[2].plot(block.gain[:, h], "C4")
         row[2].set(xlabel="token", ylabel="gain", title="the normalisation")
     figure.legend(*axes[0, 1].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-    figure.savefig(args.out, dpi=130)
+    figures.note(figure, f"{args.tokens} tokens of width {width} in three groups, causal mask, beta = {args.beta:g}")
+    print(f"drew {figures.save(figure, args.out)}")
 
 
 if __name__ == "__main__":

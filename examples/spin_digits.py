@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from dmft import figures
 from dmft.spins import SpinAttention, SpinTransformer
 
 
@@ -142,19 +142,20 @@ def main(argv=None):
             f"{time.perf_counter() - begun:.0f} s",
             flush=True,
         )
-    draw(np.array(history), base_loss, base_accuracy, reader, images).savefig(args.folder / "digits.png", dpi=120)
+    figure = draw(np.array(history), base_loss, base_accuracy, reader, images)
+    print(f"drew {figures.save(figure, args.folder / 'digits.png')}")
 
 
+@figures.style()
 def draw(history, base_loss, base_accuracy, reader, images):
     """Draw losses and accuracies over epochs, and what rows of one image attend to."""
-    figure = Figure(figsize=(15, 3.8), layout="constrained")
-    left, right, image, *attention = figure.subplots(1, 5, width_ratios=[2, 2, 1, 1, 1])
+    figure, ((left, right, image, *attention),) = figures.subplots(1, 5, height=1.9, width_ratios=[2, 2, 1, 1, 1])
     epochs = np.arange(1, len(history) + 1)
     left.semilogy(epochs, history[:, 0], label="training")
     left.semilogy(epochs, history[:, 1], label="test")
     left.axhline(base_loss, color="k", ls=":", label="logistic regression, test")
     left.set(xlabel="epoch", ylabel="cross entropy, nats")
-    left.legend(fontsize=8)
+    left.legend()
     right.plot(epochs, history[:, 2], "C1")
     right.axhline(base_accuracy, color="k", ls=":")
     right.set(xlabel="epoch", ylabel="accuracy of the test")

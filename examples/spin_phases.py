@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import BoundaryNorm, ListedColormap
-from matplotlib.figure import Figure
 
 import dmft
+from dmft import figures
 from dmft.dynamics.classify import ATTRACTOR_KINDS
 from dmft.spins import SpinScan
 
@@ -42,6 +42,7 @@ def phases(result):
     return np.where(result["period"][..., 0] == 1, 0, found)
 
 
+@figures.style()
 def main(argv=None):
     """Label all networks, and draw a map for each kind and number of components."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -53,8 +54,8 @@ def main(argv=None):
     parser.add_argument("--components", nargs="+", type=int, default=COMPONENTS)
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(2.8 * len(args.components) + 1.4, 2.6 * len(args.rows) + 0.8), layout="constrained")
-    grid = figure.subplots(len(args.rows), len(args.components), squeeze=False, sharex=True, sharey="row")
+    shape = len(args.rows), len(args.components)
+    figure, grid = figures.subplots(*shape, height=1.5, sharex=True, sharey="row")
     colours, norm = ListedColormap(COLOURS), BoundaryNorm(np.arange(-0.5, 5), 5)
     beta = np.linspace(0.5, 4.0, args.points)
     for row, name in zip(grid, args.rows, strict=True):
@@ -90,8 +91,11 @@ def main(argv=None):
         panel.set_xlabel(r"$\beta$")
     bar = figure.colorbar(image, ax=grid, ticks=range(5), shrink=0.5)
     bar.ax.set_yticklabels(PHASES)
-    figure.suptitle("What mean fields settle on; black: a multiplier of the fixed point leaves the circle")
-    figure.savefig(args.folder / "phases.png", dpi=110)
+    figures.note(
+        figure,
+        f"what mean fields of {args.sites} sites settle on; black: a multiplier of the fixed point leaves the circle",
+    )
+    print(f"drew {figures.save(figure, args.folder / 'phases.png')}")
 
 
 if __name__ == "__main__":

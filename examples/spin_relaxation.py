@@ -11,15 +11,14 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from dmft import figures
 from dmft.spins import MeanField, Response, bessel_ratio, sample_spins, spin_network
 
 
 def relaxation(n_sites, n_components, n_steps=20):
     """Draw how means go to their stationary state from equal ones."""
-    figure = Figure(figsize=(10, 9), layout="constrained")
-    axes = figure.subplots(3, 3)
+    figure, axes = figures.subplots(3, 3, height=2.1)
     start = np.full((n_sites, n_components), 1 / np.sqrt(n_components))
     radius = np.sqrt(0.5 * n_components - 1)
     cases = (
@@ -42,7 +41,7 @@ def relaxation(n_sites, n_components, n_steps=20):
                 row[0].fill_between(
                     range(n_steps + 1), *(f(length, axis=1) / model.radius for f in (np.min, np.max)), alpha=0.2
                 )
-        labels = "|m| / R", "cosine of m and x", "mismatch to the end, nats a site"
+        labels = "|m| / R", "cosine of m and x", "mismatch (nats / site)"
         for axis, label in zip(row, labels, strict=True):
             axis.set(xlabel="step", ylabel=label, title=title)
     axes[0, 0].legend()
@@ -51,8 +50,7 @@ def relaxation(n_sites, n_components, n_steps=20):
 
 def responses():
     """Draw the response of a site over its field, and ratios of Bessel functions over their order."""
-    figure = Figure(figsize=(10, 4), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure, ((left, right),) = figures.subplots(1, 2, height=2.8)
     h = np.linspace(0, 4, 80)
     for i, beta in enumerate((0.1, 0.5, 1.0, 2.0, 10.0)):
         for kind, style in (("exact", "-"), ("large", ":")):
@@ -78,8 +76,7 @@ def responses():
 
 def errors(n_sites, n_replicas=16, n_steps=120):
     """Draw errors of means, delayed correlations and entropy production of attention-like couplings."""
-    figure = Figure(figsize=(11, 6), layout="constrained")
-    axes = figure.subplots(2, 3)
+    figure, axes = figures.subplots(2, 3, height=2.2)
     betas, drives = np.array([0.5, 1.0, 2.0, 4.0]), np.array([0.25, 1.0, 2.0])
     for row, n_components in zip(axes, (3, 16), strict=True):
         maps = np.empty((3, len(drives), len(betas)))
@@ -101,6 +98,7 @@ def errors(n_sites, n_replicas=16, n_steps=120):
     return figure
 
 
+@figures.style()
 def main(argv=None):
     """Draw all three."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -110,9 +108,21 @@ def main(argv=None):
     parser.add_argument("--replicas", type=int, default=16)
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
-    relaxation(args.sites, args.components).savefig(args.folder / "relaxation.png", dpi=130)
-    responses().savefig(args.folder / "response.png", dpi=130)
-    errors(min(args.sites, 24), args.replicas).savefig(args.folder / "errors.png", dpi=130)
+    few = min(args.sites, 24)
+    drawn = {
+        "relaxation": (
+            relaxation(args.sites, args.components),
+            f"{args.sites} sites, D = {args.components}; band: least and largest of the sites",
+        ),
+        "response": (responses(), ""),
+        "errors": (
+            errors(few, args.replicas),
+            f"softmax couplings of {few} sites, Gaussian fields against {args.replicas} sampled replicas",
+        ),
+    }
+    for name, (figure, facts) in drawn.items():
+        figures.note(figure, facts)
+        print(f"drew {figures.save(figure, args.folder / f'{name}.png')}")
 
 
 if __name__ == "__main__":
