@@ -112,6 +112,8 @@ ONCE = {
     "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/covariant.c", "cycles/periodic.c"],
     "dmft.maps._maps": ["cycles/frames.c"],
 }
+# What Cython writes for every module that takes arrays, once: it is more than all of ours and takes as long to compile.
+SHARED = "dmft._util._cyutility"
 
 
 def extension(module):
@@ -136,7 +138,8 @@ class Build(build_ext):
     """Compile kernels once for each instruction set, then modules, side by side: most of an installation's time."""
 
     def build_extensions(self):
-        jobs = [(ext, source, name) for ext in self.extensions for source in KERNELS[ext.name][0] for name in SETS]
+        kernels = [(ext, source) for ext in self.extensions for source in KERNELS.get(ext.name, ([],))[0]]
+        jobs = [(ext, source, name) for ext, source in kernels for name in SETS]
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiler takes 0.4 GB
             for (ext, _, _), path in zip(jobs, pool.map(lambda job: self.kernel(*job), jobs), strict=True):
                 ext.extra_objects.append(path)
@@ -165,7 +168,8 @@ if __name__ == "__main__":
     setup(
         cmdclass={"build_ext": Build},
         ext_modules=cythonize(
-            [extension(module) for module in KERNELS],
+            [*map(extension, KERNELS), Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=FLAGS)],
+            shared_utility_qualified_name=SHARED,
             compiler_directives={
                 "language_level": 3,
                 "boundscheck": DEBUG,
