@@ -138,7 +138,7 @@ print(digest.hexdigest())
 @pytest.mark.parametrize(
     ("limit", "n", "environment"),
     [
-        ("none", 300, {}),
+        pytest.param("none", 300, {}, marks=pytest.mark.slow),
         ("memory", 1_000, {"OMP_STACKSIZE": "200M"}),
         pytest.param("memory", 1_000, {}, marks=pytest.mark.slow),
     ],

@@ -189,7 +189,7 @@ def test_sigterm_under_mpi(tmp_path, whom):
     check(tmp_path, n_ranks=2)
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), slow("SIGTERM", 143)])
 def test_the_command_line_says_how_to_go_on(tmp_path, name, code):
     (tmp_path / "x.toml").write_text(
         "[model]\nn_context=4\ngamma=220.0\n[run]\nn_steps=20_000\nmeasure=['lyapunov']\n"
