@@ -139,5 +139,5 @@ def test_other_curves_are_refused(torus):
     with pytest.raises(ValueError, match=r"curve must be a dmft\.Curve"):
         dmft.tongues("torus", (1, 5))
     (tongue,) = dmft.tongues(torus, (1, 5), r=(1.6, 2.6), s=(0.6, 1.5), max_step=0.5, n_points=2)
-    with pytest.raises(ValueError, match="curve must be of neimark-sacker points of .* got one of fold"):
+    with pytest.raises(ValueError, match=r"curve must be of neimark-sacker points of .* got one of fold"):
         dmft.tongues(tongue.sides[0], (1, 5))
