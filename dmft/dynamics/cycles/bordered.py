@@ -26,6 +26,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..._util.memory import need_memory
+from ..._util.pool import apart
 from . import linear
 from .curve import GROWN
 from .newton import TOLERANCE, windows_of
@@ -177,7 +178,7 @@ class Bordered:
             matrix = matrix[:, :-1]
         units = self.units[: matrix.shape[1]]
         # The last two columns span what the equations of the cycle leave free; the others mend what is missed.
-        q, r = np.linalg.qr((matrix / units).T, mode="complete")
+        q, r = apart(np.linalg.qr, (matrix / units).T, mode="complete")
         size = len(error)
         mend = q[:, :size] @ linear.solve_each(r[:size].T, -error)
         ways = np.column_stack([mend, q[:, size:]]).T / units

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..._util.memory import need_memory
+from ..._util.pool import apart
 from . import _linear
 
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
@@ -98,7 +99,7 @@ def _finite_or_nan(solutions: np.ndarray) -> np.ndarray:
 def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Solve stacked systems; NaN for a singular one, which must not stop the others."""
     try:
-        return np.linalg.solve(matrices, right)
+        return apart(np.linalg.solve, matrices, right)
     except np.linalg.LinAlgError:
         if matrices.ndim == 2:
             return np.full_like(right, np.nan)
@@ -311,7 +312,7 @@ def null_vectors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shift = EPS * max(1.0, np.abs(matrix).max()) * np.eye(size)
     for times in (1.0, -1.0, 4.0, -4.0, 16.0):
         try:
-            inverse = np.linalg.inv(matrix + times * shift)
+            inverse = apart(np.linalg.inv, matrix + times * shift)
             break
         except np.linalg.LinAlgError:
             if times == 16.0:

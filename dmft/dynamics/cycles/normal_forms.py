@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..._util.checks import array_of
+from ..._util.pool import apart
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from . import linear
@@ -159,9 +160,9 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
         matrix = linear.twisted(rows, factor)
         if crosses:  # singular: the part of the solution across the vector, of what can be solved for
-            solution = np.linalg.solve(np.block([[matrix, left[:, None]], [right, 0.0]]), np.append(drive, 0.0))
+            solution = apart(np.linalg.solve, np.block([[matrix, left[:, None]], [right, 0.0]]), np.append(drive, 0.0))
             return solution[:-1].reshape(orbit.shape)
-        return np.linalg.solve(matrix, drive.ravel()).reshape(orbit.shape)
+        return apart(np.linalg.solve, matrix, drive.ravel()).reshape(orbit.shape)
 
     q = along(vector, factor)
     # How a drive that turns with the vector moves the multiplier: its part along the left vector.

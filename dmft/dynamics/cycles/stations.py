@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from ..._util.pool import apart
 from . import linear
 from .bordered import Bordered, Kind
 from .normal_forms import normal_form
@@ -126,7 +127,7 @@ def _parity(growth: np.ndarray) -> float:
 def _determinant(rows: np.ndarray, factor: float) -> float:
     """Return a number with the sign of the determinant that vanishes where the factor is a multiplier."""
     matrix = linear.twisted(rows, factor)
-    sign, size = np.linalg.slogdet(matrix / max(1.0, float(np.abs(matrix).max())))
+    sign, size = apart(np.linalg.slogdet, matrix / max(1.0, float(np.abs(matrix).max())))
     return float(sign * np.exp(size / len(matrix)))
 
 

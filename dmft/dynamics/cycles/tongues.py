@@ -1,7 +1,7 @@
 r"""Resonance (Arnold) tongues: where a torus is locked to a cycle, between two curves of folds.
 
 On a curve of torus points with the angle :math:`2 \pi p / q`, cycles of q turns are born in pairs. In the normal form
-:math:`z' = \mu z (1 + d |z|^2 + \ldots) + c\,\bar z^{\,q-1}` their folds lie at two phases of z, half a cycle apart, and
+:math:`z' = \mu z (1 + d |z|^2 + \ldots) + c\,\bar z^{\,q-1}` their folds lie at two phases of z, half a cycle apart;
 the tongue between them widens as :math:`|z|^{q-2}` [1]_. A fold is sought at a given amplitude: the parameters follow.
 
 .. [1] Kuznetsov, Elements of Applied Bifurcation Theory (2004), sec. 7.3.
