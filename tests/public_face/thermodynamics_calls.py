@@ -219,6 +219,6 @@ call("thermodynamics.regulate")(
     lambda: Call(
         thermodynamics.regulate,
         {"agent": agents.Forager(k=2, n_max=2, mu_food=3.5), "name": "mu_food", "values": np.array([3.5, 4.0]),
-         "target": 0.25, "by": "eta", "rule": "proportional", "gain": 0.5},
+         "target": 0.25, "by": "eta", "rule": "proportional", "gain": 0.5, "progress": False},
     )
 )  # fmt: skip
