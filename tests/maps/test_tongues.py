@@ -29,9 +29,9 @@ def normal_form(p, q):
 def folds(radius, q):
     """Return r and the distance of t from the tip where cycles of that radius are folds."""
     s = (q - 2) / 2 * C**2 * radius ** (2 * q - 6)
-    A = -s + np.sqrt(s * s + 1.0 - C**2 * radius ** (2 * q - 4))
-    # cos(d) = A + s; of the sine half of d, which is small.
-    return A - 1.0 + radius**2, 2.0 * np.arcsin(np.sqrt(np.maximum(0.0, (1.0 - A - s) / 2.0)))
+    u = s * s - C**2 * radius ** (2 * q - 4)
+    root = np.sqrt(1.0 + u)  # cos(d); 1 - cos(d) = -u / (1 + root), without a difference of equals
+    return root - s - 1.0 + radius**2, 2.0 * np.arcsin(np.sqrt(-u / (1.0 + root) / 2.0))
 
 
 slow = pytest.mark.slow
