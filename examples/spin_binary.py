@@ -51,9 +51,7 @@ def main(argv=None):
         for _ in range(args.starts):
             run = theory.run(64, rng.uniform(-0.99, 0.99, (n, 1)), record="all")
             panel.plot(run.mean(axis=(1, 2)), color="C0", lw=0.5, alpha=0.4)
-        panel.set(
-            xlabel="step", ylabel="mean of m", ylim=(-1, 1), title=rf"any start, {factor:g} $\beta_c$"
-        )
+        panel.set(xlabel="step", ylabel="mean of m", ylim=(-1, 1), title=rf"any start, {factor:g} $\beta_c$")
     beta = np.linspace(0.25, 2.0, 20) * BETA_C
     for closure, colour in (("naive", "C0"), ("tap", "C1")):
         found = [
