@@ -81,12 +81,18 @@ def test_run_show_plot_merge(quick, tmp_path):
     ("setting", "message"),
     [
         ("model.betta=3", "model.betta is not a known key: did you mean beta? The keys are beta, epsilon, gamma"),
-        ("modle.beta=3", "modle is not a known key: did you mean model? The sections are features, follow, model"),
+        (
+            "modle.beta=3",
+            "modle is not a known key: did you mean model? The sections are drive, features, follow",
+        ),
         ("model.colour=3", "model.colour is not a known key: the keys are beta"),
         ('features.kind="papper"', "features.kind has no value 'papper': did you mean paper? It is one of random"),
         ("sweep.beta.nun=3", "sweep.beta.nun is not a known key: did you mean num?"),
         ('sweep.beta="x"', "sweep.beta must be a table of start, stop, num, scale or a list of float, got 'x'"),
-        ("run.measure=orbit", "run.measure must be a list of some of 'attractor', 'irreversibility', 'lyapunov'"),
+        (
+            "run.measure=orbit",
+            "run.measure must be a list of some of 'attractor', 'autocorrelation'",
+        ),
         (
             'follow.anchors=[1, {at=2, start={kind="fetur"}}]',
             "start.kind has no value 'fetur': did you mean",

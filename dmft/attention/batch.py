@@ -14,13 +14,12 @@ from .._util.memory import need_memory
 from .._util.progress import working
 from .._util.threads import n_threads as effective_threads
 from ..dynamics.system import System, Tick
-from .directions import n_directions_of
-from .drive import ROLE_ORDER
+from .directions import invertible, n_directions_of
+from .drive import stacked_presets
 from .feature_laws import ENUMERABLE
 from .kernel import drive_arguments, network_of
 from .model import SelfAttention, gain
 from .records import EVERY_STEP, Every, Record, SignChanges
-from .reference import presets
 from .start import Start, State, start_of
 from .tangents import Tangents
 
@@ -86,10 +85,7 @@ class Batch(System):
         self.window[:, : self.n_filled] = [state.attention for state in states]
         self._preset: np.ndarray | None = None  # m^k and m^v of a first token that no attention has made
         if first.preset is not None:
-            own = [np.zeros((2, 0, 1)) if state.preset is None else presets(state.preset) for state in states]
-            if len({one.shape for one in own}) > 1:
-                raise ValueError(f"presets must have one shape, got {', '.join(str(one.shape) for one in own)}")
-            self._preset = np.ascontiguousarray(own)
+            self._preset = stacked_presets([state.preset for state in states])
         self._memory: np.ndarray | None = None  # m^k and m^v of the window's rows, where a drive has made some of them
         self.n_threads = effective_threads(n_threads)
         self.tangents = self._no_tangents()
@@ -141,7 +137,7 @@ class Batch(System):
         whatever the orbit, the last half is carried by the inverse transposed Jacobian.
         """
         n_dual = 0
-        if n_tangents == self.size > 1 and self._invertible():
+        if n_tangents == self.size > 1 and invertible(self._model, self.network):
             n_dual = self.size - 2 * ((self.size + 3) // 4)  # they go through the kernel two by two
         self.tangents = Tangents.of_unit_vectors(self.n_points, n_tangents, self.shape, qr_interval, n_dual)
 
@@ -155,16 +151,6 @@ class Batch(System):
 
     def _no_tangents(self) -> Tangents:
         return Tangents.of_unit_vectors(self.n_points, 0, self.shape)
-
-    def _invertible(self) -> bool:
-        """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
-        if self._model.drive is not None and not self._model.drive.left.all():
-            return False  # a token that is clamped forgets its attention
-        value = self.network.couplings[ROLE_ORDER.index("value")]
-        if self.network.law == "classes":
-            slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
-            value = value.T * slopes @ self.network.signs
-        return bool(np.linalg.matrix_rank(value) == self.shape[1])
 
     def log_growth(self) -> np.ndarray:
         """Return the log of how much every tangent has grown since they began, (n_points, n_tangents)."""
@@ -377,7 +363,11 @@ class Batch(System):
     def n_directions(self) -> np.ndarray:
         """Return how many directions the map keeps whatever the orbit, (n_points,); see `directions.n_directions`."""
         # With no direction lost to rounding none can have been annihilated, but for what features annihilate.
-        suspect = self.n_lost.any(axis=1) | ~np.isfinite(self.log_growth()).all(axis=1) | (not self._invertible())
+        suspect = (
+            self.n_lost.any(axis=1)
+            | ~np.isfinite(self.log_growth()).all(axis=1)
+            | (not invertible(self._model, self.network))
+        )
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
 
     def describe(self, point: int = 0) -> str:

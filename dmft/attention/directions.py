@@ -6,7 +6,9 @@ import functools
 
 import numpy as np
 
+from .._kernels import Network
 from . import reference
+from .drive import ROLE_ORDER
 from .model import SelfAttention
 
 NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
@@ -88,3 +90,14 @@ def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray,
             known[case] = n_directions(model.replace(beta=beta[i], epsilon=epsilon[i]))
         out[i] = known[case]
     return out
+
+
+def invertible(model: SelfAttention, network: Network) -> bool:
+    """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
+    if model.drive is not None and not model.drive.left.all():
+        return False  # a token that is clamped forgets its attention
+    value = network.couplings[ROLE_ORDER.index("value")]
+    if network.law == "classes":
+        slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))
+        value = value.T * slopes @ network.signs
+    return bool(np.linalg.matrix_rank(value) == network.position.shape[-1])

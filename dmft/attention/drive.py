@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,3 +116,22 @@ def given_parts(features: Features, drive: Drive) -> np.ndarray:
             out[i] = [drive.strength * overlaps[role] for role in ROLE_ORDER]
     out.flags.writeable = False
     return out
+
+
+def presets(preset: np.ndarray) -> np.ndarray:
+    """Return key and value overlaps of tokens of their own as those of several, (2, n, M)."""
+    return preset if preset.ndim == 3 else preset[:, None]
+
+
+def stacked_presets(each: Sequence[np.ndarray | None]) -> np.ndarray:
+    """Return key and value overlaps of tokens of their own of several states, (n_states, 2, n, M).
+
+    Raises
+    ------
+    ValueError
+        If they are not equally many everywhere.
+    """
+    own = [np.zeros((2, 0, 1)) if preset is None else presets(preset) for preset in each]
+    if len({one.shape for one in own}) > 1:
+        raise ValueError(f"presets must have one shape, got {', '.join(str(one.shape) for one in own)}")
+    return np.ascontiguousarray(own)

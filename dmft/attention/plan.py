@@ -15,10 +15,10 @@ from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_t
 from ..dynamics.system import Tick
 from ..dynamics.transients import run_transient, tangent_numbers
 from .batch import Batch
+from .drive import presets
 from .measures import MEASURES
 from .model import SelfAttention, network_of
 from .records import Every, Record, SignChanges, check_record, row_size
-from .reference import presets
 from .start import State
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many

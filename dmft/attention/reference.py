@@ -27,7 +27,7 @@ import numpy as np
 from .._util.checks import Role, shown
 from .._util.signs import sign_vectors
 from ..dynamics.cycles.jets import Jet, exp
-from .drive import ROLE_ORDER, given_parts
+from .drive import ROLE_ORDER, given_parts, presets
 from .features import Features
 from .model import SelfAttention
 from .start import State
@@ -177,11 +177,6 @@ def iterate(model: SelfAttention, state: State, n_steps: int) -> tuple[np.ndarra
         window = np.concatenate([out[t][None], window])[: model.n_context]
         phase = (phase + 1) % model.period
     return out, State(window, phase, preset)
-
-
-def presets(preset: np.ndarray) -> np.ndarray:
-    """Return key and value overlaps of tokens of their own as those of several, (2, n, M)."""
-    return preset if preset.ndim == 3 else preset[:, None]
 
 
 def read_prompt(model: SelfAttention, tokens: Sequence[Mapping[Role, np.ndarray]]) -> State:

@@ -63,6 +63,11 @@ def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndar
     return np.einsum("il,...il->...", J, moments.D - moments.C)[()]
 
 
+def is_told_by_moments(model: KineticIsing) -> bool:
+    """Return whether the entropy production is a function of the moments; see `entropy_production`."""
+    return model.update == "parallel" or (model.update == "async" and not model.couplings.diagonal().any())
+
+
 def without_self_couplings(model: KineticIsing) -> None:
     """Raise if spins that flip one at a time act on themselves: what they give off is no function of pairs then."""
     own = model.couplings.diagonal()

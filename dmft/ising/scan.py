@@ -23,6 +23,7 @@ from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.panels import draw_panels
 from ..sweeps.results import SweepResult
+from .entropy import is_told_by_moments
 from .meanfield import MeanField
 from .methods import METHODS, Method
 from .model import KineticIsing, system_of
@@ -39,7 +40,7 @@ class ForwardScan(Value, Job):
     """Run theories of a network, and simulations, for some steps from all ones, at each beta.
 
     Kept of the last step, of each method: the means over all entries of m, C and D, and the entropy
-    production. A theory that runs away is marked in ``status`` and says why in ``reason``; its
+    production where moments tell it. A theory that runs away is marked in ``status`` and says why in ``reason``; its
     numbers are NaN.
 
     Parameters
@@ -212,10 +213,10 @@ class ForwardScan(Value, Job):
                 else:
                     for x in "mCD":
                         arrays[f"mean_{x}"][i, k] = getattr(moments, x).mean()
-                    if self.model.update != "lazy":  # no function of the moments
+                    if is_told_by_moments(self.model):
                         arrays["entropy_production"][i, k] = moments.entropy_production(model_of(i))
                 tick(1 / len(names))
-        if self.model.update == "lazy":
+        if not is_told_by_moments(self.model):
             del arrays["entropy_production"]
         return {**points, **arrays, "status": status, "reason": reason.astype(str)}
 

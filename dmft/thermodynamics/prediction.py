@@ -14,7 +14,7 @@ from .._util.values import Frozen, Value
 from ..information.laws import kl
 from .chain import Chain
 from .evolution import transitions
-from .process import LARGEST_LOG_RATE
+from .rates import LARGEST_LOG_RATE
 
 MAX_STATES = 2000
 

@@ -19,8 +19,6 @@ from dmft.cli import main
 from dmft.ising import BlanketSweep, blanket_information, blanket_network, linear_response, stationary_law
 from dmft.runfile import read
 
-pytestmark = pytest.mark.usefixtures("coarse")
-
 matplotlib.use("agg")
 EXAMPLES = Path(__file__).parents[2] / "examples"
 JOB = BlanketSweep(n_internal=2, n_blanket=2, n_external=2, update="async")

@@ -12,9 +12,9 @@ from ..._util.checks import one_of, whole
 from ..._util.memory import need_memory, unfilled
 from ..._util.progress import working
 from ..._util.threads import n_threads as effective_threads
+from ..drive import presets
 from ..model import SelfAttention, gain
 from ..records import EVERY_STEP, Every, Record, row_size
-from ..reference import presets
 from ..start import Start, State, start_of
 from . import _network
 from .sites import ROLES_IN_ORDER, Fill, SiteGroups, keys, number_of_sites, site_groups, sites_given
