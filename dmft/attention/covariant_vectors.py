@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._util.checks import shown
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.covariance import CovariantVectors, measure_covariant
 from ..dynamics.system import System
@@ -18,6 +19,7 @@ from .window_map import single_system
 __all__ = ["CovariantVectors", "covariant"]
 
 
+@shows_progress
 @underflow_is_zero
 def covariant(
     model: SelfAttention | Map | System,
@@ -32,6 +34,7 @@ def covariant(
     interval: int = 10,
     n_bins: int = 45,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> CovariantVectors:
     r"""Measure covariant Lyapunov vectors along an orbit, and the angle between what expands and what contracts.
 
@@ -64,6 +67,8 @@ def covariant(
         Of the histogram of angles.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._util.checks import finite, instance, one_of, shown
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SMALL, SpecialPoint
@@ -24,6 +25,7 @@ from .window_map import AttentionMap
 HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0}
 
 
+@shows_progress
 @underflow_is_zero
 def curve(
     point: SpecialPoint | CurvePoint,
@@ -31,6 +33,7 @@ def curve(
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,
+    progress: bool = True,
     **ranges: tuple[float, float],
 ) -> Curve:
     r"""Follow a bifurcation in two parameters: the curve of folds, flips, torus points or pitchforks.
@@ -56,6 +59,8 @@ def curve(
     **ranges : (float, float)
         By name, of either of the two parameters: where to follow; the point lies inside. Default: as far to both
         sides as 0 is (1 if the value is 0), in the domain of the parameter.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -110,6 +115,7 @@ def curve(
     return dataclasses.replace(followed, special=special, model=model)
 
 
+@shows_progress
 @underflow_is_zero
 def tongues(
     curve: Curve,
@@ -117,6 +123,7 @@ def tongues(
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,
+    progress: bool = True,
     **ranges: tuple[float, float],
 ) -> tuple[Tongue, ...]:
     r"""Follow the two sides of resonance (Arnold) tongues, which begin on a curve of torus points.
@@ -138,6 +145,8 @@ def tongues(
     **ranges : (float, float)
         By name, of either of the two parameters: where to follow. Default: where the curve lies, and half as far again
         to both sides, in the domain of the parameter.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

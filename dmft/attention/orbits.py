@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import finite, number, one_of, shown, whole
+from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, crossing, doubled, trace
@@ -237,18 +238,30 @@ def _returns(
 
 @overload
 def branch(
-    cycle: Cycle, *, max_step: float = ..., n_points: int = ..., **parameter_range: tuple[float, float]
+    cycle: Cycle,
+    *,
+    max_step: float = ...,
+    n_points: int = ...,
+    progress: bool = ...,
+    **parameter_range: tuple[float, float],
 ) -> Branch: ...
 @overload
 def branch(
-    cycle: of_maps.Cycle, *, max_step: float = ..., n_points: int = ..., **parameter_range: tuple[float, float]
+    cycle: of_maps.Cycle,
+    *,
+    max_step: float = ...,
+    n_points: int = ...,
+    progress: bool = ...,
+    **parameter_range: tuple[float, float],
 ) -> of_maps.Branch: ...
+@shows_progress
 @underflow_is_zero
 def branch(
     cycle: Cycle | of_maps.Cycle,
     *,
     max_step: float = 0.02,
     n_points: int = 1_000,
+    progress: bool = True,
     **parameter_range: tuple[float, float],
 ) -> Branch | of_maps.Branch:
     r"""Follow a cycle in one parameter, both ways, stable or not, past folds.
@@ -269,6 +282,8 @@ def branch(
         Longest step, as a part of the range.
     n_points : int, default=1000
         At most so many points to each side.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

@@ -20,6 +20,7 @@ import numpy as np
 from .._util.checks import whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
+from .._util.progress import each, working
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .cycles import _linear
@@ -117,15 +118,17 @@ class _Along:
 
     def blocks(self, frame: np.ndarray, n_steps: int) -> Iterator[tuple[_Block, np.ndarray]]:
         """Take a frame forward; yield each block with the triangular factors of its steps."""
-        while n_steps:
-            n = min(self.length, n_steps)
-            begin = _Block(self.window, frame.copy(), n)
-            _, top, self.window = self.steps(self.window, n)
-            if not np.isfinite(self.window).all():
-                raise FloatingPointError("the orbit left the real numbers")
-            yield begin, forward(top, frame)[1]
-            checkpoint()
-            n_steps -= n
+        with working(n_steps) as tick:
+            while n_steps:
+                n = min(self.length, n_steps)
+                begin = _Block(self.window, frame.copy(), n)
+                _, top, self.window = self.steps(self.window, n)
+                if not np.isfinite(self.window).all():
+                    raise FloatingPointError("the orbit left the real numbers")
+                yield begin, forward(top, frame)[1]
+                checkpoint()
+                n_steps -= n
+                tick(n)
 
 
 def forward(top: np.ndarray, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -284,7 +287,7 @@ class _Back:
         self.n_lost[:] = 0
         kept: list[tuple[np.ndarray, ...]] = []
         first = self.n_steps
-        for block in reversed(blocks):
+        for block in each(blocks[::-1], "blocks on the way back"):
             first -= block.n_steps
             n_kept = min(block.n_steps, max(0, self.n_rows - first))
             windows, vectors, growth, angles = self.carry(block, n_kept)

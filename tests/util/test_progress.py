@@ -13,6 +13,7 @@ from dmft._util import progress
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 SPINS = ising.network("sk", 8, seed=1)
 START = dmft.trajectory(PAPER, 4).window
+FIXED = dmft.cycle(PAPER, 4)
 CALLS = {
     "trajectory": lambda **how: dmft.trajectory(PAPER, 9, **how),
     "network": lambda **how: dmft.network(PAPER, 9, n_sites=50, seed=1, **how),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._util.checks import number, whole
 from ..._util.memory import need_memory
+from ..._util.progress import each, shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ...dynamics.lags import N_BATCHES, N_WINDOWS, VARIABLES, Lags
@@ -54,6 +55,7 @@ class Generation(Frozen):
     return_time_error: float
 
 
+@shows_progress
 @underflow_is_zero
 def generation(
     model: SelfAttention,
@@ -67,6 +69,7 @@ def generation(
     seed: int = 0,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Generation:
     r"""Measure how the tokens that a network generates repeat themselves.
 
@@ -95,6 +98,8 @@ def generation(
         Default: ``Start.random(0)``.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -130,7 +135,7 @@ def generation(
         batch = replicas(model, n_sites, n_runs, seed, start, n_threads=n_threads)
     batch.advance(n_transient)
     lags = Lags(_attention(batch, 8 * max_lag), max_lag, tolerance)
-    for part in np.array_split(np.arange(n_steps), N_BATCHES):
+    for part in each(np.array_split(np.arange(n_steps), N_BATCHES), size=n_steps / N_BATCHES):
         lags.add(_attention(batch, part.size))
     if batch.failed().any():
         raise FloatingPointError(f"{batch.failed().sum()} of {n_runs} orbits left the real numbers")
@@ -139,8 +144,8 @@ def generation(
     if n_sites is not None:
         for name in found:
             if name.endswith("_error"):
-                each = arrays[name.removesuffix("_error")]
-                found[name] = each.std(axis=0, ddof=1) / np.sqrt(n_runs)
+                of_runs = arrays[name.removesuffix("_error")]
+                found[name] = of_runs.std(axis=0, ddof=1) / np.sqrt(n_runs)
     del found["decay_law"]
     numbers: dict[str, Any] = {name: one if one.ndim else float(one) for name, one in found.items()}
     return Generation(**numbers)
@@ -176,6 +181,7 @@ class FlipResponse(Frozen):
         return np.sqrt(np.maximum(self.weights @ square, 0.0))
 
 
+@shows_progress
 @underflow_is_zero
 def flip_response(
     model: SelfAttention,
@@ -188,6 +194,7 @@ def flip_response(
     seed: int = 0,
     start: Start | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> FlipResponse:
     r"""Measure how a network responds to one flipped site of a token.
 
@@ -216,6 +223,8 @@ def flip_response(
         Default: ``Start.random(0)``.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -253,7 +262,7 @@ def flip_response(
         mean = found[:, 0, 0].swapaxes(0, 1)
         return FlipResponse(mean, np.zeros_like(mean), groups.weights)
     means, errors = np.empty((2, len(groups), n_steps + 1, model.n_features))
-    for j in range(len(groups)):
+    for j in each(range(len(groups)), "groups of sites"):
         twins = replicas(model, n_sites, n_pairs, seed, start, pairs="common", n_threads=n_threads, point=j)
         twins.advance(n_transient + model.n_context)
         apart = _twins_apart(model, twins, flips[0, :, j] * (n_flipped / n_sites), n_steps) * (n_sites / n_flipped)

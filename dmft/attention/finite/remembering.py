@@ -9,6 +9,7 @@ import numpy as np
 
 from ..._util.checks import instances, number, shown, whole
 from ..._util.memory import need_memory
+from ..._util.progress import each, shows_progress
 from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
@@ -46,6 +47,7 @@ class Recall(Frozen):
     n_prompts: int
 
 
+@shows_progress
 @underflow_is_zero
 def recall(
     model: SelfAttention,
@@ -58,6 +60,7 @@ def recall(
     seed: int = 0,
     tolerance: float = 1e-6,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Recall:
     r"""Measure how much of its prompt a network remembers, step after step.
 
@@ -88,6 +91,8 @@ def recall(
         Largest difference of two windows that are the same in theory.
     n_threads : int or None
         Has no effect on the numbers.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -166,7 +171,7 @@ def _windows(batch: Batch | NetworkBatch, steps: np.ndarray) -> list[np.ndarray]
     """Return the last n_context attentions of all runs after so many steps each, (n_runs, n_context * n_features)."""
     L, done, out = batch.shape[0], 0, []
     rows = np.zeros((batch.n_points, 0, batch.shape[1]))
-    for step in steps.tolist():
+    for step in each(steps.tolist(), "times"):
         idle = max(0, step - done - L)
         batch.advance(idle)
         record = batch.new_record(("attention",), step - done - idle)

@@ -10,6 +10,7 @@ from operator import itemgetter
 import numpy as np
 
 from ..._util.pool import apart
+from ..._util.progress import working
 from ..._util.roots import root_between
 from . import linear
 from .curve import CycleCurve, Node, crossing_kind, events, n_outside, node, with_multipliers
@@ -63,46 +64,50 @@ class Continuation:
         if start.point[-1] == leads_out:
             self.end = f"{leads_out:g} reached"
             return
-        while len(self.nodes) < n_points:
-            here = self.nodes[-1]
-            following, n = self.step(here, step)
-            kinds = None if following is None else events(here, following)
-            if kinds is None and step > MIN_STEP * max_step:
-                step /= 2.0
-                continue
-            if following is None:
-                self.end = "no neighbour found: the cycle may cease to be smooth"
-                if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
-                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                break
-            located = self.located(here, following, kinds)
-            # The curve turns back where it passes through a cycle of half the period: no fold.
-            if self.halves(here, following) or any(
-                (each.kind == "fold" and self.is_double(each.node, DOUBLE))
-                or (not each.gained and self.is_double(each.node, NEARLY_DOUBLE))
-                for each in located
-            ):
-                if step > NEAR * max_step:
+        n_seen = 0
+        with working(n_points, "points at most") as tick:
+            while len(self.nodes) < n_points:
+                tick(len(self.nodes) - n_seen)
+                n_seen = len(self.nodes)
+                here = self.nodes[-1]
+                following, n = self.step(here, step)
+                kinds = None if following is None else events(here, following)
+                if kinds is None and step > MIN_STEP * max_step:
                     step /= 2.0
                     continue
-                self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                break
-            self.special += located
-            missing = n_outside(following) - n_outside(here) - sum(each.gained for each in located)
-            if missing:
-                self.unlocated.append((float(here.point[-1]), float(following.point[-1]), missing))
-            self.nodes.append(following)
-            if following.point[-1] in self.bounds:
-                self.end = f"{following.point[-1]:g} reached"
-                break
-            if curve.outgrown(following.point):
-                curve.measure(curve.orbit(following.point))
-                self.nodes[-1], start = self.measured(following), self.measured(start)
-            if len(self.nodes) > 3 and self.closes(start, step):
-                self.special += self.located(following, start, events(following, start))
-                self.end = CLOSED
-                break
-            step = min(step * (1.5 if n <= 4 else 1.0), max_step)
+                if following is None:
+                    self.end = "no neighbour found: the cycle may cease to be smooth"
+                    if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
+                        self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                    break
+                located = self.located(here, following, kinds)
+                # The curve turns back where it passes through a cycle of half the period: no fold.
+                if self.halves(here, following) or any(
+                    (each.kind == "fold" and self.is_double(each.node, DOUBLE))
+                    or (not each.gained and self.is_double(each.node, NEARLY_DOUBLE))
+                    for each in located
+                ):
+                    if step > NEAR * max_step:
+                        step /= 2.0
+                        continue
+                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                    break
+                self.special += located
+                missing = n_outside(following) - n_outside(here) - sum(each.gained for each in located)
+                if missing:
+                    self.unlocated.append((float(here.point[-1]), float(following.point[-1]), missing))
+                self.nodes.append(following)
+                if following.point[-1] in self.bounds:
+                    self.end = f"{following.point[-1]:g} reached"
+                    break
+                if curve.outgrown(following.point):
+                    curve.measure(curve.orbit(following.point))
+                    self.nodes[-1], start = self.measured(following), self.measured(start)
+                if len(self.nodes) > 3 and self.closes(start, step):
+                    self.special += self.located(following, start, events(following, start))
+                    self.end = CLOSED
+                    break
+                step = min(step * (1.5 if n <= 4 else 1.0), max_step)
 
     def measured(self, at: Node) -> Node:
         """Return a node whose tangent has unit length as lengths are measured now."""

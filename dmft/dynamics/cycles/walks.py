@@ -7,6 +7,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from ..._util.progress import working
 from ..._util.roots import root_between
 from .bordered import Bordered
 from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
@@ -47,58 +48,62 @@ class Walk:
         curve.border(start.point)
         curve.measure(curve.orbit(start.point))
         start = self.stations[0] = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
-        while len(self.stations) < n_points:
-            here = self.stations[-1]
-            following, n = self.step(here, step)
-            events = [] if following is None else self.events(here, following)
-            unclear = following is None or len(events) > 1 or self.unexplained(here, following, events)
-            if unclear and step > MIN_STEP * max_step:
-                step /= 2.0
-                continue
-            if following is None:
-                self.end = self.why()
-                break
-            if self.ambiguous(here, following) and step > MIN_STEP * max_step and not self.leaves(following):
-                step *= 0.7
-                continue
-            # Nearer to a cycle of half the period rounding decides where the curve goes.
-            if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
-                if step > NEAR * max_step:
+        n_seen = 0
+        with working(n_points, "points at most") as tick:
+            while len(self.stations) < n_points:
+                tick(len(self.stations) - n_seen)
+                n_seen = len(self.stations)
+                here = self.stations[-1]
+                following, n = self.step(here, step)
+                events = [] if following is None else self.events(here, following)
+                unclear = following is None or len(events) > 1 or self.unexplained(here, following, events)
+                if unclear and step > MIN_STEP * max_step:
                     step /= 2.0
                     continue
-                self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                break
-            place = len(self.stations) - 1.0
-            last = self.last(here, following, events)
-            if last:  # past it the two multipliers are real: no torus
-                near = self.between(here, following, BEFORE * last[0])
-                if near is not None:
-                    found = self.located(here, near, self.events(here, near))
-                    self.special += [(place + BEFORE * share, kind, at) for share, kind, at in found]
-                self.stations.append(dataclasses.replace(last[2], coefficient=complex(np.nan)))
-                self.special.append((place + 1.0, *last[1:]))
-                self.end = last[1]
-                break
-            found = self.located(here, following, events)
-            if len(found) < len(events) or self.unexplained(here, following, events):
-                self.unlocated.append((place, place + 1.0))
-            self.special += [(place + share, kind, at) for share, kind, at in found]
-            self.stations.append(following)
-            left = self.leaves(following)
-            if left:
-                self.end = left
-                break
-            if len(self.stations) > 3 and self.closes(start, step):
-                self.end = CLOSED
-                break
-            if curve.outgrown(following.point):
-                curve.measure(curve.orbit(following.point))
-                self.stations[-1] = dataclasses.replace(
-                    following, tangent=following.tangent / curve.length(following.tangent)
-                )
-                start = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
-            curve.reborder(curve.look(following.point), following.point)
-            step = min(step * (1.4 if n <= 4 else 1.0), max_step)
+                if following is None:
+                    self.end = self.why()
+                    break
+                if self.ambiguous(here, following) and step > MIN_STEP * max_step and not self.leaves(following):
+                    step *= 0.7
+                    continue
+                # Nearer to a cycle of half the period rounding decides where the curve goes.
+                if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
+                    if step > NEAR * max_step:
+                        step /= 2.0
+                        continue
+                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+                    break
+                place = len(self.stations) - 1.0
+                last = self.last(here, following, events)
+                if last:  # past it the two multipliers are real: no torus
+                    near = self.between(here, following, BEFORE * last[0])
+                    if near is not None:
+                        found = self.located(here, near, self.events(here, near))
+                        self.special += [(place + BEFORE * share, kind, at) for share, kind, at in found]
+                    self.stations.append(dataclasses.replace(last[2], coefficient=complex(np.nan)))
+                    self.special.append((place + 1.0, *last[1:]))
+                    self.end = last[1]
+                    break
+                found = self.located(here, following, events)
+                if len(found) < len(events) or self.unexplained(here, following, events):
+                    self.unlocated.append((place, place + 1.0))
+                self.special += [(place + share, kind, at) for share, kind, at in found]
+                self.stations.append(following)
+                left = self.leaves(following)
+                if left:
+                    self.end = left
+                    break
+                if len(self.stations) > 3 and self.closes(start, step):
+                    self.end = CLOSED
+                    break
+                if curve.outgrown(following.point):
+                    curve.measure(curve.orbit(following.point))
+                    self.stations[-1] = dataclasses.replace(
+                        following, tangent=following.tangent / curve.length(following.tangent)
+                    )
+                    start = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
+                curve.reborder(curve.look(following.point), following.point)
+                step = min(step * (1.4 if n <= 4 else 1.0), max_step)
 
     def why(self) -> str:
         """Return why no neighbour was found."""
