@@ -101,7 +101,8 @@ def overlaps_of_sites(features: Features, sites: np.ndarray, scale: float = 1.0)
 def vector_overlaps(features: Features, role: Role, index: int, of: Role, name: str = "start") -> np.ndarray:
     """Return <W^role_index W^of_a> over the sites for all a."""
     if index >= features.n_features:
-        raise ValueError(f"index must be < n_features = {features.n_features}, got {index}")
+        where = "index" if name == "start" else f"the index of {name}"
+        raise ValueError(f"{where} must be < n_features = {features.n_features}, got {index}")
     if features.weights is not None:
         sites = slice(0, features.n_sites)
         one, all_of = (features.weights[which][:, sites].astype(float) for which in (role, of))

@@ -68,7 +68,7 @@ def test_a_prompt_may_be_written_in_short(path):
     [
         ('drive.tokens=["output"]', "tokens"),
         ("drive.tokens=[]", "tokens must be a list of one token or more"),
-        ('drive.tokens=["output 7"]', "index must be < n_features"),
+        ('drive.tokens=["output 7"]', "must be < n_features"),
         ("drive.strength=2.0", "strength"),
         ("drive.strenght=0.5", "did you mean strength"),
         ('start.tokens=["free"]', "tokens"),
