@@ -13,9 +13,12 @@ from click.testing import CliRunner
 import dmft
 from dmft._util import progress
 from dmft._util.cores import n_cores
+from dmft.attention.plan import Plan
+from dmft.attention.sweep_job import AttentionSweep
 from dmft.cli import main
 from dmft.runfile import ConfigError, read
 from dmft.store import packed, unpacked
+from dmft.sweeps.estimate import cost_in_words
 
 pytestmark = pytest.mark.usefixtures("coarse")
 
@@ -156,6 +159,21 @@ def test_a_dry_run_knows_what_every_example_costs(name, tmp_path):
     seconds = re.search(r"about ([\d.]+) s on 1000 threads.* \(([\d.]+) s of one core\)", done.output)
     assert seconds, done.output
     assert float(seconds[1]) * 1.1 * n_cores() >= float(seconds[2]) > 0.1
+
+
+def test_points_that_cannot_go_side_by_side_cost_more():
+    """Values of axes that a block shares have blocks of their own, which take as long as full ones."""
+    model = dmft.SelfAttention(dmft.Features.paper(), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
+    drive = dmft.Drive(["output 0", "free"])
+    sweep = AttentionSweep(Plan(model=model.replace(drive=drive), n_steps=1_000_000), dmft.Start.random(0))
+
+    def seconds(**axes):
+        words = cost_in_words(sweep, sweep.grid(axes), 1)
+        return float(re.search(r"\(([\d.]+) s of one core", words[1])[1])
+
+    values = np.linspace(0.0, 1.0, 64)
+    together, apart = seconds(beta=values), seconds(strength=values)  # with what importing took, in both
+    assert apart > together + 2.0
 
 
 def test_labels_count_in_what_a_dry_run_tells():

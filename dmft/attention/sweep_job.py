@@ -263,6 +263,7 @@ class AttentionSweep(Value, Job):
             stored=rows,
             memory=self.block_bytes(self.block) / (8.0 * self.block),
             alone=0.7 * after,
+            abreast=batch.n_points,
             drawn=plan.n_rows * (plan.model.n_features + 1.0) if plan.record else 0.0,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from .job import Job
 
 _SPREAD = 1024  # points that a job is told of
 _PILOT = 1.0  # seconds in which points are tried
+_FILE = 0.04  # seconds to write the file of a block
 _LIBRARIES = 22 * 2.0**20, 24 * 2.0**20  # bytes, of HDF5, of matplotlib
 _CANVAS = 20 * 2.0**20, 60 * 2.0**20  # bytes of a picture of curves, of densities
 
@@ -41,7 +43,12 @@ def cost_in_words(job: Job, grid: Grid, n_threads: int, n_workers: int = 1) -> l
     n_busy = min(n_threads, job.max_threads or n_threads, n_points)
     # Threads beyond the cores wait for one another; those of several workers may be on other machines.
     n_busy = min(n_busy, n_cores()) if n_workers == 1 else n_busy
-    alone, seconds = one.alone * n_points, one.seconds * n_points
+    # Points with different values of the axes that a block shares cannot go side by side.
+    apart = {*job.shared, *(grid.together if set(grid.together) & set(job.shared) else ())}
+    mates = math.prod(size for name, size in zip(grid.dims, grid.shape, strict=True) if name not in apart)
+    fewer = max(1.0, one.abreast / mates)
+    n_blocks = n_points / min(mates, job.block)
+    alone, seconds = one.alone * n_points, one.seconds * n_points * fewer + _FILE * n_blocks
     wall = around + ((seconds - alone) / n_busy + alone) / min(n_workers, n_points)
     where = f"{n_threads} threads" if n_workers == 1 else f"{n_workers} workers of {n_threads} threads"
     more = f", {n_busy} of them at work" if n_busy < n_threads else ""

@@ -46,6 +46,8 @@ class Estimate:
         Doubles kept on disk, and needed in memory while its block runs.
     alone : float, default=0.0
         Seconds, of the above, in which a block keeps but one core busy, whatever the threads.
+    abreast : int, default=1
+        How many points were tried side by side, which then cost less: as many as fit, of the same `Job.shared`.
     drawn : float, default=0.0
         Doubles that a picture reads.
     """
@@ -56,6 +58,7 @@ class Estimate:
     memory: float
     alone: float = 0.0
     drawn: float = 0.0
+    abreast: int = 1
 
 
 class Job(abc.ABC):
