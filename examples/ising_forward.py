@@ -16,6 +16,7 @@ import numpy as np
 from dmft import figures
 from dmft.ising import AsymmetricSK, KineticIsing, MeanField, forward_errors
 
+DASHES = ("-", "--", ":", "-.")
 METHODS = ("naive", "tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional")
 
 
@@ -47,14 +48,14 @@ def main():
         for x in scan
     ]
     left.plot(scan, [x.C.mean() for x in simulated], "k.", label="simulation")
-    for method in METHODS:
+    for i, method in enumerate(METHODS):  # some lie on each other
         curve = []
         for x in scan:
             try:
                 curve.append(MeanField(critical.replace(beta=beta_c * x), method).run(args.steps).C.mean())
             except FloatingPointError:
                 curve.append(np.nan)  # has run away
-        left.plot(scan, curve, label=method)
+        left.plot(scan, curve, label=method, linewidth=3.0 - 0.35 * i, linestyle=DASHES[i % 4])
     left.set(xlabel=r"$\beta/\beta_c$", ylabel="mean covariance", ylim=(0, None))
     left.legend()
     place = np.arange(len(errors))
@@ -63,6 +64,8 @@ def main():
     right.set(yscale="log", ylabel="mean square error")
     right.set_xticks(place, errors, rotation=40, ha="right")
     right.legend()
+    lost = [x for x, e in errors.items() if not np.isfinite(e).all()]
+    figures.note(figure, f"{args.sites} sites" + (f"; run away at beta_c: {', '.join(lost)}" if lost else ""))
     figures.save(figure, args.out)
 
 

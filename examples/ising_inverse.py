@@ -16,6 +16,7 @@ import numpy as np
 from dmft import figures
 from dmft.ising import KineticIsing, goodness_of_fit, infer, max_likelihood, spike_moments
 
+DASHES = ("-", "--", ":", "-.")
 METHODS = ("tap", "plefka_t1", "plefka_t2", "gaussian", "pairwise", "conditional")
 
 
@@ -44,10 +45,10 @@ def main():
     held_out = model.trajectory(16_000, n_transient=100, seed=2)
 
     figure, (axes,) = figures.subplots(1, 3)
-    for method in (*METHODS, "max_likelihood"):
+    for i, method in enumerate((*METHODS, "max_likelihood")):  # some lie on each other
         results = [fit(train[:, :length], method) for length in lengths]
         error = [np.nan if r is None else np.sqrt(((r.couplings - model.J) ** 2).mean()) for r in results]
-        axes[0].loglog(lengths, error, ".-", label=method)
+        axes[0].loglog(lengths, error, label=method, marker=".", linewidth=3.0 - 0.35 * i, linestyle=DASHES[i % 4])
         if results[-1] is not None:
             quality = goodness_of_fit(results[-1].model(), held_out, n_samples=4000, n_threads=1)
             print(

@@ -162,9 +162,9 @@ def draw(history, base_loss, base_accuracy, reader, images):
     image.imshow(images[0], cmap="gray_r")
     image.set(title="an image", ylabel="row: a token")
     blocks = reader.parts(images[:1])[2]
-    for panel, block, name in zip(attention, blocks, ("first", "second"), strict=True):
+    for panel, block, name in zip(attention, blocks, ("layer 1", "layer 2"), strict=True):
         panel.imshow(block.couplings[0, 0], cmap="magma", vmin=0)
-        panel.set(title=f"{name} layer", xlabel="row attended to")
+        panel.set(title=name, xlabel="row read")
     return figure
 
 
