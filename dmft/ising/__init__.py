@@ -14,9 +14,10 @@ from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
 from .networks import asymmetric_couplings, blanket_network, network
+from .phase_diagram import PhaseDiagram
 from .response import linear_response
 from .sampling import sample, successive_moments, trajectory
-from .scan import ForwardScan, PhaseDiagram
+from .scan import ForwardScan
 from .sk import AsymmetricSK
 from .spikes import bin_events, spike_moments, spike_train
 from .stationary import StationaryLaw, stationary_law

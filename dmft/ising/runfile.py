@@ -13,7 +13,8 @@ from .blanket_sweep import BlanketSweep
 from .methods import Method
 from .model import KineticIsing
 from .networks import ENSEMBLES, network
-from .scan import ForwardScan, PhaseDiagram
+from .phase_diagram import PhaseDiagram
+from .scan import ForwardScan
 from .sk import AsymmetricSK
 
 

@@ -44,7 +44,7 @@ SYSTEMS: Mapping[str, System] = {
     "ising": System(
         jobs={
             "forward scan": "ising.scan:ForwardScan",
-            "phase diagram": "ising.scan:PhaseDiagram",
+            "phase diagram": "ising.phase_diagram:PhaseDiagram",
             "blanket sweep": "ising.blanket_sweep:BlanketSweep",
         },
         sections={
