@@ -2,7 +2,7 @@
 
 Run with ``python bench/calibration_informations.py`` (two minutes of a core; ``--quick`` seconds). A row is 40 draws of
 a law whose information is known. "About their mean" leaves the bias out, which no error tells of. The table in
-docs/blankets.md is its output.
+docs/theory/blankets.md is its output.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The numbers in docs/following.md are those that its example prints."""
+"""The numbers in docs/howto/following.md are those that its example prints."""
 
 import re
 import tomllib
@@ -22,7 +22,9 @@ def printed(tmp_path):
 
 def quoted():
     """Return the lines of the report that the page quotes, each as it is printed."""
-    (block,) = re.findall(r"```\n(hysteresis:.*?)```", (ROOT / "docs" / "following.md").read_text(), re.DOTALL)
+    (block,) = re.findall(
+        r"```\n(hysteresis:.*?)```", (ROOT / "docs" / "howto" / "following.md").read_text(), re.DOTALL
+    )
     return [line for line in block.splitlines() if line.strip() != "..."]
 
 

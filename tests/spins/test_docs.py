@@ -10,7 +10,7 @@ import pytest
 
 from dmft.spins import SpinAttention
 
-PAGE = Path(__file__).parents[2] / "docs" / "spins.md"
+PAGE = Path(__file__).parents[2] / "docs" / "theory" / "spins.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
