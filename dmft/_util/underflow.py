@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from .blas import one_blas_thread
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -26,7 +28,7 @@ def underflow_is_zero(function: F) -> F:
 
     @functools.wraps(function)
     def quiet(*arguments: Any, **named: Any) -> Any:
-        with np.errstate(under="ignore"):
+        with one_blas_thread(), np.errstate(under="ignore"):
             return function(*arguments, **named)
 
     return cast("F", quiet)

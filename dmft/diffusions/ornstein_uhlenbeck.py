@@ -14,6 +14,7 @@ from .._util.memory import need_memory
 from .._util.pool import apart
 from .._util.progress import each, shows_progress
 from .._util.readonly import read_only
+from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..information import Blanket
 
@@ -57,6 +58,7 @@ class OrnsteinUhlenbeck(Value):
     diffusion: np.ndarray
     covariance: np.ndarray
 
+    @underflow_is_zero
     def __init__(self, pull: ArrayLike, diffusion: ArrayLike) -> None:
         A = finite("pull", pull, (None, None))
         n = len(A)
@@ -79,6 +81,7 @@ class OrnsteinUhlenbeck(Value):
         object.__setattr__(self, "diffusion", read_only(G))
         object.__setattr__(self, "covariance", read_only((C + C.T) / 2))
 
+    @underflow_is_zero
     def cmi(self, blanket: Blanket) -> float:
         """Return I(internal; external | blanket) of the stationary law, in nats; see `dmft.information.gaussian_cmi`.
 
@@ -98,6 +101,7 @@ class OrnsteinUhlenbeck(Value):
         """
         return instance("blanket", blanket, Blanket, "a dmft.information.Blanket").gaussian_cmi(self.covariance)
 
+    @underflow_is_zero
     def entropy_production(self) -> float:
         r"""Return :math:`\mathrm{tr}(A^T \Gamma^{-1} A C) - \mathrm{tr} A`, in nats per unit of time.
 
@@ -113,6 +117,7 @@ class OrnsteinUhlenbeck(Value):
         return float(np.trace(cho_solve(cho_factor(self.diffusion), turn) @ np.linalg.solve(self.covariance, turn.T)))
 
     @shows_progress
+    @underflow_is_zero
     def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0, *, progress: bool = True) -> np.ndarray:
         """Return stationary paths at equal times, drawn from their exact law.
 

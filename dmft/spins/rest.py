@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from .._util.blas import one_blas_thread
 from .._util.pool import checkpoint
 from .anderson import Solution
 from .closures import Theory
@@ -102,5 +103,6 @@ def _solve(theory: Theory, m: np.ndarray, gap: np.ndarray, most: int) -> tuple[n
 
     operator = LinearOperator((m.size, m.size), matvec=product, dtype=float)
     kept = min(80, max(most, 2))
-    move, _ = gmres(operator, gap.ravel(), rtol=1e-3, restart=kept, maxiter=2)
+    with one_blas_thread():  # of what was loaded late, too
+        move, _ = gmres(operator, gap.ravel(), rtol=1e-3, restart=kept, maxiter=2)
     return move.reshape(m.shape), n

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .._util.blas import one_blas_thread
 from .._util.pool import apart, checkpoint
 from .._util.sparse import dense
 from .closures import Theory
@@ -60,17 +61,10 @@ def spectral_radius(theory: Theory, m: np.ndarray) -> float:
     first = np.random.default_rng(0).normal(size=m.size)
     if not push(first.reshape(m.shape)).any():
         return 0.0
+    n_kept = min(m.size - 1, 60)
     try:
-        values = eigs(
-            operator,
-            k=1,
-            which="LM",
-            v0=first,
-            ncv=min(m.size - 1, 60),
-            tol=1e-5,
-            maxiter=1000,
-            return_eigenvectors=False,
-        )
+        with one_blas_thread():  # of what was loaded late, too
+            values = eigs(operator, 1, v0=first, ncv=n_kept, tol=1e-5, maxiter=1000, return_eigenvectors=False)
     except ArpackNoConvergence as error:
         values = error.eigenvalues
     if len(values):

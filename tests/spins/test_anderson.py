@@ -46,9 +46,12 @@ def test_plain_steps():
 
 
 def test_what_does_not_converge_comes_with_its_best():
-    found = anderson(filling(lambda u: u + 1.0 + 0.1 * np.sin(u)), np.zeros(2), 1e-12, 30, 3)
+    def away(u):
+        return u + 1.0 + 0.1 * np.sin(u)
+
+    found = anderson(filling(away), np.zeros(2), 1e-12, 30, 3)
     assert found.n_evaluations == 30
-    assert found.residual == pytest.approx(abs(1.0 + 0.1 * np.sin(found.vector)).max())
+    assert found.residual == abs(away(found.vector) - found.vector).max()  # it may be so far away that this is rounded
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

@@ -74,7 +74,8 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
         raise ValueError("orbit must have its spins recorded, or its attention at every step")
     *runs, n_rows, _ = orbit.attention.shape
     need_memory(f"overlaps of {n_rows} tokens with each other", 8.0 * math.prod(runs) * n_rows**2, "take fewer steps")
-    mean = np.tanh(model.beta * orbit.attention[..., :-1, :] @ groups.signs.T)
+    with one_blas_thread():
+        mean = np.tanh(model.beta * orbit.attention[..., :-1, :] @ groups.signs.T)
     overlap = _products(mean * groups.weights, mean)
     n_tokens = np.arange(mean.shape[-2])
     overlap[..., n_tokens, n_tokens] = 1.0
@@ -84,12 +85,10 @@ def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
 def _products(rows: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return the products of all rows with all others; of many in pieces, so that Ctrl-C gets a word in.
 
-    With one thread of linear algebra a row's products do not depend on the rows beside it.
+    In the same pieces and with one thread, always: both decide how linear algebra adds, up to the last bit.
     """
     n, turned = rows.shape[-2], np.swapaxes(others, -1, -2)
     step = max(64, _CHUNK // n * 4)
-    if step >= n:
-        return np.matmul(rows, turned)
     out = np.empty((*rows.shape[:-1], n))
     with one_blas_thread():
         for first in range(0, n, step):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..._util.blas import one_blas_thread
 from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
 from ..._util.underflow import underflow_is_zero
@@ -286,5 +287,6 @@ class Linearised:
         growth = np.abs(np.linalg.eigvals(product)).max()
         if growth >= 1.0:
             raise ValueError(f"orbit must end on a stable cycle, got a multiplier of modulus {growth:.6g}")
-        covariance = solve_discrete_lyapunov(product, total)
+        with one_blas_thread():  # of what was loaded late, too
+            covariance = solve_discrete_lyapunov(product, total)
         return (covariance + covariance.T) / 2.0
