@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
+import dmft
+
 DOCS = Path(__file__).parent
 sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent / "tests")]
-
-import dmft
 
 project = "dmft"
 author = "The dmft developers"

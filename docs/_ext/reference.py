@@ -70,8 +70,8 @@ def page(module):
 def index():
     """Return the first page of the reference."""
     parts = [
-        "API reference\n=============\n\nEvery public function and class, module by module. Shapes, units, errors and sources "
-        "are those of the\ndocstrings, whose examples are tested.\n"
+        "API reference\n=============\n\nEvery public function and class, module by module. Shapes, units, errors "
+        "and sources\nare those of the docstrings, whose examples are tested.\n"
     ]
     for title, modules in MODULES.items():
         lines = "\n".join(f"   {module}" for module in modules)
