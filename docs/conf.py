@@ -19,9 +19,11 @@ extensions = [
     "sphinx.ext.mathjax",
     "numpydoc",
     "myst_parser",
+    "sphinx_gallery.gen_gallery",
     "reference",
+    "gallery",
 ]
-exclude_patterns = ["_ext", "_templates"]
+exclude_patterns = ["_examples", "_ext", "_templates", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 
 myst_enable_extensions = ["amsmath", "colon_fence", "deflist", "dollarmath"]
@@ -29,6 +31,7 @@ myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # numpydoc's sections have the types
 autosummary_generate = True
+suppress_warnings = ["config.cache"]  # the gallery's configuration has functions
 numpydoc_show_class_members = False
 numpydoc_class_members_toctree = False
 

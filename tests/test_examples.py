@@ -5,60 +5,17 @@ import runpy
 import shutil
 import subprocess
 import sys
-import tomllib
-from pathlib import Path
 
 import matplotlib
 import pytest
 from click.testing import CliRunner
+from quick_examples import EXAMPLES, SCRIPTS, arguments, settings
 
 import dmft
 from dmft.cli import main
 
 matplotlib.use("agg")
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
-SMALL = {
-    "n_orbit": 10,
-    "n_replicas": 2,
-    "n_transient": 60,
-    "n_steps": 40,
-    "n_rows": 20,
-    "every": 2,
-    "n_trajectories": 30,
-    "n_sites": 16,
-}
-SCRIPTS = {
-    "agents.py": ["{}/drawn.png", "1"],
-    "basins.py": ["2"],
-    "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
-    "entropy_of_jumps.py": ["{}/drawn.png", "3"],
-    "finite_size.py": ["{}/a/new", "0"],
-    "cycle_branch.py": ["{}/drawn.png", "0.3"],
-    "covariant_vectors.py": ["{}/drawn.png", "2000"],
-    "curves.py": ["{}/drawn.png", "3"],
-    "generation.py": ["{}/drawn.png", "40", "3", "2"],
-    "henon.py": ["{}/drawn.png", "8"],
-    "prompts.py": ["{}/drawn.png", "2", "8", "3"],
-    "ising_forward.py": ["--sites", "8", "--trajectories", "200", "--steps", "4", "--out", "{}/drawn.png"],
-    "ising_inverse.py": ["--sites", "3", "--out", "{}/drawn.png"],
-    "ising_sk.py": ["--points", "3", "--out", "{}/drawn.png"],
-    "lorenz_blanket.py": ["--time", "100", "--couplings", "2", "--out", "{}/drawn.png"],
-    "mpi_sweep.py": ["{}", "--seeds", "1", "--points", "5", "--steps", "60"],
-    "spin_binary.py": ["{}/a/new", "--sites", "8", "--networks", "2", "--starts", "2"],
-    "spin_block.py": ["{}/drawn.png", "--tokens", "6"],
-    "spin_digits.py": [
-        "{}/a/new",
-        "--epochs",
-        "1",
-        "--file",
-        str(Path(__file__).parent / "data" / "spins" / "digits.npz"),
-    ],
-    "spin_phases.py": ["{}/a/new", "--points", "2", "--sites", "4", "--steps", "10", "--components", "1", "3"],
-    "spin_relaxation.py": ["{}/a/new", "--sites", "6", "--components", "24", "--replicas", "2"],
-    "tongues.py": ["{}/drawn.png", "4"],
-    "trajectories.py": ["{}/a/new", "200"],
-}
 # Seconds each; what they call is tested elsewhere too.
 LONG = {
     "tongues",
@@ -78,23 +35,10 @@ LONG = {
 pytestmark = pytest.mark.usefixtures("coarse")
 
 
-def quick(path):
-    """Return settings that make a run file small."""
-    tree = tomllib.loads(path.read_text())
-    for name, section in tree.items():
-        for key, value in section.items():
-            if key in SMALL:
-                yield f"{name}.{key}={SMALL[key]}"
-            elif key == "n_first_transient":
-                yield f"{name}.{key}=80"
-            elif isinstance(value, dict) and "num" in value:
-                yield f"{name}.{key}.num={2 if key == 'seed' else 4}"
-
-
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.stem)
 def test_run_files(path, tmp_path):
-    settings = [part for setting in quick(path) for part in ("--set", setting)]
-    done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "out"), "--quiet", *settings])
+    small = [part for setting in settings(path) for part in ("--set", setting)]
+    done = CliRunner().invoke(main, ["run", str(path), "--out", str(tmp_path / "out"), "--quiet", *small])
     # So small a network may drive a theory away: that is an end too.
     assert done.exit_code == 0 or "came to no end" in done.output, done.output
     assert list((tmp_path / "out").glob("*.png")), done.output
@@ -129,17 +73,16 @@ def script(path):
 @pytest.mark.parametrize("path", [script(path) for path in sorted(EXAMPLES.glob("*.py"))])
 def test_scripts(path, tmp_path, monkeypatch):
     assert path.name in SCRIPTS, "every script has a quick form in SCRIPTS"
-    arguments = [part.format(tmp_path) for part in SCRIPTS[path.name]]
-    monkeypatch.setattr(sys, "argv", [str(path), *arguments])
+    monkeypatch.setattr(sys, "argv", [str(path), *arguments(path.name, tmp_path)])
     monkeypatch.chdir(tmp_path)
     runpy.run_path(str(path), run_name="__main__")
     assert list(tmp_path.rglob("*.png"))
 
 
 def test_the_script_for_many_ranks_goes_on(tmp_path, monkeypatch):
-    arguments = [str(tmp_path), "--seeds", "1", "--points", "5", "--steps", "60"]
+    given = [str(tmp_path), "--seeds", "1", "--points", "5", "--steps", "60"]
     for more in ([], ["--resume"]):
-        monkeypatch.setattr(sys, "argv", ["mpi_sweep.py", *arguments, *more])
+        monkeypatch.setattr(sys, "argv", ["mpi_sweep.py", *given, *more])
         runpy.run_path(str(EXAMPLES / "mpi_sweep.py"), run_name="__main__")
     assert dmft.load(tmp_path / "seed_1")["exponents"].shape == (5, 4)
 
