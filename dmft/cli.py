@@ -1,4 +1,4 @@
-"""The command line: ``dmft run``, ``plot``, ``show``, ``verify``, ``merge``, ``import``, ``doctor``."""
+"""The command line: ``dmft run``, ``plot``, ``show``, ``verify``, ``merge``, ``import``, ``explore``, ``doctor``."""
 
 from __future__ import annotations
 
@@ -251,6 +251,33 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
 
 
 @main.command()
+@click.argument("file", type=_PATH, required=False)
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on this machine [any that is free].")
+@click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
+def explore(file: Path | None, port: int, no_browser: bool) -> None:
+    """Turn the knobs of the network in FILE, a run file, and watch, in the browser.
+
+    Orbit, phase space, bifurcation diagram, label, exponents, spectrum, finite networks and irreversibility follow the
+    sliders for beta, gamma, epsilon, L, the seed and the start. What is shown can be saved as a run file, a script or
+    a picture. Without FILE: the network of the paper.
+
+    It is served on this machine alone, to who has the address that is printed. Ctrl-C ends it. Needs the extra
+    [explore].
+    """
+    try:
+        from .explorer import server
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] in ("bokeh", "tornado"):
+            raise Failure('dmft explore needs bokeh: pip install -e ".[explore]"') from error
+        raise
+    from .explorer.state import Shown
+
+    with _from_the_user():
+        shown = Shown() if file is None else Shown.of_file(file)
+    server.serve(shown, port, not no_browser, say)
+
+
+@main.command()
 def doctor() -> None:
     """Say what this installation is made of and what it can use."""
     threads: object
@@ -268,7 +295,7 @@ def doctor() -> None:
         "OpenMP": f"yes, {threads} threads" if _kernels.OPENMP else "no: built without it, one thread",
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
         "MPI": workers.mpi_library(),
-        **{name: _installed(name) for name in ("h5py", "matplotlib", "xarray", "h5netcdf")},
+        **{name: _installed(name) for name in ("h5py", "matplotlib", "xarray", "h5netcdf", "bokeh")},
     }
     put(*(f"{name:16} {value}" for name, value in rows.items()))
     if problem is not None:

@@ -21,7 +21,7 @@ FLOOR = {
     "maps": 3, "thermodynamics": 3,
     "attention": 4, "diffusions": 4, "ising": 4, "spins": 4,
     "runfile": 5, "__init__": 5,
-    "cli": 6, "__main__": 7,
+    "explorer": 6, "cli": 7, "__main__": 8,
 }  # fmt: skip
 SYSTEMS = {"attention", "diffusions", "ising", "spins"}
 # What only one room may import, and only late: a file or a folder below the package.
@@ -33,6 +33,8 @@ DOORS = {
     "tqdm": "_util/progress",
     "yaml": "attention/authors",
     "numba": "maps/njit",
+    "bokeh": "explorer",
+    "tornado": "explorer",
 }
 
 

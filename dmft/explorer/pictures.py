@@ -1,0 +1,94 @@
+"""All that the explorer shows of a network: the whole of it coarse, then piece by piece fine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from . import pieces
+from .pieces import COARSE, FINE, Level
+from .state import Shown
+from .worker import Newer, Superseded, in_words
+
+HURRY = 0.15  # seconds for which a coarse picture is finished although a newer value waits
+Result = dict[str, Any]  # by the name of the piece: its arrays, or an error in words
+
+
+class Pictures:
+    """Computes for one page, and remembers the columns of the diagram it is at.
+
+    Examples
+    --------
+    >>> first, *fine = Pictures()(Shown(), lambda: False)
+    >>> first["label"]["name"], fine[-1].keys()
+    ('cycle of period 28', dict_keys(['diagram']))
+    """
+
+    def __init__(self) -> None:
+        self._key: Any = None
+        self._columns: dict[Level, dict[int, Any]] = {}
+
+    def __call__(self, shown: Shown, newer: Newer) -> Iterator[Result]:
+        """Yield results: the first has every piece, coarse; those after it one or more pieces each, fine."""
+        begun = time.monotonic()
+
+        def hurry() -> None:
+            # A coarse picture is seen to its end, or pages would stand still while a slider moves.
+            if newer() and time.monotonic() - begun > HURRY:
+                raise Superseded
+
+        def check() -> None:
+            if newer():
+                raise Superseded
+
+        yield from self._of_orbit(shown, COARSE, hurry)
+        yield from self._of_orbit(shown, FINE, check)
+        yield {"diagram": tried(lambda: self.diagram(shown, FINE, check))}
+
+    def diagram(self, shown: Shown, level: Level, check: pieces.Check = pieces.nothing) -> pieces.Arrays:
+        """Return the diagram of a network; columns computed before are not computed again."""
+        key = shown.diagram_key()
+        if key != self._key:
+            self._key, self._columns = key, {}
+        known = self._columns.setdefault(level, {})
+        return pieces.image(pieces.columns(shown, level, check, known), level.n_bins)
+
+    def _of_orbit(self, shown: Shown, level: Level, check: pieces.Check) -> Iterator[Result]:
+        coarse = level is COARSE
+        more = {"diagram": tried(lambda: self.diagram(shown, level, check))} if coarse else {}
+        run = tried(lambda: pieces.orbit(shown, level, check))
+        if isinstance(run, str):
+            yield {**dict.fromkeys(("time", "cloud", "spectrum", "exponents", "label", "sizes", "arrow"), run), **more}
+            return
+        found: Result = {
+            "time": pieces.in_time(run),
+            "cloud": pieces.cloud(run, 1_024 if coarse else 6_000),
+            "spectrum": pieces.power(run, shown.component),
+            "arrow": tried(lambda: pieces.irreversibility(shown, run)),
+        }
+        check()
+        found["sizes"] = tried(lambda: pieces.sizes(shown, run, level, check))
+        check()
+        if coarse:
+            found["exponents"] = tried(lambda: pieces.exponents(shown, run))
+            look = found["exponents"]
+            found["label"] = look if isinstance(look, str) else pieces.first_look(run, look)
+            yield {**found, **more}
+            return
+        yield found
+        label = tried(lambda: pieces.label(shown, run))
+        if isinstance(label, str):
+            yield {"doubt": label}
+            return
+        yield {"label": label, "exponents": {name: label[name] for name in ("exponents", "stderr")}}
+
+
+def tried(function: Callable[[], Any]) -> Any:
+    """Return what a function returns, or in words the error that it raises: other pieces are shown all the same."""
+    try:
+        return function()
+    except Superseded:
+        raise
+    except Exception as error:
+        return in_words(error)
