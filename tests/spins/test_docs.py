@@ -1,4 +1,4 @@
-"""The page of the docs: its code runs, and its recipes for other packages do what they say."""
+"""The page of vector spins: its recipes for other packages do what they say."""
 
 import re
 import sys
@@ -18,14 +18,6 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 def layer():
     rng = np.random.default_rng(0)
     return SpinAttention(rng.normal(size=(16, 8)) / 3, 2), rng.normal(size=(4, 8))
-
-
-def test_the_code_runs(capsys):
-    names = {}
-    for block in BLOCKS:
-        exec(compile(block.replace("16, 200", "4, 20").replace("500", "50"), str(PAGE), "exec"), names)
-    assert {"torch_function", "jax_function", "block", "orbit"} <= set(names)
-    assert "gain" in capsys.readouterr().out
 
 
 def recipe(name):
