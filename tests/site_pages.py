@@ -31,7 +31,7 @@ def blocks(page):
 
 def smaller(code):
     """Return Python code with fewer steps and points."""
-    code = re.sub(r"\b\d{1,3}(_\d{3})+\b", lambda number: str(max(60, int(number[0]) // 50)), code)
+    code = re.sub(r"\b\d{1,3}(_\d{3})+\b", lambda number: str(max(60, int(number[0]) // 10)), code)
     code = re.sub(r"(linspace\([^()]*, )(\d+)\)", lambda found: f"{found[1]}{min(5, int(found[2]))})", code)
     code = re.sub(r"\bn_rows=\d+", "n_rows=8", code)
     return re.sub(r"\b(starts|n_trajectories|n_replicas|n_pairs)=\d+", r"\1=2", code)
@@ -85,8 +85,8 @@ def run_toml(text):
 
 def words(line):
     """Return the commands of a line of shell, each as its words, without comments."""
-    for command in re.split(r"&&|;", line):
-        found = shlex.split(command, comments=True)
+    for command in re.split(r"&&|;", re.sub(r"(^|\s)#.*", "", line)):
+        found = shlex.split(command)
         while found and re.fullmatch(r"[A-Z_]+=.*", found[0]):
             del found[0]
         if found:
