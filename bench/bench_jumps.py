@@ -89,7 +89,7 @@ def gillespy(process, n, t, seed=1):
         import gillespy2
     except ImportError:
         return None
-    name = f"solver of {process.n_states}"
+    name = f"solver of {process.n_states} states to {t:g}"
     if name not in KEPT:
         model = gillespy2.Model(name="jumps")
         species = [gillespy2.Species(name=f"S{x}", initial_value=int(x == 0)) for x in range(process.n_states)]
@@ -100,10 +100,8 @@ def gillespy(process, n, t, seed=1):
             model.add_reaction(
                 gillespy2.Reaction(name=f"R{k}", reactants={species[x]: 1}, products={species[y]: 1}, rate=rate)
             )
-        model.timespan(gillespy2.TimeSpan(np.array([0.0, t])))
+        model.timespan(gillespy2.TimeSpan(np.array([0.0, t])))  # of all runs: a solver takes no other
         KEPT[name] = gillespy2.SSACSolver(model=model)
-    if t < 2:  # only to compile
-        return None
     KEPT[name].run(number_of_trajectories=n, seed=seed)
     return process.budget().activity * t * n
 
@@ -137,7 +135,7 @@ def main():
             for title, side in sides.items():
                 if side is gillespy and process.n_states > 10:  # takes minutes to compile more
                     continue
-                side(process, 2, 1.0)  # compiled, and in the caches
+                side(process, 2, t)  # compiled, and in the caches
                 few = max(n // 40, 2) if side is gillespy else n
                 begun = seconds()
                 jumps = side(process, few, t)

@@ -27,6 +27,19 @@ INLINE uvec product32(uvec x, uvec y)
 #endif
 }
 
+/* The high halves of words in the place of the low ones; above them, what falls. By a shuffle, for the products and shifts
+   of AVX-512 wait for one and the same unit. */
+INLINE uvec high_half(uvec x)
+{
+#if WIDTH == 8
+    return (uvec)_mm512_shuffle_epi32((__m512i)x, _MM_PERM_DDBB);
+#elif WIDTH == 4
+    return (uvec)_mm256_shuffle_epi32((__m256i)x, 0xf5);
+#else
+    return x >> 32;
+#endif
+}
+
 /* The keys of the rounds, in every lane. */
 INLINE void philox32_keys(uint64_t key, uvec keys[20])
 {
@@ -51,29 +64,37 @@ INLINE void philox32(const int n, const uvec keys[20], uvec *a, uvec *b, uvec *c
             q[j] = product32(c[j], same(0xCD9E8D57));
         }
         for (int j = 0; j < n; j++) {
-            a[j] = (q[j] >> 32) ^ b[j] ^ keys[2 * round];
+            a[j] = high_half(q[j]) ^ b[j] ^ keys[2 * round];
             b[j] = q[j];
-            c[j] = (p[j] >> 32) ^ d[j] ^ keys[2 * round + 1];
+            c[j] = high_half(p[j]) ^ d[j] ^ keys[2 * round + 1];
             d[j] = p[j];
         }
     }
 }
 
-/* A word below 2^32 as a double: in the mantissa of 2^52. */
-INLINE vec number(uvec word) { return (vec)(word | 0x4330000000000000) - 0x1p52; }
+/* A word below 2^52 as a double, less a number: it stands in the mantissa of 2^52. */
+INLINE vec number_less(uvec word, double less) { return (vec)(word | 0x4330000000000000) - (0x1p52 + less); }
 
-/* log(x) for x in [2^-60, 1], as vlog of simd.h, but without the conversions and signed shifts that are slow where
-   registers have no instruction for them. */
-INLINE vec log_share(vec x)
+INLINE vec line(vec x, double slope, double at_0) { return fma3(x, slope, at_0); }
+
+/* -log(u) of u = x 2^-scale in (0, 1], x from 2^-60 to 2^60. With x = 2^k (1 + t), 1 + t in [2^-1/2, 2^1/2), it is
+   t P(t) - (k - scale) log(2), P interpolated at Chebyshev nodes: errors below 1e-13 of its size, however close u is to 1.
+   Without quotients, conversions and signed shifts, which are slow, the last two where registers have no instruction
+   for them. */
+INLINE vec minus_log(vec x, double scale)
 {
-    const uvec bits = (uvec)x, bias = same(64ull << 52);
-    uvec k = (bits - (uvec)splat(SQRT_HALF) + bias) >> 52;
-    vec m = (vec)(bits - (k << 52) + bias), n = number(k) - 64.0;
-    vec s = (m - 1.0) / (m + 1.0), z = s * s, z2 = z * z;
-    vec p = ((0x1.5555555555558p-1 + z * 0x1.99999999952e2p-2)
-             + z2 * (0x1.2492492df148dp-2 + z * 0x1.c71c62e5800a1p-3))
-          + (z2 * z2) * ((0x1.7462b4ab2ef6bp-3 + z * 0x1.39fe606542ddep-3) + z2 * 0x1.2b584aae78a57p-3);
-    return n * LN2_HI + (2.0 * s + (s * z * p + n * LN2_LO));
+    const uint64_t least = 0x3fe6a09e667f3bcd, bias = 64ull << 52; /* of the bits of 2^-1/2; keeps exponents above 0 */
+    uvec bits = (uvec)x + same(bias - least);
+    vec t = (vec)((bits & 0xfffffffffffff) + same(least)) - 1.0, t2 = t * t, t4 = t2 * t2;
+    vec low = fma3(t4, fma3(t2, line(t, 0x1.fffc5cb7e1187p-4, -0x1.2491f53b7d074p-3),
+                            line(t, 0x1.55555d98b617ep-3, -0x1.99999b01e07c4p-3)),
+                   fma3(t2, line(t, 0x1.ffffffef14f50p-3, -0x1.555555543d37fp-2),
+                        line(t, 0x1.0000000002a35p-1, -0x1.0000000000116p+0)));
+    vec high = fma3(t4, fma3(t2, line(t, 0x1.3e6fae393b4a3p-5, -0x1.446e64f193c94p-4),
+                             line(t, 0x1.51b75c33f0806p-4, -0x1.3b5f3ce81535dp-4)),
+                    fma3(t2, line(t, 0x1.4f1b6ae6b807bp-4, -0x1.739f12997d609p-4),
+                         line(t, 0x1.9a02c56b69a40p-4, -0x1.c72dc1f62ee0ep-4)));
+    return fma3(number_less(bits >> 52, 64 + scale), -0x1.62e42fefa39efp-1, t * fma3(t4 * t4, high, low));
 }
 
 #endif

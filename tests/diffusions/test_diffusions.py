@@ -85,6 +85,9 @@ def test_normal_numbers_are_normal():
     n = z.size
     for power, moment, spread in ((1, 0, 1), (2, 1, math.sqrt(2)), (3, 0, math.sqrt(15)), (4, 3, math.sqrt(96))):
         assert abs((z**power).mean() - moment) < 5 * spread / math.sqrt(n)
+    for bound in (2, 3, 4):
+        tail = math.erfc(bound / math.sqrt(2))
+        assert abs((abs(z) > bound).mean() - tail) < 5 * math.sqrt(tail / n)
     for lag in (1, 2, 3, 4, 6):
         assert abs((z[:, lag:] * z[:, :-lag]).mean()) < 5 / math.sqrt(n)
     assert abs((z[1:] * z[:-1]).mean()) < 5 / math.sqrt(n)

@@ -43,7 +43,7 @@ INLINE void look_ahead(Lane *lane, const uvec keys[20], uint64_t item)
         for (int j = 0; j < N; j++) {
             uvec word = a[j] << 32 | (b[j] & LOW32);
             vec u = (vec)(word >> 12 | 0x3ff0000000000000) - (1.0 - 0x1p-53);
-            *(vec *)(lane->wait + first + j * WIDTH) = -log_share(u);
+            *(vec *)(lane->wait + first + j * WIDTH) = minus_log(u, 0.0);
             *(uvec *)(lane->place + first + j * WIDTH) = c[j] << 32 | (d[j] & LOW32);
         }
     }
