@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, numbers, whole, within
 from .._util.memory import need_memory
+from .._util.progress import each, shows_progress
 from .._util.underflow import underflow_is_zero
 from . import _series
 
@@ -22,8 +23,11 @@ _NUMBERS = 2**20  # Fourier transforms
 _PAIRS = 10**8  # pairs of points
 
 
+@shows_progress
 @underflow_is_zero
-def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -> tuple[float, np.ndarray]:
+def zero_one(
+    series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100, progress: bool = True
+) -> tuple[float, np.ndarray]:
     r"""Return near 1 for chaos, near 0 for regular motion: the 0-1 test of Gottwald and Melbourne.
 
     The sum :math:`z_c(n) = \sum_{j \le n} \phi_j e^{ijc}` of a chaotic series wanders like a random walk, that of a
@@ -72,8 +76,8 @@ def zero_one(series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100) -
     series = finite("series", series, (None,))[:: whole("n_bands", n_bands, 1)]
     if series.size < 100:
         raise ValueError(f"series must have >= 100 samples of a band, got {series.size}")
-    each = zero_one_each(series[None], whole("n_frequencies", n_frequencies, 1))[0]
-    return float(np.median(each)), each
+    of_each = zero_one_each(series[None], whole("n_frequencies", n_frequencies, 1))[0]
+    return float(np.median(of_each)), of_each
 
 
 def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) -> np.ndarray:
@@ -91,7 +95,7 @@ def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) ->
     away = np.where(still[:, None], 0.0, series - series.mean(axis=1, keepdims=True))
     c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
     parts = []
-    for k in range(0, n_frequencies, n_at_once):
+    for k in each(range(0, n_frequencies, n_at_once), "frequencies", n_at_once):
         some = c[k : k + n_at_once]
         if compiled:
             padded = np.append(some, np.zeros(-some.size % _series.TOGETHER))
@@ -151,8 +155,9 @@ def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     return np.maximum.accumulate(np.maximum(np.cumsum(numbers("growth", growth), axis=0), 0.0), axis=0)
 
 
+@shows_progress
 @underflow_is_zero
-def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np.ndarray:
+def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1, *, progress: bool = True) -> np.ndarray:
     r"""Return the share of pairs of points within each of some distances of each other.
 
     .. math:: C(r) = \frac{\#\{i < j: j - i \ge w, |x_i - x_j| \le r\}}{\#\{i < j: j - i \ge w\}}
@@ -165,6 +170,8 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
         In the largest difference of a component, >= 0.
     n_apart : int, default=1
         w: pairs nearer in time are left out, for they are near in space whatever the attractor [1]_.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -194,17 +201,20 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1) -> np
     if some >= n:
         within_radii = tree.count_neighbors(tree, radii, p=np.inf)
     else:  # in the order of the tree neighbours are together, and counted together
-        parts = (points[tree.indices[k : k + some]] for k in range(0, n, some))
+        parts = (points[tree.indices[k : k + some]] for k in each(range(0, n, some), "points", some))
         within_radii = sum(cKDTree(part).count_neighbors(tree, radii, p=np.inf) for part in parts)
     count = (within_radii - n) / 2.0
-    for lag in range(1, n_apart):
+    for lag in each(range(1, n_apart), "lags"):
         near = np.abs(points[lag:] - points[:-lag]).max(axis=1)
         count -= (near[:, None] <= radii).sum(axis=0)
     return count / ((n - n_apart) * (n - n_apart + 1) / 2.0)
 
 
+@shows_progress
 @underflow_is_zero
-def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_radii: int = 24) -> tuple[float, float]:
+def correlation_dimension(
+    points: ArrayLike, *, n_apart: int | None = None, n_radii: int = 24, progress: bool = True
+) -> tuple[float, float]:
     r"""Estimate the correlation dimension of an attractor: the slope of log C(r) against log r [1]_.
 
     Parameters
@@ -215,6 +225,8 @@ def correlation_dimension(points: ArrayLike, *, n_apart: int | None = None, n_ra
         As for `correlation_sum`. Default: a hundredth of the samples.
     n_radii : int, default=24
         Radii between those of 1e-3 (or a hundred pairs, if that is more) and of 3e-2 of all pairs.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

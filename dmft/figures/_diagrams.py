@@ -257,7 +257,7 @@ def diagram(
     exponents, stderr, n_shown : optional
         As in :func:`lyapunov_spectrum`; without exponents they are not drawn.
     regime, names : optional
-        As in :func:`regime_strip`; without a regime there is no strip.
+        As in :func:`regime_strip`; without a regime there is no strip. Lines join neighbours of one regime alone.
     irreversibility : array_like, shape (n_points,), optional
         As in :func:`irreversibility`; without it there is no such panel.
     width : {"column", "page"}, default="column"
@@ -299,13 +299,28 @@ def diagram(
         regime_strip(parameter, regime, names, ax=axes[1], parameter_label=parameter_label)
     if exponents is not None:
         below = {"ax": axes[-len(more)], "parameter_label": parameter_label}
-        lyapunov_spectrum(parameter, exponents, stderr=stderr, n_shown=n_shown, **below)
+        if stderr is not None:
+            stderr = checked("stderr", stderr, exponents.shape, may_hold=("nan",))
+        where, exponents, stderr = _parted(parameter, regime, exponents, stderr)
+        lyapunov_spectrum(where, exponents, stderr=stderr, n_shown=n_shown, **below)
     if irreversibility is not None:
-        draw_irreversibility(axes[-1], parameter, irreversibility, None, parameter_label)
+        where, rate = _parted(parameter, regime, irreversibility)
+        draw_irreversibility(axes[-1], where, rate, None, parameter_label)
     for ax in axes[:-1]:
         ax.set_xlabel("")
     figure.align_ylabels(axes)
     return figure, tuple(axes)
+
+
+def _parted(parameter: np.ndarray, regime: np.ndarray | None, *arrays: np.ndarray | None) -> list[Any]:
+    """Return the parameter and what belongs to it, with a NaN between neighbours of different regimes."""
+    if regime is None:
+        return [parameter, *arrays]
+    order = np.argsort(parameter)
+    x = parameter[order].astype(float)
+    change = np.flatnonzero(np.diff(regime[order])) + 1
+    there = np.insert(x, change, (x[change - 1] + x[change]) / 2)
+    return [there, *(each if each is None else np.insert(each[order], change, np.nan, axis=0) for each in arrays)]
 
 
 @styled

@@ -14,6 +14,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from .._util.checks import finite, function, number, numbers, shown, whole
+from .._util.progress import shows_progress, working
 from .._util.values import Value
 from .estimators import Estimator, estimator
 from .gaussian import gaussian_cmi
@@ -260,15 +261,23 @@ def separators(couplings: ArrayLike | sparse.sparray, size: int) -> Iterator[Bla
 
 
 def _separators(graph: sparse.csr_array, size: int) -> Iterator[Blanket]:
-    for cut in combinations(range(graph.shape[0]), size):
-        label = _components(graph, np.array(cut, dtype=np.int64))
-        if label.max(initial=-1) > 0:
-            mine = label == label[label >= 0][0]
-            yield Blanket(np.flatnonzero(mine).tolist(), cut, np.flatnonzero(~mine & (label >= 0)).tolist())
+    n_sites = graph.shape[0]
+    with working(math.comb(n_sites, size), "sets") as tick:
+        for cut in combinations(range(n_sites), size):
+            label = _components(graph, np.array(cut, dtype=np.int64))
+            if label.max(initial=-1) > 0:
+                mine = label == label[label >= 0][0]
+                yield Blanket(np.flatnonzero(mine).tolist(), cut, np.flatnonzero(~mine & (label >= 0)).tolist())
+            tick(1)
 
 
+@shows_progress
 def screen(
-    couplings: ArrayLike | sparse.sparray, size: int, information: Callable[[Blanket], float]
+    couplings: ArrayLike | sparse.sparray,
+    size: int,
+    information: Callable[[Blanket], float],
+    *,
+    progress: bool = True,
 ) -> list[tuple[Blanket, float]]:
     """Return all separating sets of a size with their informations, those that screen best first.
 
@@ -278,6 +287,8 @@ def screen(
     size : int
     information : callable
         From a `Blanket` to I(internal; external | blanket): ``lambda b: b.cmi(law)``, say.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------

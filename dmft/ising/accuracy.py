@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._util.checks import shown, whole
+from .._util.progress import shows_progress, working
 from .._util.underflow import underflow_is_zero
 from .meanfield import MeanField
 from .model import KineticIsing
@@ -68,6 +69,7 @@ def one_step_errors(
     return errors
 
 
+@shows_progress
 @underflow_is_zero
 def forward_errors(
     theories: Mapping[str, MeanField],
@@ -76,6 +78,7 @@ def forward_errors(
     *,
     seed: int = 0,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> dict[str, np.ndarray]:
     r"""Return the errors of a run from all ones, averaged over the times 0 to `n_steps`.
 
@@ -91,6 +94,8 @@ def forward_errors(
     seed : int, default=0
     n_threads : int or None, default=None
         Threads of the simulations.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -111,15 +116,17 @@ def forward_errors(
     )
     now = dict.fromkeys(theories, next(halves)[0])  # all agree at time 0
     total = {name: np.zeros(3) for name in theories}
-    for one, two in halves:
-        for name in list(now):
-            try:
-                now[name] = got = theories[name].step(now[name])
-            except FloatingPointError:
-                del now[name]
-                total[name][:] = np.nan
-                continue
-            for k, x in enumerate("mCD"):
-                off = [getattr(got, x) - getattr(truth, x) for truth in (one, two)]
-                total[name][k] += np.vdot(*off) / off[0].size
+    with working(n_steps) as tick:
+        for one, two in halves:
+            for name in list(now):
+                try:
+                    now[name] = got = theories[name].step(now[name])
+                except FloatingPointError:
+                    del now[name]
+                    total[name][:] = np.nan
+                    continue
+                for k, x in enumerate("mCD"):
+                    off = [getattr(got, x) - getattr(truth, x) for truth in (one, two)]
+                    total[name][k] += np.vdot(*off) / off[0].size
+            tick(1)
     return {name: sums / (n_steps + 1) for name, sums in total.items()}

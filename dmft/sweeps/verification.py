@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .._util.checks import instance, path, whole
+from .._util.progress import shows_progress, working
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..store import Store, StoreError
@@ -42,6 +43,7 @@ class Verification(Frozen):
         return not self.differing
 
 
+@shows_progress
 @underflow_is_zero
 def verify(
     folder: str | os.PathLike[str],
@@ -50,6 +52,7 @@ def verify(
     seed: int | None = None,
     job: Job | None = None,
     n_threads: int | None = None,
+    progress: bool = True,
 ) -> Verification:
     """Compute random points of a store again, and compare all bits.
 
@@ -68,6 +71,8 @@ def verify(
         If its kind is not in `dmft.sweeps.registry`.
     n_threads : int or None
         Results do not depend on it.
+    progress : bool, default=True
+        Show how far it is, from two seconds on.
 
     Returns
     -------
@@ -126,14 +131,15 @@ def verify(
         tasks = [Task.of(blocks[n], grid, list(map(store.read, blocks[n].after)), size) for n in numbers.tolist()]
     block_of = dict(zip(index.tolist(), of_block.tolist(), strict=True))
     differing: dict[int, list[str]] = {}
-    for task in tasks:
-        ours = job.run(task, n_threads, lambda n_points: None)
-        ours = {name: array for name, array in ours.items() if name in job.variables}
-        for row, point in enumerate(task.index.tolist()):
-            theirs = store.row(block_of[point], point)
-            names = [name for name in {**ours, **theirs} if not _same(name, ours, theirs, row)]
-            if names:
-                differing[point] = names
+    with working(index.size, "points") as tick:
+        for task in tasks:
+            ours = job.run(task, n_threads, tick)
+            ours = {name: array for name, array in ours.items() if name in job.variables}
+            for row, point in enumerate(task.index.tolist()):
+                theirs = store.row(block_of[point], point)
+                names = [name for name in {**ours, **theirs} if not _same(name, ours, theirs, row)]
+                if names:
+                    differing[point] = names
     return Verification(grid.points(index), index, differing, store.changes)
 
 

@@ -16,6 +16,7 @@ from scipy.special import rel_entr, xlogy
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, integers, number, one_of, within
 from .._util.memory import need_memory
+from .._util.progress import each
 from .._util.readonly import seal
 from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
@@ -134,7 +135,7 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
     start = process.law(p0, "p0")
     t = within("times", finite("times", times, (None,)), 0, np.inf)
     pi = process._limit(start)
-    pieces = [spent(process, start, time) for time in t]
+    pieces = [spent(process, start, time) for time in each(t, "times")]
     p = np.array([law for law, _ in pieces]).reshape(len(t), process.n_states)
     forth = np.array([flows for _, flows in pieces]).reshape(len(t), len(process.source))
     log_pi = log_law(pi)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import one_of
 from .._util.memory import need_memory
+from .._util.progress import shows_progress
 from .._util.readonly import read_only
 from .._util.underflow import underflow_is_zero
 from . import budget as _budget
@@ -183,8 +184,12 @@ class MarkovJump(Rates):
         """
         return _counting.of_process(self, increments)
 
-    def relax(self, p0: ArrayLike, times: ArrayLike) -> Relaxation:
-        """Return the law at some times from a start, and the entropy produced until then; see `Relaxation`."""
+    @shows_progress
+    def relax(self, p0: ArrayLike, times: ArrayLike, *, progress: bool = True) -> Relaxation:
+        """Return the law at some times from a start, and the entropy produced until then; see `Relaxation`.
+
+        From two seconds on it shows how far it is, unless `progress` is False.
+        """
         return _evolution.relaxation(self, p0, times)
 
     def first_passage(self, to: int | Sequence[int]) -> np.ndarray:
@@ -202,6 +207,7 @@ class MarkovJump(Rates):
         """
         return _evolution.first_passage(self, to)
 
+    @shows_progress
     def paths(
         self,
         n: int,
@@ -213,6 +219,7 @@ class MarkovJump(Rates):
         residence: bool = False,
         first: int = 0,
         n_threads: int | None = None,
+        progress: bool = True,
     ) -> Paths:
         """Return trajectories, each on a random stream of its own: the same bits for any number of threads.
 
@@ -232,6 +239,8 @@ class MarkovJump(Rates):
         first : int, default=0
             Number of the first trajectory: two calls may share a seed.
         n_threads : int, optional
+        progress : bool, default=True
+            Show how far it is, from two seconds on.
 
         Returns
         -------

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._util.checks import finite, flag, number, seed_of, whole, within
 from .._util.memory import need_memory
+from .._util.progress import working
 from .._util.readonly import seal
 from .._util.threads import n_threads as threads
 from .._util.underflow import underflow_is_zero
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .process import MarkovJump
 
 MAX_RESIDENCE = 1 << 27
+PIECE, MIN_TOGETHER = 1e8, 256  # jumps at most after which it is shown how far it is; paths a thread all the same
 MAX_JUMPS = 1e15  # of a path: more take longer than a person lives with
 
 
@@ -101,24 +103,29 @@ def follow(
     ends, n_jumps = np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
     sums = np.zeros((n, gain.shape[1]))
     stay = np.zeros((n, process.n_states)) if residence else None
-    _paths(
-        first=index.astype(np.int64),
-        target=np.ascontiguousarray(process.target[order]),
-        rate=np.ldexp(rate, -unit),
-        gain=gain,
-        start=np.cumsum(law),
-        duration=float(np.ldexp(t, unit)),
-        seed=seed,
-        first_item=first,
-        ends=ends,
-        n_jumps=n_jumps,
-        sums=sums,
-        residence=stay,
-        states=np.empty((process.n_states, 2), dtype=np.uint64),
-        edges=np.empty((n_edges, 2), dtype=np.uint64),
-        share=np.empty(n_edges),
-        stack=np.empty(n_edges, dtype=np.uint32),
-        n_threads=min(threads(n_threads), n),
-    )
+    n_together = max(threads(n_threads) * MIN_TOGETHER, int(min(n, PIECE / max(t * fastest, 1.0))))
+    with working(n, "trajectories") as tick:
+        for k in range(0, n, n_together):
+            some = slice(k, k + n_together)
+            _paths(
+                first=index.astype(np.int64),
+                target=np.ascontiguousarray(process.target[order]),
+                rate=np.ldexp(rate, -unit),
+                gain=gain,
+                start=np.cumsum(law),
+                duration=float(np.ldexp(t, unit)),
+                seed=seed,
+                first_item=first + k,
+                ends=ends[some],
+                n_jumps=n_jumps[some],
+                sums=sums[some],
+                residence=None if stay is None else stay[some],
+                states=np.empty((process.n_states, 2), dtype=np.uint64),
+                edges=np.empty((n_edges, 2), dtype=np.uint64),
+                share=np.empty(n_edges),
+                stack=np.empty(n_edges, dtype=np.uint32),
+                n_threads=min(threads(n_threads), len(ends[some])),
+            )
+            tick(len(ends[some]))
     stay = None if stay is None else np.ldexp(stay, -unit)
     return Paths(ends[:, 0].copy(), ends[:, 1].copy(), n_jumps, sums[:, 0].copy(), sums[:, 1:].copy(), stay)

@@ -768,6 +768,20 @@ def test_notes_say_what_marks_mean_and_what_is_fixed(draw, said):
     assert figure.get_supxlabel() == written
 
 
+def test_lines_join_neighbours_of_one_regime_alone():
+    """Two attractors that take turns have two lines of dots, and no zigzag."""
+    beta = [4.0, 1.0, 2.0, 3.0, 5.0]
+    exponents = np.array([[-0.4], [-0.1], [-0.2], [0.3], [-0.5]])
+    rate = np.array([4.0, 1.0, 2.0, 3.0, 5.0])
+    kinds = {"regime": [0, 0, 0, 1, 0], "names": ["cycle", "chaos"], "irreversibility": rate}
+    _, axes = figures.diagram(beta, exponents, exponents, stderr=abs(exponents) / 9, **kinds)
+    line = axes[2].lines[-1]
+    assert_array_equal(line.get_xdata(), [1, 2, 2.5, 3, 3.5, 4, 5])
+    assert_array_equal(line.get_ydata(), [-0.1, -0.2, np.nan, 0.3, np.nan, -0.4, -0.5])
+    assert line.get_markevery() == [3]
+    assert_array_equal(axes[3].lines[-1].get_ydata(), [1, 2, np.nan, 3, np.nan, 4, 5])
+
+
 def test_no_value_looks_like_no_regime():
     _, (ax,) = figures.phase_diagram([0, 1], [0, 1], regime=[[0, 7], [-1, 0]], names=list("abcdefgh"))
     assert ax.patch.get_hatch()

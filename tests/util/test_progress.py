@@ -4,17 +4,42 @@ import inspect
 import io
 import threading
 
+import numpy as np
 import pytest
 
 import dmft
-from dmft import ising, spins
+from dmft import indicators, information, ising, spins
 from dmft._util import progress
+from dmft.thermodynamics import MarkovJump
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 SPINS = ising.network("sk", 8, seed=1)
 START = dmft.trajectory(PAPER, 4).window
 FIXED = dmft.cycle(PAPER, 4)
+PROCESS = MarkovJump([0, 1], [1, 0], [0.0, 1.0])
+RING = np.roll(np.eye(6), 1, axis=1)
+NOISE = np.random.default_rng(1).normal(size=(400, 2))
+
+
+FOLDERS = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stored(tmp_path_factory):
+    """Leave a small sweep for those that read one."""
+    FOLDERS[:] = [tmp_path_factory.mktemp("stored") / "sweep"]
+    dmft.sweep(PAPER, beta=[0.5, 1.0], n_steps=50, n_rows=5, store=FOLDERS[0], progress=False)
+
+
 CALLS = {
+    "paths of jumps": lambda **how: PROCESS.paths(9, 2.0, seed=1, **how),
+    "relax": lambda **how: PROCESS.relax([1.0, 0.0], [0.0, 1.0], **how),
+    "screen": lambda **how: information.screen(RING, 2, lambda blanket: 0.0, **how),
+    "verify": lambda **how: dmft.verify(FOLDERS[0], 2, **how),
+    "zero_one": lambda **how: indicators.zero_one(NOISE[:, 0], **how),
+    "correlation_sum": lambda **how: indicators.correlation_sum(NOISE, [0.1, 1.0], 5, **how),
+    "correlation_dimension": lambda **how: indicators.correlation_dimension(NOISE, **how),
+    "forward_errors": lambda **how: ising.forward_errors({"tap": ising.MeanField(SPINS, "tap")}, 3, 20, **how),
     "trajectory": lambda **how: dmft.trajectory(PAPER, 9, **how),
     "network": lambda **how: dmft.network(PAPER, 9, n_sites=50, seed=1, **how),
     "lyapunov": lambda **how: dmft.lyapunov(PAPER, 40, n_transient=20, **how),
