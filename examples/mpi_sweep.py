@@ -4,7 +4,7 @@
 
 Here each feature seed is one diagram in one folder. Rank 0 deals blocks of points and draws; the others
 compute, and write what they found. Killed or out of time, the same line with --resume goes on, on any
-number of ranks, to the same bits. 15 cpu-seconds a seed with 701 points (README: "What the numbers promise").
+number of ranks, to the same bits. 15 cpu-seconds a seed with 701 points (docs/reliability.md).
 """
 
 import argparse
