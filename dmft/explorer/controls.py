@@ -47,6 +47,7 @@ class Controls:
     def __init__(self, shown: Shown, changed: Callable[[dict[str, Any]], None], export: Callable[[str], None]) -> None:
         self._changed = changed
         self._silent = False
+        self._behind: dict[str, tuple[Any, float]] = {}  # widgets that do not show their parameter's value yet
         self.sliders: dict[str, Slider] = {}
         self.boxes: dict[str, Spinner] = {}
         n_positions = shown.model.features.n_positions
@@ -69,8 +70,8 @@ class Controls:
             )  # fmt: skip
             box = Spinner(value=value or low, low=low, step=step, width=82, mode="int" if step == 1 else "float")
             slider.disabled = box.disabled = value is None or (name == "epsilon" and not n_positions)
-            for one in (slider, box):
-                one.on_change("value", self._of_parameter(name))
+            slider.on_change("value", self._of_parameter(name, self.boxes))
+            box.on_change("value", self._of_parameter(name, self.sliders))
             self.sliders[name], self.boxes[name] = slider, box
             self.roots[name] = row(slider, box, sizing_mode="stretch_width")
         self._make_start(shown)
@@ -131,24 +132,37 @@ class Controls:
             button.on_click(lambda event=None, kind=kind: export(kind))
         self.roots["take"] = row(*self.buttons.values(), sizing_mode="stretch_width")
 
-    def _of_parameter(self, name: str) -> Callable[[str, Any, Any], None]:
+    def _of_parameter(self, name: str, other: dict[str, Any]) -> Callable[[str, Any, Any], None]:
         def on_change(attribute: str, old: Any, new: Any) -> None:
             if not self._silent and new is not None:
-                self.move(name, new)
+                self._behind[name] = other[name], new
+                self._changed({name: new})
 
         return on_change
 
-    def move(self, name: str, value: float) -> None:
-        """Move slider and box of a parameter to a value, and tell of it once."""
-        slider, box = self.sliders[name], self.boxes[name]
+    def follow(self) -> None:
+        """Move boxes to what their sliders say and sliders to their boxes; once a picture, not once an event."""
         self._silent = True
         try:
-            if slider.end < value:
-                slider.end = value
-            if slider.value != value and value >= slider.start:
-                slider.value = value
-            if box.value != value:
-                box.value = value
+            while self._behind:
+                _, (other, value) = self._behind.popitem()
+                self._put(other, value)
         finally:
             self._silent = False
+
+    def move(self, name: str, value: float) -> None:
+        """Move slider and box of a parameter to a value, and tell of it once."""
+        self._behind[name] = self.sliders[name], value
+        self.follow()
+        self._behind[name] = self.boxes[name], value
+        self.follow()
         self._changed({name: value})
+
+    @staticmethod
+    def _put(widget: Any, value: float) -> None:
+        """Move a widget; a slider grows at its upper end, and knows no values below its lower one."""
+        if isinstance(widget, Slider):
+            value = max(value, widget.start)
+            if value > widget.end:
+                widget.end = value
+        widget.value = value

@@ -80,10 +80,11 @@ class Explorer:
         document = self.document
         document.title = "dmft explore"
         document.template = TEMPLATE
-        for root in (*self.controls.roots.values(), *self.plots.roots.values()):
-            document.add_root(root)
         # Models that are no part of a picture must be known to the page all the same.
         self.controls.roots["take"].tags = [self._beat, self.answer, self.controls.file]
+        with document.models.freeze():  # or all of them would be looked through again for each
+            for root in (*self.controls.roots.values(), *self.plots.roots.values()):
+                document.add_root(root)
 
     def ready(self, event: Any) -> None:
         """Take note that the browser shows the page."""
@@ -127,6 +128,7 @@ class Explorer:
         self._painted.clear()
 
         def apply() -> None:
+            self.controls.follow()  # before: what is held back tells its callbacks later
             self.document.hold("collect")  # one message
             try:
                 change()

@@ -28,6 +28,7 @@ class Pictures:
     def __init__(self) -> None:
         self._key: Any = None
         self._columns: dict[Level, dict[int, Any]] = {}
+        self._finest: Level | None = None  # at which the diagram was handed out
 
     def __call__(self, shown: Shown, newer: Newer) -> Iterator[Result]:
         """Yield results: the first has every piece, coarse; those after it one or more pieces each, fine."""
@@ -44,19 +45,23 @@ class Pictures:
 
         yield from self._of_orbit(shown, COARSE, hurry)
         yield from self._of_orbit(shown, FINE, check)
-        yield {"diagram": tried(lambda: self.diagram(shown, FINE, check))}
+        yield self._diagram(shown, FINE, check)
 
-    def diagram(self, shown: Shown, level: Level, check: pieces.Check = pieces.nothing) -> pieces.Arrays:
-        """Return the diagram of a network; columns computed before are not computed again."""
+    def _diagram(self, shown: Shown, level: Level, check: pieces.Check) -> Result:
+        """Return the diagram, or nothing if it was handed out before as fine; columns are computed once."""
         key = shown.diagram_key()
         if key != self._key:
-            self._key, self._columns = key, {}
+            self._key, self._columns, self._finest = key, {}, None
+        if self._finest in (level, FINE):
+            return {}
         known = self._columns.setdefault(level, {})
-        return pieces.image(pieces.columns(shown, level, check, known), level.n_bins)
+        found = tried(lambda: pieces.image(pieces.columns(shown, level, check, known), level.n_bins))
+        self._finest = None if isinstance(found, str) else level
+        return {"diagram": found}
 
     def _of_orbit(self, shown: Shown, level: Level, check: pieces.Check) -> Iterator[Result]:
         coarse = level is COARSE
-        more = {"diagram": tried(lambda: self.diagram(shown, level, check))} if coarse else {}
+        more = self._diagram(shown, level, check) if coarse else {}
         run = tried(lambda: pieces.orbit(shown, level, check))
         if isinstance(run, str):
             yield {**dict.fromkeys(("time", "cloud", "spectrum", "exponents", "label", "sizes", "arrow"), run), **more}

@@ -100,7 +100,7 @@ class Plots:
             "image": ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []}),
             "leading": ColumnDataSource({"at": [], "first": [], "second": []}),
         }
-        self.view = ColumnDataSource({"azimuth": [_AZIMUTH], "elevation": [_ELEVATION]})
+        self.view = ColumnDataSource({"azimuth": [_AZIMUTH], "elevation": [_ELEVATION]}, name="view")
         self.cursors = [
             Span(location=shown.place, dimension="height", line_color="#111", line_width=1.5, line_dash=[5, 3])
             for _ in range(2)
@@ -108,6 +108,7 @@ class Plots:
         self.label = Div(name="label", text="", sizing_mode="stretch_width")
         self.notes = Div(name="notes", text="", sizing_mode="stretch_width", visible=False)
         self._errors: dict[str, str] = {}
+        self._words: dict[str, str] = {}  # above the pictures, by piece
         self._across = Range1d(shown.low, shown.high)
         self.diagram, self.leading = self._diagram(), self._leading()
         self.time = self._time(n)
@@ -240,6 +241,7 @@ class Plots:
                     self._errors[piece] = in_words(error)
         if doubt is not None:
             self._errors["label"] = doubt
+        self.label.text = " ".join(self._words[piece] for piece in ("label", "arrow") if piece in self._words)
         self._tell()
 
     def fail(self, message: str | None) -> None:
@@ -257,8 +259,7 @@ class Plots:
         self.notes.update(text="".join(rows), visible=bool(rows))
 
     def _clear(self, piece: str) -> None:
-        if piece == "label":
-            self.label.text = ""
+        self._words.pop(piece, None)
         for name in {"diagram": ("image", "leading"), "label": ()}.get(piece, (piece,)):
             source = self.sources[name]
             source.data = {column: [] for column in source.data}
@@ -268,9 +269,8 @@ class Plots:
 
     def _put_arrow(self, found: dict[str, Any]) -> None:
         self.sources["arrow"].data = {"step": found["step"], "each": found["each"]}
-        self._errors.pop("arrow", None)
-        self.arrow.title = f"{found['rate']:.4g} ± {found['error']:.1g} nat per site and token"
-        self.arrow.title.text_font_style = "normal"
+        rate = f"{found['rate']:.4g} ± {found['error']:.1g}"
+        self._words["arrow"] = f'<span class="why">Irreversibility {rate} nat per site and token.</span>'
 
     def _put_cloud(self, found: dict[str, Any]) -> None:
         self.sources["cloud"].data = found
@@ -299,7 +299,7 @@ class Plots:
 
     def _put_label(self, found: dict[str, Any]) -> None:
         kind = found["name"].split()[0].strip(",") if found["sure"] else "first"
-        self.label.text = (
+        self._words["label"] = (
             f'<span class="kind {html.escape(kind)}">{html.escape(found["name"])}</span> '
             f'<span class="why">{html.escape(found["sentence"])}</span>'
         )
