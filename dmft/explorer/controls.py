@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,7 @@ class Controls:
             )  # fmt: skip
             box = Spinner(value=value or low, low=low, step=step, width=82, mode="int" if step == 1 else "float")
             slider.disabled = box.disabled = value is None or (name == "epsilon" and not n_positions)
+            slider.name = name
             slider.on_change("value", self._of_parameter(name, self.boxes))
             box.on_change("value", self._of_parameter(name, self.sliders))
             self.sliders[name], self.boxes[name] = slider, box
@@ -130,7 +132,9 @@ class Controls:
         self.buttons = {kind: Button(label=kind, sizing_mode="stretch_width", width=40, margin=2) for kind in EXPORTS}
         for kind, button in self.buttons.items():
             button.on_click(lambda event=None, kind=kind: export(kind))
-        self.roots["take"] = row(*self.buttons.values(), sizing_mode="stretch_width")
+        pairs = list(self.buttons.values())
+        rows = [row(*pair, sizing_mode="stretch_width") for pair in (pairs[:2], pairs[2:])]
+        self.roots["take"] = column(*rows, sizing_mode="stretch_width")
 
     def _of_parameter(self, name: str, other: dict[str, Any]) -> Callable[[str, Any, Any], None]:
         def on_change(attribute: str, old: Any, new: Any) -> None:
@@ -162,7 +166,7 @@ class Controls:
     def _put(widget: Any, value: float) -> None:
         """Move a widget; a slider grows at its upper end, and knows no values below its lower one."""
         if isinstance(widget, Slider):
-            value = max(value, widget.start)
+            value = min(max(value, widget.start), 1.0 if widget.name == "epsilon" else math.inf)
             if value > widget.end:
                 widget.end = value
         widget.value = value

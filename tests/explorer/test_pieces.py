@@ -45,12 +45,12 @@ def test_labels_are_those_of_the_package(beta, name, look):
 
 
 def test_power_is_that_of_scipy():
-    from scipy.signal import periodogram
+    from scipy.signal import welch
 
-    run = pieces.orbit(CHAOS, pieces.COARSE)
+    run = pieces.orbit(CHAOS, pieces.FINE)
     found = pieces.power(run, 1)
-    window = np.hanning(1_024)
-    expected = periodogram(run.attention[:, 1], window=window, detrend="constant", scaling="spectrum")
+    values = run.attention[:, 1] - run.attention[:, 1].mean()
+    expected = welch(values, window=np.hanning(2_048), detrend=False, scaling="spectrum")
     assert_allclose(found["frequency"], expected[0][1:])
     assert_allclose(found["power"][:-1], np.maximum(expected[1][1:-1], 1e-20), rtol=1e-9)
 
@@ -104,7 +104,8 @@ def test_an_image_holds_the_share_of_rows_on_a_logarithmic_scale():
         pieces.image({"rows": np.full((2, 2), np.nan), "values": np.arange(2.0), "exponents": None}, 10)
 
 
-def test_fine_pieces_end_when_a_newer_value_waits_and_the_coarse_ones_are_finished():
+def test_fine_pieces_end_when_a_newer_value_waits_and_the_coarse_ones_are_finished(monkeypatch):
+    monkeypatch.setattr("dmft.explorer.pictures.HURRY", 60.0)
     results = Pictures()(Shown(), lambda: True)
     first = next(results)
     with pytest.raises(Superseded):

@@ -89,11 +89,8 @@ def test_a_port_that_is_taken_is_refused():
     assert "in use" in done.output
 
 
-def test_without_bokeh_the_extra_is_named(monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("dmft.explorer")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "bokeh.application", None)
-    monkeypatch.setitem(sys.modules, "bokeh", None)
-    done = run()
-    assert done.exit_code == 2
-    assert done.output == 'Error: dmft explore needs bokeh: pip install -e ".[explore]"\n'
+def test_without_bokeh_the_extra_is_named():
+    code = "import sys; sys.modules['bokeh'] = None; " + CODE
+    done = subprocess.run([sys.executable, "-c", code, "explore"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr == 'Error: dmft explore needs bokeh: pip install -e ".[explore]"\n'
