@@ -9,7 +9,6 @@ import shutil
 from pathlib import Path
 
 import quick_examples
-from sphinx_gallery.scrapers import figure_rst
 
 EXAMPLES = quick_examples.EXAMPLES
 SECTIONS = {
@@ -134,6 +133,8 @@ class Arguments:
 
 def pictures(block, block_vars, gallery_conf):
     """Take the pictures that an example wrote into its folder, and leave nothing else there."""
+    from sphinx_gallery.scrapers import figure_rst
+
     here, taken = Path(block_vars["src_file"]).parent, []
     for file, target in zip(sorted(here.rglob("*.png")), block_vars["image_path_iterator"], strict=False):
         shutil.move(file, target)
