@@ -8,6 +8,7 @@ from libc.stdint cimport INT64_MAX, int64_t
 
 import numpy as np
 
+from .._util import simd as _simd
 from .._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from .._util.doors cimport natural, positive, ranged, sized
 
@@ -24,11 +25,34 @@ cdef extern from "series/series.h" nogil:
                       int (*)(void *) noexcept nogil, void *)
     int dmft_meet(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const unsigned char *, double,
                   int (*)(void *) noexcept nogil, void *)
-    void dmft_zero_one(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *, double *,
-                       int (*)(void *) noexcept nogil, void *)
+    ctypedef void ZeroOne(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *,
+                          double *, int (*)(void *) noexcept nogil, void *) noexcept nogil
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define ZERO_ONE(isa) &dmft_zero_one_##isa
+    static ZeroOne *const zero_one_sets[] = EACH_SET(ZERO_ONE);
+    """
+    ZeroOne *zero_one_sets[]
 
 BIRKHOFF_SUMS = N_SUMS
 TOGETHER = N_TOGETHER
+
+cdef ZeroOne *_zero_one
+
+
+def _use(int i):
+    global _zero_one
+    ranged("set", i, 0, N_SETS - 1)
+    _zero_one = zero_one_sets[i]
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 
 
 def weights(*,
@@ -130,8 +154,8 @@ def zero_one(*,
         work = &scratch[threadid(), 0]
         p = next_part(&crew, -1)
         while p >= 0:
-            dmft_zero_one(x.shape[1], n_longest, n_frequencies, &x[p, 0], &twice[0, 0], work,
-                          work + n_longest * n_frequencies, &growth[p, 0], crew_stopped, &crew)
+            _zero_one(x.shape[1], n_longest, n_frequencies, &x[p, 0], &twice[0, 0], work,
+                      work + n_longest * n_frequencies, &growth[p, 0], crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)
 

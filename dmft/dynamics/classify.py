@@ -85,10 +85,9 @@ def classify(
     verdicts: dict[int, Verdict] = {}
     doubted: set[int] = set()
     with working(rules.most * float(system.n_points), "samples at most") as seen:
-        for first in range(0, system.n_points, at_once):
-            some = np.arange(first, min(first + at_once, system.n_points))
-            group = _Group(some, system.select(some), n_exponents)
-            _judge(group, window_map, rules, tick, seen, verdicts, doubted)
+        parts = [np.arange(i, min(i + at_once, system.n_points)) for i in range(0, system.n_points, at_once)]
+        waiting = [_Group(some, system.select(some), n_exponents) for some in parts]
+        _judge(waiting, at_once, window_map, rules, tick, seen, verdicts, doubted)
     return [verdicts[point] for point in range(system.n_points)]
 
 
@@ -128,12 +127,14 @@ class _Group:
         self.orbits.strobe(max(1, rules.first // 4 - half), tangents=True, states=False)
 
 
-def _next(waiting: list[_Group], rules: Rules) -> _Group:
-    """Take the orbits out that have waited longest, and all others that can go with them: few cost as much as many."""
+def _next(waiting: list[_Group], at_once: int, rules: Rules) -> _Group:
+    """Take the orbits out that have waited longest, and others that can go with them: few cost as much as many."""
     waiting.sort(key=lambda group: group.total)
     now = waiting.pop(0)
     now.begin_tangents(rules)
     for group in [group for group in waiting if (group.total, group.n_exponents) == (now.total, now.n_exponents)]:
+        if now.points.size + group.points.size > at_once:
+            continue
         group.begin_tangents(rules)
         both = now.orbits.join(group.orbits)
         if both is not None:
@@ -144,7 +145,8 @@ def _next(waiting: list[_Group], rules: Rules) -> _Group:
 
 
 def _judge(
-    all_of_them: _Group,
+    waiting: list[_Group],
+    at_once: int,
     window_map: WindowMap | None,
     rules: Rules,
     tick: Tick | None,
@@ -153,9 +155,8 @@ def _judge(
     doubted: set[int],
 ) -> None:
     """Run orbits until there is a verdict for each."""
-    waiting = [all_of_them]
     while waiting:
-        group = _next(waiting, rules)
+        group = _next(waiting, at_once, rules)
         points, orbits, n_exponents, total = group.points, group.orbits, group.n_exponents, group.total
         n_samples = total or rules.first
         now = run_round(orbits, n_samples)

@@ -230,7 +230,7 @@ def torus(now: Round, before: Round | None, system_dim: int, rules: Rules) -> Ve
         stderr=now.error,
         n_zero=n_zero,
         n_bands=n_bands,
-        rotations=frequencies(now.states[-1::-n_bands][::-1], n_zero),
+        rotations=frequencies(now.states[-1::-n_bands][::-1], n_zero, first=turns if n_bands == 1 else None),
         moments=now.moment_birkhoff,
         moments_error=now.moment_halves,
     )

@@ -169,16 +169,19 @@ def rotation(states: np.ndarray) -> Frequency:
     spread = states - centre
     axes = np.linalg.eigh(spread.T @ spread)[1].T[::-1]
     plane = [spread @ axis for axis in axes[:3]]
-    signal = plane[0] + 1j * plane[1] if len(plane) > 1 else plane[0]
-    line = Frequency(*_halves(_strongest_line, signal), "line")
+    angle = None
     for i, j in ((0, 1), (0, 2), (1, 2)):
         if j < len(plane):
             turn = _on_an_arc(np.diff(np.arctan2(plane[j], plane[i]) / (2 * np.pi)))
             if turn is not None:
                 angle = Frequency(*_halves(weighted_average, turn), "angle")
-                # A fold that runs past the centre makes the mean turn converge badly.
-                return angle if angle.error <= 1e3 * line.error or angle.error < 1e-9 else line
-    return line
+                break
+    if angle is not None and angle.error < 1e-9:  # the line takes longer, and is not asked
+        return angle
+    signal = plane[0] + 1j * plane[1] if len(plane) > 1 else plane[0]
+    line = Frequency(*_halves(_strongest_line, signal), "line")
+    # A fold that runs past the centre makes the mean turn converge badly.
+    return angle if angle is not None and angle.error <= 1e3 * line.error else line
 
 
 def _on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
@@ -227,7 +230,7 @@ def _fold(omega: float | np.ndarray) -> float:
     return min(omega, 1.0 - omega)
 
 
-def frequencies(states: np.ndarray, n: int, longest: int = 30) -> tuple[Frequency, ...]:
+def frequencies(states: np.ndarray, n: int, longest: int = 30, first: Frequency | None = None) -> tuple[Frequency, ...]:
     """Measure the n independent frequencies of a torus of dimension n.
 
     After the rotation number come the strongest lines of the spectrum that are no whole combination
@@ -239,6 +242,8 @@ def frequencies(states: np.ndarray, n: int, longest: int = 30) -> tuple[Frequenc
         Samples of one band.
     n : int
     longest : int, default=30
+    first : Frequency, optional
+        The rotation number of the states, where it is known.
 
     Returns
     -------
@@ -257,7 +262,9 @@ def frequencies(states: np.ndarray, n: int, longest: int = 30) -> tuple[Frequenc
     >>> [round(frequency.value, 9) for frequency in frequencies(torus, 2)]
     [0.414213562, 0.267949192]
     """
-    found = [rotation(states)]
+    found = [first or rotation(states)]
+    if n == 1:
+        return tuple(found)
     rest = states - weighted_average(states)
     t = (np.arange(len(rest)) + 0.5) / len(rest)
     root = np.exp(-0.5 / (t * (1.0 - t)))[:, None]

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum { N_SUMS = 6 };
-enum { N_TOGETHER = 8 }; /* frequencies of the 0-1 test side by side */
+enum { N_TOGETHER = 32 }; /* frequencies of the 0-1 test come in so many, enough for the widest registers */
 
 int dmft_birkhoff_weights(int64_t n, double length, double *weight);
 void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
@@ -14,8 +14,10 @@ void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
 void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
                       int64_t room, double *sums);
 void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high);
-void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
-                   const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *), void *crew);
+typedef void ZeroOne(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
+                     const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *),
+                     void *crew);
+ZeroOne dmft_zero_one_baseline, dmft_zero_one_avx2, dmft_zero_one_avx512;
 void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out);
 void dmft_nearest(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, int64_t *neighbour,
                   double *distance, int (*stopped)(void *), void *crew);

@@ -14,7 +14,7 @@
 
 #include "../simd.h"
 
-enum { ROWS = 2, LANES = N_TOGETHER / WIDTH, LAGS = 16 / WIDTH };
+enum { ROWS = 2, LANES = 4, LAGS = 8 }; /* vectors side by side: sums that wait for none of the others */
 
 INLINE vec loaded(const double *x)
 {
@@ -25,21 +25,27 @@ INLINE vec loaded(const double *x)
 
 INLINE void store(double *x, vec v) { __builtin_memcpy(x, &v, sizeof v); }
 
-/* R(1, 1 + d) for d < n: sums over the begins, sixteen lags side by side. */
+/* R(1, 1 + d) for LAGS vectors of lags from d on: sums over the begins. */
+static void some_products(ptrdiff_t n_begins, ptrdiff_t d, const double *x, double *first)
+{
+    vec sum[LAGS] = {{0}};
+    for (ptrdiff_t j = 1; j <= n_begins; j++)
+        for (int k = 0; k < LAGS; k++) sum[k] += splat(x[j]) * loaded(x + j + d + k * WIDTH);
+    for (int k = 0; k < LAGS; k++) store(first + d + k * WIDTH, sum[k]);
+}
+
+/* R(1, 1 + d) for d < n. The last vectors begin where they end with the last lag: some are summed twice. */
 static void first_products(ptrdiff_t n_begins, ptrdiff_t n, const double *x, double *first)
 {
-    ptrdiff_t d = 0;
-    for (; d + LAGS * WIDTH <= n; d += LAGS * WIDTH) {
-        vec sum[LAGS] = {{0}};
-        for (ptrdiff_t j = 1; j <= n_begins; j++)
-            for (int k = 0; k < LAGS; k++) sum[k] += splat(x[j]) * loaded(x + j + d + k * WIDTH);
-        for (int k = 0; k < LAGS; k++) store(first + d + k * WIDTH, sum[k]);
-    }
-    for (; d < n; d++) {
-        double sum = 0.0;
-        for (ptrdiff_t j = 1; j <= n_begins; j++) sum += x[j] * x[j + d];
-        first[d] = sum;
-    }
+    enum { STEP = LAGS * WIDTH };
+    if (n >= STEP)
+        for (ptrdiff_t d = 0; d < n; d += STEP) some_products(n_begins, d < n - STEP ? d : n - STEP, x, first);
+    else
+        for (ptrdiff_t d = 0; d < n; d++) {
+            double sum = 0.0;
+            for (ptrdiff_t j = 1; j <= n_begins; j++) sum += x[j] * x[j + d];
+            first[d] = sum;
+        }
 }
 
 /* R(b - d, b) for d < b, row b, from the row before. */
@@ -69,17 +75,18 @@ static double correlation(ptrdiff_t n, ptrdiff_t stride, const double *moved, do
 
 /* x: (n_samples,), of mean 0; twice: (n_longest, n_frequencies), 2 cos(dc), the frequencies padded to a multiple of
    N_TOGETHER; moved: WORK (n_longest, n_frequencies); rows: WORK (3, n_longest); growth: OUT (n_frequencies,). */
-void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
-                   const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *), void *crew)
+void ISA(dmft_zero_one)(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
+                        const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *),
+                        void *crew)
 {
     const ptrdiff_t n_begins = n_samples - n_longest;
     double *first = rows, *row[ROWS] = {rows + n_longest, rows + 2 * n_longest};
     first_products(n_begins, n_longest, x, first);
     for (ptrdiff_t b = 1; b <= n_longest; b += ROWS) {
-        if (stopped(crew)) return;
+        if (stopped(crew)) break;
         const int n_rows = b < n_longest ? ROWS : 1; /* a row that is not there repeats what was before, unused */
         for (int r = 0; r < n_rows; r++) next_row(b + r, n_begins, x, first, row[(r + 1) % ROWS], row[r]);
-        for (ptrdiff_t f = 0; f < n_frequencies; f += N_TOGETHER) {
+        for (ptrdiff_t f = 0; f < n_frequencies; f += LANES * WIDTH) {
             vec sum[ROWS][LANES] = {{{0}}};
             for (ptrdiff_t d = 1; d < b; d++)
                 for (int k = 0; k < LANES; k++) {
@@ -95,6 +102,7 @@ void dmft_zero_one(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequen
                 }
         }
     }
+    leave_wide_registers();
     for (ptrdiff_t f = 0; f < n_frequencies; f++)
         growth[f] = correlation(n_longest, n_frequencies, moved + f, first[0]);
 }
