@@ -11,7 +11,7 @@ from .._util.pool import in_order
 from .._util.sparse import is_sparse
 from ..gaussian.averages import tanh_gauss
 from . import _spins
-from .anderson import Solution, anderson
+from .anderson import Solution, Step, anderson
 from .model import VectorSpins
 from .nodes import rule_for
 from .response import Response, radial, slopes
@@ -22,6 +22,8 @@ CLOSURES: tuple[Closure, ...] = get_args(Closure)
 SHARPEST: dict[Closure, float] = {"gauss": 1e20, "naive": 1e20, "tap": 1e12, "onsager": 1e20}
 MAX_NEWTON = 60
 PIECE = 256  # rows of a product of matrices
+COARSE = 4e-6  # of the radius: down to this residual products are in single precision, where that saves time:
+LARGE = 1 << 21  # multiplications
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,23 +100,52 @@ class Theory:
 
     def rest(self, start: np.ndarray | None, tol: float, max_evaluations: int, depth: int = 3) -> Solution:
         """Seek stationary means from some, or from the response to the fields alone."""
-        return anderson(self.step_to, self.start() if start is None else start, tol, max_evaluations, depth)
+        return anderson(self._hastened(tol), self.start() if start is None else start, tol, max_evaluations, depth)
 
-    def _product(self, m: np.ndarray, out: np.ndarray) -> None:
+    def _hastened(self, tol: float) -> Step:
+        """Return `step_to`, the first times in single precision: as far from rest it moves the means no less well."""
+        if is_sparse(self.J) or self.J.size * self.D < LARGE:
+            return self.step_to
+        largest = max(float(abs(self.J).max()), 1.0) * len(self.J) * self.R
+        coarse = self.J.astype(np.float32) if largest < 1e30 else None
+
+        def step(m: np.ndarray, out: np.ndarray) -> float:
+            nonlocal coarse
+            if coarse is not None:
+                change = np.empty(len(m))
+                self._fill(m, out, change, coarse)
+                far = float(change.max())
+                if not far > COARSE * self.R:  # NaN too
+                    coarse = None
+                if far > max(0.25 * COARSE * self.R, tol):
+                    return far
+                coarse = None
+            return self.step_to(m, out)
+
+        return step
+
+    def _product(self, J: Any, m: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` with J m: by rows that threads share out, in the same pieces however many there are."""
-        if is_sparse(self.J):
-            out[...] = self.J @ m
+        if is_sparse(J):
+            out[...] = J @ m
             return
         if len(m) <= PIECE:
-            np.matmul(self.J, m, out=out)
+            np.matmul(J, m, out=out)
             return
         pieces = [slice(i, i + PIECE) for i in range(0, len(m), PIECE)]
-        for _ in in_order(lambda rows: np.matmul(self.J[rows], m, out=out[rows]), pieces, self.n_threads):
+        for _ in in_order(lambda rows: np.matmul(J[rows], m, out=out[rows]), pieces, self.n_threads):
             pass
 
-    def _fill(self, m: np.ndarray, out: np.ndarray, change: np.ndarray | None) -> None:
+    def _fill(
+        self, m: np.ndarray, out: np.ndarray, change: np.ndarray | None, coarse: np.ndarray | None = None
+    ) -> None:
         """Fill `out` with the next means, and `change` with how far those of each site are from the last."""
-        self._product(m, out)
+        if coarse is None:
+            self._product(self.J, m, out)
+        else:
+            single = np.empty(m.shape, dtype=np.float32)
+            self._product(coarse, m.astype(np.float32), single)
+            out[...] = single
         spread = None if self.closure == "naive" else self.spread(np.einsum("ia,ia->i", m, m))
         if self.closure == "naive" or (self.closure == "gauss" and (self.model.response == "large" or self.D > 1)):
             _spins.response(

@@ -11,7 +11,8 @@ from stored_numbers import stored, stored_names
 
 from dmft import ising
 from dmft.spins import MeanField, Response, VectorSpins, reference, spin_network
-from dmft.spins.closures import CLOSURES, Theory
+from dmft.spins.anderson import anderson
+from dmft.spins.closures import CLOSURES, LARGE, Theory
 from dmft.spins.stability import derivative
 from dmft.spins.tap import Tap
 
@@ -402,3 +403,14 @@ def test_averages_have_the_same_bits_whatever_the_threads():
     change = np.ones((80, 2))
     pushed = [each.theories[0].push(each.theories[0].local(np.zeros((80, 2))), change) for each in theories]
     assert len({each.tobytes() for each in pushed}) == 1
+
+
+def test_large_networks_rest_where_steps_in_double_precision_do():
+    model = spin_network("gaussian", 200, 60, response="large")
+    (theory,) = MeanField(model).theories
+    assert theory.J.size * theory.D >= LARGE
+    plain = anderson(theory.step_to, theory.start(), 1e-12, 100, 3)
+    for tol in (1e-2, 1e-5, 1e-12):
+        found = theory.rest(None, tol, 100)
+        assert abs(theory.step(found.vector) - found.vector).max() == found.residual <= tol
+    assert abs(found.vector - plain.vector).max() < 1e-11
