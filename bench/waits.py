@@ -78,11 +78,35 @@ def likelihood(n_sites, n_bins):
     return found.couplings.shape, [found.couplings.ravel().tolist(), found.fields.tolist()], seconds
 
 
+def diagram(file):
+    """Run a file from the command line to its picture."""
+    import resource
+    import tempfile
+
+    import dmft
+
+    with tempfile.TemporaryDirectory() as folder:
+        # What Python compiles once and keeps is no part of a run: the first one writes it.
+        environment = os.environ | {"PYTHONPYCACHEPREFIX": folder + "/bytecode"}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for command in (["doctor"], ["run", str(HOME / file), "--out", folder + "/out"]):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            ran = [sys.executable, "-m", "dmft", *command]
+            subprocess.run(ran, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        if len(list(Path(folder, "out").glob("*.png"))) != 1:
+            raise RuntimeError(f"{file} must be drawn")
+        found = dmft.load(folder + "/out")
+        return found["kind"].tolist(), [found["exponents"][:, :1].tolist()], seconds
+
+
 ROWS = {
     "a label, beta in [1.24, 1.28]": (labels, 1.24, 1.28),
     "a label, beta in [1.28, 3]": (labels, 1.28, 3.0),
     "attractors of 64 starts, beta 1.2738": (basins,),
     "a branch of 122 points, period 28": (branch,),
+    "a diagram of 401 labelled points": (diagram, "examples/regimes.toml"),
     "likelihood, 100 neurons, 20 000 bins": (likelihood, 100, 20_000),
     "likelihood, 100 neurons, 100 000 bins": (likelihood, 100, 100_000),
 }
@@ -122,7 +146,8 @@ def main():
             continue
         runs = [(row(args.against, name), row(HOME, name)) for _ in range(args.repeats)]
         other, here = runs[0]
-        same = "as there" if other[0] == here[0] else f"NOT as there: {other[0]} and {here[0]}"
+        unlike = [pair for pair in zip(other[0], here[0], strict=False) if pair[0] != pair[1]]
+        same = "as there" if other[0] == here[0] else f"NOT as there in {len(unlike)} of {len(here[0])}: {unlike[:3]}"
         apart = difference(other[1], here[1])
         before, now = (min(run[side][2] for run in runs) for side in (0, 1))
         print(f"{name:44} {1e3 * before:10.1f} {1e3 * now:10.1f} {before / now:6.2f}  {same}, numbers to {apart:.0e}")

@@ -33,6 +33,7 @@ def _density_image() -> Any:
     dashes, a narrow window of cycles vanishes. This image shows the largest share in each pixel,
     at the resolution of each drawing.
     """
+    from matplotlib.backend_bases import RendererBase
     from matplotlib.image import PcolorImage
     from matplotlib.transforms import IdentityTransform
 
@@ -40,6 +41,11 @@ def _density_image() -> Any:
         def __init__(self, ax: Axes, x_edges: np.ndarray, y_edges: np.ndarray, share: np.ndarray, **look: Any) -> None:
             super().__init__(ax, x_edges, y_edges, share, **look)
             self.x_edges, self.y_edges = x_edges, y_edges
+
+        def draw(self, renderer: Any) -> None:
+            # Where matplotlib asks for the layout alone, it puts a function that does nothing in the place of this one.
+            if getattr(renderer.draw_image, "__wrapped__", None) is not RendererBase.draw_image:
+                super().draw(renderer)
 
         def make_image(
             self, renderer: Any, magnification: float = 1.0, unsampled: bool = False
