@@ -96,6 +96,11 @@ def memory(pid):
     return next(int(row.split()[1]) / 1024 for row in rows if row.startswith("VmRSS"))
 
 
+def n_threads(pid):
+    """Return how many threads a process has."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
 def told(name, found):
     """Print one row of the report."""
     ages = sorted(found["ages"])
@@ -138,7 +143,10 @@ def main(argv=None):
                 while not (found := driver.execute_script("return window.moved")):
                     time.sleep(0.1)
                 told(f"two browsers at once, number {i + 1}", found)
-            print(f"memory {memory(server.pid):.0f} MB")
+            print(f"memory {memory(server.pid):.0f} MB, {n_threads(server.pid)} threads")
+            drivers.pop().quit()
+            time.sleep(15)
+            print(f"one browser closed: memory {memory(server.pid):.0f} MB, {n_threads(server.pid)} threads")
         finally:
             for driver in drivers:
                 driver.quit()

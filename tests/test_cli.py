@@ -275,7 +275,7 @@ def test_doctor_says_what_is_there():
 
 
 def test_help_texts_read_well():
-    for command in ([], ["run"], ["plot"], ["show"], ["merge"], ["verify"], ["doctor"]):
+    for command in ([], ["run"], ["plot"], ["show"], ["merge"], ["verify"], ["explore"], ["doctor"]):
         done = dmft_(*command, "--help")
         assert done.exit_code == 0
         assert len(done.output.splitlines()) > 4

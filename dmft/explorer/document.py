@@ -164,7 +164,7 @@ class Explorer:
                 message = in_words(error)
                 self._later(lambda: self._send(None, message))
 
-        threading.Thread(target=work, name="dmft-export", daemon=True).start()
+        threading.Thread(target=work, name="dmft-export").start()  # the program ends after it
 
     def _send(self, found: dict[str, Any] | None, message: str | None) -> None:
         self.plots.fail(message)

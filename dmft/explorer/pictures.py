@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ..attention.orbit import Orbit
 from . import pieces
 from .pieces import COARSE, FINE, Level
 from .state import Shown
@@ -35,7 +37,6 @@ class Pictures:
         begun = time.monotonic()
 
         def hurry() -> None:
-            # A coarse picture is seen to its end, or pages would stand still while a slider moves.
             if newer() and time.monotonic() - begun > HURRY:
                 raise Superseded
 
@@ -43,9 +44,9 @@ class Pictures:
             if newer():
                 raise Superseded
 
-        yield from self._of_orbit(shown, COARSE, hurry)
-        yield from self._of_orbit(shown, FINE, check)
-        yield self._diagram(shown, FINE, check)
+        yield self._coarse(shown, hurry)
+        check()
+        yield from self._fine(shown, check)
 
     def _diagram(self, shown: Shown, level: Level, check: pieces.Check) -> Result:
         """Return the diagram, or nothing if it was handed out before as fine; columns are computed once."""
@@ -59,34 +60,50 @@ class Pictures:
         self._finest = None if isinstance(found, str) else level
         return {"diagram": found}
 
-    def _of_orbit(self, shown: Shown, level: Level, check: pieces.Check) -> Iterator[Result]:
-        coarse = level is COARSE
-        more = self._diagram(shown, level, check) if coarse else {}
-        run = tried(lambda: pieces.orbit(shown, level, check))
+    def _coarse(self, shown: Shown, check: pieces.Check) -> Result:
+        """Return every piece, or those that could be had before `check` raised: a page must not stand still."""
+        found: Result = {}
+        with contextlib.suppress(Superseded):
+            run = tried(lambda: pieces.orbit(shown, COARSE, check))
+            if isinstance(run, str):
+                found = dict.fromkeys(_OF_ORBIT, run)
+            else:
+                found = _at_once(shown, run, COARSE)
+                check()
+                found["exponents"] = look = tried(lambda: pieces.exponents(shown, run))
+                found["label"] = look if isinstance(look, str) else pieces.first_look(run, look)
+                check()
+                found["sizes"] = tried(lambda: pieces.sizes(shown, run, COARSE, check))
+                check()
+            found |= self._diagram(shown, COARSE, check)
+        return found
+
+    def _fine(self, shown: Shown, check: pieces.Check) -> Iterator[Result]:
+        run = tried(lambda: pieces.orbit(shown, FINE, check))
         if isinstance(run, str):
-            yield {**dict.fromkeys(("time", "cloud", "spectrum", "exponents", "label", "sizes", "arrow"), run), **more}
-            return
-        found: Result = {
-            "time": pieces.in_time(run),
-            "cloud": pieces.cloud(run, 1_024 if coarse else 6_000),
-            "spectrum": pieces.power(run, shown.component),
-            "arrow": tried(lambda: pieces.irreversibility(shown, run)),
-        }
-        check()
-        found["sizes"] = tried(lambda: pieces.sizes(shown, run, level, check))
-        check()
-        if coarse:
-            found["exponents"] = tried(lambda: pieces.exponents(shown, run))
-            look = found["exponents"]
-            found["label"] = look if isinstance(look, str) else pieces.first_look(run, look)
-            yield {**found, **more}
-            return
-        yield found
-        label = tried(lambda: pieces.label(shown, run))
-        if isinstance(label, str):
-            yield {"doubt": label}
-            return
-        yield {"label": label, "exponents": {name: label[name] for name in ("exponents", "stderr")}}
+            yield dict.fromkeys(_OF_ORBIT, run)
+        else:
+            sizes = tried(lambda: pieces.sizes(shown, run, FINE, check))
+            yield {**_at_once(shown, run, FINE), "sizes": sizes}
+            label = tried(lambda: pieces.label(shown, run))
+            if isinstance(label, str):
+                yield {"doubt": label}
+            else:
+                yield {"label": label, "exponents": {name: label[name] for name in ("exponents", "stderr")}}
+        yield self._diagram(shown, FINE, check)
+
+
+_OF_ORBIT = ("time", "cloud", "spectrum", "arrow", "exponents", "label", "sizes")
+
+
+def _at_once(shown: Shown, run: Orbit, level: Level) -> Result:
+    """Return the pieces that are quick once there is an orbit."""
+    return {
+        "time": pieces.in_time(run),
+        "cloud": pieces.cloud(run, 1_024 if level is COARSE else 6_000),
+        "spectrum": pieces.power(run, shown.component),
+        "arrow": tried(lambda: pieces.irreversibility(shown, run)),
+    }
 
 
 def tried(function: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ import logging
 import secrets
 import signal
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ from .document import Explorer
 from .state import Shown
 
 _HOST = "127.0.0.1"
+_LAST_PIECE = 20.0  # seconds that a piece of work may take to its end when all ends
 
 
 class _Token(AuthProvider):
@@ -138,6 +140,8 @@ class Service:
                 signal.signal(number, handler)
             for page in self.pages:
                 page.close()
+            for page in self.pages:
+                page.latest.stop(_LAST_PIECE)  # Python must not end while a thread is in a kernel
             self._server.stop(wait=False)
 
     def stop(self) -> None:
@@ -173,7 +177,7 @@ def serve(shown: Shown, port: int, browser: bool, say: Callable[[str], None]) ->
         say(f"the explorer is at {service.url}")
         say("end it with Ctrl-C")
         if browser:
-            IOLoop.current().run_in_executor(None, webbrowser.open, service.url)
+            threading.Thread(target=webbrowser.open, args=(service.url,), daemon=True).start()
 
     service.run(ready)
     say("ended")

@@ -113,6 +113,14 @@ def test_fine_pieces_end_when_a_newer_value_waits_and_the_coarse_ones_are_finish
     assert set(first) == {"time", "cloud", "spectrum", "arrow", "sizes", "exponents", "label", "diagram"}
 
 
+def test_what_could_be_had_of_a_slow_coarse_picture_is_shown(monkeypatch):
+    monkeypatch.setattr("dmft.explorer.pictures.HURRY", 0.0)
+    asked = iter([False] * 3 + [True] * 99)
+    first = next(Pictures()(Shown(), lambda: next(asked)))
+    assert {"time", "cloud", "label"} <= set(first)
+    assert "diagram" not in first
+
+
 @pytest.mark.parametrize("n_features", [1, 2, 5])
 def test_any_number_of_features_is_shown(n_features):
     features = {"kind": "random", "seed": 1, "n_features": n_features, "n_sites": 40, "n_positions": 3}
