@@ -75,7 +75,7 @@ BAD: dict[str, Callable[[], Any]] = {
     "date": lambda: datetime.date(2020, 1, 1),
     "duration": lambda: datetime.timedelta(1),
     "datetime64": lambda: np.datetime64("2020-01-01"),
-    "timedelta64": lambda: np.timedelta64(1),
+    "timedelta64": lambda: np.timedelta64(1, "s"),
     "datetime64 array": lambda: np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"),
     "timedelta64 array": lambda: np.array([1, 2], dtype="timedelta64[s]"),
     "structured": lambda: np.zeros(2, dtype=[("a", float), ("b", int)]),

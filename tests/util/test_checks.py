@@ -96,7 +96,7 @@ def test_objects_and_choices_in_the_final_form(check, arguments, final):
     "value",
     [
         Unshowable(), Many(), np.array([[1, 2], [3, 4]], dtype=object), np.zeros(2, dtype=[("a", int)]), 1j, {1: 2},
-        {3}, (i for i in "ab"), np.timedelta64(1), np.datetime64("2020-01-01"), [None] * 10**5, 2.5j, b"a" * 10**5,
+        {3}, (i for i in "ab"), np.timedelta64(1, "s"), np.datetime64("2020-01-01"), [None] * 10**5, 2.5j, b"a" * 10**5,
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
