@@ -1,5 +1,7 @@
 """The package's kernels behind the peers' three functions."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from dmft import _kernels
@@ -15,6 +17,7 @@ def advance(problem, n_steps, n_tangents=0, n_dual=0):
     network = _kernels.Network(
         signs=problem.signs, couplings=problem.couplings, position=problem.position, n_heads=1, law="classes"
     )
+    lengths = SimpleNamespace(n_features=n_features, n_heads=1, n_context=n_context)
     tangents = Tangents.of_unit_vectors(n_points, n_tangents, (n_context, n_features), n_dual=n_dual)
     _kernels.advance(
         network=network,
@@ -26,7 +29,7 @@ def advance(problem, n_steps, n_tangents=0, n_dual=0):
         n_filled=n_context,
         phase=problem.phase,
         n_steps=n_steps,
-        **Record(n_points, n_features, (), 1, Every(n_steps)).kernel_arguments(),
+        **Record(n_points, lengths, (), 1, Every(n_steps)).kernel_arguments(),
         **(tangents.kernel_arguments() if n_tangents else {}),
         n_threads=1,
     )

@@ -97,9 +97,8 @@ def as_model(problem, i):
         position_field=lambda role, n_context: problem.position[roles.index(role)],
     )
     numbers = {name: getattr(problem, name)[i] for name in ("beta", "gain", "epsilon")}
-    return types.SimpleNamespace(
-        features=features, n_features=n_features, n_context=n_context, n_heads=1, **numbers
-    )  # fmt: skip
+    lengths = {"n_features": n_features, "n_context": n_context, "period": n_context, "n_heads": 1}
+    return types.SimpleNamespace(features=features, drive=None, **lengths, **numbers)
 
 
 @functools.cache
