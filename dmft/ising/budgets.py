@@ -124,7 +124,10 @@ def spin_chain(model: KineticIsing, temperature: ArrayLike = 1.0) -> Chain:
     """
     n = system_of(model).n_sites
     if n > MAX_CHAIN:
-        raise ValueError(f"n_sites must be <= {MAX_CHAIN} for a chain over all states, got {n}: 2^{n} states")
+        raise ValueError(
+            f"n_sites must be <= {MAX_CHAIN} for a chain over all states, got {n}: 2^{n} states; use update='async' "
+            "and thermodynamics to 20 sites, or entropy_flows of moments"
+        )
     T = _temperatures(temperature, n)[:, None]
     warmer = KineticIsing(model.J / T, model.H / T[:, 0], 1.0, model.update, model.rate)
     P = Exact(warmer)._rows(slice(None)).T

@@ -58,7 +58,7 @@ class Exact(Whole):
         if model.n_sites > MAX_SITES:
             raise ValueError(
                 f"n_sites must be <= {MAX_SITES} for enumeration, got {model.n_sites}: "
-                f"2^{model.n_sites} states; use sample or MeanField"
+                f"2^{model.n_sites} states; use stationary_law to 18 sites, sample or MeanField"
             )
         self.model, self._step = model, Step(model)
         n = model.n_sites

@@ -17,9 +17,11 @@ cdef extern from "jumps/jumps.h" nogil:
     ctypedef struct State:
         double wait
         uint32_t first, n
+    ctypedef struct Way:
+        uint32_t target, edge
     ctypedef struct Edge:
         uint64_t share
-        uint32_t alias, target
+        Way way[2]
     ctypedef struct Ensemble:
         const State *states
         const Edge *edges
@@ -134,7 +136,7 @@ cdef void _columns(const double *rate, Py_ssize_t n, double total, uint32_t firs
     cdef uint32_t low, high
     for i in range(n):
         share[i] = rate[i] / total * n
-        edges[i].share, edges[i].alias = 0, first + <uint32_t> i
+        edges[i].share, edges[i].way[1].edge = 0, first + <uint32_t> i
         if share[i] < 1.0:
             stack[n_small] = <uint32_t> i
             n_small += 1
@@ -144,7 +146,7 @@ cdef void _columns(const double *rate, Py_ssize_t n, double total, uint32_t firs
     while n_small and n_large:
         n_small -= 1
         low, high = stack[n_small], stack[n - n_large]
-        edges[low].share, edges[low].alias = <uint64_t> (share[low] * 2.0**64), first + high
+        edges[low].share, edges[low].way[1].edge = <uint64_t> (share[low] * 2.0**64), first + high
         share[high] -= 1.0 - share[low]
         if share[high] < 1.0:
             n_large -= 1
@@ -205,7 +207,7 @@ def paths(*,
     sized("n_jumps", n_jumps.shape, (n_paths,))
     sized("sums", sums.shape, (n_paths, gain.shape[1]))
     sized("states", states.shape, (n_states, 2))
-    sized("edges", edges.shape, (n_edges, 2))
+    sized("edges", edges.shape, (n_edges, 3))
     sized("share", share.shape, (n_edges,))
     sized("stack", stack.shape, (n_edges,))
     if residence is not None:
@@ -224,12 +226,14 @@ def paths(*,
         total = 0.0
         for j in range(first[i], first[i + 1]):
             total += rate[j]
-            edge[j].target = <uint32_t> target[j]
+            edge[j].way[0].target, edge[j].way[0].edge = <uint32_t> target[j], <uint32_t> j
         row[i].wait, row[i].first, row[i].n = INFINITY, <uint32_t> first[i], 0
         if total > 0.0:
             row[i].wait, row[i].n = 1.0 / total, <uint32_t> (first[i + 1] - first[i])
             _columns(&rate[first[i]], row[i].n, total, row[i].first, edge + first[i], &share[first[i]],
                      &stack[first[i]])
+            for j in range(first[i], first[i + 1]):
+                edge[j].way[1].target = <uint32_t> target[edge[j].way[1].edge]
     all.states, all.edges = row, edge
     all.gain = NULL if none or gain.shape[1] == 0 else &gain[0, 0]
     all.n_gains, all.n_states = gain.shape[1], n_states

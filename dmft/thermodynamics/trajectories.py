@@ -121,7 +121,7 @@ def follow(
                 sums=sums[some],
                 residence=None if stay is None else stay[some],
                 states=np.empty((process.n_states, 2), dtype=np.uint64),
-                edges=np.empty((n_edges, 2), dtype=np.uint64),
+                edges=np.empty((n_edges, 3), dtype=np.uint64),
                 share=np.empty(n_edges),
                 stack=np.empty(n_edges, dtype=np.uint32),
                 n_threads=min(threads(n_threads), len(ends[some])),

@@ -105,11 +105,11 @@ INLINE void follow(const Ensemble *e, const ptrdiff_t n_gains, const int in_lane
                 /* The whole part of n times a share of 2^64, and what is left. */
                 const uint64_t word = lane->place[s], rest = word * state.n;
                 const uint32_t column = state.first + (uint32_t)((unsigned __int128)word * state.n >> 64);
-                const Edge at = edges[column];
-                /* No branch: it could not be guessed. */
-                const uint32_t edge = column ^ ((column ^ at.alias) & -(uint32_t)(rest >= at.share));
+                const Edge *at = edges + column;
+                const Way way = at->way[rest >= at->share]; /* no branch: it could not be guessed */
+                const uint32_t edge = way.edge;
                 lane->now = then;
-                lane->x = edges[edge].target;
+                lane->x = way.target;
                 for (ptrdiff_t i = 0; i < n_gains; i++) {
                     if (in_lanes) lane->sum[i] += gain[edge * n_gains + i];
                     else e->sums[lane->row * n_gains + i] += gain[edge * n_gains + i];

@@ -11,8 +11,9 @@
 typedef struct { double wait; uint32_t first, n; } State;
 
 /* An edge, and a column of the table of aliases of its state (Walker 1977): a column is one of the n edges, each equally
-   likely; within it the edge itself has `share` of 2^64, another the rest. */
-typedef struct { uint64_t share; uint32_t alias, target; } Edge;
+   likely; within it the edge itself, the first of `way`, has `share` of 2^64, another the rest. */
+typedef struct { uint32_t target, edge; } Way;
+typedef struct { uint64_t share; Way way[2]; } Edge;
 
 typedef struct {
     const State *states;
