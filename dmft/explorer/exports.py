@@ -167,16 +167,17 @@ def picture(shown: Shown, suffix: str, azimuth: float, elevation: float) -> byte
             place = figure.add_subplot(where, projection="3d")
             place.view_init(elev=np.degrees(elevation), azim=np.degrees(azimuth))
             figures.phase_plane(attention, components=(0, 1, 2), ax=place)
+            place.locator_params(nbins=3)
         else:
             cloud = pieces.cloud(run, 6_000)
             names = [f"${name}$" for name in pieces.axis_names(shown.model.n_features)[:2]]
             figures.phase_plane(np.stack([cloud["x"], cloud["y"]], axis=1), ax=place, labels=names)
-        figures.power_spectrum(attention[:, shown.component], ax=axes[1, 1])
+        figures.power_spectrum(attention[:, shown.component], ax=axes[1, 1], n_segment=min(2_048, len(attention)))
         values, errors = np.asarray(label["exponents"]), np.nan_to_num(np.asarray(label["stderr"]))
         index, good = np.arange(1, len(values) + 1), np.isfinite(values)
         axes[2, 0].axhline(0, color="0.6")
         axes[2, 0].errorbar(index[good], values[good], errors[good], fmt="o")
-        axes[2, 0].set(xlabel="exponent", ylabel="nat / token step")
+        axes[2, 0].set(xlabel="exponent", ylabel="nat / token step", xticks=index)
         networks = tried(lambda: pieces.sizes(shown, run, pieces.FINE))
         if isinstance(networks, str):
             axes[2, 1].set_axis_off()
