@@ -93,12 +93,15 @@ LAWS = ("classes", "gaussian", "independent")  # in the order of the kernels' la
 MIXTURE = np.array([[MIXTURE_VARIANCE[i], MIXTURE_WEIGHT[i]] for i in range(N_MIXTURE)])
 
 cdef const Kernels *_active
+cdef const Kernels *_narrow  # for points that fit a block of it: fewer idle lanes, and the same bits
 
 
 def _use(int i):
-    global _active
+    global _active, _narrow
     ranged("set", i, 0, N_SETS - 1)
     _active = attention_sets[i]
+    # The last one is the baseline, which may have no fma of its own.
+    _narrow = attention_sets[i + 1] if i + 2 < N_SETS and set_runs(i + 1) else _active
 
 
 _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
@@ -353,7 +356,9 @@ def advance(*,
     if n_samples >= 0 and 1 <= until <= n_steps:
         ranged("samples", 1 + ((n_steps - until) // interval if interval > 0 else 0), 0, n_samples)
 
-    run_blocks(_active.spectra if job.n_tangents > 1 else _active.orbits, &job, n_threads)
+    cdef const Kernel *kernel = _active.spectra if job.n_tangents > 1 else _active.orbits
+    cdef const Kernel *narrow = _narrow.spectra if job.n_tangents > 1 else _narrow.orbits
+    run_blocks(narrow if job.n_points <= narrow.n_block else kernel, &job, n_threads)
 
 
 def linearize(*,
