@@ -32,6 +32,8 @@ from .features import Features
 from .model import SelfAttention
 from .start import State
 
+STEEP = 2.0**12  # of tangents that J^-T stretches, as in csrc/attention/propagate.h
+
 
 def overlap(model: SelfAttention, role: Role, attention: np.ndarray, phase: int, semantic: bool = False) -> np.ndarray:
     """Return m^role of the token made by one attention vector at one position, Eqs. (6), (7)."""
@@ -260,13 +262,24 @@ def companion(rows: np.ndarray) -> np.ndarray:
 
 
 def inverse_transposed(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return companion(rows)^-T times columns (L*M, n), without the matrix: only C = rows[-1] is inverted.
+    """Return companion(rows)^-T times columns (L*M, n), up to what Gram-Schmidt takes out from the first one on.
 
-    y'_0 = C^-T y_{L-1}, and y'_{d+1} = y_d - rows[d]^T y'_0.
+    y'_0 = C^-T y_{L-1}, and y'_{d+1} = y_d - rows[d]^T y'_0: only C = rows[-1] is inverted. Where y'_0 is long, its
+    largest component is cleared from the columns that follow, before the other rows are propagated: it would hide
+    these.
     """
     n_context, n_features, _ = rows.shape
-    y = columns.reshape(n_context, n_features, -1)
-    newest = np.linalg.solve(rows[-1].T, y[-1])
+    y = columns.reshape(n_context, n_features, -1).copy()
+    newest, left = np.linalg.solve(rows[-1].T, y[-1]), np.ones(n_features)
+    for i in range(y.shape[2]):
+        size = np.abs(newest[:, i]) * left
+        a = int(np.argmax(size))
+        if size[a] <= STEEP * np.linalg.norm(columns[:, i]):
+            continue
+        taken = newest[a, i + 1 :] / newest[a, i]
+        newest[:, i + 1 :] -= newest[:, i : i + 1] * taken
+        newest[a, i + 1 :], left[a] = 0.0, 0.0
+        y[:-1, :, i + 1 :] -= y[:-1, :, i : i + 1] * taken
     older = y[:-1] - rows[:-1].transpose(0, 2, 1) @ newest
     return np.concatenate([newest[None], older]).reshape(columns.shape)
 
@@ -285,25 +298,3 @@ def step_frame(rows: np.ndarray, frame: np.ndarray, n_dual: int) -> tuple[np.nda
         return direct, growth
     dual, shrink = np.linalg.qr(inverse_transposed(rows, frame[:, : n_direct - 1 : -1]))
     return np.hstack([direct, dual[:, ::-1]]), np.concatenate([growth, -np.log(np.abs(np.diag(shrink)))[::-1]])
-
-
-def lost_tangents(rows: np.ndarray, frame: np.ndarray, n_dual: int) -> np.ndarray:
-    """Return which tangents of a frame (L*M, n) are lost to rounding in a step with these Jacobian rows, (n,) of bool.
-
-    A stretch is lost if it is below 2^9 roundings of the largest of this tangent or one before it on its side; on
-    the dual side 2^3 roundings times the condition number of C = rows[-1], if that is more. With a lost tangent all
-    after it are lost, which should have had its direction.
-    """
-    eps, n_direct = np.finfo(float).eps, frame.shape[1] - n_dual
-
-    def lost(image: np.ndarray, part: float) -> np.ndarray:
-        stretch = np.abs(np.diag(np.linalg.qr(image)[1]))
-        largest = np.maximum.accumulate(np.linalg.norm(image, axis=0))
-        return np.logical_or.accumulate(~(stretch > part * largest))
-
-    direct = lost(companion(rows) @ frame[:, :n_direct], 2**9 * eps)
-    if n_dual == 0:
-        return direct
-    condition = float(np.linalg.norm(np.linalg.inv(rows[-1]) * np.linalg.norm(rows[-1], axis=1)))
-    dual = lost(inverse_transposed(rows, frame[:, : n_direct - 1 : -1]), eps * max(2.0**9, 2.0**3 * condition))
-    return np.concatenate([direct, dual[::-1]])

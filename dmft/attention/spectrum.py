@@ -101,9 +101,11 @@ def lyapunov(
     All L*M exponents at once come from both ends: where the softmax or the tokens saturate, a step
     annihilates directions to more digits than a double has, and the trailing half of
     :math:`J Q = Q' R` would be rounding noise. Since :math:`J^{-T} Q = Q' R^{-T}`, that half is
-    carried by the inverse transposed Jacobian and made orthogonal from the last one back. What is
-    lost all the same, in the middle at large :math:`\beta`, is reported as lost; with a tangent those that come after
-    it on its side are lost too.
+    carried by the inverse transposed Jacobian and made orthogonal from the last one back. What that
+    stretches by far the most, the part of the token that leaves the window, is cleared from the tangents that come
+    later, exactly and before the step; and where J all but annihilates a tangent of the leading half, it is taken
+    from the other side in that step. A step in which rounding has eaten a stretch all the same adds its share to the
+    error; more than one of 64 such steps, as at :math:`\beta` beyond 8, leave the exponent NaN.
 
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.

@@ -31,7 +31,9 @@ REGULAR = 0.05  # of the error of batch means: the weighted average has converge
 CHUNK = 2**17  # numbers in a piece of the growth series: it stays in a core's cache
 ZERO = 2.0  # errors below zero a sum may lie and count as zero in the Kaplan-Yorke dimension
 
-ROUNDING = 2.0**9 * np.finfo(float).eps  # of a stretch, as in csrc/attention/frame.h
+LOST = 1.0 / 64.0  # of the steps: so many stretches below rounding leave an exponent unknown
+
+ROUNDING = 2.0**9 * np.finfo(float).eps  # of a stretch, as in csrc/attention/repair.h
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -44,7 +46,8 @@ class Estimates(Frozen):
         Descending, per step. -inf where the map annihilates a direction; NaN where all that is known is
         that it lies below the last finite one.
     stderr : ndarray, shape (n_points, n_exponents)
-        Their standard errors, 0 for -inf, NaN where unknown. Where `regular`, a bound that is seldom reached.
+        Their standard errors, 0 for -inf, NaN where unknown. Where `regular`, a bound that is seldom reached. Steps
+        that were lost have their share: as much as growth has differed on the whole orbit, by the steps.
     order : ndarray of int, shape (n_points, n_exponents)
         Which tangent each one came from.
     n_lost : ndarray of int, shape (n_points, n_exponents)
@@ -171,7 +174,8 @@ class Exponents:
         Parameters
         ----------
         n_lost : array_like of int, shape (n_points, n_tangents)
-            In how many steps a stretch was below rounding: such exponents are unknown.
+            In how many steps a stretch was below rounding. If these are few, each adds its share to the error; else
+            such exponents are unknown.
         n_directions : array_like of int, shape (n_points,), optional
             So many directions the map keeps; the exponents of the further tangents are -inf.
         exact_zeros : bool, default=True
@@ -184,12 +188,15 @@ class Exponents:
         """
         now = self.averages()
         mean, noise, average, drift = now.mean, now.noise, now.weighted, now.drift
+        share = np.asarray(n_lost) / (max(1, self.n_samples) * self.period) * np.ones_like(mean)
+        unknown = share > LOST
         n_lost = np.maximum(n_lost, np.isneginf(mean) & (not exact_zeros))
         vanished = np.isneginf(mean) & exact_zeros
         if n_directions is not None:
             vanished = vanished | (np.arange(mean.shape[1]) >= np.asarray(n_directions)[:, None])
-            n_lost = np.maximum(n_lost, self._of_rounding() & (np.asarray(n_directions) < self.dimension)[:, None])
-        known = np.isfinite(mean) & (n_lost == 0) & ~vanished
+            of_rounding = self._of_rounding() & (np.asarray(n_directions) < self.dimension)[:, None]
+            n_lost, unknown = np.maximum(n_lost, of_rounding), unknown | of_rounding
+        known = np.isfinite(mean) & ~unknown & ~vanished
         with np.errstate(invalid="ignore"):
             chaotic = (known & (mean > SIGNIFICANT * noise)).any(axis=1)
             settled = known & (drift <= np.maximum(REGULAR * noise, now.rounding))
@@ -198,6 +205,8 @@ class Exponents:
         values = np.where(better, average[:, 0], mean)
         errors = np.where(better, drift, noise)
         _average_pairs(values, errors, average, regular[:, None] & known)
+        with np.errstate(invalid="ignore"):
+            errors = errors + np.where(share > 0.0, share * (self.extremes.high - self.extremes.low), 0.0)
         values[~known], errors[~known] = np.nan, np.nan
         values[vanished], errors[vanished] = -np.inf, 0.0
         # What is known descends, what is annihilated last; what is unknown stays between its neighbours.

@@ -39,8 +39,8 @@ class Spectrum(Frozen):
     ----------
     exponents : ndarray, shape (n_exponents,)
         Descending, in nats per step. -inf where the map annihilates a direction; NaN where
-        the stretch was below rounding, so that nothing is known but that it lies between its
-        finite neighbours.
+        the stretch was below rounding in more than one of 64 steps, so that nothing is known but that it lies
+        between its finite neighbours.
     stderr : ndarray, shape (n_exponents,)
         Their standard errors: 0 for -inf, NaN for NaN.
     regular : bool
@@ -52,7 +52,7 @@ class Spectrum(Frozen):
     kaplan_yorke, kaplan_yorke_stderr : float
         The Kaplan-Yorke dimension and its error; NaN where it takes more exponents.
     n_lost : ndarray of int, shape (n_exponents,)
-        Steps in which the stretch was below rounding, so that the exponent is NaN; 0 where it is known.
+        Steps in which the stretch was below rounding: a few widen the error, many leave the exponent NaN.
     n_steps : int
         Steps that were averaged over.
     converged : bool or None

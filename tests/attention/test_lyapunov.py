@@ -93,15 +93,25 @@ def test_degenerate_golden_case_is_minus_infinity_throughout():
     assert np.isneginf(dmft.lyapunov(golden.model, 300, start=golden.start).exponents).all()
 
 
-@pytest.mark.parametrize("beta", [1.28, 1.45])
+@pytest.mark.parametrize("beta", [1.28, 1.45, 2.0, 3.0])
+def test_all_exponents_are_known_in_chaos(beta):
+    model = PAPER.replace(beta=beta)
+    spectrum = dmft.lyapunov(model, 5_000, multipliers=False)
+    assert np.isfinite(spectrum.exponents).all()
+    assert np.isfinite(spectrum.stderr).all()
+    assert_array_equal(np.diff(spectrum.exponents) <= 0, True)
+    # All of the volume on the same orbit: the determinant's logarithm does not come from tangents.
+    volume, error = dmft.log_determinant(model, 5_000)
+    assert abs(spectrum.exponents.sum() - volume) < 5.0 * (error + spectrum.stderr.sum())
+
+
+@pytest.mark.parametrize("beta", [8.0, 13.0])
 def test_stretches_below_rounding_are_reported_as_lost(beta):
     spectrum = dmft.lyapunov(PAPER.replace(beta=beta), 5_000, multipliers=False)
-    lost = spectrum.n_lost > 0
+    lost = spectrum.n_lost > 5_000 / 64
     assert lost.any()
     assert np.isnan(spectrum.exponents[lost]).all()
-    assert np.isfinite(spectrum.exponents[:3]).all()
-    assert not lost[:3].any()
-    assert_array_equal(np.diff(spectrum.exponents[~lost]) <= 0, True)
+    assert np.isfinite(spectrum.exponents[0])
 
 
 def test_nothing_is_lost_on_a_cycle():
@@ -126,7 +136,7 @@ def test_longer_qr_intervals_agree_where_motion_is_regular(beta, interval):
     arguments = {"n_steps": 4_000, "n_tangent_transient": 400}
     each = dmft.lyapunov(PAPER.replace(beta=beta), **arguments).exponents
     rare = dmft.lyapunov(PAPER.replace(beta=beta), **arguments, qr_interval=interval).exponents
-    assert_allclose(rare, each, rtol=0, atol=1e-9)
+    assert_allclose(rare, each, rtol=0, atol=1e-8)
 
 
 # -- the authors' numbers ---------------------------------------------------------------------

@@ -8,8 +8,6 @@ from numpy.testing import assert_allclose
 from strategies import batch_of
 
 import dmft
-from dmft.attention import reference
-from dmft.attention.kernel import linearize
 from dmft.attention.start import State
 from dmft.dynamics.cycles import many_digits
 
@@ -39,23 +37,6 @@ def test_every_growth_is_right_or_lost(beta, gamma):
     known = batch.n_lost[0] == 0
     assert known[0]
     assert_allclose(batch.log_growth()[0, known], exact[known], rtol=0, atol=0.02 * len(windows) ** 0.5)
-
-
-@pytest.mark.parametrize(("beta", "gamma"), SATURATED[:3])  # beyond, tangents vanish
-def test_kernels_lose_the_tangents_that_the_reference_loses(beta, gamma):
-    model, windows, phase, _ = stored(beta, gamma)
-    batch = batch_of(model, [State(windows[0], phase)])
-    batch.begin_tangents(12)
-    batch.advance(8, tangents=True)
-    differing, point = 0, ([model.beta], [model.gamma], [model.epsilon])
-    for _ in range(40):
-        frame, n_dual = batch.tangents.frame[0].reshape(12, 12).T, batch.tangents.n_dual
-        rows = linearize(model, *point, batch.window.copy(), batch.phase)[1][0]
-        expected = reference.lost_tangents(rows, frame / np.linalg.norm(frame, axis=0), n_dual)
-        before = batch.n_lost[0].copy()
-        batch.advance(1, tangents=True)
-        differing += np.count_nonzero((batch.n_lost[0] > before) != expected)
-    assert differing <= 10  # of 480, where a stretch is of the size of the limit
 
 
 @pytest.mark.parametrize("changes", [{"beta": 40.0}, {"beta": 3.0, "gamma": 1e4}])

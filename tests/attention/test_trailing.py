@@ -41,12 +41,10 @@ def test_every_exponent_is_right_or_reported_lost(beta):
     growth, lost = growth_along(beta, stored["window"], stored["phase"])
     known = lost == 0
     error = np.abs(growth[:, known] - stored["growth"][:, known])
-    # What stands out by 2^-43 has lost all but 9 bits, 0.002; errors of several steps may meet.
-    assert error.max() < 2e-2
+    # What stands out by 2^-30 or more may have lost 22 bits, 1e-9; errors of several steps meet, and grow in some.
+    assert error.max() < 5e-2
     assert error.mean(axis=0).max() < 1e-3
-    assert known[:3].all()
-    assert known[-3:].all()
-    assert known[:6].all() or beta >= 2.0
+    assert known.all()
 
 
 def test_stored_growth_is_that_of_exact_jacobians():

@@ -9,6 +9,9 @@
 
 #include "../records.h"
 
+/* How many of all tangents of a window of such a size are dual ones, as functions for one size have it. */
+#define USUAL_DUAL(size) ((size) - 2 * (((size) + 3) / 4))
+
 enum { LAW_CLASSES, LAW_GAUSSIAN, LAW_INDEPENDENT };
 
 typedef struct {

@@ -51,7 +51,7 @@ typedef vec pack[GROUPS];
     X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
     X(row, N_FEATURE_RECORDS * M) /* a row of each record ... */                     \
     X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
-    X(frame, (K + 1) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
+    X(frame, (2 * K + 2) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
     X(rise, J)             /* dx_j/dA_b of the newest token: of site classes, less s_jb, ... */ \
     X(slope, M * M)        /* ... and of features of another law */                 \
     X(dx, J)               /* one tangent of x ... */                               \
@@ -62,17 +62,17 @@ typedef vec pack[GROUPS];
     X(dscore, M)           /* d(score of slot e) / dA_{e,b}, one slot and head */   \
     X(pull, M * M)         /* gain^-1 dA_a / dm^q_c */                              \
     X(jacobian, M * L * M) /* dA_t / dA of every slot */                            \
-    X(power, K + 1)        /* powers of two taken out of the tangents */            \
+    X(power, 2 * K + 2)        /* powers of two taken out of the tangents */            \
     X(mark_power, K)       /* the same at the last strobe, ... */                   \
     X(mark_log, K)         /* ... and the log of their length then */               \
     X(sample, L * M)       /* one sample of the window or of the growth */          \
-    X(lost, K + 1)         /* steps whose stretch is below rounding */              \
-    X(inverse, K + 1)      /* inverse squared lengths of the tangents, ... */       \
-    X(removed, K + 1)      /* ... squared lengths of what was taken out of each, ... */ \
-    X(cross, K + 1)        /* ... and the dot product of two neighbours */          \
+    X(lost, 2 * K + 2)         /* steps whose stretch is below rounding */              \
+    X(inverse, 2 * K + 2)      /* inverse squared lengths of the tangents, ... */       \
+    X(removed, 2 * K + 2)      /* ... squared lengths of what was taken out of each, ... */ \
+    X(cross, 2 * K + 2)        /* ... and the dot product of two neighbours */          \
     X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
     X(along, 2)            /* ... and the dot product with the one after it */      \
-    X(largest, 2)          /* squared factor by which tangents of each side were multiplied at most */ \
+    X(largest, 1)          /* squared factor by which direct tangents were multiplied at most */ \
     X(doubt, 2)            /* where a tangent of each side was lost in this step: a mask */ \
     X(condition, 1)        /* squared condition number of C, see invert_oldest */   \
     X(oldest, M * M)       /* for invert_oldest: C, ... */                          \
@@ -82,12 +82,30 @@ typedef vec pack[GROUPS];
     X(again, M)            /* ... the last bit of it, ... */                        \
     X(square, M)           /* ... squared lengths of C's rows, ... */               \
     X(inverse_block, M * M) /* ... and the inverse of C^T */                        \
-    X(dual_power, 1)       /* power of two taken out of all dual tangents */        \
+    X(dual_power, 1)       /* power of two taken out of all dual tangents, ... */   \
+    X(shrink, 1)           /* ... and the part of it that a step has taken out of J^-T */ \
+    X(steep, 1)            /* for clear_steep: 1 where J^-T is steep, ... */        \
+    X(left, M)             /* ... components that are not cleared yet, ... */ \
+    X(chosen, K * M)       /* ... the one that each pivot clears, ... */            \
+    X(factor, K)           /* ... the inverse of its own, or 0: no pivot, ... */    \
+    X(pivot_length, K)     /* ... its squared length without that slot, ... */      \
+    X(pivot_rest, K)       /* ... that of its z but for what it clears, ... */      \
+    X(cancelled, K)        /* ... and what that has taken out of others' z; ... */  \
+    X(remain, 1)           /* 1 where some component has no pivot; ... */           \
+    X(pivot, K * PITCH(L * M)) /* ... and the pivots for `repair`; ... */           \
+    X(taken, K + PANEL * PANEL) /* ... how much of one, or of each in a panel, is taken out of others */ \
+    X(volume, 1)           /* squared determinant of C */                           \
+    X(may_repair, 1)       /* 1 where direct tangents may be lost, but come from J^-T too; ... */ \
+    X(leading, 1)          /* ... and one of the first M is; ... */                 \
+    X(first_lost, 1)       /* ... the first one that is lost, ... */                \
+    X(kept_inverse, K)     /* ... their inverse squared lengths before the step ... */ \
+    X(kept_power, K)       /* ... and the powers of two taken out of them */        \
     X(share, H * L)        /* ... and of that of the weights */
 
 typedef struct {
     const Job *job;
     int law, n_classes;                    /* constants where sizes are */
+    int repairs;                           /* whether direct tangents are kept in this step */
     ptrdiff_t first;                       /* the block's first point */
     pack beta, gain, semantic, positional; /* semantic = 1 - epsilon, positional = epsilon */
 #define POINTER(name, length) pack *name;

@@ -9,227 +9,8 @@
 #ifndef DMFT_FRAME_H
 #define DMFT_FRAME_H
 
-#include "tangent.h"
-
-/* A number or an address that the compiler must take as it comes, so that it neither unrolls a loop
-   that ends there nor keeps an address of its own for each of many arrays that lie beside it. */
-#define HIDDEN(x)                                                                   \
-    ({                                                                              \
-        __typeof__(x) hidden_ = (x);                                                \
-        __asm__("" : "+r"(hidden_));                                                \
-        hidden_;                                                                    \
-    })
-
-/* A vector that is loaded once for all its uses, not once for each. */
-#ifdef __x86_64__
-#define LOADED(x)                                                                   \
-    ({                                                                              \
-        vec loaded_ = (x);                                                          \
-        __asm__("" : "+v"(loaded_));                                                \
-        loaded_;                                                                    \
-    })
-#else
-#define LOADED(x) (x)
-#endif
-
-/* One row after another of a column of one group, a token's at a time where its features are a
-   constant number. What lies beside it, as other columns do, is at a distance. */
-#define ROWS_AT_ONCE (__builtin_constant_p(M) ? M : 1)
-#define EACH_ROW(at, column)                                                        \
-    for (vec *at##_ = HIDDEN(column), *end_ = HIDDEN(at##_ + rows * GROUPS); at##_ < end_; \
-         at##_ = HIDDEN(at##_ + ROWS_AT_ONCE * GROUPS))                             \
-        for (vec *at = at##_; at < at##_ + ROWS_AT_ONCE * GROUPS; at += GROUPS)
-#define NEXT_COLUMN (PITCH(rows) * GROUPS)
-
-/* Tangents go two by two, and up to PANEL of them side by side, so that a load serves many
-   multiply-adds. How many is an even number that the compiler knows. */
-#define FOR_PANEL(n, action)                                                        \
-    do {                                                                            \
-        if ((n) > 4 && L * M > 4) action(6);                                        \
-        else if ((n) > 2) action(4);                                                \
-        else if ((n) > 0) action(2);                                                \
-    } while (0)
-
-/* Rows a and on, n_rows of them, of the new attention's part of J times n tangents. */
-#define ROWS_ABREAST (WIDTH == 8 ? 3 : 1) /* the sums shall fit in the registers */
-INLINE void new_rows(SIZES, const Block *b, int g, int a, const int n_rows, vec *columns, const int n, vec *fresh)
-{
-    const ptrdiff_t rows = L * M;
-    const ptrdiff_t factors = HIDDEN(&b->jacobian[a * rows][g]) - HIDDEN(columns);
-    vec sum[ROWS_ABREAST * PANEL];
-    UNROLL for (int i = 0; i < n_rows * PANEL; i++) sum[i] = splat(0.0);
-    EACH_ROW(x, columns) {
-        vec factor[ROWS_ABREAST];
-        UNROLL for (int i = 0; i < n_rows; i++) factor[i] = LOADED(x[factors + i * rows * GROUPS]);
-        UNROLL for (int k = 0; k < n; k++) {
-            const vec y = LOADED(x[k * NEXT_COLUMN]);
-            UNROLL for (int i = 0; i < n_rows; i++) sum[i * PANEL + k] = fma3(factor[i], y, sum[i * PANEL + k]);
-        }
-    }
-    UNROLL for (int i = 0; i < n_rows * PANEL; i++) fresh[a * PANEL + i] = sum[i];
-}
-
-/* J times the tangents from c on: the new attention takes the place of the oldest slot. */
-INLINE void propagate(SIZES, const Block *b, int g, int phase, int c, const int n)
-{
-    const ptrdiff_t rows = L * M;
-    vec *columns = &b->frame[c * PITCH(rows)][g];
-    TEMPORARY(fresh, PANEL * M);
-    int a = 0;
-    for (; a + ROWS_ABREAST <= M; a += ROWS_ABREAST) new_rows(M, L, H, b, g, a, ROWS_ABREAST, columns, n, fresh);
-    for (; a < M; a++) new_rows(M, L, H, b, g, a, 1, columns, n, fresh);
-    for (int k = 0; k < n; k++)
-        for (int a = 0; a < M; a++) columns[k * NEXT_COLUMN + (NEXT(phase) * M + a) * GROUPS] = fresh[a * PANEL + k];
-}
-
-/* Take 2^order out of a tangent of group g. */
-INLINE void scale_column(const ptrdiff_t rows, pack *column, int g, ivec order, pack *power)
-{
-    const vec factor = inverse_power(order);
-    for (ptrdiff_t r = 0; r < rows; r++) column[r][g] *= factor;
-    (*power)[g] += __builtin_convertvector(order, vec);
-}
-
-/* The lengths of n tangents, as powers of two, go to `power` in some lanes. */
-INLINE void scale_columns(const ptrdiff_t rows, int g, ivec lanes, int n, pack *columns, pack *inverse, pack *power)
-{
-    for (int i = 0; i < n; i++) {
-        const ivec order = -binary_order(inverse[i][g]) & lanes; /* of zero, as of a squared norm of zero: any */
-        scale_column(rows, columns + i * PITCH(rows), g, order, power + i);
-        inverse[i][g] = (inverse[i][g] * inverse_power(-order)) * inverse_power(-order);
-    }
-}
-
-/* Before a step whose J^-T would stretch beyond the numbers, for it has the weight of the oldest slot
-   below it, maybe 1e-300: in the lanes where that is slight, half its order of magnitude is taken out
-   of J^-T, that is out of all rows of the dual tangents but the oldest, and returned as a factor for
-   these; `dual_power` has the account. The tangents are scaled too. */
-#define SLIGHT 0x1p-200
-static __attribute__((noinline, cold)) vec brace(const int M, ptrdiff_t rows, int g, int oldest, int n, pack *columns,
-                                                 pack *inverse, pack *power, pack *dual_power, const vec *weight)
-{
-    const ivec lanes = *weight < SLIGHT;
-    const ivec half = (((((ivec)*weight >> 52) + 1025) >> 1) - 1024) & lanes; /* rounds down below zero too */
-    const vec shrink = inverse_power(-half);
-    scale_columns(rows, g, lanes, n, columns, inverse, power);
-    for (int i = 0; i < n; i++)
-        for (ptrdiff_t r = 0; r < rows; r++)
-            if (r / M != oldest) columns[i * PITCH(rows) + r][g] *= shrink;
-    (*dual_power)[g] -= __builtin_convertvector(half, vec);
-    return shrink;
-}
-
-INLINE vec short_dot(const int n, const vec *x, const vec *y)
-{
-    vec sum = x[0] * y[0];
-    for (int i = 1; i < n; i++) sum = fma3(x[i], y[i], sum);
-    return sum;
-}
-
-/* For J^-T: the inverse of C^T, C = dA_t/dA of the oldest slot, by Gram-Schmidt on C's rows
-   c_b = q_b + sum_a r_ab q_a. What rounding leaves of the q_a in q_b is taken out too: else the inverse
-   of a nearly singular C would have errors as large as its lesser part. C has the weight of that slot
-   as a factor, which stays out of it, for it may be 1e-100: then `brace` takes half its order of
-   magnitude out of J^-T. */
-INLINE void invert_oldest(SIZES, const Block *b, int g, int phase)
-{
-    const int width = M / H, oldest = NEXT(phase);
-    TEMPORARY(basis, M * M);
-    TEMPORARY(part, M * M);
-    TEMPORARY(length, M);
-    TEMPORARY(again, M);
-    TEMPORARY(square, M);
-    vec *q = basis, condition = splat(0.0);
-    pack *inverse = b->inverse_block;
-    for (int c = 0; c < M; c++) {
-        for (int k = 0; k < M; k++) q[c * M + k] = b->oldest[c * M + k][g];
-        square[c] = short_dot(M, q + c * M, q + c * M);
-        for (int a = 0; a < c; a++) {
-            const vec r = part[a * M + c] = short_dot(M, q + c * M, q + a * M) * length[a];
-            for (int k = 0; k < M; k++) q[c * M + k] = fnma3(r, q[a * M + k], q[c * M + k]);
-        }
-        for (int a = 0; a < c; a++) again[a] = short_dot(M, q + c * M, q + a * M) * length[a];
-        for (int a = 0; a < c; a++) {
-            for (int k = 0; k < M; k++) q[c * M + k] = fnma3(again[a], q[a * M + k], q[c * M + k]);
-            part[a * M + c] += again[a];
-        }
-        length[c] = 1.0 / short_dot(M, q + c * M, q + c * M);
-    }
-    vec least = b->weight[oldest][g];
-    for (int h = 1; h < H; h++) least = -vmax(-least, -b->weight[h * L + oldest][g]);
-    vec shrink = splat(1.0);
-    if (any(least < SLIGHT)) {
-        const int n = b->job->n_dual, begin = b->job->n_tangents - n;
-        shrink = brace(M, L * M, g, oldest, n, b->frame + begin * PITCH((ptrdiff_t)L * M), b->inverse + begin,
-                       b->power + begin, b->dual_power, &least);
-        /* A weight that the exponential could not hold is unknown, and so is all that is made of it. */
-        b->largest[1][g] = where(least > 0x1p-1018, b->largest[1][g], splat(INFINITY));
-    }
-    for (int a = M - 1; a >= 0; a--) {
-        for (int k = 0; k < M; k++) {
-            vec sum = q[a * M + k] * length[a];
-            for (int c = a + 1; c < M; c++) sum = fnma3(part[a * M + c], inverse[c * M + k][g], sum);
-            inverse[a * M + k][g] = sum;
-            condition = fma3(sum * square[a], sum, condition);
-        }
-    }
-    b->condition[0][g] = vmax(b->condition[0][g], condition);
-    for (int h = 0; h < H; h++) {
-        vec scale = shrink / b->weight[h * L + oldest][g];
-        for (int k = h * width * M; k < (h + 1) * width * M; k++) inverse[k][g] *= scale;
-    }
-}
-
-/* J^-T for the dual tangents from c on: y'_0 = C_oldest^-T y_oldest, and y'_{s+1} = y_s - C_s^T y'_0
-   for the others, which only grow older. */
-#define FACTORS 8
-INLINE void propagate_dual(SIZES, const Block *b, int g, int phase, int c, const int n)
-{
-    const ptrdiff_t rows = L * M;
-    const vec *inverse = &b->inverse_block[0][g];
-    vec *columns = &b->frame[c * PITCH(rows)][g], *oldest = columns + NEXT(phase) * M * GROUPS;
-    TEMPORARY(fresh, PANEL * M);
-    for (int k = 0; k < n; k++)
-        for (int a = 0; a < M; a++) {
-            vec sum = inverse[a * M * GROUPS] * oldest[k * NEXT_COLUMN];
-            for (int d = 1; d < M; d++)
-                sum = fma3(inverse[(a * M + d) * GROUPS], oldest[k * NEXT_COLUMN + d * GROUPS], sum);
-            fresh[k * M + a] = sum;
-        }
-    const ptrdiff_t factors = HIDDEN(&b->jacobian[0][g]) - HIDDEN(columns);
-    EACH_ROW(x, columns) {
-        vec factor[FACTORS];
-        const int n_loaded = __builtin_constant_p(M) && M <= FACTORS ? M : 0;
-        for (int a = 0; a < n_loaded; a++) factor[a] = LOADED(x[factors + a * rows * GROUPS]);
-        for (int k = 0; k < n; k++) {
-            vec y = x[k * NEXT_COLUMN];
-            for (int a = 0; a < M; a++)
-                y = fnma3(a < n_loaded ? factor[a] : x[factors + a * rows * GROUPS], fresh[k * M + a], y);
-            x[k * NEXT_COLUMN] = y;
-        }
-    }
-    for (int k = 0; k < n; k++)
-        for (int a = 0; a < M; a++) oldest[k * NEXT_COLUMN + a * GROUPS] = fresh[k * M + a];
-}
-
-/* Gram-Schmidt leaves rounding errors of what it takes away, and of the directions of the tangents
-   that it takes away. So a stretch is rounding if it is below this part of the largest by which
-   this tangent or one before it on its side was multiplied, all squared: (2^9 epsilon)^2. On the dual
-   side errors of C^-T come first where its condition number is larger: (2^3 epsilon condition)^2.
-   A lost tangent has a direction of rounding errors, which should have been left to those after it: with it
-   all of these are lost in that step. */
-#define LOST 0x1p-86
-#define LOST_INVERSE 0x1p-98
-#define UNDERFLOWN 0x1p-960 /* a squared norm with few digits left */
-#define FAINT 0x1p-500     /* a squared norm that may underflow in the steps to come, ... */
-#define HUGE_NORM 0x1p+500 /* ... or overflow */
-
-/* A tangent whose length is near the end of the numbers, which is rare. */
-static __attribute__((noinline, cold)) void mend(ptrdiff_t rows, pack *column, int g, const vec *size, pack *power)
-{
-    const ivec far = ((*size < FAINT) & (*size > 0.0)) | (*size > HUGE_NORM);
-    scale_column(rows, column, g, binary_order(*size) & far, power);
-}
+#include "repair.h"
+#include "steep.h"
 
 /* Tangent i, orthogonal to those before it, has the squared length `size`: keeps the account of its
    stretch; returns false if the tangent was scaled, so that its products must be taken again. */
@@ -237,13 +18,23 @@ INLINE int accept(SIZES, const Block *b, int g, int i, int dual, vec size)
 {
     /* `inverse` is still that of the step before, `removed` the squared length of what was taken away. */
     const vec stretch = size * b->inverse[i][g], image = fma3(b->removed[i][g], b->inverse[i][g], stretch);
-    const vec largest = vmax(b->largest[dual][g], image);
-    b->largest[dual][g] = largest;
+    const vec largest = dual ? image : vmax(b->largest[0][g], image);
     b->removed[i][g] = splat(0.0);
-    const vec least = largest * (dual ? vmax(LOST, b->condition[0][g] * LOST_INVERSE) : splat(LOST));
-    ivec lost = ~(stretch > least) | ~(size > UNDERFLOWN);
-    /* What does not move annihilates all. Any other zero may have come of numbers too small to be held. */
-    if (!dual) lost &= ~(b->beta[g] * b->semantic[g] == 0.0);
+    const ivec mended = b->may_repair[0][g] > 0.0;
+    const vec part = dual ? least_part(b, g) : where(mended, splat(REPAIR), splat(LOST));
+    ivec lost = ~(stretch > largest * part) | ~(size > UNDERFLOWN);
+    if (!dual) {
+        b->largest[0][g] = largest;
+        /* What does not move annihilates all. Any other zero may have come of numbers too small to be held. */
+        lost &= ~(b->beta[g] * b->semantic[g] == 0.0);
+        /* Where one of the first M is lost, errors outlive the step: they are mended, but count as lost. */
+        const ivec leading = ~(stretch > largest * LOST) & (splat((double)i) < (double)M);
+        b->leading[0][g] = where(leading & mended, splat(1.0), b->leading[0][g]);
+        const ivec first = lost & mended & (b->first_lost[0][g] > (double)i);
+        b->first_lost[0][g] = where(first, splat((double)i), b->first_lost[0][g]);
+        lost &= ~mended;
+    }
+    if (dual && i == b->job->n_tangents) lost = (ivec){0}; /* the zeros beside an odd one */
     lost |= (ivec)b->doubt[dual][g];
     b->doubt[dual][g] = (vec)lost;
     b->lost[i][g] += where(lost, splat(1.0), splat(0.0));
@@ -367,26 +158,96 @@ INLINE void take_out(SIZES, const Block *b, int g, int i, int c, const int n)
     }
 }
 
+#define IN_TURNS(side, g) for (int side = 0; side < n_sides; side++) EACH(g)
+#define PROPAGATE(n) propagate(M, L, H, b, g, phase, c, n)
+#define PROPAGATE_DUAL(n) propagate_dual(M, L, H, b, g, phase, c, n, steep)
+#define PROPAGATE_READY(n) propagate_dual(M, L, H, b, g, phase, c, n, 1)
+#define TAKE_OUT(n) take_out(M, L, H, b, g, begin[side], c, n)
+#define FINISH(n) finish(M, L, H, b, g, side, c, n)
+
+/* Direct tangents again, in the lanes and from the one on that are lost: they follow the dual ones, which are finished,
+   as the next of their side. A tangent y, of image z there, is stretched by |y| / |z|. */
+static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int phase, int n_tangents)
+{
+    const ptrdiff_t rows = L * M;
+    const int n_direct = n_tangents - b->job->n_dual, begin[2] = {0, n_direct};
+    const int kept = KEPT(n_tangents, b->job->n_dual);
+    int first = n_direct;
+    for (int i = 0; i < WIDTH; i++) first = b->first_lost[0][g][i] < first ? (int)b->first_lost[0][g][i] : first;
+    const int end = kept + n_direct - (first & ~1); /* they go two by two */
+    clear_kept(M, L, H, b, g, NEXT(phase), kept, end);
+    for (int panel = kept; panel < end; panel += PANEL) {
+        const int c = panel, n = end - c, side = 1;
+        FOR_PANEL(n, PROPAGATE_READY);
+        FOR_PANEL(n, TAKE_OUT);
+        products(M, L, H, b, g, c, side);
+        for (int c = panel; c < panel + PANEL && c < end; c += 2) {
+            const int after = panel + PANEL - 2 - c, left = end - 2 - c, n = left < after ? left : after;
+            if (n > 0) FOR_PANEL(n, FINISH);
+            else FINISH(0);
+        }
+    }
+    for (int k = kept; k < end; k++) {
+        const int i = n_direct - 1 - (k - kept);
+        const ivec here = b->first_lost[0][g] <= (double)i;
+        const vec *z = &b->frame[k * PITCH(rows)][g];
+        const vec factor = b->inverse[k][g] / b->kept_inverse[k - kept][g] * b->shrink[0][g];
+        vec *column = &b->frame[i * PITCH(rows)][g];
+        for (ptrdiff_t r = 0; r < rows; r++)
+            column[r * GROUPS] = where(here, z[r * GROUPS] * factor, column[r * GROUPS]);
+        /* What was scaled on the way is scaled by as much in the other direction. */
+        b->power[i][g] = where(here, 2.0 * b->kept_power[k - kept][g] - b->power[k][g], b->power[i][g]);
+        b->lost[i][g] += where(here, vmax(b->lost[k][g], b->leading[0][g]), splat(0.0));
+        vec size = squared_length(rows, g, b->frame + i * PITCH(rows));
+        if (any(((size < FAINT) & (size > 0.0)) | (size > HUGE_NORM))) {
+            mend(rows, b->frame + i * PITCH(rows), g, &size, b->power + i);
+            size = squared_length(rows, g, b->frame + i * PITCH(rows));
+        }
+        b->inverse[i][g] = inverse_or_zero(size);
+    }
+}
+
+/* The same with arrays of one vector of its own, so that the block's may stay in registers. */
+INLINE void start_repair(SIZES, const Block *b, int g, int phase, int n_tangents)
+{
+    pack size[2], along[2], doubt[2], condition[1], first_lost[1], may_repair[1], shrink[1], remain[1], leading[1];
+    doubt[1][g] = b->doubt[1][g];
+    condition[0][g] = b->condition[0][g];
+    first_lost[0][g] = b->first_lost[0][g];
+    may_repair[0][g] = splat(0.0);
+    remain[0][g] = b->remain[0][g];
+    leading[0][g] = b->leading[0][g];
+    shrink[0][g] = b->shrink[0][g];
+    const Block some = {
+        .job = b->job, .frame = b->frame, .jacobian = b->jacobian, .power = b->power,
+        .lost = b->lost, .inverse = b->inverse, .removed = b->removed, .cross = b->cross, .size = size,
+        .along = along, .doubt = doubt, .condition = condition, .inverse_block = b->inverse_block,
+        .first_lost = first_lost, .may_repair = may_repair, .shrink = shrink, .pivot = b->pivot, .pivot_length = b->pivot_length, .pivot_rest = b->pivot_rest,
+        .remain = remain, .leading = leading, .chosen = b->chosen, .factor = b->factor,
+        .kept_inverse = b->kept_inverse, .kept_power = b->kept_power, .fresh = b->fresh, .again = b->again};
+    repair(M, L, H, &some, g, phase, n_tangents);
+}
+
 /* One step of the frame: propagated and, if `qr`, made orthogonal by modified Gram-Schmidt
    without roots or logarithms: tangents keep their length up to a power of two, which goes to
    `power` where they are `scaled`. They go two by two, an odd number beside a tangent of zeros.
    The two sides take turns, so that neither waits for its own divisions. */
-#define IN_TURNS(side, g) for (int side = 0; side < n_sides; side++) EACH(g)
-#define PROPAGATE(n) propagate(M, L, H, b, g, phase, c, n)
-#define PROPAGATE_DUAL(n) propagate_dual(M, L, H, b, g, phase, c, n)
-#define TAKE_OUT(n) take_out(M, L, H, b, g, begin[side], c, n)
-#define FINISH(n) finish(M, L, H, b, g, side, c, n)
-INLINE void step_frame(SIZES, const Block *b, int n_tangents, int phase, int qr, int scaled)
+INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int scaled)
 {
-    const int n_dual = b->job->n_dual, n_sides = n_dual > 0 ? 2 : 1;
+    const int n_dual = b->job->n_dual, n_sides = n_dual > 0 ? 2 : 1, oldest = NEXT(phase);
     const int begin[2] = {0, n_tangents - n_dual}, end[2] = {n_tangents - n_dual, n_tangents};
-    if (n_dual) EACH(g) invert_oldest(M, L, H, b, g, phase);
+    int steep = 0;
+    if (n_dual) EACH(g) steep |= invert_oldest(M, L, H, b, g, phase);
+    EACH(g) b->first_lost[0][g] = splat((double)begin[1]), b->may_repair[0][g] = b->leading[0][g] = splat(0.0);
+    b->repairs = 0;
+    int propagated = 0;
+    if (steep) EACH(g) propagated |= clear_steep(M, L, H, b, g, oldest, b->job->qr_interval == 1);
     const double work = 2.0 * PANEL * L * M * (M + n_tangents); /* of a panel */
     for (int panel = 0; (panel < end[0] || panel < n_dual) && !ENDED(b, panel + 1, work); panel += PANEL) {
         IN_TURNS(side, g) {
             const int c = begin[side] + panel, n = end[side] - c;
-            if (side) FOR_PANEL(n, PROPAGATE_DUAL);
-            else FOR_PANEL(n, PROPAGATE);
+            if (side && !propagated) FOR_PANEL(n, PROPAGATE_DUAL);
+            if (!side) FOR_PANEL(n, PROPAGATE);
         }
         if (!qr) continue;
         IN_TURNS(side, g) {
@@ -403,6 +264,8 @@ INLINE void step_frame(SIZES, const Block *b, int n_tangents, int phase, int qr,
             }
     }
     if (!qr) return;
+    if (b->repairs) EACH(g)
+        if (any(b->first_lost[0][g] < (double)begin[1])) start_repair(M, L, H, b, g, phase, n_tangents);
     if (scaled) EACH(g)
         scale_columns((ptrdiff_t)L * M, g, (ivec){0} == 0, n_tangents, b->frame, b->inverse, b->power);
     EACH(g) forget_step(b, g);

@@ -75,7 +75,8 @@ static void run(const Job *job, ptrdiff_t block, void *scratch)
 {
     const ptrdiff_t first = block * GROUPS * WIDTH;
     void (*built)(const Job *, ptrdiff_t) = built_for(job, built_spectra);
-    if (built) built(job, first);
+    const int usual = USUAL_DUAL(job->n_features * job->n_context);
+    if (built && (job->n_dual == 0 || job->n_dual == usual)) built(job, first);
     else run_any(job, first, scratch);
     leave_wide_registers();
 }

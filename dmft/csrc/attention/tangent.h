@@ -40,7 +40,7 @@ INLINE int callers(const Block *b, int i)
 /* What tells in a step whether a tangent is lost. */
 INLINE void forget_step(const Block *b, int g)
 {
-    b->largest[0][g] = b->largest[1][g] = b->doubt[0][g] = b->doubt[1][g] = b->condition[0][g] = splat(0.0);
+    b->largest[0][g] = b->doubt[0][g] = b->doubt[1][g] = b->condition[0][g] = splat(0.0);
 }
 
 /* Tangents between the caller's rows, newest first, and slots. */
