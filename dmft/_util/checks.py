@@ -278,7 +278,8 @@ def shape_of(n_features: int, n_sites: int, n_positions: int) -> tuple[int, int]
 
 def seed_of(seed: int, most: int | None = None) -> int:
     """Return a seed, a whole number >= 0 and at most `most`; without one, what 64 bits hold."""
-    is_large = most is not None and isinstance(seed, int | np.integer) and seed > WHOLE_MOST
+    is_number = isinstance(seed, int | np.integer) and not isinstance(seed, np.timedelta64)
+    is_large = most is not None and is_number and seed > WHOLE_MOST
     seed = int(seed) if is_large else whole("seed", seed, 0)
     if most is not None and seed > most:
         raise ValueError(f"seed must be <= {most}, got {shown(seed)}")
