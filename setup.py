@@ -92,6 +92,9 @@ FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
 ORDER = ["-fschedule-insns", "-fsched-pressure", "-fno-gcse"]
 ORDER = ORDER if works(EMPTY, "-Werror", *ORDER) else []
 OPENMP = ["-fopenmp"] if not os.environ.get("DMFT_NO_OPENMP") and works(PARALLEL, "-fopenmp") else []
+# One wheel for every version of Python from 3.11 on; builds without the lock have no such interface.
+ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
+LIMITED = [("Py_LIMITED_API", "0x030B0000"), ("CYTHON_LIMITED_API", "1")] if ABI3 else []
 COMPILER = (output(VERSION) or "unknown").strip()
 
 # By module: sources compiled once a set, and their further flags.
@@ -116,6 +119,12 @@ ONCE = {
 SHARED = "dmft._util._cyutility"
 
 
+def shared():
+    """Return the extension that the others share."""
+    source = SHARED.replace(".", "/") + ".c"
+    return Extension(SHARED, [source], py_limited_api=ABI3, define_macros=LIMITED, extra_compile_args=FLAGS)
+
+
 def extension(module):
     """Return an extension without its kernels, which `Build` compiles."""
     flags = [*FLAGS, *KERNELS[module][1], *OPENMP]
@@ -124,7 +133,9 @@ def extension(module):
         sources=[module.replace(".", "/") + ".pyx", *(str(CSRC / name) for name in ONCE.get(module, ()))],
         depends=[str(path) for path in sorted(CSRC.rglob("*.[ch]"))],
         include_dirs=[str(CSRC)],
+        py_limited_api=ABI3,
         define_macros=[
+            *LIMITED,
             *((f"DMFT_{name.upper()}", "1") for name in SETS if name != "baseline"),
             ("DMFT_COMPILER", f'"{COMPILER}"'),
             ("DMFT_FLAGS", f'"{" ".join(flags)}"'),
@@ -147,6 +158,14 @@ class Build(build_ext):
         self.parallel = os.cpu_count()
         super().build_extensions()
 
+    def copy_extensions_to_source(self):
+        """Put modules beside their sources; those for one version of Python, which would be taken first, go."""
+        super().copy_extensions_to_source()
+        for ext in self.extensions if ABI3 else ():
+            folder, _, name = ext.name.replace(".", "/").rpartition("/")
+            for old in Path(folder).glob(f"{name}.cpython-*"):
+                old.unlink()
+
     def kernel(self, ext, source, name):
         """Compile a source for an instruction set, if that was not done already; return the object file."""
         width, flags = SETS[name]
@@ -167,8 +186,9 @@ class Build(build_ext):
 if __name__ == "__main__":
     setup(
         cmdclass={"build_ext": Build},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
         ext_modules=cythonize(
-            [*map(extension, KERNELS), Extension(SHARED, [SHARED.replace(".", "/") + ".c"], extra_compile_args=FLAGS)],
+            [*map(extension, KERNELS), shared()],
             shared_utility_qualified_name=SHARED,
             compiler_directives={
                 "language_level": 3,
