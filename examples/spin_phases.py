@@ -55,7 +55,7 @@ def main(argv=None):
     args = parser.parse_args(argv)
     args.folder.mkdir(parents=True, exist_ok=True)
     shape = len(args.rows), len(args.components)
-    figure, grid = figures.subplots(*shape, height=1.5, sharex=True, sharey="row")
+    figure, grid = figures.subplots(*shape, height=1.5 if len(args.rows) > 1 else 2.5, sharex=True, sharey="row")
     colours, norm = ListedColormap(COLOURS), BoundaryNorm(np.arange(-0.5, 5), 5)
     beta = np.linspace(0.5, 4.0, args.points)
     for row, name in zip(grid, args.rows, strict=True):

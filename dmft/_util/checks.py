@@ -215,7 +215,7 @@ def array_of(
     if shape is not None and not (
         len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
     ):
-        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + ")"
+        wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + (",)" if len(shape) == 1 else ")")
         raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
     return np.ascontiguousarray(array, dtype=float).reshape(array.shape)
 

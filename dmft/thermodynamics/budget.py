@@ -174,6 +174,10 @@ def _produced(forth: np.ndarray, back: np.ndarray, ratio: np.ndarray) -> np.ndar
     return out
 
 
+def _by(mechanism: np.ndarray, per_edge: np.ndarray, n: int) -> np.ndarray:
+    return np.bincount(mechanism, per_edge, n).astype(float)  # of no edges NumPy counts in whole numbers
+
+
 @underflow_is_zero
 def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | None = None) -> Budget:
     """Return the budget of a process in a state."""
@@ -187,17 +191,17 @@ def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | 
     half = _produced(forth, back, ratio)
     paired = process.reverse >= 0
     half = np.where(paired, half, np.where(forth > 0, np.inf, 0.0))
-    ep = np.bincount(v, half, n)
+    ep = _by(v, half, n)
     flow_edges = np.where(forth > 0, forth * np.where(forth > 0, process.log_ratio, 0.0), 0.0)
-    flow = np.bincount(v, flow_edges, n)
+    flow = _by(v, flow_edges, n)
     log_pi, log_p = log_law(pi), log_law(law)
     if logs is not None:
         log_pi = log_p = np.where(logs > -np.inf, logs, 0.0)
     x, y = process.source, process.target
     shift = log_pi[x] - log_pi[y]
     moved = forth > 0
-    adiabatic = np.bincount(v[moved], (forth * np.where(moved, process.log_ratio + shift, 0.0))[moved], n)
-    nonadiabatic = np.bincount(v[moved], (forth * (log_p[x] - log_p[y] - shift))[moved], n)
+    adiabatic = _by(v[moved], (forth * np.where(moved, process.log_ratio + shift, 0.0))[moved], n)
+    nonadiabatic = _by(v[moved], (forth * (log_p[x] - log_p[y] - shift))[moved], n)
     change = (
         process.generator() @ law if logs is None else np.bincount(y, forth, len(law)) - np.bincount(x, forth, len(law))
     )

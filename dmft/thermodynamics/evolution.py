@@ -120,12 +120,19 @@ def _propagate(A: sparse.csc_array, start: np.ndarray, time: float) -> np.ndarra
 
 def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the law after a time, and how often each edge is passed until then, exactly: one exponential for both."""
-    n = process.n_states
-    if n_jumps(process.generator(), t) > LONG:
-        law, integral = _doubled(process.generator(), t)
+    n, A = process.n_states, process.generator()
+    if n_jumps(A, t) > LONG:
+        law, integral = _doubled(A, t)
         return law @ p0, process.rates() * (integral @ p0)[process.source]
-    double = sparse.block_array([[process.generator(), None], [sparse.eye_array(n), sparse.csc_array((n, n))]]).tocsc()
-    both = np.maximum(_propagate(double, np.concatenate([p0, np.zeros(n)]), t), 0)
+    start = np.concatenate([p0, np.zeros(n)])
+    if n <= MAX_DENSE:
+        double = np.zeros((2 * n, 2 * n))
+        double[:n, :n], double[n:, :n] = A.toarray(), np.eye(n)
+        both = exponential(double * t) @ start
+    else:
+        many = sparse.block_array([[A, None], [sparse.eye_array(n), sparse.csc_array((n, n))]]).tocsc()
+        both = _propagate(many, start, t)
+    both = np.maximum(both, 0)
     return both[:n], process.rates() * both[n:][process.source]
 
 

@@ -180,7 +180,8 @@ class MarkovJump(Rates):
         Parameters
         ----------
         increments : array_like, shape (n_edges,)
-            What an edge adds to the count; minus that on its reverse.
+            What an edge adds to the count; minus that on its reverse. One current: the covariance of two is half of
+            what the variance of their sum has more than both of theirs.
         """
         return _counting.of_process(self, increments)
 

@@ -191,5 +191,8 @@ class Rates(Value):
     def generator(self) -> sparse.csc_array:
         """Return L of ``dp/dt = L p``, shape (n_states, n_states), sparse; columns add up to 0."""
         shape = (self.n_states, self.n_states)
-        L = sparse.csc_array((self.rates(), (self.target, self.source)), shape=shape)
-        return sparse.csc_array(L - sparse.diags_array(L.sum(axis=0)))
+        rates = self.rates()
+        exits = np.bincount(self.source, rates, self.n_states)
+        left = np.flatnonzero(exits)
+        to, start = np.concatenate([self.target, left]), np.concatenate([self.source, left])
+        return sparse.csc_array((np.concatenate([rates, -exits[left]]), (to, start)), shape=shape)

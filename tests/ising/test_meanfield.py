@@ -234,7 +234,7 @@ def test_a_certain_spin_among_uncertain_ones():
     [
         (lambda: KineticIsing([[0, np.nan], [0, 0]]), r"couplings must be finite, got .*nan.* at \[0, 1\]"),
         (lambda: KineticIsing(np.zeros((2, 3))), r"couplings must have shape \(n_sites, n_sites\)"),
-        (lambda: KineticIsing(np.eye(2), [1.0]), r"fields must have shape \(2\), got shape \(1,\)"),
+        (lambda: KineticIsing(np.eye(2), [1.0]), r"fields must have shape \(2,\), got shape \(1,\)"),
         (lambda: KineticIsing(np.eye(2), beta=-1), r"beta must be >= 0, got .*-1"),
         (lambda: KineticIsing(np.eye(2), update="glauber"), r"update must be one of .* got 'glauber'"),
         (lambda: KineticIsing(np.eye(2), rate=0.5), r"rate must be 1 with update='parallel', got 0.5"),

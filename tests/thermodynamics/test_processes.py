@@ -303,3 +303,19 @@ def test_transient_states_and_one_way_jumps():
 def test_what_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_budget_of_no_jumps_holds_doubles():
+    now = MarkovJump([0, 1], [1, 2], [0.0, 0.0]).budget()  # all ends in state 2
+    assert now.ep == 0
+    assert {a.dtype for a in (now.ep_by_mechanism, now.flow_by_mechanism, now.adiabatic, now.nonadiabatic)} == {
+        np.dtype(float)
+    }
+
+
+def test_the_covariance_of_two_currents_is_had_from_their_sum():
+    ring = MarkovJump([0, 1, 2, 1, 2, 0], [1, 2, 0, 0, 1, 2], np.log([2.0, 3.0, 2.0, 1.0, 1.0, 1.5]))
+    a, b = np.array([1.0, 0, 0, -1, 0, 0]), np.array([0, 1.0, 0, 0, -1, 0])
+    one, other, both = (ring.counting(d).variance for d in (a, b, a + b))
+    # In the long run all edges of a ring carry the same current.
+    np.testing.assert_allclose([other, (both - one - other) / 2], one, rtol=1e-12)
