@@ -1,4 +1,4 @@
-"""Shows how far a long computation is: a bar on a terminal, plain lines elsewhere."""
+"""Shows how far a long computation is: a bar on a terminal and in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .reporting import Reporter, SafeStream
 
 SILENT = 2.0  # seconds in which no line is printed: shorter runs print none
 INTERVAL = 10.0  # seconds from one line to the next
+NOTEBOOK = 100  # characters of a bar in a notebook
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
@@ -120,7 +121,7 @@ def progress(
     unit: str = "points",
     delay: float = 0.0,
 ) -> Iterator[Callable[..., None]]:
-    """Show progress while the block runs: a bar on a terminal, elsewhere lines once two seconds have passed.
+    """Show progress while the block runs: a bar on a terminal and in a notebook, elsewhere lines after two seconds.
 
     Where nothing can be shown (standard error is closed, full, broken or absent), the block runs as well.
 
@@ -149,8 +150,9 @@ def progress(
     if not shown:
         yield lambda n_points=0, n_failed=0: None
         return
-    safe = SafeStream(sys.stderr if stream is None else stream, report)
-    bar = report(_new_bar, total, done, safe, unit, delay) if safe.isatty() else None
+    stream = sys.stderr if stream is None else stream
+    safe, width = SafeStream(stream, report), NOTEBOOK if _is_of_notebook(stream) else None
+    bar = report(_new_bar, total, done, safe, unit, delay, width) if width or safe.isatty() else None
     update = _lines(total, done, safe, unit) if bar is None else _bar(bar)
     try:
         yield lambda n_points=0, n_failed=0: report(update, n_points, n_failed)
@@ -159,11 +161,19 @@ def progress(
             report(bar.close)
 
 
-def _new_bar(total: float, done: int, stream: SafeStream, unit: str, delay: float) -> Any:
+def _is_of_notebook(stream: Any) -> bool:
+    """Return whether a stream goes to the page of a Jupyter notebook: no terminal, yet it returns to a line's begin."""
+    kernel = sys.modules.get("ipykernel.iostream")  # the kernel has loaded it, or there is none
+    return kernel is not None and isinstance(stream, kernel.OutStream)
+
+
+def _new_bar(total: float, done: int, stream: SafeStream, unit: str, delay: float, width: int | None) -> Any:
     from tqdm import tqdm
 
     layout = f"{{l_bar}}{{bar}}| {{n:.0f}}/{{total:.0f}} {unit} [{{elapsed}}<{{remaining}}, {{rate_fmt}}{{postfix}}]"
-    look: dict[str, Any] = {"bar_format": layout, "dynamic_ncols": True, "leave": not delay}
+    look: dict[str, Any] = {"bar_format": layout, "leave": not delay}
+    # The terminal that a notebook was begun in says nothing of the page's width.
+    look |= {"dynamic_ncols": True} if width is None else {"ncols": width}
     return tqdm(total=total, initial=done, unit=f" {unit}", file=stream, delay=delay, **look)
 
 

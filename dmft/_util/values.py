@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
@@ -45,7 +46,7 @@ class Whole:
 class Frozen(Whole):
     """A frozen dataclass that is equal to itself alone; its arrays stay read-only in copies and pickles.
 
-    It is shown in a few lines however much it holds.
+    It is shown in a few lines however much it holds, in a notebook as a table of its parts.
 
     Examples
     --------
@@ -59,6 +60,8 @@ class Frozen(Whole):
     (False, True, False)
     >>> Result(np.zeros((1_000, 3))), Result(np.ones(2))
     (Result(series=<1000 x 3 float64>), Result(series=array([1., 1.])))
+    >>> Result(np.zeros((1_000, 3)))._repr_html_().count("&lt;1000 x 3 float64&gt;")
+    1
     """
 
     __slots__ = ()
@@ -67,6 +70,16 @@ class Frozen(Whole):
         super().__init_subclass__(**named)
         if "__repr__" not in cls.__dict__:  # or a dataclass would make one that shows all
             cls.__repr__ = _in_short  # type: ignore[method-assign]  # it is that of all of them
+
+    def _repr_html_(self) -> str | None:
+        """Return a table of the parts for notebooks, or None where the class has its own short text."""
+        if type(self).__repr__ is not _in_short:
+            return None
+        whole: Any = self  # a dataclass, as all that are derived
+        shown = {field.name: _short(getattr(self, field.name)) for field in dataclasses.fields(whole) if field.repr}
+        left = '<td style="text-align: left">'
+        rows = "".join(f"<tr><th>{name}</th>{left}{html.escape(part)}</td></tr>" for name, part in shown.items())
+        return f"<table><caption>{html.escape(type(self).__qualname__)}</caption>{rows}</table>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return restored, (type(self), {name: _packed(value) for name, value in parts_of(self).items()})

@@ -2,7 +2,9 @@
 
 import inspect
 import io
+import sys
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -93,6 +95,28 @@ def test_a_bar_on_a_terminal_names_what_is_counted(impatient, monkeypatch):
     monkeypatch.setattr("sys.stderr", terminal)
     dmft.trajectory(PAPER, 9)
     assert "9 steps [" in terminal.getvalue()
+
+
+def test_a_notebook_has_a_bar_though_its_stream_is_no_terminal(impatient, monkeypatch):
+    class OutStream(io.StringIO):  # of the kernel of a notebook
+        def fileno(self):
+            raise io.UnsupportedOperation("fileno")
+
+    kernel = types.ModuleType("ipykernel.iostream")
+    kernel.OutStream = OutStream
+    monkeypatch.setitem(sys.modules, "ipykernel.iostream", kernel)
+    page = OutStream()
+    monkeypatch.setattr("sys.stderr", page)
+    dmft.trajectory(PAPER, 9)
+    shown = page.getvalue()
+    assert "9 steps [" in shown
+    assert all(len(line) <= progress.NOTEBOOK for line in shown.split("\r"))
+    assert not shown.split("\r")[-1].strip()  # the page is left clean
+    file = io.StringIO()
+    monkeypatch.setattr("sys.stderr", file)  # of a kernel too, but redirected
+    dmft.trajectory(PAPER, 9)
+    assert "\r" not in file.getvalue()
+    assert "9 of 9 steps" in file.getvalue()
 
 
 def test_nothing_is_shown_before_two_seconds(monkeypatch):

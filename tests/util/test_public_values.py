@@ -7,6 +7,7 @@ import importlib
 import inspect
 import json
 import pickle
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -421,3 +422,7 @@ def test_results_are_shown_in_a_few_lines():
     ):
         assert len(repr(result)) < 1_500
         assert "\n" not in repr(result)
+        page = result._repr_html_()
+        assert len(page) < 3_000
+        assert page.count("<tr>") == page.count("</td></tr>") >= 3
+        assert not re.search("<(?!/?(table|caption|tr|th|td)[ >])", page)  # no part is taken for a tag
