@@ -32,10 +32,11 @@ class Recall(Frozen):
     information : ndarray, shape (n_times,)
         Between the prompt, each as likely, and the window, in nats; at most log n_prompts.
     error : ndarray, shape (n_times,)
-        Its standard error, of the jackknife over replicas; 0 in theory.
+        Its standard error, of the jackknife over replicas; where all of them agree, which hides rare guesses, what one
+        guess told otherwise would change; 0 in theory.
     correct, correct_error : ndarray, shape (n_times,)
-        Share of the networks whose prompt is told rightly, and its standard error; one of several prompts is guessed
-        at random in theory.
+        Share of the networks whose prompt is told rightly, and its standard error, at least that of one guess; one of
+        several prompts is guessed at random in theory.
     n_prompts : int
     """
 
@@ -68,7 +69,7 @@ def recall(
     the same window, :math:`I = \log n - \frac1n \sum_c c \log c`. On cycles the information at last is that of which
     attractor is reached, and of where on it: the phase remembers too. In a finite network each window is told by its
     nearest among those of all other networks at that time, and the information is that of the table of prompts and
-    guesses, less its bias [1]_: a lower bound of what the window tells.
+    guesses, less its bias [1]_ at equal numbers of each prompt: a lower bound of what the window tells.
 
     Parameters
     ----------
@@ -202,9 +203,14 @@ def _of_networks(n_prompts: int, n_replicas: int) -> Callable[[np.ndarray], tupl
             tables[r, np.arange(n_prompts), guess[:, r]] = 1.0
         whole_table = tables.sum(axis=0)
         left_out = np.array([_information(whole_table - table) for table in tables])
-        error = np.sqrt((n_replicas - 1) * left_out.var())
+        information, error = _information(whole_table), np.sqrt((n_replicas - 1) * left_out.var())
+        if (tables == tables[0]).all():  # guesses rarer than one in all are not seen: as if there had been one
+            other = whole_table.copy()
+            other[0] += np.roll(tables[0, 0], 1) - tables[0, 0]
+            error = abs(_information(other) - information)
         right = (guess == np.arange(n_prompts)[:, None]).mean(axis=0)
-        return _information(whole_table), error, right.mean(), right.std(ddof=1) / np.sqrt(n_replicas)
+        correct_error = max(right.std(ddof=1) / np.sqrt(n_replicas), 1.0 / guess.size)
+        return information, error, right.mean(), correct_error
 
     return tell
 
@@ -222,10 +228,14 @@ def _nearest(windows: np.ndarray) -> np.ndarray:
 
 
 def _information(table: np.ndarray) -> float:
-    """Return the information between rows and columns of a table of counts, in nats, less its bias."""
-    n, rows, columns = table.sum(), table.sum(axis=1), table.sum(axis=0)
-    seen = table > 0
-    expected = np.outer(rows, columns)[seen] / n
-    plain = (table[seen] * np.log(table[seen] / expected)).sum() / n
-    n_seen = [np.count_nonzero(part) for part in (rows, columns, table)]
-    return float(plain - (n_seen[2] - n_seen[0] - n_seen[1] + 1) / (2.0 * n))
+    """Return the information between rows and columns of a table of counts, in nats, less its bias.
+
+    Each row has as many counts, by design: the entropy of the rows has no bias, and that of the columns less than that
+    of columns drawn freely, none where every row has one column.
+    """
+    share = table / table.sum(axis=1, keepdims=True)  # of the columns in a row
+    mean, seen = share.mean(axis=0), table > 0
+    plain = (share * np.log(np.where(seen, share, 1.0) / np.where(mean > 0, mean, 1.0))).sum() / len(table)
+    spread = (share * (1.0 - share)).mean(axis=0) / np.where(mean > 0, mean, 1.0)
+    n_free = np.count_nonzero(seen) - len(table) - spread.sum()
+    return float(plain - n_free / (2.0 * table.sum()))

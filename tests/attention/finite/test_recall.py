@@ -5,7 +5,7 @@ import pytest
 
 import dmft
 from dmft import Drive, Features, SelfAttention, Start, recall
-from dmft.attention.finite.remembering import _information
+from dmft.attention.finite.remembering import _information, _of_networks
 
 PAPER = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)
 PROMPTS = [Start.prompt([f"{sign}{role} 0"] * 4) for role in ("output", "value", "query") for sign in ("", "-")]
@@ -53,8 +53,33 @@ def test_a_clamped_context_erases_the_prompt():
 
 
 def test_informations_of_tables():
-    assert _information(np.diag([100.0] * 4)) == pytest.approx(np.log(4) + 3 / 800, abs=1e-12)
+    assert _information(np.diag([100.0] * 4)) == pytest.approx(np.log(4), abs=1e-12)  # as much as there is, no more
     assert _information(np.full((3, 3), 50.0)) == pytest.approx(-4 / 900, abs=1e-12)
+
+
+def test_the_information_of_tables_drawn_from_a_law_is_that_of_the_law():
+    rng = np.random.default_rng(1)
+    for n_prompts, wrong in ((2, 0.5), (2, 0.1), (3, 0.3)):
+        law = np.full((n_prompts, n_prompts), wrong / (n_prompts - 1))
+        np.fill_diagonal(law, 1 - wrong)
+        found = [_information(rng.multinomial(64, law).astype(float)) for _ in range(1_000)]
+        sigma = np.std(found) / np.sqrt(len(found))
+        expected = (law * np.log(law * n_prompts)).sum() / n_prompts
+        assert np.mean(found) == pytest.approx(expected, abs=4 * sigma + 1e-3)  # the bias of second order is left
+
+
+def test_where_all_replicas_agree_the_error_is_that_of_one_guess():
+    prompts, n_replicas = 2, 64
+    windows = np.repeat([0.0, 1.0], n_replicas)[:, None] + 1e-3 * np.arange(2 * n_replicas)[:, None] / n_replicas
+    tell = _of_networks(prompts, n_replicas)
+    information, error, correct, correct_error = tell(windows)
+    assert (information, correct, correct_error) == (pytest.approx(np.log(2), abs=1e-12), 1.0, 1 / 128)
+    windows[0] = 0.9  # one is told wrongly: the error is continued
+    less, its_error, correct, _ = tell(windows)
+    assert correct == 1 - 1 / 128
+    assert less < np.log(2)
+    assert error == pytest.approx(information - less, rel=1e-9)
+    assert its_error == pytest.approx(error, rel=0.1)
 
 
 def test_what_cannot_be_recalled_is_refused():
