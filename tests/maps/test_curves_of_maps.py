@@ -1,6 +1,7 @@
 """Curves of bifurcations in two parameters: closed forms, all kinds of codimension 2, honest ends."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import fsolve
 
 import dmft
+from dmft.dynamics.cycles import stations
 from dmft.dynamics.cycles.stations import KINDS
 from dmft.maps import textbook
 
@@ -286,6 +288,21 @@ def test_the_fold_curve_that_begins_at_a_generalised_flip():
         assert_allclose(np.prod(q - 3 * orbit**2), 1.0, rtol=0, atol=1e-6)
     with pytest.raises(ValueError, match="other must be one of None, got 'p'"):
         dmft.curve(begun, "p")
+
+
+def test_rounding_makes_no_cusp_where_a_curve_meets_a_cycle_of_half_the_period(monkeypatch):
+    """The coefficient vanishes there, so that its last digits say its sign: they differ from machine to machine."""
+    point = special(cubic().replace(q=-0.5), "flip", guess=[[0.0]], q=(-1.5, 0.0))
+    (begun,) = dmft.curve(point, "p", q=(-1.0, 0.0), p=(-0.1, 1.0), max_step=0.3).special
+    exact, signs = stations._coefficient, itertools.cycle((1.0, -1.0))
+
+    def rough(*arguments):
+        coefficient, vector = exact(*arguments)
+        return coefficient + 3e-9 * next(signs), vector
+
+    monkeypatch.setattr(stations, "_coefficient", rough)
+    curve = good(dmft.curve(begun, q=(-0.8, -0.5), p=(0.5, 0.8), max_step=0.3))
+    assert curve.special == ()
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from .stations import DEGENERATE, Station, gains, poles, station
 TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
 _first = itemgetter(0)
 ENDS = ("1:1 resonance", "1:2 resonance")  # of curves of torus points
-ROUGHLY_DOUBLE = 1e-2  # of its size: how far a cycle is from one of half its period, where no neighbour is found
+ROUGHLY_DOUBLE = 1e-2  # of its size: how far a cycle is from one of half its period where rounding is felt
 ON = 1e-11  # a test function so small may be 0
 BEFORE = 0.99  # of the way to such an end: what is nearer is of its poles
 
@@ -163,8 +163,9 @@ class Walk:
         found = [each for each, value in here.tests.items() if value * following.tests[each] < 0]
         if kind == "neimark-sacker" and set(ENDS) & set(found):
             return [each for each in found if each in ENDS]  # past it no torus has other multipliers or a form
-        # Where its pole has no strength, the coefficient seems to change its sign there.
-        if set(poles(kind)) & set(found):
+        # Where its pole has no strength, the coefficient seems to change its sign there. Towards a cycle of half the
+        # period it vanishes like the cube of the distance, and rounding says its sign.
+        if set(poles(kind)) & set(found) or self.doubles(following, ROUGHLY_DOUBLE):
             return [each for each in found if each != DEGENERATE[kind]]
         return found
 
