@@ -105,7 +105,7 @@ def test_an_image_holds_the_share_of_rows_on_a_logarithmic_scale():
 
 
 def test_fine_pieces_end_when_a_newer_value_waits_and_the_coarse_ones_are_finished(monkeypatch):
-    monkeypatch.setattr("dmft.explorer.pictures.HURRY", 60.0)
+    monkeypatch.setattr("dmft.explorer.pictures.HURRY", float("inf"))
     results = Pictures()(Shown(), lambda: True)
     first = next(results)
     with pytest.raises(Superseded):
