@@ -21,7 +21,16 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-_shown: contextvars.ContextVar[bool | None] = contextvars.ContextVar("shown", default=None)  # None: by no call
+
+
+class _Call:
+    """A call that may show how far it is, and what of it hides that: more than none, where it shows so itself."""
+
+    def __init__(self, shown: bool) -> None:
+        self.shown, self.n_hidden = shown, 0
+
+
+_call: contextvars.ContextVar[_Call | None] = contextvars.ContextVar("call", default=None)
 
 
 def shows_progress(function: Callable[P, R]) -> Callable[P, R]:
@@ -33,13 +42,13 @@ def shows_progress(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> R:
         shown = flag("progress", named.get("progress", True))
-        if _shown.get() is not None:
+        if _call.get() is not None:
             return function(*arguments, **named)
-        before = _shown.set(shown)
+        before = _call.set(_Call(shown))
         try:
             return function(*arguments, **named)
         finally:
-            _shown.reset(before)
+            _call.reset(before)
 
     return call
 
@@ -66,7 +75,9 @@ def working(total: float, unit: str = "steps") -> Iterator[Callable[[float], Non
     ...     for _ in range(10):
     ...         tick(1)
     """
-    if not _shown.get() or threading.current_thread() is not threading.main_thread():
+    call = _call.get()
+    is_seen = call is not None and call.shown and not call.n_hidden
+    if not is_seen or threading.current_thread() is not threading.main_thread():
         yield lambda n: None
         return
     with hidden(), progress(max(1, total), unit=unit, delay=SILENT) as tick:
@@ -104,11 +115,17 @@ def each(items: _Several[T], unit: str = "steps", size: float = 1) -> Iterator[T
 @contextlib.contextmanager
 def hidden() -> Iterator[None]:
     """Let no call in the block show how far it is: the block does, or is one of many."""
-    before = _shown.set(False)
+    call, before = _call.get(), None
+    if call is None:
+        before = _call.set(call := _Call(shown=False))
+    call.n_hidden += 1
     try:
         yield
     finally:
-        _shown.reset(before)
+        # Of a generator that nobody went on with this may be much later: another call has its own count.
+        call.n_hidden -= 1
+        if before is not None:
+            _call.reset(before)
 
 
 @contextlib.contextmanager

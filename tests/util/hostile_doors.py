@@ -236,7 +236,7 @@ DOORS = {
     "jumps": (_jumps.paths, EDGES | {"rate": doubles(4), "gain": doubles(4, 2),
         "start": np.cumsum(np.full(3, 1 / 3)), "duration": 2.0, "seed": 1, "first_item": 0,
         "ends": np.zeros((N, 2), dtype=np.int64), "n_jumps": np.zeros(N, dtype=np.int64), "sums": np.zeros((N, 2)),
-        "residence": np.zeros((N, 3)), "states": np.zeros((3, 2), dtype=WORDS), "edges": np.zeros((4, 2), dtype=WORDS),
+        "residence": np.zeros((N, 3)), "states": np.zeros((3, 2), dtype=WORDS), "edges": np.zeros((4, 3), dtype=WORDS),
         "share": doubles(4), "stack": np.zeros(4, dtype=np.uint32), "n_threads": 2}, {
         "n_threads": [0, -1], "duration": [np.nan, np.inf], "seed": [-1],
         "rate": [np.full(4, bad) for bad in (np.inf, np.nan, -1.0)],

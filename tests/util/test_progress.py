@@ -151,6 +151,24 @@ def test_an_error_or_an_end_within_leaves_no_trace(impatient, capsys):
     assert "9 of 9 steps" in capsys.readouterr().err
 
 
+def test_a_generator_that_is_left_behind_shows_nothing_later(impatient, capsys):
+    """An error keeps the frames it went through: what they end is no part of the calls after it."""
+    left = []
+
+    @progress.shows_progress
+    def call(*, progress: bool = True):
+        items = each(range(9))
+        next(items)
+        left.append(items)
+
+    each = progress.each
+    call()
+    left.pop().close()
+    capsys.readouterr()
+    CALLS["trajectory"](progress=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_what_shows_progress_says_so_in_one_place():
     """The argument is the last, by name alone, and true unless told otherwise."""
     for call in (dmft.trajectory, dmft.network, dmft.lyapunov, ising.sample, spins.MeanField.fixed_point):

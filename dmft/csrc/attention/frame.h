@@ -189,15 +189,17 @@ static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int p
     }
     for (int k = kept; k < end; k++) {
         const int i = n_direct - 1 - (k - kept);
-        const ivec here = b->first_lost[0][g] <= (double)i;
         const vec *z = &b->frame[k * PITCH(rows)][g];
         const vec factor = b->inverse[k][g] / b->kept_inverse[k - kept][g] * b->shrink[0][g];
+        /* An image beyond the numbers tells nothing. */
+        const ivec lost = b->first_lost[0][g] <= (double)i, here = lost & (factor > 0.0) & (factor < INFINITY);
         vec *column = &b->frame[i * PITCH(rows)][g];
         for (ptrdiff_t r = 0; r < rows; r++)
             column[r * GROUPS] = where(here, z[r * GROUPS] * factor, column[r * GROUPS]);
         /* What was scaled on the way is scaled by as much in the other direction. */
         b->power[i][g] = where(here, 2.0 * b->kept_power[k - kept][g] - b->power[k][g], b->power[i][g]);
-        b->lost[i][g] += where(here, vmax(b->lost[k][g], b->leading[0][g]), splat(0.0));
+        const vec loss = where(here, vmax(b->lost[k][g], b->leading[0][g]), splat(1.0));
+        b->lost[i][g] += where(lost, loss, splat(0.0));
         vec size = squared_length(rows, g, b->frame + i * PITCH(rows));
         if (any(((size < FAINT) & (size > 0.0)) | (size > HUGE_NORM))) {
             mend(rows, b->frame + i * PITCH(rows), g, &size, b->power + i);
