@@ -216,7 +216,8 @@ def array_of(
         len(sizes) == len(shape) and all(asked in (None, n) for asked, n in zip(shape, sizes, strict=True))
     ):
         wanted = "(" + ", ".join("any" if n is None else str(n) for n in shape) + (",)" if len(shape) == 1 else ")")
-        raise ValueError(f"{name} must have shape {wanted}, got shape {array.shape}")
+        rule = f"have shape {wanted}" if len(shape) else "be one number"
+        raise ValueError(f"{name} must {rule}, got shape {array.shape}")
     return np.ascontiguousarray(array, dtype=float).reshape(array.shape)
 
 

@@ -183,7 +183,7 @@ def paths(*,
           double[:, ::1] sums,                 # INOUT (n_paths, n_gains)
           double[:, ::1] residence,            # INOUT (n_paths, n_states) or None
           uint64_t[:, ::1] states,             # WORK (n_states, 2)
-          uint64_t[:, ::1] edges,              # WORK (n_edges, 2)
+          uint64_t[:, ::1] edges,              # WORK (n_edges, 3)
           double[::1] share,                   # WORK (n_edges,)
           uint32_t[::1] stack,                 # WORK (n_edges,)
           int n_threads):

@@ -33,6 +33,7 @@ def test_the_final_form(check, arguments, final):
         (checks.signs, ([[1, -2]],), r"x must be -1 or 1 each, got -2.0 at \[0, 1\]"),
         (checks.permutation, ([1, 1], 2), "x must be a permutation of 0 .. 1"),
         (checks.finite, ([np.nan],), r"x must be finite, got nan at \[0\]"),
+        (checks.finite, ([1.0], ()), r"x must be one number, got shape \(1,\)"),
         (checks.finite, ([1.0], (2,)), r"x must have shape \(2,\), got shape \(1,\)"),
     ],
 )
