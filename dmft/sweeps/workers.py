@@ -263,13 +263,20 @@ def _deal(submit: Callable[..., futures.Future[Any]], dealer: Dealer, n_in_fligh
     queue = Queue(dealer.tasks, dealer.done)
     running: dict[futures.Future[Any], Block] = {}
     finished: SimpleQueue[futures.Future[Any]] = SimpleQueue()
+    died: futures.BrokenExecutor | None = None  # then nothing more is given to it, but what it has finished is kept
     try:
         while True:
-            while len(running) < n_in_flight and (task := queue.next()) is not None:
-                future = submit(*dealer.arguments(task))
+            while died is None and len(running) < n_in_flight and (task := queue.next()) is not None:
+                try:
+                    future = submit(*dealer.arguments(task))
+                except futures.BrokenExecutor as error:
+                    died = error
+                    break
                 running[future] = task
                 future.add_done_callback(finished.put)
             if not running:
+                if died is not None:
+                    raise TaskError("a process of the executor died; finished blocks are kept") from died
                 if not (more := dealer.more()):
                     return
                 queue.add(more, dealer.done)
@@ -279,7 +286,8 @@ def _deal(submit: Callable[..., futures.Future[Any]], dealer: Dealer, n_in_fligh
             try:
                 outcome = future.result()
             except futures.BrokenExecutor as error:
-                raise TaskError("a process of the executor died; finished blocks are kept") from error
+                died = error
+                continue
             if isinstance(outcome, Stopped):
                 raise outcome
             if isinstance(outcome, Failure):

@@ -430,3 +430,22 @@ def test_executors(tmp_path):
         pytest.raises(ValueError, match="executor must not fork its processes"),
     ):
         dmft.scan(Chain(), up=[1, 0], a=a, executor=forks, progress=False)
+
+
+def test_an_executor_that_breaks_between_two_tasks_loses_no_finished_one(tmp_path):
+    """It is heard of when the next task is handed over, before what is finished has been kept."""
+    from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+
+    class Breaks(ThreadPoolExecutor):
+        n_left = 3
+
+        def submit(self, *task):
+            if not self.n_left:
+                raise BrokenExecutor
+            self.n_left -= 1
+            return super().submit(*task)
+
+    with Breaks(2) as executor, pytest.raises(TaskError, match="a process of the executor died; finished blocks"):
+        dmft.scan(Troubled(), x=X, executor=executor, store=tmp_path / "s", progress=False)
+    assert len(Store.open(tmp_path / "s").done()) == 3
+    assert_array_equal(dmft.scan(Troubled(), x=X, store=tmp_path / "s", resume=True, progress=False)["square"], X**2)
