@@ -14,6 +14,7 @@ from .._util.progress import shows_progress
 from .._util.underflow import underflow_is_zero
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
+from ..dynamics.exponents import Exponents, accumulate
 from ..dynamics.labels import SIGNATURE, Attractor, Attractors, arrays_of, distinct
 from ..dynamics.matching import follow_along
 from ..dynamics.rounds import KEPT
@@ -25,6 +26,10 @@ from .batch import Batch
 from .model import SelfAttention, network_of
 from .start import Start, alike, start_of
 from .window_map import AttentionMap
+
+MANY = 64  # dimensions of a window beyond which all of its tangents take longer than the label
+N_TURNING, N_AVERAGED = 256, 512  # periods in which they turn into place, and of the averages
+_FRAMES = 2**22  # numbers in all frames at a time
 
 
 @shows_progress
@@ -206,11 +211,39 @@ def settled_arrays(
 ) -> dict[str, np.ndarray]:
     """Return what the points of a batch settle on as arrays by name, and move the batch there; see `dynamics.labels`.
 
-    NaN where an attractor has fewer exponents than asked for.
+    NaN where an attractor has fewer exponents than asked for, and where a cycle's are hidden by rounding.
     """
-    each = settle(batch, model, n_threads=n_threads)
+    each, n = settle(batch, model, n_threads=n_threads), min(n_exponents, batch.size)
     batch.move_to([one.states[-1] for one in each])
-    return arrays_of(each, min(n_exponents, batch.size))
+    if batch.size <= MANY:
+        hidden = [i for i, one in enumerate(each) if one.kind == "cycle" and np.isnan(one.exponents[:n]).any()]
+        most = max(1, _FRAMES // batch.size**2)
+        for some in (hidden[i : i + most] for i in range(0, len(hidden), most)):
+            for i, one in zip(some, _averaged(batch.select(some), [each[i] for i in some]), strict=True):
+                each[i] = one
+    return arrays_of(each, n)
+
+
+def _averaged(batch: Batch, cycles: list[Attractor]) -> list[Attractor]:
+    """Return cycles with averages in the place of multipliers that doubles hide: those of many digits take long.
+
+    The tangents of the whole window come from both ends, and lose less. An average above a multiplier that is known
+    is of rounding.
+    """
+    batch.begin_tangents(batch.size)
+    batch.strobe(N_TURNING, tangents=True, states=False)
+    exponents = Exponents(batch.n_points, batch.size, batch.size, batch.period, N_AVERAGED, batch.n_threads)
+    accumulate(batch, exponents, N_AVERAGED)
+    found = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
+    out = []
+    for one, value, error in zip(cycles, found.exponents, found.stderr, strict=True):
+        known = ~np.isnan(one.exponents)
+        with np.errstate(invalid="ignore"):
+            least = np.fmin.accumulate(np.where(known, one.exponents, np.inf))
+            told = ~known & (value <= least + error)
+        values, errors = np.where(told, value, one.exponents), np.where(told, error, one.stderr)
+        out.append(dataclasses.replace(one, exponents=values, stderr=errors))
+    return out
 
 
 def settled_doubles(n_points: int, model: SelfAttention) -> float:

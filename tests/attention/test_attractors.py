@@ -301,3 +301,15 @@ def test_rounding_about_a_fixed_point_makes_no_second_attractor(n_features, n_si
     assert len(tiny) <= 1
     assert all(one.kind == "cycle" and one.exponents[0] < 0.0 and not one.disputed for one in tiny)
     assert all(one.kind != "undetermined" for one in found)
+
+
+def test_sweeps_average_what_doubles_hide_of_multipliers():
+    model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=4.0, gamma=220.0, epsilon=0.02)
+    one = dmft.attractor(model)  # in many digits
+    swept = dmft.sweep(model, beta=[4.0], n_steps=4, n_transient=10_000, measure="attractor", progress=False)
+    assert (one.kind, one.period) == ("cycle", 24)
+    miss = np.abs(swept["exponents"][0] - one.exponents[:4])
+    assert (miss <= 1e-6).all()
+    assert (miss <= 5.0 * swept["stderr"][0]).all()
+    assert (swept["stderr"][0, :2] == 0.0).all()
+    assert swept["stderr"][0, 3] > 0.0  # not a multiplier
