@@ -60,7 +60,8 @@ class Counting(Frozen):
         return self._relative(self.activity)
 
     def _relative(self, cost: float) -> float:
-        return np.inf if self.mean == 0 else self.variance / self.mean**2 * cost
+        # Where nothing is produced the mean is 0 but for rounding.
+        return np.inf if self.mean == 0 or self.ep == 0 else self.variance / self.mean**2 * cost
 
     @underflow_is_zero
     def scgf(self, k: ArrayLike) -> np.ndarray:

@@ -319,3 +319,10 @@ def test_the_covariance_of_two_currents_is_had_from_their_sum():
     one, other, both = (ring.counting(d).variance for d in (a, b, a + b))
     # In the long run all edges of a ring carry the same current.
     np.testing.assert_allclose([other, (both - one - other) / 2], one, rtol=1e-12)
+
+
+def test_uncertainty_relations_hold_in_equilibrium():
+    still = MarkovJump.from_rates([[0, 1, 0.5], [2, 0, 1], [1, 1, 0.0]])
+    count = still.counting(still.log_ratio)
+    assert count.ep == 0
+    assert count.tur == count.kur == np.inf
