@@ -18,7 +18,7 @@ set -euo pipefail
 file=$1
 out=$2
 
-# module load openmpi          # the cluster's own MPI, which pip install "dmft[mpi]" was built for
+# module load openmpi          # the cluster's own MPI, which pip install -e ".[mpi]" was built for
 # source venv/bin/activate
 
 resume=()
