@@ -258,7 +258,7 @@ X = np.zeros((4, 6))
     [
         (lambda: CoupledLorenz(np.nan), "coupling must be finite"),
         (lambda: CoupledLorenz(noise=0.0), "noise must be > 0 in every component"),
-        (lambda: CoupledLorenz(noise=[1.0, 2.0]), r"noise must have shape \(6\)"),
+        (lambda: CoupledLorenz(noise=[1.0, 2.0]), r"noise must have shape \(6,\)"),
         (lambda: CoupledLorenz(kind="both"), "kind must be one of"),
         (lambda: CoupledLorenz(speed=0.0), "speed must be > 0, got 0.0"),
         (lambda: CoupledLorenz(speed=-1), "speed must be > 0, got -1.0"),
