@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, instances, whole
 from .._util.memory import need_memory
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
 from ..dynamics.exponents import Exponents, accumulate
@@ -33,7 +33,7 @@ _FRAMES = 2**22  # numbers in all frames at a time
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def attractor(
     model: SelfAttention | Map,
     *,
@@ -93,7 +93,7 @@ def attractor(
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def attractors(
     model: SelfAttention | Map,
     *,
@@ -251,7 +251,7 @@ def settled_doubles(n_points: int, model: SelfAttention) -> float:
     return 1.4 * KEPT * n_points * model.n_context * model.n_features
 
 
-@underflow_is_zero
+@own_arithmetic
 def identify(result: SweepResult) -> np.ndarray:
     """Give each attractor a number, in a sweep over one parameter and over starts.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import shown
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from ..dynamics.covariance import CovariantVectors, measure_covariant
 from ..dynamics.system import System
 from ..maps.model import Map
@@ -20,7 +20,7 @@ __all__ = ["CovariantVectors", "covariant"]
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def covariant(
     model: SelfAttention | Map | System,
     n_steps: int,

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, one_of, shown
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SMALL, SpecialPoint
 from ..dynamics.cycles.curves import Curve, CurvePoint, begin
@@ -26,7 +26,7 @@ HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0}
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def curve(
     point: SpecialPoint | CurvePoint,
     other: str | None = None,
@@ -116,7 +116,7 @@ def curve(
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def tongues(
     curve: Curve,
     rotation: tuple[int, int],

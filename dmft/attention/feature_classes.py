@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import (
     ROLES,
     Role,
@@ -23,14 +24,13 @@ from .._util.checks import (
     within,
 )
 from .._util.signs import sign_vectors
-from .._util.underflow import underflow_is_zero
 from .feature_parts import Parts, SiteClasses, SiteColumns
 from .position import Position, position_weights
 
 MOST_SITES = 10**15  # sums over sites stay exact in double precision
 
 
-@underflow_is_zero
+@own_arithmetic
 def from_classes(
     signs: ArrayLike,
     *,
@@ -80,7 +80,7 @@ def from_classes(
     )
 
 
-@underflow_is_zero
+@own_arithmetic
 def from_groups(
     sizes: ArrayLike,
     *,
@@ -173,7 +173,7 @@ def _merged(signs: np.ndarray, couplings: Mapping[Role, np.ndarray]) -> SiteClas
     return SiteClasses(distinct, sums)
 
 
-@underflow_is_zero
+@own_arithmetic
 def correlated(
     *,
     output: ArrayLike,
@@ -233,7 +233,7 @@ def correlated(
     return Parts(law="classes", classes=_merged(patterns, couplings), position=position_weights(position, n_features))
 
 
-@underflow_is_zero
+@own_arithmetic
 def patterns(
     patterns: Sequence[int],
     *,

@@ -10,16 +10,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import ROLES, finite, numbers, permutation, seed_of, whole
 from .._util.memory import need_memory
-from .._util.underflow import underflow_is_zero
 from .feature_parts import Parts
 from .position import Position, position_weights
 
 ENUMERABLE = 20  # so many the kernel takes one by one where the field is strong, csrc/attention/laws.h
 
 
-@underflow_is_zero
+@own_arithmetic
 def gaussian(
     *, output: ArrayLike, value: ArrayLike, query: ArrayLike, key: ArrayLike, position: Position = None
 ) -> Parts:
@@ -65,7 +65,7 @@ def gaussian(
     return Parts(law="gaussian", covariances=covariances, position=position_weights(position, n_features))
 
 
-@underflow_is_zero
+@own_arithmetic
 def independent(
     n_features: int,
     *,

@@ -12,9 +12,9 @@ from typing import Any, ParamSpec
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import ROLES, Role, one_of, shown, table, whole
 from .._util.readonly import read_only_arrays
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, parts_of
 from . import feature_classes, feature_draws, feature_laws
 from .feature_parts import Law, Parts, SiteClasses, SiteColumns, parts_of_vectors
@@ -185,7 +185,7 @@ class Features(Frozen):
         parts += [laws[role] for role in ROLES] + [self._position_tables[role] for role in ROLES]
         return _digest(self.law, parts)
 
-    @underflow_is_zero
+    @own_arithmetic
     def position_field(self, role: Role, n_context: int) -> np.ndarray:
         r"""Return what the position adds to an overlap, before the factor epsilon.
 

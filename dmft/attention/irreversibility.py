@@ -20,9 +20,9 @@ import dataclasses
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import Role, shown
 from .._util.signs import sign_vectors
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import batch_means
@@ -210,7 +210,7 @@ def averaged(steps: np.ndarray) -> Irreversibility:
     return Irreversibility(float(mean), float(error), 0, steps)
 
 
-@underflow_is_zero
+@own_arithmetic
 def irreversibility_doubles(n_points: int, model: SelfAttention) -> float:
     """Return about how many numbers `irreversibility_arrays` has in memory at a time."""
     n_rows = N_STEPS + model.n_context + 1

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, numbers, shown
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .kernel import linearize as linearize_points
 from .model import SelfAttention, network_of
@@ -45,7 +45,7 @@ class Linearization(Frozen):
         return out
 
 
-@underflow_is_zero
+@own_arithmetic
 def linearize(
     model: SelfAttention, window: ArrayLike, *, phase: ArrayLike = 0, n_threads: int | None = None
 ) -> Linearization:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, shown, whole
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..dynamics.recurrence import cycle_length
 from ..dynamics.series import SIGNIFICANT
@@ -119,7 +119,7 @@ class Hysteresis(Frozen):
         return "\n".join(lines + creep)
 
 
-@underflow_is_zero
+@own_arithmetic
 def hysteresis(result: SweepResult, first: int = 0, second: int = 1, **row: int) -> Hysteresis:
     """Compare two branches of a result of `follow`, attractor with attractor.
 

@@ -9,9 +9,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import shown, whole
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..maps import runs
 from ..maps.model import Map
@@ -73,7 +73,7 @@ def trajectory(
     progress: bool = ...,
 ) -> runs.Orbit: ...
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def trajectory(
     model: SelfAttention | Map,
     n_steps: int,

@@ -8,9 +8,9 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number, one_of, shown, whole
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles import branches, newton
 from ..dynamics.cycles.branches import SpecialPoint, crossing, doubled, trace
 from ..dynamics.cycles.curves import CurvePoint
@@ -131,7 +131,7 @@ def cycle(
     n_search: int = ...,
     tolerance: float = ...,
 ) -> of_maps.Cycle: ...
-@underflow_is_zero
+@own_arithmetic
 def cycle(
     model: SelfAttention | Map,
     period: int,
@@ -255,7 +255,7 @@ def branch(
     **parameter_range: tuple[float, float],
 ) -> of_maps.Branch: ...
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def branch(
     cycle: Cycle | of_maps.Cycle,
     *,
@@ -336,7 +336,7 @@ def _of_network(point: SpecialPoint, model: SelfAttention) -> SpecialPoint:
     return dataclasses.replace(point, cycle=found)
 
 
-@underflow_is_zero
+@own_arithmetic
 def switch(point: SpecialPoint) -> Any:
     """Return a cycle of the branch that splits off at a flip, or crosses at a branch point.
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import flag, shown, whole
 from .._util.progress import each, shows_progress
-from .._util.underflow import underflow_is_zero
 from ..dynamics.series import batch_means
 from ..dynamics.spectrum import Spectrum, measure_spectrum
 from ..dynamics.system import System
@@ -26,7 +26,7 @@ __all__ = ["Spectrum", "log_determinant", "lyapunov"]
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def lyapunov(
     model: SelfAttention | Map | System,
     n_steps: int,
@@ -172,7 +172,7 @@ def lyapunov(
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def log_determinant(
     model: SelfAttention,
     n_steps: int,

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _kernels
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import Role, finite, one_of, places
 from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS
@@ -85,7 +85,7 @@ class AttentionMap(WindowMap):
         moving = self.model.replace(beta=1.0, epsilon=min(self.model.epsilon, 0.5))
         return np.where(still, 0, n_directions(moving) if not still.all() else 0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """As for `WindowMap`, compiled."""
         windows, n_steps, phase = self.beginning(windows, n_steps, phase)
@@ -115,7 +115,7 @@ class AttentionMap(WindowMap):
             some.n_phases = drive_period(self.model)
         return some
 
-    @underflow_is_zero
+    @own_arithmetic
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As for `WindowMap`, compiled."""
         windows = self._trail(windows)
@@ -136,7 +136,7 @@ class AttentionMap(WindowMap):
             rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
 
-    @underflow_is_zero
+    @own_arithmetic
     def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """As for `WindowMap`: beta stands before every attention, and nowhere else."""
         if self.parameter != "beta" or not (self.value > 0.0).all():
@@ -166,7 +166,7 @@ class AttentionMap(WindowMap):
         steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
         return np.stack([step.rows() for step in steps])
 
-    @underflow_is_zero
+    @own_arithmetic
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next attention, Eqs. (2), (3), (6), (7), of arrays or series."""
         window, phase, value = self._one_step(window, phase, value)

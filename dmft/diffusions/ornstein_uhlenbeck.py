@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_factor, cho_solve, expm, solve_continuous_lyapunov
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, positive, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import apart
 from .._util.progress import each, shows_progress
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..information import Blanket
 
@@ -58,7 +58,7 @@ class OrnsteinUhlenbeck(Value):
     diffusion: np.ndarray
     covariance: np.ndarray
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(self, pull: ArrayLike, diffusion: ArrayLike) -> None:
         A = finite("pull", pull, (None, None))
         n = len(A)
@@ -81,7 +81,7 @@ class OrnsteinUhlenbeck(Value):
         object.__setattr__(self, "diffusion", read_only(G))
         object.__setattr__(self, "covariance", read_only((C + C.T) / 2))
 
-    @underflow_is_zero
+    @own_arithmetic
     def cmi(self, blanket: Blanket) -> float:
         """Return I(internal; external | blanket) of the stationary law, in nats; see `dmft.information.gaussian_cmi`.
 
@@ -101,7 +101,7 @@ class OrnsteinUhlenbeck(Value):
         """
         return instance("blanket", blanket, Blanket, "a dmft.information.Blanket").gaussian_cmi(self.covariance)
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_production(self) -> float:
         r"""Return :math:`\mathrm{tr}(A^T \Gamma^{-1} A C) - \mathrm{tr} A`, in nats per unit of time.
 
@@ -117,7 +117,7 @@ class OrnsteinUhlenbeck(Value):
         return float(np.trace(cho_solve(cho_factor(self.diffusion), turn) @ np.linalg.solve(self.covariance, turn.T)))
 
     @shows_progress
-    @underflow_is_zero
+    @own_arithmetic
     def sample(self, n_paths: int, n_steps: int, dt: float, seed: int = 0, *, progress: bool = True) -> np.ndarray:
         """Return stationary paths at equal times, drawn from their exact law.
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, integers, whole
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..dynamics.series import standard_error
 from .lorenz import CoupledLorenz
@@ -32,7 +32,7 @@ class Rate(Value):
     error: float
 
 
-@underflow_is_zero
+@own_arithmetic
 def entropy_production(system: Diffusion | CoupledLorenz, samples: ArrayLike, n_batches: int = 20) -> Rate:
     r"""Estimate the entropy production of a stationary diffusion from samples of its states.
 
@@ -119,7 +119,7 @@ class Density(Frozen):
         seal(self)
 
 
-@underflow_is_zero
+@own_arithmetic
 def stationary_density(samples: ArrayLike, components: ArrayLike, bins: int = 50, n_batches: int = 20) -> Density:
     """Estimate the stationary density of one component, or of two together, from samples.
 

@@ -17,11 +17,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint
 from .._util.progress import each, working
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .cycles import _linear
 from .cycles.linear import top_rows
@@ -146,7 +146,7 @@ def _length(size: int, n_features: int, n_vectors: int, n_phases: int, n_steps: 
     return max(1, n // n_phases) * n_phases
 
 
-@underflow_is_zero
+@own_arithmetic
 def measure_covariant(
     system: System,
     n_steps: int,

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, numbers, whole, within
 from .._util.memory import need_memory
 from .._util.progress import each, shows_progress
-from .._util.underflow import underflow_is_zero
 from . import _series
 
 RESOLUTION = 64.0 * float(np.finfo(float).eps)  # of the largest value: less is rounding
@@ -24,7 +24,7 @@ _PAIRS = 10**8  # pairs of points
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def zero_one(
     series: ArrayLike, *, n_bands: int = 1, n_frequencies: int = 100, progress: bool = True
 ) -> tuple[float, np.ndarray]:
@@ -126,7 +126,7 @@ def _growth(away: np.ndarray, c: np.ndarray) -> np.ndarray:
     return np.where(size > scale, (far * time).sum(axis=1) / np.where(size > scale, size, 1.0), 0.0)
 
 
-@underflow_is_zero
+@own_arithmetic
 def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
     r"""Return the largest log growth of a tangent so far, after every sample [1]_.
 
@@ -156,7 +156,7 @@ def fast_lyapunov_indicator(growth: ArrayLike) -> np.ndarray:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1, *, progress: bool = True) -> np.ndarray:
     r"""Return the share of pairs of points within each of some distances of each other.
 
@@ -211,7 +211,7 @@ def correlation_sum(points: ArrayLike, radii: ArrayLike, n_apart: int = 1, *, pr
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def correlation_dimension(
     points: ArrayLike, *, n_apart: int | None = None, n_radii: int = 24, progress: bool = True
 ) -> tuple[float, float]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, number, shown
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .classify import ATTRACTOR_KINDS, Kind, Verdict
 from .matching import group
@@ -123,7 +123,7 @@ class Attractor(Frozen):
             return self.kind
         return name if self.n_bands == 1 else f"{name} on {self.n_bands} bands"
 
-    @underflow_is_zero
+    @own_arithmetic
     def same(self, other: Attractor, sigma: float = SIGNIFICANT) -> bool:
         """Return whether this is the attractor `other`: of the same signature, in the same place within errors."""
         instance("other", other, Attractor, "an Attractor")

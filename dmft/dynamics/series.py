@@ -23,8 +23,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import array_of, whole
-from .._util.underflow import underflow_is_zero
 
 SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
 
@@ -37,7 +37,7 @@ def _samples(series: ArrayLike) -> np.ndarray:
     return array
 
 
-@underflow_is_zero
+@own_arithmetic
 def weighted_average(series: ArrayLike) -> np.ndarray:
     """Return the weighted Birkhoff average of a series over its first axis.
 
@@ -62,7 +62,7 @@ def weighted_average(series: ArrayLike) -> np.ndarray:
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
 
 
-@underflow_is_zero
+@own_arithmetic
 def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
     """Return the standard error of the mean of batches, from their means along an axis.
 
@@ -103,7 +103,7 @@ def standard_error(means: np.ndarray, axis: int = 0) -> np.ndarray:
         return np.sqrt(square / (n - 1) / n * widening)
 
 
-@underflow_is_zero
+@own_arithmetic
 def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean of a series over its first axis, and its standard error from the means of batches.
 
@@ -133,7 +133,7 @@ def batch_means(series: ArrayLike, n_batches: int = 20) -> tuple[np.ndarray, np.
     return series.mean(axis=0), standard_error(means)
 
 
-@underflow_is_zero
+@own_arithmetic
 def closest_returns(series: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Return when a series comes closer to its first sample than ever before, and how close.
 

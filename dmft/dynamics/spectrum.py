@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, whole
 from .._util.memory import free_memory
 from .._util.progress import shows_progress, working
 from .._util.reporting import tell
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .cycles.newton import complete, cycle_bytes, find_cycles
 from .exponents import (
@@ -79,7 +79,7 @@ class Spectrum(Frozen):
     _run: Run = dataclasses.field(repr=False)
 
     @shows_progress
-    @underflow_is_zero
+    @own_arithmetic
     def resume(
         self,
         n_steps: int,
@@ -246,7 +246,7 @@ class Run:
         )
 
 
-@underflow_is_zero
+@own_arithmetic
 def measure_spectrum(
     system: System,
     n_steps: int,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import flag, function, instance, numbers, places, shown, whole
 from .._util.memory import need_memory
 from .._util.readonly import OnCopies
-from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .cycles.window_map import StateMap, WindowMap
 
@@ -256,7 +256,7 @@ class Map(System):
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
         self.qr_interval = qr_interval
 
-    @underflow_is_zero
+    @own_arithmetic
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
         """Take all orbits, and their tangents too if asked for, `n_steps` further."""
         if tick is not None:
@@ -288,7 +288,7 @@ class Map(System):
             self.state = self.step(self.state, *self.parameters)
         return growth
 
-    @underflow_is_zero
+    @own_arithmetic
     def strobe(
         self,
         n_samples: int,

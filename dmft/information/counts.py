@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import seed_of, whole
 from .._util.memory import need_memory
 from .._util.progress import each, shows_progress
-from .._util.underflow import underflow_is_zero
 from .laws import cmi
 from .parts import Sites, three_parts
 from .series import FEWEST, SHAPES, InformationEstimate
@@ -16,7 +16,7 @@ from .sparse_laws import SparseLaw, whole_numbers
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def discrete_cmi_estimate(
     samples: ArrayLike,
     X: Sites,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cholesky, solve_triangular
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite
-from .._util.underflow import underflow_is_zero
 from .parts import Sites, named_parts, part, three_parts
 
 MAX_CONDITION = 1e13
@@ -53,7 +53,7 @@ def _factor(name: str, C: np.ndarray, sites: tuple[int, ...]) -> tuple[np.ndarra
     return cholesky(R, lower=True), deviation
 
 
-@underflow_is_zero
+@own_arithmetic
 def gaussian_entropy(covariance: ArrayLike, sites: Sites | None = None) -> float:
     r"""Return the differential entropy of some sites of a Gaussian law, :math:`\frac12 \ln \det 2\pi e C`, in nats.
 
@@ -89,7 +89,7 @@ def gaussian_entropy(covariance: ArrayLike, sites: Sites | None = None) -> float
     return float(np.log(np.diag(L) * deviation).sum() + len(chosen) * np.log(2 * np.pi * np.e) / 2)
 
 
-@underflow_is_zero
+@own_arithmetic
 def gaussian_cmi(covariance: ArrayLike, X: Sites, Y: Sites, B: Sites = ()) -> float:
     r"""Return I(X; Y | B) of a Gaussian law, in nats.
 
@@ -160,7 +160,7 @@ def gaussian_mutual_information(covariance: ArrayLike, X: Sites, Y: Sites) -> fl
     return gaussian_cmi(covariance, X, Y)
 
 
-@underflow_is_zero
+@own_arithmetic
 def gaussian_multi_information(covariance: ArrayLike, parts: Mapping[str, Sites]) -> float:
     """Return how much the entropies of parts exceed that of all together in a Gaussian law, in nats.
 
@@ -200,7 +200,7 @@ def gaussian_multi_information(covariance: ArrayLike, parts: Mapping[str, Sites]
     return total
 
 
-@underflow_is_zero
+@own_arithmetic
 def gaussian_kl(
     covariance: ArrayLike, other: ArrayLike, mean: ArrayLike | None = None, other_mean: ArrayLike | None = None
 ) -> float:

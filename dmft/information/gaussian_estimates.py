@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import digamma
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import seed_of, whole
 from .._util.memory import need_memory
 from .._util.progress import each, shows_progress
-from .._util.underflow import underflow_is_zero
 from .gaussian import gaussian_cmi
 from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def gaussian_cmi_estimate(
     samples: ArrayLike,
     X: Sites,

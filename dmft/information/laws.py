@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import shown
-from .._util.underflow import underflow_is_zero
 from .parts import Sites, named_parts, part, three_parts
 from .sparse_laws import SparseLaw, coded_states, equal_states, probabilities
 
@@ -44,7 +44,7 @@ class _Law:
             return np.bincount(groups, self.p)[groups]
         return self.p.sum(axis=tuple(set(range(self.n_sites)) - set(sites)), keepdims=True)
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy(self, sites: tuple[int, ...]) -> float:
         if self.sparse:
             groups, _ = equal_states(self._coded[:, sites])
@@ -105,7 +105,7 @@ def entropy(p: ArrayLike | SparseLaw, sites: Sites | None = None) -> float:
     return law.entropy(part("sites", range(law.n_sites) if sites is None else sites, law.n_sites))
 
 
-@underflow_is_zero
+@own_arithmetic
 def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tuple[str, ...], float]:
     """Return the entropy of every union of named parts, in nats.
 
@@ -144,7 +144,7 @@ def entropies(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> dict[tupl
     return out
 
 
-@underflow_is_zero
+@own_arithmetic
 def cmi(p: ArrayLike | SparseLaw, X: Sites, Y: Sites, B: Sites = ()) -> float:
     r"""Return the conditional mutual information I(X; Y | B), in nats.
 
@@ -217,7 +217,7 @@ def mutual_information(p: ArrayLike | SparseLaw, X: Sites, Y: Sites) -> float:
     return cmi(p, X, Y)
 
 
-@underflow_is_zero
+@own_arithmetic
 def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> float:
     r"""Return how much the entropies of parts exceed that of all together, in nats.
 
@@ -256,7 +256,7 @@ def multi_information(p: ArrayLike | SparseLaw, parts: Mapping[str, Sites]) -> f
     return _divergence(law.p, (law.p, 1), *each)
 
 
-@underflow_is_zero
+@own_arithmetic
 def kl(p: ArrayLike, q: ArrayLike) -> float:
     r"""Return the Kullback-Leibler divergence :math:`\sum p \ln (p / q)`, in nats.
 

@@ -9,12 +9,12 @@ from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 from scipy.special import digamma
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import flag, seed_of, whole
 from .._util.memory import need_memory
 from .._util.pool import apart, in_order
 from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .parts import Sites, three_parts
 from .series import FEWEST, InformationEstimate, block_length, in_blocks, series
 
@@ -26,7 +26,7 @@ INSIDE = 1 - 1e-7  # strictly nearer than, whatever rounding does
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def neighbour_cmi(
     samples: ArrayLike,
     X: Sites,

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import shown, whole
 from .._util.progress import shows_progress, working
-from .._util.underflow import underflow_is_zero
 from .meanfield import MeanField
 from .model import KineticIsing
 from .sampling import successive_moments
@@ -25,7 +25,7 @@ def _model_of(theories: Mapping[str, MeanField]) -> KineticIsing:
     return models[0]
 
 
-@underflow_is_zero
+@own_arithmetic
 def one_step_errors(
     theories: Mapping[str, MeanField], n_before: int = 2, start: ArrayLike | None = None
 ) -> dict[str, np.ndarray]:
@@ -70,7 +70,7 @@ def one_step_errors(
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def forward_errors(
     theories: Mapping[str, MeanField],
     n_steps: int,

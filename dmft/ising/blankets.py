@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, one_of, seed_of, whole
-from .._util.underflow import underflow_is_zero
 from ..information import Blanket, InformationEstimate
 from .meanfield import MeanField
 from .methods import METHODS, Method
@@ -19,7 +19,7 @@ from .stationary import MAX_SITES, stationary_law
 N_BATCHES = 20
 
 
-@underflow_is_zero
+@own_arithmetic
 def blanket_information(
     model: KineticIsing,
     blanket: Blanket,

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, within
 from .._util.signs import sign_vectors
-from .._util.underflow import underflow_is_zero
 from ..thermodynamics.agents import SpinAgent
 from ..thermodynamics.budget import Budget
 from ..thermodynamics.chain import Chain, ChainBudget
@@ -24,7 +24,7 @@ from .moments import Moments
 MAX_CHAIN = 11
 
 
-@underflow_is_zero
+@own_arithmetic
 def spin_process(model: KineticIsing, temperature: ArrayLike = 1.0) -> SpinProcess:
     """Return the jump process of an asynchronous system: each spin is updated at rate 1.
 
@@ -96,7 +96,7 @@ def spin_agent(
     return SpinAgent(J=model.J, H=model.H, parts=cut, T_env=T_env, T_agent=T_agent, update=update, **rates)
 
 
-@underflow_is_zero
+@own_arithmetic
 def spin_chain(model: KineticIsing, temperature: ArrayLike = 1.0) -> Chain:
     """Return the Markov chain of a system over all its states, for any update.
 
@@ -140,7 +140,7 @@ def _temperatures(temperature: ArrayLike, n: int) -> np.ndarray:
     return within("temperature", T, 1e-300, np.inf)
 
 
-@underflow_is_zero
+@own_arithmetic
 def thermodynamics(
     model: KineticIsing, parts: Mapping[str, ArrayLike] | None = None, temperature: ArrayLike = 1.0
 ) -> Budget | ChainBudget:
@@ -192,7 +192,7 @@ def thermodynamics(
     return chain.budget(partition=Partition(**labels))
 
 
-@underflow_is_zero
+@own_arithmetic
 def entropy_flows(model: KineticIsing, moments: Moments) -> np.ndarray:
     r"""Return what entropy each pair of spins gives off, from moments: exact ones, of a sample, or of a mean field.
 

@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, one_of, within
 from .._util.memory import need_memory
 from .._util.pool import apart
-from .._util.underflow import underflow_is_zero
 from .model import KineticIsing, system_of
 from .moments import Moments
 from .spikes import spins_of
@@ -23,7 +23,7 @@ Estimator = Literal["maxent", "newton", "mtur"]
 ESTIMATORS: tuple[Estimator, ...] = ("maxent", "newton", "mtur")
 
 
-@underflow_is_zero
+@own_arithmetic
 def entropy_production(model: KineticIsing, moments: Moments) -> float | np.ndarray:
     r"""Return the stationary entropy production of a model per step, in nats.
 
@@ -79,7 +79,7 @@ def without_self_couplings(model: KineticIsing) -> None:
         )
 
 
-@underflow_is_zero
+@own_arithmetic
 def ep_bound(
     before: ArrayLike,
     after: ArrayLike | None = None,

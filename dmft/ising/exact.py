@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number, whole, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
 from .._util.signs import independent_law, sign_vectors
-from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .model import system_of
 from .moments import Moments, need_moments, stack
@@ -92,7 +92,7 @@ class Exact(Whole):
         """Return the probability that an update of site i flips it, shape (2^n, n)."""
         return expit(-2 * self.states * self._fields)
 
-    @underflow_is_zero
+    @own_arithmetic
     def advance(self, p: np.ndarray) -> np.ndarray:
         """Return the distribution one step after the distribution `p`, shape (2**n_sites,)."""
         return self._advanced(self._distribution("p", p))
@@ -129,7 +129,7 @@ class Exact(Whole):
             )
         return (self.states == start).all(1).astype(float)
 
-    @underflow_is_zero
+    @own_arithmetic
     def moments(self, p: np.ndarray) -> Moments:
         """Return the moments one step after the distribution `p`."""
         return self._moments(self._distribution("p", p))
@@ -137,7 +137,7 @@ class Exact(Whole):
     def _moments(self, p: np.ndarray) -> Moments:
         return moments_of_sums(self._step.sums(self.states, p), 1.0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def evolve(self, start: ArrayLike, n_steps: int) -> Moments:
         """Return the moments at times 0 to `n_steps`.
 
@@ -163,7 +163,7 @@ class Exact(Whole):
             p = self._advanced(p)
         return stack(times)
 
-    @underflow_is_zero
+    @own_arithmetic
     def stationary_distribution(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> np.ndarray:
         """Return the law that a step changes by less than `tol`: that of `stationary_law`, or some steps beyond it.
 
@@ -192,12 +192,12 @@ class Exact(Whole):
             f"{change:.3g}; raise max_steps or tol"
         )
 
-    @underflow_is_zero
+    @own_arithmetic
     def stationary(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> Moments:
         """Return the moments of the stationary state; arguments as in `stationary_distribution`."""
         return self._stationary(tol, max_steps).moments()
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_production(self, tol: float = 1e-14, max_steps: int = 1_000_000) -> float:
         """Return the stationary entropy production per step, in nats; arguments as in `stationary_distribution`."""
         return self._stationary(tol, max_steps).entropy_production()

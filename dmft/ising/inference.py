@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, one_of, whole
 from .._util.progress import shows_progress
-from .._util.underflow import underflow_is_zero
 from ..gaussian.averages import tanh_gauss
 from .inferred import InferenceResult
 from .inversion import Target, by_gradient, dependence, directly
@@ -25,7 +25,7 @@ Silent = Literal["raise", "drop"]
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def infer(
     data: Moments | ArrayLike,
     method: Method = "conditional",

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, whole
 from .._util.memory import need_memory
 from .._util.progress import shows_progress
 from .._util.threads import n_threads as effective_threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from . import regressions
 from .inference import Silent, drop_silent
@@ -22,7 +22,7 @@ from .sampling import sample
 from .spikes import need_bins, neuron_names, spike_moments, spike_train, untransposed
 
 
-@underflow_is_zero
+@own_arithmetic
 def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
     r"""Return the log-likelihood of a spike train per spin and step, in nats.
 
@@ -62,7 +62,7 @@ def log_likelihood(model: KineticIsing, spikes: ArrayLike) -> float:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def max_likelihood(
     spikes: ArrayLike,
     *,
@@ -167,7 +167,7 @@ class Fit(Value):
     noise: float
 
 
-@underflow_is_zero
+@own_arithmetic
 def goodness_of_fit(
     model: KineticIsing,
     spikes: ArrayLike,

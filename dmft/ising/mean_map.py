@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, one_of, within
-from .._util.underflow import underflow_is_zero
 from ..dynamics.system import Map
 from ..gaussian.averages import tanh_fixed
 from .model import KineticIsing, system_of
@@ -54,7 +54,7 @@ class MeanMap(Map):
     array([-0.223144, -0.223144])
     """
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(self, model: KineticIsing, means: ArrayLike, method: Literal["naive", "tap"] = "naive") -> None:
         system_of(model)
         one_of("method", method, ("naive", "tap"))

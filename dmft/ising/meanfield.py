@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, number, one_of, whole
 from .._util.pool import checkpoint
 from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Whole
 from .methods import METHODS, Arrays, Conditioning, Method, Network
 from .model import system_of
@@ -77,7 +77,7 @@ class MeanField(Whole):
     array([-0.204382, -0.204382])
     """
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(
         self,
         model: KineticIsing,
@@ -109,7 +109,7 @@ class MeanField(Whole):
         m, C, D = METHODS[self.method](self._network, m, C, D)
         return np.clip(m, -1, 1), C, D
 
-    @underflow_is_zero
+    @own_arithmetic
     def step(self, moments: Moments) -> Moments:
         """Return the moments one step later.
 
@@ -172,7 +172,7 @@ class MeanField(Whole):
         return Moments.of_state(np.ones(n) if start is None else spin_state("start", start, n))
 
     @shows_progress
-    @underflow_is_zero
+    @own_arithmetic
     def run(
         self,
         n_steps: int,
@@ -215,7 +215,7 @@ class MeanField(Whole):
                 del times[0]
         return stack(times) if record == "all" else times[0]
 
-    @underflow_is_zero
+    @own_arithmetic
     def fixed_point(
         self,
         tol: float = 1e-10,

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, signs, whole, within
 from .._util.memory import need_memory
 from .._util.pool import apart
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Moments(Frozen):
             n_samples=self.n_samples,
         )
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_production(self, model: KineticIsing) -> float | np.ndarray:
         """Return the entropy production of `model` with these moments, per step, in nats.
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number, one_of, shown, whole
 from .._util.memory import need_memory
-from .._util.underflow import underflow_is_zero
 from .model import KineticIsing
 
 # Mean and width of the couplings, half-width of the fields.
@@ -21,7 +21,7 @@ ENSEMBLES: dict[str, dict[str, float]] = {
 }
 
 
-@underflow_is_zero
+@own_arithmetic
 def network(
     kind: Literal["sk", "mix", "glass", "sparse"],
     n_sites: int,

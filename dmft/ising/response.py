@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, within
 from .._util.pool import apart
-from .._util.underflow import underflow_is_zero
 from .meanfield import MeanField
 from .model import KineticIsing
 from .moments import Moments
 
 
-@underflow_is_zero
+@own_arithmetic
 def linear_response(model: KineticIsing, m: ArrayLike | None = None) -> Moments:
     r"""Return the stationary covariances of fluctuations about means, to first order.
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import one_of, seed_of, shown, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from ..sweeps.agreement import agree
 from .model import system_of
 from .moments import Moments, need_moments, spin_state, stack
@@ -125,7 +125,7 @@ def _add(total: Sums, new: Sums) -> Sums:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def sample(
     model: KineticIsing,
     n_trajectories: int,
@@ -270,7 +270,7 @@ def successive_moments(
 
     n_threads = min(threads(n_threads), len(firsts))
 
-    @underflow_is_zero
+    @own_arithmetic
     def step_on() -> Moments:
         total: Sums = []
         for first in range(0, len(firsts), n_threads):
@@ -283,7 +283,7 @@ def successive_moments(
         yield step_on()
 
 
-@underflow_is_zero
+@own_arithmetic
 def trajectory(
     model: KineticIsing, n_steps: int, start: ArrayLike | None = None, *, n_transient: int = 0, seed: int = 0
 ) -> np.ndarray:

@@ -16,9 +16,9 @@ from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import erf
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, whole
 from .._util.memory import need_memory
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..gaussian.averages import log2cosh_gauss, tanh_gauss, tanh_gauss_pair
 
@@ -80,7 +80,7 @@ class AsymmetricSK(Value):
         if self.dJ > 1e150:  # its square is no double
             raise ValueError(f"dJ must be <= 1e150, got {self.dJ:g}")
 
-    @underflow_is_zero
+    @own_arithmetic
     def n_nodes(self, beta: float) -> int:
         """Return how many random fields averages take; raise MemoryError if they are too many: nodes are eigenvalues.
 
@@ -127,7 +127,7 @@ class AsymmetricSK(Value):
             beta * (h + self.J0 * m1)[:, None], beta * (h + self.J0 * m2)[:, None], v, v, np.clip(rho, -1, 1)
         )
 
-    @underflow_is_zero
+    @own_arithmetic
     def magnetisation(self, beta: float) -> float:
         """Return the largest stationary m: the state reached from all ones."""
         beta = self._beta(beta)
@@ -145,7 +145,7 @@ class AsymmetricSK(Value):
         # At the critical point the root is double, and Newton only halves the distance.
         return 0.0 if abs(m) < 1e-7 else m
 
-    @underflow_is_zero
+    @own_arithmetic
     def overlap(self, beta: float, m: float) -> float:
         """Return q, the correlation of a spin with itself at distant times."""
         beta, m = self._beta(beta), number("m", m, -1, 1)
@@ -155,7 +155,7 @@ class AsymmetricSK(Value):
         # E tanh tanh is convex in q and below 1 at q = 1: one root.
         return 0.0 if excess(0.0) < 1e-15 else brentq(excess, 0.0, 1.0, xtol=1e-15, rtol=1e-14)
 
-    @underflow_is_zero
+    @own_arithmetic
     def steady(self, beta: float) -> SteadyState:
         """Return the stationary state of parallel updates.
 
@@ -177,7 +177,7 @@ class AsymmetricSK(Value):
         entropy = w @ (log2cosh_gauss(g, v) - g * tanh_gauss(g, v)) - v * k
         return SteadyState(m=m, q=q, k=k, entropy_rate=float(entropy), entropy_production=v * (1 - q) * k)
 
-    @underflow_is_zero
+    @own_arithmetic
     def asynchronous(self, beta: float) -> SteadyState:
         r"""Return the stationary state of asynchronous updates, at rate 1 per spin.
 
@@ -220,7 +220,7 @@ class AsymmetricSK(Value):
         lost = solve_ivp(derivative, (0, 40), [0.0, 0.0], method="DOP853", rtol=1e-11, atol=1e-13).y[1, -1]
         return dataclasses.replace(steady, entropy_production=v * steady.k * float(lost))
 
-    @underflow_is_zero
+    @own_arithmetic
     def dynamics(self, beta: float, n_steps: int, m0: float = 1.0, q0: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """Return m(t) and q(t, t-1) of parallel updates at times 1 to `n_steps`.
 
@@ -245,7 +245,7 @@ class AsymmetricSK(Value):
             m[t] = now
         return m, q
 
-    @underflow_is_zero
+    @own_arithmetic
     def two_times(self, beta: float, n_steps: int, m0: float = 1.0) -> np.ndarray:
         """Return q(t, s) of parallel updates at times 0 to `n_steps`, from one state of mean `m0`."""
         n_bytes = 8.0 * (whole("n_steps", n_steps, 1) + 1) ** 2
@@ -259,7 +259,7 @@ class AsymmetricSK(Value):
                 q[t, s] = q[s, t] = self._overlap(beta, m[t - 1], m[s - 1], [q[t - 1, s - 1]])[0]
         return q
 
-    @underflow_is_zero
+    @own_arithmetic
     def beta_c(self) -> float:
         r"""Return the inverse temperature where m = 0 loses stability, inf if it never does.
 

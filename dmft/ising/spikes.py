@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number, numbers, positive, whole
 from .._util.memory import need_memory
 from .._util.sparse import is_sparse
-from .._util.underflow import underflow_is_zero
 from .moments import Moments
 
 MAX_BINS = 1e12
 _PRODUCTS = 3e9  # in one call of linear algebra: a fraction of a second
 
 
-@underflow_is_zero
+@own_arithmetic
 def spike_train(spikes: ArrayLike) -> np.ndarray:
     """Return a spike train as spins -1 and 1.
 
@@ -68,7 +68,7 @@ def spins_of(name: str, spikes: ArrayLike, n_least: int = 1) -> np.ndarray:
     return spins
 
 
-@underflow_is_zero
+@own_arithmetic
 def bin_events(events: Sequence[ArrayLike], bin_width: float, *, duration: float | None = None) -> np.ndarray:
     """Bin event times into a spike train: 1 where a bin holds at least one event.
 
@@ -193,7 +193,7 @@ def _products(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return total
 
 
-@underflow_is_zero
+@own_arithmetic
 def spike_moments(spikes: ArrayLike, *, n_lag: int = 1) -> Moments:
     """Return the moments of a spike train, over its pairs of successive bins.
 

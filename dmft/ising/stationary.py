@@ -11,11 +11,11 @@ import numpy as np
 from scipy.special import expit, log_expit
 from threadpoolctl import threadpool_limits
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.readonly import read_only
 from .._util.signs import independent_law, sign_vectors
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..thermodynamics.chain import entropy_flow as flow_of_step
 from ..thermodynamics.spins import entropy_flow, stationary_of_flips
@@ -52,7 +52,7 @@ class StationaryLaw(Frozen):
     law: np.ndarray
     residual: float
 
-    @underflow_is_zero
+    @own_arithmetic
     def moments(self) -> Moments:
         """Return means, covariances, and covariances one step apart.
 
@@ -64,7 +64,7 @@ class StationaryLaw(Frozen):
         step = Step(self.model)
         return moments_of_sums(step.sums(sign_vectors(self.model.n_sites), self.law.reshape(-1)), 1.0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_production(self) -> float:
         r"""Return the entropy produced in a step, in nats: of all spins, or asynchronous of one attempt.
 
@@ -95,7 +95,7 @@ def _log_flip(states: np.ndarray, i: int, model: KineticIsing) -> np.ndarray:
     return np.asarray(log_expit(-2 * states[:, i] * (states @ model.J[i] + model.H[i])))
 
 
-@underflow_is_zero
+@own_arithmetic
 def stationary_law(model: KineticIsing) -> StationaryLaw:
     """Find the stationary law over all states of a system of at most 18 sites, of any update.
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import flag, function, places, whole
 from .._util.memory import need_memory
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from ..dynamics import system
 from . import _maps
 from .compiled import CompiledFunctions
@@ -165,7 +165,7 @@ class CompiledSystem(MapSystem):
         growth = self._run(n_steps, tangents)[1]
         return growth[:, 0] if tangents else None
 
-    @underflow_is_zero
+    @own_arithmetic
     def strobe(
         self,
         n_samples: int,

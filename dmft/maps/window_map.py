@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, places, shown, whole
-from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.jets import Jet
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from .model import Map
@@ -58,7 +58,7 @@ class FunctionMap(WindowMap):
         some.values, some._n_points = {name: array[points] for name, array in self.values.items()}, n
         return some
 
-    @underflow_is_zero
+    @own_arithmetic
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the states of so many steps, (n_points, n_steps, size)."""
         from .system import orbits_at  # a system is asked for its map, and the map runs one
@@ -72,7 +72,7 @@ class FunctionMap(WindowMap):
         phase = np.tile(np.arange(n_steps) % self.n_phases, n_points)
         return phase, {name: np.repeat(array, n_steps) for name, array in self.values.items()}
 
-    @underflow_is_zero
+    @own_arithmetic
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return one step of each window and its derivative; see `WindowMap.linearize`."""
         windows = self._trail(windows)
@@ -82,7 +82,7 @@ class FunctionMap(WindowMap):
         rows = self.functions.rows(flat, phase, values)
         return following.reshape(*windows.shape[:2], -1), rows.reshape(*windows.shape, self.n_features)
 
-    @underflow_is_zero
+    @own_arithmetic
     def slope(self, windows: np.ndarray) -> np.ndarray:
         """Return the derivative by the parameter, (n_points, n_steps, size)."""
         windows = self._trail(windows)
@@ -90,7 +90,7 @@ class FunctionMap(WindowMap):
         flat = windows.reshape(-1, self.n_context, self.n_features)
         return self.functions.slope(flat, phase, values, self._named()).reshape(*windows.shape[:2], -1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def taylor(
         self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3
     ) -> list[np.ndarray]:

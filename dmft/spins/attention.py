@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, number, numbers, one_of, whole, within
 from .._util.memory import need_memory
 from .._util.pool import in_order
 from .._util.readonly import read_only
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .block import Block
 from .closures import CLOSURES, Closure
@@ -81,7 +81,7 @@ class SpinAttention(Value):
     tol: float
     max_evaluations: int
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(
         self,
         weights: ArrayLike,
@@ -139,7 +139,7 @@ class SpinAttention(Value):
 
     # ---- forward ----
 
-    @underflow_is_zero
+    @own_arithmetic
     def __call__(self, tokens: ArrayLike, start: ArrayLike | None = None, *, n_threads: int | None = None) -> Block:
         """Return what the layer makes of tokens.
 
@@ -211,7 +211,7 @@ class SpinAttention(Value):
 
     # ---- backward ----
 
-    @underflow_is_zero
+    @own_arithmetic
     def vjp(
         self, tokens: ArrayLike, cotangent: ArrayLike, start: ArrayLike | None = None, *, n_threads: int | None = None
     ) -> Gradients:

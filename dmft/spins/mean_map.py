@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, number, one_of
 from .._util.sparse import dense
-from .._util.underflow import underflow_is_zero
 from ..dynamics.cycles.jets import Jet, power
 from ..dynamics.cycles.window_map import WindowMap
 from ..dynamics.system import Map
@@ -54,7 +54,7 @@ class SpinMap(Map):
            [ 0.79 ,  0.   ,  0.   ]])
     """
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(self, model: VectorSpins, means: ArrayLike, closure: Closure = "gauss", tol: float = 1e-11) -> None:
         instance("model", model, VectorSpins, "a dmft.spins.VectorSpins")
         self.closure = one_of("closure", closure, CLOSURES)
@@ -116,7 +116,7 @@ class SpinWindowMap(WindowMap):
 
     parameter = "beta"
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(self, spins: SpinMap, beta: ArrayLike) -> None:
         self._spins, model = spins, spins.model
         self._shape = model.n_sites, model.n_components
@@ -176,7 +176,7 @@ class LayerLoop(Map):
     (1, 50, 12)
     """
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(self, model: SpinTransformer, tokens: ArrayLike) -> None:
         self.model = instance("model", model, SpinTransformer, "a dmft.spins.SpinTransformer")
         X = finite("tokens", tokens, (None, None, model.layers[0].width))

@@ -10,13 +10,13 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, number, one_of, whole
 from .._util.memory import need_memory
 from .._util.pool import checkpoint, in_order
 from .._util.progress import each, shows_progress
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Whole
 from .closures import CLOSURES, SHARPEST, Closure, Theory
 from .correlations import delayed_traces, production
@@ -101,7 +101,7 @@ class MeanField(Whole):
     (True, True, True)
     """
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(
         self, model: VectorSpins, closure: Closure = "gauss", *, tol: float = 1e-11, n_threads: int | None = None
     ) -> None:
@@ -153,7 +153,7 @@ class MeanField(Whole):
     def _short(self) -> bool:
         return self.closure == "tap"
 
-    @underflow_is_zero
+    @own_arithmetic
     def step(self, m: ArrayLike) -> np.ndarray:
         """Return the means one step later.
 
@@ -175,7 +175,7 @@ class MeanField(Whole):
         return self._joined(self._each(lambda i: self.theories[i].step(means[i])))
 
     @shows_progress
-    @underflow_is_zero
+    @own_arithmetic
     def run(
         self,
         n_steps: int,
@@ -225,7 +225,7 @@ class MeanField(Whole):
         return self._joined(self._each(orbit))
 
     @shows_progress
-    @underflow_is_zero
+    @own_arithmetic
     def fixed_point(
         self,
         tol: float = 1e-10,
@@ -302,7 +302,7 @@ class MeanField(Whole):
 
     # ---- what is measured ----
 
-    @underflow_is_zero
+    @own_arithmetic
     def delayed(self, m: ArrayLike) -> np.ndarray:
         r"""Return the delayed correlations :math:`D_{ij} = \mathrm{tr} \langle s_i(t+1) s_j(t)^T \rangle_c`.
 
@@ -324,7 +324,7 @@ class MeanField(Whole):
         need_memory(f"correlations of {n} sites", 32.0 * n * n * len(self.theories))
         return self._joined(self._each(lambda i: delayed_traces(self.theories[i], means[i])))
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_production(self, m: ArrayLike) -> float | np.ndarray:
         r"""Return the entropy production of the stationary state, in nats a step.
 
@@ -349,7 +349,7 @@ class MeanField(Whole):
         need_memory(f"correlations of {n} sites", 32.0 * n * n)
         return self._joined(self._each(lambda i: production(self.theories[i], means[i])))
 
-    @underflow_is_zero
+    @own_arithmetic
     def mismatch(self, m: ArrayLike, stationary: ArrayLike) -> float | np.ndarray:
         """Return how far means are from stationary ones: the divergence of their product laws, in nats.
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, one_of, whole, within
 from .._util.readonly import read_only
 from .._util.sparse import is_sparse, sparse_rows
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .response import KINDS, MOST, Kind, Response
 
@@ -59,7 +59,7 @@ class VectorSpins(Value):
     response: Kind
     n_systems: int | None
 
-    @underflow_is_zero
+    @own_arithmetic
     def __init__(
         self,
         couplings: Any,

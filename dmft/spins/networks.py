@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, one_of, whole
 from .._util.memory import need_memory
-from .._util.underflow import underflow_is_zero
 from .model import VectorSpins
 from .response import default_radius
 
@@ -16,7 +16,7 @@ Ensemble = Literal["gaussian", "softmax", "symmetric"]
 ENSEMBLES: tuple[Ensemble, ...] = ("gaussian", "softmax", "symmetric")
 
 
-@underflow_is_zero
+@own_arithmetic
 def spin_network(
     kind: Ensemble,
     n_sites: int,

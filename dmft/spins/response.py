@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, first_bad, number, one_of, whole, within
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from . import _spins
 
@@ -21,7 +21,7 @@ MOST = 1e100  # of fields, couplings, lengths: squares of their products must be
 GAUSS_LEGENDRE = np.polynomial.legendre.leggauss(48)
 
 
-@underflow_is_zero
+@own_arithmetic
 def bessel_ratio(kappa: ArrayLike, n_components: float, *, n_threads: int | None = None) -> np.ndarray:
     r"""Return the mean length of a unit vector spin, :math:`A(\kappa) = I_{D/2}(\kappa) / I_{D/2-1}(\kappa)`.
 
@@ -151,7 +151,7 @@ class Response(Value):
             raise ValueError(f"m must be shorter than the radius {self.length:.6g}, got {first_bad(y < 1, y)} of it")
         return y
 
-    @underflow_is_zero
+    @own_arithmetic
     def mean(self, h: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Return the mean spins in fields.
 
@@ -181,7 +181,7 @@ class Response(Value):
         )  # fmt: skip
         return rows
 
-    @underflow_is_zero
+    @own_arithmetic
     def inverse(self, m: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         """Return the fields in which spins have these means.
 
@@ -222,7 +222,7 @@ class Response(Value):
             scale = np.where(y > 1e-150, x.reshape(y.shape) / (unit * y * self.length), small)
         return rows * scale[..., None]
 
-    @underflow_is_zero
+    @own_arithmetic
     def covariance(self, h: ArrayLike, *, n_threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         r"""Return the variances of a spin along its field and in each direction across it.
 
@@ -256,7 +256,7 @@ class Response(Value):
         _, over, slope, _ = radial(x, n, 1, threads(n_threads))
         return R2 * slope, R2 * over
 
-    @underflow_is_zero
+    @own_arithmetic
     def divergence(self, m: ArrayLike, other: ArrayLike, *, n_threads: int | None = None) -> np.ndarray:
         r"""Return the Kullback-Leibler divergence of the law with mean `m` from that with mean `other`, in nats.
 

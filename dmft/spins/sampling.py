@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, flag, instance, seed_of, whole
 from .._util.memory import need_memory
@@ -15,7 +16,6 @@ from .._util.pool import checkpoint, in_order
 from .._util.progress import shows_progress, working
 from .._util.sparse import dense
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from . import _spins
 from .model import VectorSpins, numeric
@@ -99,7 +99,7 @@ def _checked(model: VectorSpins, seed: int, start: ArrayLike | None) -> tuple[Ve
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def sample_spins(
     model: VectorSpins,
     n_replicas: int,
@@ -206,7 +206,7 @@ def _mean(values: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return array.mean(axis=0), array.std(axis=0, ddof=1) / np.sqrt(n)
 
 
-@underflow_is_zero
+@own_arithmetic
 def spin_trajectory(
     model: VectorSpins, n_steps: int, *, start: ArrayLike | None = None, seed: int = 0, replica: int = 0
 ) -> np.ndarray:

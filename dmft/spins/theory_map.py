@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._util.underflow import underflow_is_zero
+from .._util.arithmetic import own_arithmetic
 from ..dynamics.cycles.jets import Jet
 from ..dynamics.cycles.window_map import WindowMap
 from .closures import SHARPEST, Closure, Theory
@@ -81,7 +81,7 @@ class TheoryMap(WindowMap):
         """Return whether means are shorter than spins."""
         return bool((np.einsum("...a,...a->...", m, m) < self._model.radius**2).all())
 
-    @underflow_is_zero
+    @own_arithmetic
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return one step of each window and its derivative; see `WindowMap.linearize`."""
         windows = self._trail(windows)

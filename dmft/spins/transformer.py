@@ -8,8 +8,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instances
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .attention import SpinAttention
 from .block import Block
@@ -43,7 +43,7 @@ class SpinTransformer(Value):
 
     layers: Sequence[SpinAttention]
 
-    @underflow_is_zero
+    @own_arithmetic
     def __post_init__(self) -> None:
         layers = tuple(instances("layers", self.layers, SpinAttention, "dmft.spins.SpinAttention"))
         object.__setattr__(self, "layers", layers)
@@ -51,7 +51,7 @@ class SpinTransformer(Value):
         if len(set(widths)) > 1:
             raise ValueError(f"layers must have one width, got {widths}")
 
-    @underflow_is_zero
+    @own_arithmetic
     def __call__(self, tokens: ArrayLike, *, n_threads: int | None = None) -> list[Block]:
         """Return what each layer makes of the output of the one before; the last one's `output` is that of all.
 
@@ -69,7 +69,7 @@ class SpinTransformer(Value):
             blocks.append(layer(blocks[-1].output if blocks else tokens, n_threads=n_threads))
         return blocks
 
-    @underflow_is_zero
+    @own_arithmetic
     def vjp(
         self,
         tokens: ArrayLike,

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance
 from .._util.memory import need_memory
 from .._util.progress import hidden
 from .._util.signals import stoppable
 from .._util.threads import n_threads as effective_threads
-from .._util.underflow import underflow_is_zero
 from ..store import Store
 from . import workers
 from .agreement import agree
@@ -79,7 +79,7 @@ def scan(
     return run(job, axes, together, how)
 
 
-@underflow_is_zero
+@own_arithmetic
 def run(
     job: Job,
     axes: Mapping[str, ArrayLike],
@@ -150,7 +150,7 @@ class Worker:
     n_threads: int | None
     store: Store | None
 
-    @underflow_is_zero
+    @own_arithmetic
     def __call__(
         self,
         block: Block,

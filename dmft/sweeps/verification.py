@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, path, whole
 from .._util.progress import shows_progress, working
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..store import Store, StoreError
 from . import registry
@@ -44,7 +44,7 @@ class Verification(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def verify(
     folder: str | os.PathLike[str],
     n_points: int = 3,

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import instance, positive
 from .._util.pool import in_order
 from .._util.symbols import label
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..sweeps.errors import PictureError
 from ..sweeps.grid import Task
@@ -217,7 +217,7 @@ class AgencyDiagram(Value, Job):
         status = (reasons != "").astype(np.int8)
         return {**points, **arrays, "label": np.where(status, -1, regions), "status": status, "reason": reasons}
 
-    @underflow_is_zero
+    @own_arithmetic
     def _measure(self, place: Mapping[str, Any]) -> tuple[dict[str, float], str]:
         values = dict.fromkeys(MEASURED, np.nan)
         agent = changed(self.agent, place)

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from .._util.arithmetic import own_arithmetic
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .laws import log_law
 from .partition import Partition, fits
@@ -178,7 +178,7 @@ def _by(mechanism: np.ndarray, per_edge: np.ndarray, n: int) -> np.ndarray:
     return np.bincount(mechanism, per_edge, n).astype(float)  # of no edges NumPy counts in whole numbers
 
 
-@underflow_is_zero
+@own_arithmetic
 def of_process(process: MarkovJump, p: ArrayLike | None, partition: Partition | None = None) -> Budget:
     """Return the budget of a process in a state."""
     if partition is not None:
@@ -267,7 +267,7 @@ def _parts(
     return out
 
 
-@underflow_is_zero
+@own_arithmetic
 def of_cycles(process: MarkovJump) -> Cycles:
     """Return a basis of cycles; affinities are differences of a potential that is summed over a spanning tree."""
     p = process.stationary()

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, whole, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only, seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .chain_counting import ChainCounting, moments_of_steps, scgf_of_steps
 from .laws import checked_law, log_law
@@ -184,7 +184,7 @@ class Chain(Value):
         target, source = np.nonzero(off)
         return log_stationary_state(source, target, np.log(off[target, source]), self.n_states)
 
-    @underflow_is_zero
+    @own_arithmetic
     def residual(self, p: ArrayLike | None = None) -> float:
         """Return how far a law, the stationary one unless given, is from balance: what a step changes of what moves.
 
@@ -197,7 +197,7 @@ class Chain(Value):
         moves = float((1 - np.diagonal(self.P)) @ law)
         return float(abs(self.P @ law - law).sum() / moves) if moves > 0 else 0.0
 
-    @underflow_is_zero
+    @own_arithmetic
     def evolve(self, p0: ArrayLike, n_steps: int) -> np.ndarray:
         """Return the laws after 0 .. `n_steps` steps, shape (n_steps + 1, n_states)."""
         laws = [self.law(p0, "p0")]
@@ -218,7 +218,7 @@ class Chain(Value):
             raise ValueError("P must have a way back for every step, got one-way steps")
         return ratio
 
-    @underflow_is_zero
+    @own_arithmetic
     def budget(self, p: ArrayLike | None = None, partition: Partition | None = None) -> ChainBudget:
         """Return the entropy produced in a step from a law, the stationary one unless given; see `ChainBudget`."""
         law, pi = self.law(p), self.stationary()
@@ -248,7 +248,7 @@ class Chain(Value):
         forth, back = own.T @ joint, own.T @ joint.T  # (part after, all before), (part before, all after)
         return ChainPart(float(flow), _told(forth, own), _told(back, own))
 
-    @underflow_is_zero
+    @own_arithmetic
     def scgf(self, k: ArrayLike) -> np.ndarray:
         """Return the scaled cumulant generating function of the entropy given off, per step; symmetric about -1/2.
 
@@ -270,12 +270,12 @@ class Chain(Value):
         """
         return scgf_of_steps(self.P, self._ratio_both_ways(), finite("k", k))
 
-    @underflow_is_zero
+    @own_arithmetic
     def ep_variance(self) -> float:
         """Return the variance per step of the entropy given off in the long run, in squared nats."""
         return moments_of_steps(self.P, self.stationary(), self._ratio_both_ways())[1]
 
-    @underflow_is_zero
+    @own_arithmetic
     def counting(self, increments: ArrayLike) -> ChainCounting:
         """Return the statistics of a count in the stationary state; see `ChainCounting`.
 

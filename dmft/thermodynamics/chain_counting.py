@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .growth import growth
 
@@ -48,7 +48,7 @@ class ChainCounting(Frozen):
         with np.errstate(over="ignore"):
             return np.inf if self.mean == 0 else float(self.variance / self.mean**2 * np.expm1(self.ep))
 
-    @underflow_is_zero
+    @own_arithmetic
     def scgf(self, k: ArrayLike) -> np.ndarray:
         """Return the scaled cumulant generating function per step: how ln of the mean of exp(k count) grows.
 

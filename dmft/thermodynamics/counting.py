@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .growth import growth
 
@@ -63,7 +63,7 @@ class Counting(Frozen):
         # Where nothing is produced the mean is 0 but for rounding.
         return np.inf if self.mean == 0 or self.ep == 0 else self.variance / self.mean**2 * cost
 
-    @underflow_is_zero
+    @own_arithmetic
     def scgf(self, k: ArrayLike) -> np.ndarray:
         """Return the scaled cumulant generating function, the rate at which the mean of exp(k count) grows.
 
@@ -107,7 +107,7 @@ def solve_balance(process: MarkovJump, right: np.ndarray, adjoint: bool = False)
     return splu(bordered).solve(np.append(right, 0.0), trans="T" if adjoint else "N")[:n]
 
 
-@underflow_is_zero
+@own_arithmetic
 def of_process(process: MarkovJump, increments: ArrayLike) -> Counting:
     """Return the statistics of a current."""
     d = finite("increments", increments, (len(process.source),))

@@ -13,12 +13,12 @@ from scipy import linalg, sparse
 from scipy.sparse.linalg import expm_multiply, splu
 from scipy.special import rel_entr, xlogy
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, integers, number, one_of, within
 from .._util.memory import need_memory
 from .._util.progress import each
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .counting import solve_balance
 from .laws import log_law
@@ -136,7 +136,7 @@ def spent(process: MarkovJump, p0: np.ndarray, t: float) -> tuple[np.ndarray, np
     return both[:n], process.rates() * both[n:][process.source]
 
 
-@underflow_is_zero
+@own_arithmetic
 def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxation:
     """Return the relaxation from a law; integrals of the law are propagated with it, so that nothing is stepped."""
     start = process.law(p0, "p0")
@@ -159,7 +159,7 @@ def relaxation(process: MarkovJump, p0: ArrayLike, times: ArrayLike) -> Relaxati
     return Relaxation(t, p, ep, adiabatic, nonadiabatic)
 
 
-@underflow_is_zero
+@own_arithmetic
 def first_passage(process: MarkovJump, to: int | Sequence[int]) -> np.ndarray:
     """Return mean first-passage times."""
     n = process.n_states
@@ -242,7 +242,7 @@ def _times_by_solution(process: MarkovJump, inner: np.ndarray, is_end: np.ndarra
     return times[inner].astype(float)
 
 
-@underflow_is_zero
+@own_arithmetic
 def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     """Return the derivative of the stationary state."""
     d = finite("d_log_rate", d_log_rate, (len(process.source),))
@@ -251,7 +251,7 @@ def response(process: MarkovJump, d_log_rate: ArrayLike) -> np.ndarray:
     return solve_balance(process, -change)
 
 
-@underflow_is_zero
+@own_arithmetic
 def sensitivity(process: MarkovJump, observable: ArrayLike) -> np.ndarray:
     """Return the derivatives of a stationary mean by all log rates: one solution of the adjoint balance."""
     f = finite("observable", observable, (process.n_states,))
@@ -260,7 +260,7 @@ def sensitivity(process: MarkovJump, observable: ArrayLike) -> np.ndarray:
     return process.rates() * p[process.source] * (g[process.source] - g[process.target])
 
 
-@underflow_is_zero
+@own_arithmetic
 def integral_fluctuation(process: MarkovJump, p0: ArrayLike, t: float, kind: str = "ep") -> float:
     r"""Return the mean of :math:`e^{-\Sigma}` over all trajectories of some time: 1, and less with one-way jumps.
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import flag, function, instance, integers, number, whole
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ..information.laws import kl
 from .chain import Chain, steps_after
@@ -81,7 +81,7 @@ def _intervals(n: int) -> Iterator[list[int]]:
         yield np.cumsum([0, *((cuts >> i) & 1 for i in range(n - 1))]).tolist()
 
 
-@underflow_is_zero
+@own_arithmetic
 def semantic(
     process: MarkovJump | Chain,
     partition: Partition,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, instance, numbers, one_of
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ..information.laws import mutual_information as _of_law
 from ..information.sparse_laws import SparseLaw
@@ -150,7 +150,7 @@ def _law(process: MarkovJump, partition: Partition, p: ArrayLike | None) -> np.n
     return process.law(p)
 
 
-@underflow_is_zero
+@own_arithmetic
 def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> dict[str, float]:
     r"""Return how fast each part's own jumps change its information on all others, in nats per unit time.
 
@@ -181,7 +181,7 @@ def information_flow(process: MarkovJump, partition: Partition, p: ArrayLike | N
     return {name: partition.flow_of(process, law, k, forth, owner) for k, name in enumerate(partition.names)}
 
 
-@underflow_is_zero
+@own_arithmetic
 def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> np.ndarray:
     """Return how fast the jumps of part k change its information on part l alone, shape (n_parts, n_parts).
 
@@ -207,7 +207,7 @@ def pair_flow(process: MarkovJump, partition: Partition, p: ArrayLike | None = N
     return out
 
 
-@underflow_is_zero
+@own_arithmetic
 def transfer_entropy(process: MarkovJump, partition: Partition, p: ArrayLike | None = None) -> dict[str, float]:
     r"""Return what each part's rates know of the others beyond its own state, in nats per unit time.
 
@@ -242,7 +242,7 @@ def transfer_entropy(process: MarkovJump, partition: Partition, p: ArrayLike | N
     return out
 
 
-@underflow_is_zero
+@own_arithmetic
 def mutual_information(partition: Partition, p: ArrayLike, X: str, Y: str) -> float:
     """Return the information between two parts in a law over the states, in nats.
 

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 from scipy.special import entr
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, number, within
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from ..information.laws import kl
 from .chain import Chain
@@ -136,7 +136,7 @@ class Driven(Value):
             out.append(transitions(W - np.diag(W.sum(axis=0)), self.tau))
         return np.array(out)
 
-    @underflow_is_zero
+    @own_arithmetic
     def cycle(self) -> Nostalgia:
         """Return what a cycle of jump and relaxation does in the long run; see `Nostalgia`.
 

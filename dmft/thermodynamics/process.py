@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import one_of
 from .._util.memory import need_memory
 from .._util.progress import shows_progress
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from . import budget as _budget
 from . import counting as _counting
 from . import evolution as _evolution
@@ -146,7 +146,7 @@ class MarkovJump(Rates):
         need_memory(f"{self.n_states} states", 40.0 * self.n_states, "take fewer")
         return len(closed_classes(self.source, self.target, self.n_states)) == 1
 
-    @underflow_is_zero
+    @own_arithmetic
     def residual(self, p: ArrayLike | None = None) -> float:
         """Return how far a law, the stationary one unless given, is from balance: what flow is left over of all flow.
 

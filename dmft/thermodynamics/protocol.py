@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import rel_entr, xlogy
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import function, positive, shown
 from .._util.memory import need_memory
 from .._util.readonly import seal
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen, Value
 from .evolution import spent, transitions
 from .partition import is_process
@@ -102,7 +102,7 @@ class Protocol(Value):
             raise ValueError("segments must be one or more, got none")
         object.__setattr__(self, "segments", tuple(kept))
 
-    @underflow_is_zero
+    @own_arithmetic
     def periodic(self) -> np.ndarray:
         """Return the law at the start of a period that comes back after it, shape (n_states,)."""
         n = self.segments[0][0].n_states
@@ -116,7 +116,7 @@ class Protocol(Value):
         return stationary_state(source, target, np.log(off[target, source]), n, "elimination")
 
     @classmethod
-    @underflow_is_zero
+    @own_arithmetic
     def smooth(
         cls, at: Callable[[float], MarkovJump], t: float, *, rtol: float = 1e-4, p0: ArrayLike | None = None
     ) -> tuple[Protocol, float]:
@@ -168,7 +168,7 @@ class Protocol(Value):
             n_steps, before = 2 * n_steps, sums
         raise FloatingPointError(f"{MOST_STEPS} steps are too few for an error of {tolerance:g}: it is {error:.3g}")
 
-    @underflow_is_zero
+    @own_arithmetic
     def budget(self, p0: ArrayLike | None = None) -> ProtocolBudget:
         """Return what a period produces; from the law that comes back unless one is given."""
         p = self.periodic() if p0 is None else self.segments[0][0].law(p0, "p0")
@@ -195,7 +195,7 @@ class Protocol(Value):
             np.array(relaxed),
         )
 
-    @underflow_is_zero
+    @own_arithmetic
     def work_average(self, p0: ArrayLike, T: float = 1.0) -> float:
         """Return the mean of exp(-work / T) over one run through all segments, without the change back.
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, within
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from .edges import checked_edges, reverse_edges
 from .reservoir import Reservoir, as_baths
@@ -102,7 +102,7 @@ class Rates(Value):
         return cls(x, y, log_rate, v, n_states=W.shape[1], reservoirs=reservoirs, energy=energy, number=number)
 
     @classmethod
-    @underflow_is_zero
+    @own_arithmetic
     def from_energies(
         cls,
         energy: ArrayLike,
@@ -167,7 +167,7 @@ class Rates(Value):
         back = self.log_rate[self.reverse]
         return np.where(self.reverse >= 0, self.log_rate - back, np.inf)
 
-    @underflow_is_zero
+    @own_arithmetic
     def rates(self) -> np.ndarray:
         """Return the rates of the edges as numbers, shape (n_edges,).
 
@@ -187,7 +187,7 @@ class Rates(Value):
             raise ValueError(f"log_rate must be <= {LARGEST_LOG_RATE} where rates are to be numbers, got {largest!r}")
         return np.exp(self.log_rate)
 
-    @underflow_is_zero
+    @own_arithmetic
     def generator(self) -> sparse.csc_array:
         """Return L of ``dp/dt = L p``, shape (n_states, n_states), sparse; columns add up to 0."""
         shape = (self.n_states, self.n_states)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq, minimize_scalar
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, first_bad, number, one_of, positive
 from .._util.progress import each, shows_progress
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from .agency import Agent, changed, kind_of, parameters
 
@@ -65,7 +65,7 @@ def _slope(f: Callable[[float], float]) -> float:
     return (8 * (f(h) - f(-h)) - (f(2 * h) - f(-2 * h))) / (12 * h)
 
 
-@underflow_is_zero
+@own_arithmetic
 def sensitivity(agent: Agent, name: str) -> float:
     """Return d ln stored / d ln of a number of an agent: how its stored free energy answers to its surroundings.
 
@@ -118,7 +118,7 @@ def _number(agent: Agent, argument: str, name: str) -> float:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def regulate(
     agent: Agent,
     name: str,

@@ -8,8 +8,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, integers, number, whole, words
-from .._util.underflow import underflow_is_zero
 from .blind_chains import blind_chain
 from .chain import Chain
 from .partition import Partition, fits
@@ -144,7 +144,7 @@ def scramble(
     tol: float = 1e-13,
     max_sweeps: int = 200,
 ) -> tuple[Chain, np.ndarray]: ...
-@underflow_is_zero
+@own_arithmetic
 def scramble(
     process: MarkovJump | Chain,
     partition: Partition,

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_expit, xlogy
 
+from .._util.arithmetic import own_arithmetic
 from .._util.blas import one_blas_thread
 from .._util.checks import finite, integers, table, within
 from .._util.memory import need_memory
 from .._util.readonly import read_only
-from .._util.underflow import underflow_is_zero
 from .._util.values import Value
 from ._jumps import net_flow as _net_flow
 from .budget import Budget, PartBudget, net_squared
@@ -218,7 +218,7 @@ class SpinProcess(Value):
     def _stationary(self) -> np.ndarray:
         return read_only(stationary_of_flips(self._rates())[0])
 
-    @underflow_is_zero
+    @own_arithmetic
     def residual(self, p: ArrayLike | None = None) -> float:
         """Return how far a law, the stationary one unless given, is from balance: what flow is left over of all flow.
 
@@ -231,7 +231,7 @@ class SpinProcess(Value):
         law, rates = self.law(p), self._rates()
         return float(abs(net_flow(rates, law)).sum() / (rates.sum(axis=0) @ law))
 
-    @underflow_is_zero
+    @own_arithmetic
     def stationary(self) -> np.ndarray:
         """Return the stationary law, shape (2^n_sites,).
 
@@ -259,7 +259,7 @@ class SpinProcess(Value):
             raise ValueError(f"parts must have every site once, got site {k} in {count[k]} parts")
         return sites
 
-    @underflow_is_zero
+    @own_arithmetic
     def budget(self, p: ArrayLike | None = None, parts: Mapping[str, ArrayLike] | None = None) -> Budget:
         """Return entropy production, flows and heat by spin, and by part with the information flows; see `Budget`.
 
@@ -328,7 +328,7 @@ class SpinProcess(Value):
             parts=found,
         )
 
-    @underflow_is_zero
+    @own_arithmetic
     def nonreciprocal_power(self, p: ArrayLike | None = None, among: ArrayLike | None = None) -> np.ndarray:
         """Return the work per unit time of the antisymmetric couplings on each spin, shape (n_sites,).
 
@@ -355,13 +355,13 @@ class SpinProcess(Value):
             out -= spin(i, n) * linear(symmetric[i]) / 2
         return out
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy(self, p: ArrayLike | None = None) -> float:
         """Return the Shannon entropy of a law, the stationary one unless given, in nats."""
         law = self.law(p)
         return -float(xlogy(law, law).sum())
 
-    @underflow_is_zero
+    @own_arithmetic
     def magnetizations(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the mean of every spin, shape (n_sites,)."""
         law = self.law(p)

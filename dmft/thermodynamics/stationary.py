@@ -10,8 +10,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, gmres, splu
 
+from .._util.arithmetic import own_arithmetic
 from .._util.memory import need_memory
-from .._util.underflow import underflow_is_zero
 from ._jumps import eliminate
 from .reference import eliminate_logs
 
@@ -38,7 +38,7 @@ def closed_classes(source: np.ndarray, target: np.ndarray, n_states: int) -> lis
     return [np.flatnonzero(label == k) for k in np.flatnonzero(~leaves)]
 
 
-@underflow_is_zero
+@own_arithmetic
 def stationary_state(
     source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, n_states: int, method: Method = "auto"
 ) -> np.ndarray:
@@ -96,7 +96,7 @@ def stationary_state(
     return p
 
 
-@underflow_is_zero
+@own_arithmetic
 def limit_state(
     source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, start: np.ndarray, method: Method = "auto"
 ) -> np.ndarray:
@@ -142,7 +142,7 @@ def _by_logs(x: np.ndarray, y: np.ndarray, logs: np.ndarray, n: int) -> np.ndarr
     return eliminate_logs(Q)
 
 
-@underflow_is_zero
+@own_arithmetic
 def log_stationary_state(source: np.ndarray, target: np.ndarray, log_rate: np.ndarray, n_states: int) -> np.ndarray:
     """Return the logarithms of the stationary state, which may be far below those of the smallest numbers.
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, flag, number, seed_of, whole, within
 from .._util.memory import need_memory
 from .._util.progress import working
 from .._util.readonly import seal
 from .._util.threads import n_threads as threads
-from .._util.underflow import underflow_is_zero
 from .._util.values import Frozen
 from ._jumps import paths as _paths
 
@@ -69,7 +69,7 @@ class Paths(Frozen):
             return np.log(begin[self.start]) - np.log(last[self.end]) + self.flow
 
 
-@underflow_is_zero
+@own_arithmetic
 def follow(
     process: MarkovJump,
     n: int,

@@ -8,11 +8,11 @@ from typing import Literal
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.blas import one_blas_thread
 from ..._util.checks import instance, one_of, shown, whole
 from ..._util.memory import need_memory
 from ..._util.progress import shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of, undriven
 from ..orbit import Orbit
 from ..records import Every
@@ -27,7 +27,7 @@ NOISES: tuple[Noise, ...] = ("common", "independent")
 _CHUNK = 2**22  # spins unpacked at a time
 
 
-@underflow_is_zero
+@own_arithmetic
 def token_overlap(model: SelfAttention, orbit: Orbit) -> np.ndarray:
     r"""Return the overlap of the tokens of an orbit with each other, the two-time correlation of its sites.
 
@@ -109,7 +109,7 @@ def _overlap_of_spins(spins: Spins) -> np.ndarray:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def distance(
     model: SelfAttention,
     n_steps: int,
@@ -201,7 +201,7 @@ def _two_starts(starts: Sequence[Start]) -> Sequence[Start]:
     return starts
 
 
-@underflow_is_zero
+@own_arithmetic
 def mean_distance(model: SelfAttention, first: Orbit, second: Orbit, *, noise: Noise = "common") -> np.ndarray:
     r"""Return the distance of two infinite replicas.
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.blas import one_blas_thread
 from ..._util.checks import ROLES, instance, whole
 from ..._util.memory import need_memory
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, undriven
 from ..orbit import Orbit
@@ -45,7 +45,7 @@ class Fluctuations(Frozen):
     growth: float
 
 
-@underflow_is_zero
+@own_arithmetic
 def fluctuations(model: SelfAttention, orbit: Orbit | Cycle, *, period: int | None = None) -> Fluctuations:
     r"""Return the covariance of a large finite network about a mean-field orbit.
 

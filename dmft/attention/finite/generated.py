@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import number, whole
 from ..._util.memory import need_memory
 from ..._util.progress import each, shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ...dynamics.lags import N_BATCHES, N_WINDOWS, VARIABLES, Lags
 from ..batch import Batch, single
@@ -56,7 +56,7 @@ class Generation(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def generation(
     model: SelfAttention,
     n_steps: int,
@@ -182,7 +182,7 @@ class FlipResponse(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def flip_response(
     model: SelfAttention,
     n_steps: int,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instance, shown
-from ..._util.underflow import underflow_is_zero
 from ...dynamics.series import batch_means
 from ..irreversibility import ROLES_READ, Irreversibility, along, averaged, backward_attention, fields, log_cosh
 from ..model import SelfAttention, undriven
@@ -15,7 +15,7 @@ from .orbit import NetworkOrbit
 from .sites import site_groups
 
 
-@underflow_is_zero
+@own_arithmetic
 def token_irreversibility(model: SelfAttention, orbit: Orbit | None = None) -> Irreversibility:
     r"""Return the entropy production of the tokens of a network, per site.
 

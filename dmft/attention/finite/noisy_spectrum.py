@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import whole
 from ..._util.progress import each, shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, undriven
 from ..reference import attend
@@ -39,7 +39,7 @@ class NoisySpectrum(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def noisy_lyapunov(
     model: SelfAttention,
     n_steps: int,

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import finite, one_of, whole, within, words
 from ..._util.progress import shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..model import SelfAttention, network_of
 from ..orbit import Orbit
 from ..records import FEATURE_RECORDS, Every, check_record
@@ -42,7 +42,7 @@ class NetworkOrbit(Orbit):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def network(
     model: SelfAttention,
     n_steps: int,

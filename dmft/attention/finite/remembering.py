@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instances, number, shown, whole
 from ..._util.memory import need_memory
 from ..._util.progress import each, shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
 from ..model import SelfAttention, network_of
@@ -49,7 +49,7 @@ class Recall(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def recall(
     model: SelfAttention,
     prompts: Sequence[Start],

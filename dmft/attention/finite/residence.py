@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instances, number, whole
 from ..._util.progress import each, shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..model import SelfAttention, undriven
 from ..orbit import Orbit
@@ -59,7 +59,7 @@ class Switching(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def switching(
     model: SelfAttention,
     attractors: Sequence[Orbit],

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import finite, shown, whole
 from ..._util.memory import need_memory
 from ..._util.progress import each, shows_progress
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..batch import Batch
 from ..model import SelfAttention, parameter, undriven
@@ -85,7 +85,7 @@ def _sizes(sizes: Sequence[int]) -> list[int]:
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def finite_size(
     model: SelfAttention,
     *,
@@ -200,7 +200,7 @@ class Smearing(Frozen):
 
 
 @shows_progress
-@underflow_is_zero
+@own_arithmetic
 def smearing(
     model: SelfAttention,
     *,

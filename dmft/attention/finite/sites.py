@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import Role, one_of, seed_of, shown, whole
 from ..._util.signs import sign_vectors
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from ..feature_classes import MOST_SITES
 from ..features import Features
@@ -218,7 +218,7 @@ def keys(seed: int, points: Sequence[int] | np.ndarray, n_replicas: int, first_r
     return out.reshape(-1, 2)
 
 
-@underflow_is_zero
+@own_arithmetic
 def mean_field(model: SelfAttention, n_sites: int, *, fill: Fill = "remainder", seed: int = 0) -> SelfAttention:
     """Return the mean-field model of one finite network: the theory with the weights of its N sites.
 

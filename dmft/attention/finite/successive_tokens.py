@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Frozen
 from ...information.parts import Sites, disjoint, part
 
@@ -44,7 +44,7 @@ class SuccessiveTokens(Frozen, abc.ABC):
         """
         return places("tokens", tokens, self.n_tokens, self.width)
 
-    @underflow_is_zero
+    @own_arithmetic
     def cmi(self, one: Sites, other: Sites, known: Sites = ()) -> float:
         """Return I(some tokens; others | tokens that are known), in nats.
 

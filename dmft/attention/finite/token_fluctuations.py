@@ -6,11 +6,11 @@ import dataclasses
 
 import numpy as np
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instance, whole
 from ..._util.memory import PIECE, need_memory
 from ..._util.pool import checkpoint
 from ..._util.readonly import read_only
-from ..._util.underflow import underflow_is_zero
 from ...information import delayed, gaussian_cmi
 from ..model import SelfAttention
 from ..orbit import Orbit
@@ -53,7 +53,7 @@ class TokenCovariance(SuccessiveTokens):
         return gaussian_cmi(self.covariance, one, other, known)
 
 
-@underflow_is_zero
+@own_arithmetic
 def token_covariance(
     model: SelfAttention,
     orbit: Orbit | Cycle,
@@ -149,7 +149,7 @@ def _sech(linear: Linearised, t: int) -> np.ndarray:
     return np.asarray(2 * size / (1 + size**2))
 
 
-@underflow_is_zero
+@own_arithmetic
 def token_samples(
     model: SelfAttention,
     n_tokens: int,

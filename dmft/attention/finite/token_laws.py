@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import Role, instance, whole
 from ..._util.readonly import read_only
 from ..._util.signs import independent_law, sign_vectors
-from ..._util.underflow import underflow_is_zero
 from ...information import cmi
 from ...thermodynamics.stationary import balanced
 from .. import reference
@@ -46,7 +46,7 @@ class TokenLaw(SuccessiveTokens):
         return cmi(self.law, one, other, known)
 
 
-@underflow_is_zero
+@own_arithmetic
 def token_law(model: SelfAttention, n_tokens: int | None = None, phase: int = 0) -> TokenLaw:
     """Return the stationary law of successive tokens of a finite network by enumeration.
 

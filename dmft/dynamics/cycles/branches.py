@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import finite, instance, number, shown, whole
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from .continuation import CLOSED, Continuation, Located
 from .curve import CycleCurve, node
@@ -117,7 +117,7 @@ class Branch(Frozen):
         """Whether each cycle attracts, (n_points,) of bool."""
         return self.growth[:, 0] < 0
 
-    @underflow_is_zero
+    @own_arithmetic
     def curve(
         self, feature: int = 0
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
@@ -152,7 +152,7 @@ class Branch(Frozen):
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and change the last bits
-@underflow_is_zero
+@own_arithmetic
 def trace(
     system: WindowMap, orbit: np.ndarray, low: float, high: float, *, max_step: float = 0.02, n_points: int = 1_000
 ) -> Branch:

@@ -9,8 +9,8 @@ from typing import Any, cast, get_args
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import number, one_of, shown, whole
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from .births import BORN, twice
 from .bordered import Bordered, Kind, Plane
@@ -237,7 +237,7 @@ def begin(
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and change the last bits
-@underflow_is_zero
+@own_arithmetic
 def follow_curve(
     plane: Plane,
     kind: Kind,

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instance, number, numbers, places, shown
 from ..._util.memory import need_memory
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from . import linear, many_digits
 from .window_map import WindowMap
@@ -142,7 +142,7 @@ def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data
-@underflow_is_zero
+@own_arithmetic
 def find_cycles(
     system: WindowMap, windows: np.ndarray, periods: ArrayLike, *, phase: int = 0, tolerance: float = TOLERANCE
 ) -> Cycles:

@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import array_of
 from ..._util.pool import apart
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Frozen
 from . import linear
 from .newton import windows_of
@@ -84,7 +84,7 @@ class NormalForm(Frozen):
         """Whether a torus point is too near to a strong resonance for its form to hold."""
         return self.kind == "neimark-sacker" and self.detuning < STRONG
 
-    @underflow_is_zero
+    @own_arithmetic
     def amplitude(self, distance: ArrayLike) -> np.ndarray:
         r"""Return the predicted \|w\| of what is born, at a distance of the parameter from the point.
 

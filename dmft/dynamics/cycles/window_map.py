@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import array_of, finite, function, number, numbers, places, shown, whole
 from ..._util.memory import need_memory
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Whole
 from .jets import Jet
 
@@ -124,7 +124,7 @@ class WindowMap(Whole):
         # Without position a map has one phase, and yet a System counts its steps.
         return windows, n_steps, whole("phase", phase, 0, max(self.n_phases, self.n_context) - 1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the vectors of so many steps, (n_points, n_steps, n_features).
 
@@ -141,7 +141,7 @@ class WindowMap(Whole):
             windows = np.concatenate([out[-1][:, None], windows[:, :-1]], axis=1)
         return np.stack(out, axis=1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return one step of each window and its derivative.
 
@@ -190,7 +190,7 @@ class WindowMap(Whole):
         """
         raise NotImplementedError("the map must be exact for more digits than doubles have, got one that is not")
 
-    @underflow_is_zero
+    @own_arithmetic
     def taylor(
         self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3
     ) -> list[np.ndarray]:
@@ -217,7 +217,7 @@ class WindowMap(Whole):
             value = Jet(self.value[:, None], rise, *[0.0] * (order - 1))
         return self.step(window, np.arange(windows.shape[1]) % self.n_phases, value).terms
 
-    @underflow_is_zero
+    @own_arithmetic
     def slope(self, windows: np.ndarray) -> np.ndarray:
         """Return the derivative by the parameter, (n_points, n_steps, n_features)."""
         windows = self._trail(windows)
@@ -284,7 +284,7 @@ class StateMap(WindowMap):
         some = tuple(values[points] for values in self._parameters)
         return StateMap(self._step, self._jacobian, len(self.value[points]), self.n_features, some)
 
-    @underflow_is_zero
+    @own_arithmetic
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """Return the states of so many steps, (n_points, n_steps, size)."""
         windows, n_steps, _ = self.beginning(windows, n_steps, phase)
@@ -294,7 +294,7 @@ class StateMap(WindowMap):
             out.append(state)
         return np.stack(out, axis=1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def linearize(self, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return one step of each window and its derivative; see `WindowMap.linearize`."""
         windows, following, rows = self._trail(windows), [], []
@@ -303,7 +303,7 @@ class StateMap(WindowMap):
             rows.append(self._jacobian(state, *self._parameters)[:, None])
         return np.stack(following, axis=1), np.stack(rows, axis=1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def taylor(
         self, windows: np.ndarray, directions: np.ndarray, rise: float = 0.0, order: int = 3
     ) -> list[np.ndarray]:

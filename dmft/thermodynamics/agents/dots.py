@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
@@ -78,7 +78,7 @@ class TwoDots(Value):
         _check_dots(self)
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process."""
         moves, d = Moves(), np.arange(2)
@@ -96,7 +96,7 @@ class TwoDots(Value):
         """The two dots."""
         return Partition(s=[0, 0, 1, 1], d=[0, 1, 0, 1])
 
-    @underflow_is_zero
+    @own_arithmetic
     def current(self, p: ArrayLike | None = None) -> float:
         """Return the electrons per unit time from lead L into the dot; stationary unless a law is given."""
         return net_current(self.process, self.process.law(p), 0)
@@ -105,7 +105,7 @@ class TwoDots(Value):
         """Return the power won against the bias, ``(mu_R - mu_L)`` times the current."""
         return (self.mu_R - self.mu_L) * self.current(p)
 
-    @underflow_is_zero
+    @own_arithmetic
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy of dot s, T times the divergence of its law from equilibrium with lead L.
 
@@ -119,7 +119,7 @@ class TwoDots(Value):
         law, equal = (joint.reshape(2, 2).sum(axis=1) for joint in (self.process.law(p), gibbs(weight)))
         return self.T * divergence(law, equal, lambda: np.asarray(logsumexp(weight, axis=1)))
 
-    @underflow_is_zero
+    @own_arithmetic
     def cycle_current(self) -> float:
         """Return the rate of the cycle (0,0) > (1,0) > (1,1) > (0,1), in closed form: 16 trees of a ring."""
         ring, process = [0, 2, 3, 1], self.process
@@ -189,7 +189,7 @@ class Battery(Value):
         _check_dots(self)
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process."""
         size = self.n_max + 1
@@ -221,12 +221,12 @@ class Battery(Value):
         """What the agent senses, and the mechanisms that do: dot d sees dot s."""
         return "s_and_store", (2,)
 
-    @underflow_is_zero
+    @own_arithmetic
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the number of stored electrons, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(4, -1).sum(axis=0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store in equilibrium with lead L."""
         return gibbs(self._log_weight())
@@ -235,7 +235,7 @@ class Battery(Value):
         n = np.arange(self.n_max + 1)
         return -np.asarray(over((self.mu_R - self.mu_L) * n + self.charging * n**2 / 2, self.T))
 
-    @underflow_is_zero
+    @own_arithmetic
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, T times the divergence of the store's law from equilibrium."""
         return self.T * divergence(self.store(p), self.store_in_equilibrium(), self._log_weight)

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import entr
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Value
 from ..chain import MAX_STATES, Chain
 from ..laws import checked_law
@@ -80,7 +80,7 @@ class FoodAgent(Value):
         return [((loc, target, level, food), 0.9), ((loc, target, level, none), 0.1)]
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> Chain:
         """The chain."""
         _, _, level, food = np.indices(self.shape)
@@ -109,7 +109,7 @@ class FoodAgent(Value):
         p[self.n_loc // 2, places, self.n_lev - 1, places] = 1 / self.n_loc
         return p.ravel()
 
-    @underflow_is_zero
+    @own_arithmetic
     def viability(self, p: np.ndarray) -> float:
         """Return minus the agent's entropy, that inside a dead agent included, in nats."""
         law = checked_law("p", p, math.prod(self.shape))

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import instance, one_of, whole
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
@@ -80,7 +80,7 @@ class Forager(Value):
         one_of("paid", self.paid, ("outside", "store"))
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process."""
         moves = self._moves(np.ones(1))
@@ -126,17 +126,17 @@ class Forager(Value):
         """What the agent senses, and the mechanisms that do."""
         return "food", (2,)
 
-    @underflow_is_zero
+    @own_arithmetic
     def income(self, p: ArrayLike | None = None) -> float:
         """Return the energy eaten per unit time; stationary unless a law is given."""
         return self.eps * net_current(self.process, self.process.law(p), EATING)
 
-    @underflow_is_zero
+    @own_arithmetic
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(self.k**2, -1).sum(axis=0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def store_in_equilibrium(self) -> np.ndarray:
         """Return the law of the store without food's drive."""
         return gibbs(self._log_weight())
@@ -145,12 +145,12 @@ class Forager(Value):
         n = np.arange(self.n_max + 1)
         return -self.eps * n + np.where(n == 0, self.dead, 0.0)
 
-    @underflow_is_zero
+    @own_arithmetic
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, the divergence of the store's law from equilibrium, in units of k_B T."""
         return divergence(self.store(p), self.store_in_equilibrium(), self._log_weight)
 
-    @underflow_is_zero
+    @own_arithmetic
     def match_probability(self) -> float:
         """Return the stationary probability to be at the food, in closed form for sensing paid outside."""
         if self.paid != "outside":
@@ -167,7 +167,7 @@ class Forager(Value):
             raise ValueError("gamma, nu0 and nu must not all be 0 for the closed form, got rates of 0")
         return float(expit(logs[0] - logs[1] - np.log(self.k - 1)))
 
-    @underflow_is_zero
+    @own_arithmetic
     def lifetime(self, start: int | None = None) -> float:
         """Return the mean time until the store is empty, from a filling of it, at places as they go with that filling.
 
@@ -242,7 +242,7 @@ class Regulated(Value):
         checked(self, R=(int, 1), target=(int, 0), kappa=0, g=-inf)
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process."""
         one = self.forager
@@ -267,17 +267,17 @@ class Regulated(Value):
         """What the agent senses, and the mechanisms that do."""
         return "food", (2,)
 
-    @underflow_is_zero
+    @own_arithmetic
     def income(self, p: ArrayLike | None = None) -> float:
         """Return the energy eaten per unit time; stationary unless a law is given."""
         return self.forager.eps * net_current(self.process, self.process.law(p), EATING)
 
-    @underflow_is_zero
+    @own_arithmetic
     def store(self, p: ArrayLike | None = None) -> np.ndarray:
         """Return the law of the store, shape (n_max + 1,); stationary unless a law is given."""
         return self.process.law(p).reshape(-1, self.forager.n_max + 1, self.R + 1).sum(axis=(0, 2))
 
-    @underflow_is_zero
+    @own_arithmetic
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the stored free energy, in units of k_B T."""
         return divergence(self.store(p), self.forager.store_in_equilibrium(), self.forager._log_weight)

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, logsumexp
 
+from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import finite, integers, one_of, places, shown, table
 from ..._util.readonly import read_only
 from ..._util.signs import sign_vectors
-from ..._util.underflow import underflow_is_zero
 from ..._util.values import Value
 from ..budget import Budget
 from ..chain import Chain, ChainBudget
@@ -136,7 +136,7 @@ class SpinAgent(Value):
         return SpinProcess(self.couplings, self.H, self.temperatures, self.rates)
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump | Chain:
         """The jump process with all its edges, one mechanism a spin, of at most 14 spins; or the chain."""
         if self.update == "async":
@@ -167,7 +167,7 @@ class SpinAgent(Value):
         assert isinstance(process, Chain)
         return process.budget(p, self.partition)
 
-    @underflow_is_zero
+    @own_arithmetic
     def stored(self, p: ArrayLike | None = None) -> float:
         """Return the agent's stored free energy, against its marginal in joint equilibrium at its temperature.
 
@@ -200,7 +200,7 @@ class SpinAgent(Value):
         n = len(self.parts)
         return array.reshape((2,) * n).transpose(*outside, *agent).reshape(2 ** len(outside), -1)
 
-    @underflow_is_zero
+    @own_arithmetic
     def harvest(self, p: ArrayLike | None = None) -> float:
         """Return the heat that the agent gives off, less the work of its inner nonreciprocal links, per time or step.
 

@@ -9,7 +9,7 @@ from math import inf
 import numpy as np
 from scipy.special import expit
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Value
 from ..partition import Partition
 from ..process import MarkovJump
@@ -62,7 +62,7 @@ class Sensor(Value):
         checked(self, g01=0, g10=0, nu_passive=0, nu_active=0, K=-inf, a=-inf)
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process."""
         moves, two = Moves(), np.arange(2)
@@ -92,12 +92,12 @@ class Sensor(Value):
         )
         return float(up - down)
 
-    @underflow_is_zero
+    @own_arithmetic
     def match_probability(self) -> float:
         """Return the stationary probability of s = e, in closed form for an unbiased environment."""
         return float(expit(self._log_odds()))
 
-    @underflow_is_zero
+    @own_arithmetic
     def learning_rate(self) -> float:
         """Return the information flow of s, in closed form for an unbiased environment, in nats per unit time."""
         odds = self._log_odds()

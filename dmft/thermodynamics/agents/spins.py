@@ -10,7 +10,7 @@ from math import inf
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Value
 from ..budget import Budget
 from ..partition import Partition
@@ -89,7 +89,7 @@ class IsingAgent(Value):
         return np.repeat(np.arange(4), [self.n_env, self.n_sensor, self.n_internal, self.n_motor])
 
     @cached_property
-    @underflow_is_zero
+    @own_arithmetic
     def couplings(self) -> np.ndarray:
         """``J[i, j]`` acts from j on i, shape (n_sites, n_sites)."""
         environment, sensors, internal, motors = (np.flatnonzero(self.parts == k).tolist() for k in range(4))

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 from scipy.special import entr
 
-from ..._util.underflow import underflow_is_zero
+from ..._util.arithmetic import own_arithmetic
 from ..._util.values import Value
 from ..evolution import transitions
 from ..process import MarkovJump
@@ -54,7 +54,7 @@ class Tape(Value):
             raise ValueError(f"eps must be inside (-1, 1), got {self.eps!r}")
 
     @property
-    @underflow_is_zero
+    @own_arithmetic
     def process(self) -> MarkovJump:
         """The jump process while one bit is before the demon: mechanisms 0 of the demon alone, 1 of the load.
 
@@ -74,7 +74,7 @@ class Tape(Value):
         L[3, 2], L[2, 3] = 1 - self.eps, 1 + self.eps
         return L - np.diag(L.sum(axis=0))
 
-    @underflow_is_zero
+    @own_arithmetic
     def _period(self) -> tuple[np.ndarray, np.ndarray]:
         bits = np.array([(1 + self.delta) / 2, (1 - self.delta) / 2])
         step = transitions(self.generator, self.tau).reshape(2, 3, 2, 3)
@@ -91,12 +91,12 @@ class Tape(Value):
         """Return how many bits turn from 0 to 1, net, for each bit."""
         return float(self._period()[1][1] - (1 - self.delta) / 2)
 
-    @underflow_is_zero
+    @own_arithmetic
     def work(self) -> float:
         """Return the work done on the load for each bit, in units of k_B T."""
         return self.turned() * float(np.log((1 + self.eps) / (1 - self.eps)))
 
-    @underflow_is_zero
+    @own_arithmetic
     def entropy_gain(self) -> float:
         """Return by how much the entropy of each bit grows, in nats: at least the work."""
         before = np.array([(1 + self.delta) / 2, (1 - self.delta) / 2])

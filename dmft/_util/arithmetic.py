@@ -1,4 +1,4 @@
-"""What becomes of numbers too small for doubles: zeros, whatever a host program has asked of NumPy."""
+"""Arithmetic as this package wants it, whatever a host program has asked of NumPy or of a library."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from .blas import one_blas_thread
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def underflow_is_zero(function: F) -> F:
-    """Let numbers too small for doubles be zeros in a function: after ``np.seterr(all="raise")`` they are errors.
+def own_arithmetic(function: F) -> F:
+    """Let numbers too small for doubles be zeros in a function, and linear algebra take one thread.
+
+    After ``np.seterr(all="raise")`` the former would be errors; threads would change the last bits.
 
     Examples
     --------
-    >>> @underflow_is_zero
+    >>> @own_arithmetic
     ... def square(x):
     ...     return np.square(x)
     >>> with np.errstate(all="raise"):
@@ -27,8 +29,8 @@ def underflow_is_zero(function: F) -> F:
     """
 
     @functools.wraps(function)
-    def quiet(*arguments: Any, **named: Any) -> Any:
+    def call(*arguments: Any, **named: Any) -> Any:
         with one_blas_thread(), np.errstate(under="ignore"):
             return function(*arguments, **named)
 
-    return cast("F", quiet)
+    return cast("F", call)
