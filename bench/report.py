@@ -79,7 +79,7 @@ def machine(results):
     """Yield what the numbers were taken with."""
     facts, best = results["machine"], results["best_rates"]
     yield (
-        f"{facts['processor']}, about {best['clock']:.2f} GHz, one core; GCC {facts['compiler']}, `{facts['flags']}`, "
+        f"{facts['processor']}, about {best['clock']:.2f} GHz, one core; {facts['compiler']}, `{facts['flags']}`, "
         f"SIMD path {facts['path']}; at best {best['fma']:.4f} ns per FMA and lane, {best['division']:.2f} per "
         f"division, "
         f"{best['exp']:.2f} per exp, {best['tanh']:.2f} per tanh."
