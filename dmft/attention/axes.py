@@ -79,3 +79,29 @@ SHARED = tuple(name for name, axis in AXES.items() if axis.change is not None)
 """Axes in which all points of a block agree."""
 PARAMETERS = ("beta", "gamma", "epsilon")
 """Axes in which points side by side in the kernel may differ."""
+FOLLOWED = (*PARAMETERS, "strength")
+"""Axes in which attractors and cycles are followed; the last one where there is a drive."""
+
+
+def continuous(model: SelfAttention) -> tuple[str, ...]:
+    """Return the parameters in which attractors and cycles of a model are followed.
+
+    Examples
+    --------
+    >>> one = SelfAttention(Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, drive=Drive(["output 0"]))
+    >>> continuous(one)
+    ('beta', 'gamma', 'epsilon', 'strength')
+    """
+    return FOLLOWED if model.drive is not None else PARAMETERS
+
+
+def values_at(model: SelfAttention) -> dict[str, float]:
+    """Return the values of these parameters."""
+    return {name: AXES[name].value(model) for name in continuous(model)}
+
+
+def with_values(model: SelfAttention, **values: float) -> SelfAttention:
+    """Return the model with other values of some of these parameters."""
+    strength = values.pop("strength", None)
+    there = model.replace(**values)
+    return there if strength is None else _with_strength(there, strength)

@@ -79,8 +79,9 @@ def follow(
     store, resume, n_threads, block, executor, progress
         As for `sweep`; `block` is about the number of points of a stretch.
     **arguments
-        The axes beta, gamma, epsilon (of a map: its parameters), and what else `sweep` takes: `record`, `n_rows`,
-        `every`, `section`, `n_exponents`, `n_tangent_transient`, `n_history`, `qr_interval`.
+        The axes beta, gamma, epsilon, and strength where the model has a `Drive` (of a map: its parameters), and what
+        else `sweep` takes: `record`, `n_rows`, `every`, `section`, `n_exponents`, `n_tangent_transient`, `n_history`,
+        `qr_interval`.
 
     Returns
     -------

@@ -17,12 +17,12 @@ from ..dynamics.cycles.tongues import Tongue, rotation_of, tongues_of
 from ..maps import curves as of_maps
 from ..maps.model import Map
 from ..maps.orbits import Cycle as MapCycle
-from .axes import PARAMETERS
+from .axes import values_at, with_values
 from .model import SelfAttention, parameter
 from .orbits import Cycle
 from .window_map import AttentionMap
 
-HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0}
+HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0, "strength": 1.0}
 
 
 @shows_progress
@@ -50,7 +50,8 @@ def curve(
         generalised flip, where a curve of folds of twice the period begins, or a 1:2 resonance, where one of torus
         points of twice the period may.
     other : str
-        The second parameter, beside that of the branch: one of beta, gamma, epsilon; of a map any of its parameters.
+        The second parameter, beside that of the branch: one of beta, gamma, epsilon, and strength where the model has a
+        `Drive`; of a map any of its parameters.
         None for a point of a curve, which has two.
     max_step : float, default=0.02
         Longest step, as a part of the ranges.
@@ -99,7 +100,7 @@ def curve(
     if not isinstance(point.cycle, Cycle):
         raise ValueError(f"point must be of a branch of cycles of a network or a map, got {shown(point.kind)}")
     model = point.cycle.model
-    values = {name: getattr(model, name) for name in PARAMETERS}
+    values = values_at(model)
 
     def bounds(name: str, value: float) -> tuple[float, float]:
         if name in ranges:
@@ -216,5 +217,5 @@ def _plane(model: SelfAttention, period: int, first: str, second: str) -> Plane:
 def _of_network(point: CurvePoint, model: SelfAttention) -> CurvePoint:
     """Return a point whose cycle has its network."""
     fields = {field.name: getattr(point.cycle, field.name) for field in dataclasses.fields(point.cycle)}
-    there = model.replace(**dict(zip(point.parameters, point.values, strict=True)))
+    there = with_values(model, **dict(zip(point.parameters, point.values, strict=True)))
     return dataclasses.replace(point, cycle=Cycle(**fields, model=there))

@@ -92,9 +92,10 @@ def sweep(
         ranks. Default: this process, or all MPI ranks together, which must then all make the same call.
     progress : bool, default=True
         Show progress on standard error.
-    beta, gamma, epsilon, n_context, seed : array_like, shape (n,), optional
-        The axes; `seed` is that of the features. Of a map: its parameters. Arrays whose length goes with
-        `n_context` are as long as its largest value needs, and end with NaN (`n_lost`: 0).
+    beta, gamma, epsilon, strength, n_context, seed : array_like, shape (n,), optional
+        The axes; `strength` is that of the model's `Drive`, `seed` that of the features. Of a map: its parameters.
+        Arrays whose length goes with `n_context` are as long as its largest value needs, and end with NaN
+        (`n_lost`: 0).
 
     Returns
     -------

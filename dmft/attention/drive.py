@@ -73,7 +73,7 @@ class Drive(Value):
     @property
     def left(self) -> np.ndarray:
         """Share of the sites that the network makes in each step, (n_tokens,)."""
-        return np.array([1.0 if _free(token) else 1.0 - self.strength for token in self.tokens])
+        return 1.0 - self.strength * is_given(self)
 
     def specification(self) -> dict[str, Any]:
         """Return the drive as one dict, for a manifest; `from_specification` reads it.
@@ -104,16 +104,26 @@ def _free(token: Token) -> bool:
     return isinstance(token, str) and token == FREE
 
 
-@functools.lru_cache(maxsize=32)  # branches ask for the same one in every step
+def is_given(drive: Drive) -> np.ndarray:
+    """Return 1 for each token that is given, 0 for a free one, (n_tokens,)."""
+    return np.array([0.0 if _free(token) else 1.0 for token in drive.tokens])
+
+
 def given_parts(features: Features, drive: Drive) -> np.ndarray:
     """Return what the given sites add to the overlaps, by 1 - epsilon, (n_tokens, 4, n_features) in `ROLE_ORDER`."""
+    return drive.strength * given_overlaps(features, drive)
+
+
+@functools.lru_cache(maxsize=32)  # branches ask for the same one in every step
+def given_overlaps(features: Features, drive: Drive) -> np.ndarray:
+    """Return the overlaps of the given tokens, (n_tokens, 4, n_features) in `ROLE_ORDER`; 0 of free ones."""
     shape = (drive.n_tokens, len(ROLES), features.n_features)
     need_memory(f"a drive of {drive.n_tokens} tokens", 16.0 * np.prod(shape), "take fewer")
     out = np.zeros(shape)
     for i, token in enumerate(drive.tokens):
         if not _free(token):
             overlaps = site_overlaps(features, token, f"tokens[{i}]")
-            out[i] = [drive.strength * overlaps[role] for role in ROLE_ORDER]
+            out[i] = [overlaps[role] for role in ROLE_ORDER]
     out.flags.writeable = False
     return out
 

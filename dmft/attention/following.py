@@ -17,11 +17,12 @@ from ..sweeps.grid import Block, Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
 from . import pictures
-from .axes import PARAMETERS
+from .axes import PARAMETERS, continuous, values_at, with_values
 from .batch import Batch
 from .chains import ChainStates, Part, Stretch, chains, finite_state, stretches
 from .loops import Hysteresis
 from .loops import rows as hysteresis_of_rows
+from .plan import Plan
 from .records import FEATURE_RECORDS
 from .start import Start, State, alike
 from .sweep_job import AttentionSweep, measure, states_of_points
@@ -65,7 +66,6 @@ class Following(Value, Job):
     block = 256
     grain = 64
     independent = False
-    names = ("branch", *PARAMETERS)
     extras: ClassVar[Variables] = {
         "anchor": (("branch",), "1", "parameter at which the branch begins"),
         "chain_window": (("chain", "context", "feature"), "1", "attention at the end of the stretch"),
@@ -77,9 +77,14 @@ class Following(Value, Job):
     }
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What can be swept."""
+        return tuple(self.point)
+
+    @property
     def point(self) -> dict[str, Any]:
         """Parameters where they are no axis."""
-        return {"branch": 0.0, **{name: self.sweep.point[name] for name in PARAMETERS}}
+        return {"branch": 0.0, **values_at(self.sweep.plan.model)}
 
     @property
     def described(self) -> Mapping[str, Any]:
@@ -162,13 +167,14 @@ class Following(Value, Job):
         mine = {name: known[f"before_{name}"][part.measures] for name in ("window", "phase", "origin", "joint")}
         n_points = len(task.index)
         arrays: Arrays = {}
-        for group in _alike(mine["origin"], mine["phase"], task.points["branch"] * (mine["origin"] == 0)):
+        anchored = task.points["branch"] * (mine["origin"] == 0)
+        for group in _alike(mine["origin"], mine["phase"], anchored, *_strengths(task.points)):
             points = {name: values[group] for name, values in task.points.items()}
             if mine["origin"][group[0]]:
                 states = [State(mine["window"][i], int(mine["phase"][i])) for i in group]
             else:
                 states = self._settled(points, n_threads)
-            measured = measure(self.sweep.plan, points, states, n_threads, lambda n: tick(n / 2))
+            measured = measure(self._plan(points), points, states, n_threads, lambda n: tick(n / 2))
             after = (states[0].phase + self.sweep.plan.work) % self.sweep.plan.model.period
             measured["phase"] = np.full(len(group), after, dtype=np.int64)
             for name, values in measured.items():
@@ -269,13 +275,20 @@ class Following(Value, Job):
         if not n_steps:
             return states
         ends = list(states)
-        for group in _alike(*zip(*map(alike, states), strict=True)):
-            some = {name: points[name][group] for name in PARAMETERS}
-            batch = Batch(self.sweep.plan.model, **some, states=[states[i] for i in group], n_threads=n_threads)
+        for group in _alike(*zip(*map(alike, states), strict=True), *_strengths(points)):
+            some = {name: values[group] for name, values in points.items()}
+            model, values = self._plan(some).model, {name: some[name] for name in PARAMETERS}
+            batch = Batch(model, **values, states=[states[i] for i in group], n_threads=n_threads)
             batch.advance(n_steps)
             for k, i in enumerate(group):
                 ends[i] = batch.state(k)
         return ends
+
+    def _plan(self, points: Points) -> Plan:
+        """Return the plan of points with one strength of the drive."""
+        plan = self.sweep.plan
+        strengths = [with_values(plan.model, strength=float(values[0])) for values in _strengths(points)]
+        return dataclasses.replace(plan, model=strengths[0]) if strengths else plan
 
     @property
     def kept(self) -> float:
@@ -335,6 +348,11 @@ def _part(track: Points, begin: int, end: int) -> Points:
     return {name: values[begin:end] for name, values in track.items()}
 
 
+def _strengths(points: Points) -> list[np.ndarray]:
+    """Return the strengths of the drive, which points side by side in the kernel share; none without a drive."""
+    return [points["strength"]] if "strength" in points else []
+
+
 def _alike(*keys: Sequence[Any] | np.ndarray) -> Iterator[np.ndarray]:
     """Yield the places of equal keys."""
     places = list(zip(*(np.asarray(key).tolist() for key in keys), strict=True))
@@ -352,9 +370,10 @@ def following(
     n_overlap: int = 1,
 ) -> Following:
     """Return the job of `follow`, its arguments checked."""
+    names = continuous(sweep.plan.model)
     for name in axes:
-        if name not in PARAMETERS:
-            raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(PARAMETERS)}")
+        if name not in names:
+            raise ValueError(f"cannot follow over {name!r}; the axes are {', '.join(names)}")
     checked, plan = sweep.grid(axes).axes, sweep.plan
     along = axis_to_follow(along, checked)
     if plan.work < plan.model.n_context:

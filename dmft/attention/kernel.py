@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .. import _kernels
 from .._kernels import Network
 from .._util.threads import n_threads as effective_threads
-from .drive import ROLE_ORDER, given_parts
+from .drive import ROLE_ORDER, given_overlaps, is_given
 from .features import Features
 from .model import SelfAttention, gain
 
@@ -39,12 +39,17 @@ def _network(features: Features, n_context: int, n_heads: int) -> Network:
     )
 
 
-def drive_arguments(model: SelfAttention, phase: int) -> dict[str, object]:
-    """Return what the kernels are told of a model's drive, by their keywords, before a step of some phase."""
+def drive_arguments(model: SelfAttention, phase: int, strength: float | None = None) -> dict[str, object]:
+    """Return what the kernels are told of a model's drive, by their keywords, before a step of some phase.
+
+    A `strength` is in the place of the drive's; it may be outside its domain, as steps along a branch are.
+    """
     drive = model.drive
     if drive is None:
         return {}
-    return {"left": drive.left, "given": given_parts(model.features, drive), "stage": phase % drive.n_tokens}
+    strength = drive.strength if strength is None else strength
+    left, given = 1.0 - strength * is_given(drive), strength * given_overlaps(model.features, drive)
+    return {"left": left, "given": given, "stage": phase % drive.n_tokens}
 
 
 def linearize(
@@ -55,6 +60,7 @@ def linearize(
     windows: ArrayLike,
     phase: int,
     n_threads: int | None = None,
+    strength: float | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return one step of many full windows and its derivative by each of their rows.
 
@@ -68,6 +74,8 @@ def linearize(
     phase : int
         Of the step, in the period of the model.
     n_threads : int or None
+    strength : float, optional
+        In the place of that of the model's drive.
 
     Returns
     -------
@@ -87,7 +95,7 @@ def linearize(
             epsilon=epsilon,
             window=windows,
             phase=phase % n_context,
-            **drive_arguments(model, phase),
+            **drive_arguments(model, phase, strength),
             next_row=following,
             rows=rows,
             n_threads=1 if n_threads is None and most == 1 else min(effective_threads(n_threads), most),
@@ -104,7 +112,7 @@ def linearize_cycle(
     ----------
     model : SelfAttention
     values : mapping of str to ndarray, shape (1,)
-        beta, gamma, epsilon.
+        beta, gamma, epsilon, and of a driven model strength.
     windows : ndarray, shape (n_steps, n_context, n_features)
     n_phases : int
         After which the map repeats itself.
@@ -120,6 +128,7 @@ def linearize_cycle(
     beta, gains, epsilon = np.empty((3, most))
     beta[:], epsilon[:] = values["beta"], values["epsilon"]
     gains[:] = gain(values["gamma"], n_features, model.n_heads)
+    strength = float(values["strength"][0]) if "strength" in values else None
     next_row, slopes = np.empty((most, n_features)), np.empty((most, n_context, n_features, n_features))
     for phase in range(min(n_phases, n_steps)):
         some = np.ascontiguousarray(windows[phase::n_phases])
@@ -131,7 +140,7 @@ def linearize_cycle(
             epsilon=epsilon[:n],
             window=some,
             phase=phase % n_context,
-            **drive_arguments(model, phase),
+            **drive_arguments(model, phase, strength),
             next_row=next_row[:n],
             rows=slopes[:n],
             n_threads=1,

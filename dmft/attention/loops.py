@@ -321,7 +321,9 @@ def _phases(last: np.ndarray, n_rows: int, run: Mapping[str, Any], n_context: in
 
 def _period(model: Mapping[str, Any]) -> int:
     """Return the steps after which the map of a specification is the same again."""
-    return int(model["n_context"] if "n_context" in model else model["period"])
+    if "n_context" not in model:
+        return int(model["period"])
+    return math.lcm(model["n_context"], len(model["drive"]["tokens"]) if "drive" in model else 1)
 
 
 def _placed(rows: np.ndarray, phases: np.ndarray) -> np.ndarray:

@@ -130,7 +130,7 @@ def gain(gamma: Gamma, n_features: int, n_heads: int) -> Gamma:
 
 def parameter(name: str, value: ArrayLike) -> float:
     """Return a swept parameter as a float in its domain."""
-    return number(name, value, 0.0, 1.0 if name == "epsilon" else np.inf)
+    return number(name, value, 0.0, 1.0 if name in ("epsilon", "strength") else np.inf)
 
 
 def network_of(model: SelfAttention) -> SelfAttention:

@@ -20,7 +20,7 @@ from ..dynamics.cycles.window_map import WindowMap
 from ..maps import orbits as of_maps
 from ..maps.model import Map
 from ..maps.state import State
-from .axes import PARAMETERS
+from .axes import continuous, values_at, with_values
 from .batch import single
 from .model import SelfAttention, network_of, parameter
 from .start import Start
@@ -86,7 +86,7 @@ class Branch(branches.Branch):
 
     Attributes
     ----------
-    parameter : {"beta", "gamma", "epsilon"}
+    parameter : {"beta", "gamma", "epsilon", "strength"}
     values : ndarray, shape (n_points,)
         Of the parameter; not monotonic where the branch folds.
     orbits, attention : ndarray, shape (n_points, period, n_features)
@@ -275,9 +275,9 @@ def branch(
     Parameters
     ----------
     cycle : Cycle
-    beta, gamma or epsilon : (float, float)
-        The parameter to follow it in, and its range; the cycle's own value lies inside. Of a map:
-        any of its parameters.
+    beta, gamma, epsilon or strength : (float, float)
+        The parameter to follow it in, and its range; the cycle's own value lies inside. The strength is that of the
+        `Drive` of the model. Of a map: any of its parameters.
     max_step : float, default=0.02
         Longest step, as a part of the range.
     n_points : int, default=1000
@@ -305,17 +305,26 @@ def branch(
     >>> (point,) = branch(cycle(model, 4), beta=(1.23, 1.25), max_step=0.2).special
     >>> point.kind, round(point.value, 12), point.form.supercritical
     ('neimark-sacker', 1.243444547815, True)
+
+    In the strength of a drive:
+
+    >>> from dmft import Drive
+    >>> driven = model.replace(drive=Drive(["output 0", "free"], strength=0.1))
+    >>> (point,) = branch(cycle(driven, 4), strength=(0.1, 0.3), max_step=0.2).special
+    >>> point.kind, round(point.value, 12)
+    ('neimark-sacker', 0.25130692449)
     """
     if isinstance(cycle, of_maps.Cycle):
         return of_maps.branch(cycle, max_step=max_step, n_points=n_points, **parameter_range)
     if not isinstance(cycle, Cycle):
         raise ValueError(f"cycle must be a dmft.Cycle, got {shown(cycle)}")
+    names = continuous(cycle.model)
     if len(parameter_range) != 1:
-        raise ValueError(f"one of {', '.join(PARAMETERS)} must be given as (low, high), got {sorted(parameter_range)}")
+        raise ValueError(f"one of {', '.join(names)} must be given as (low, high), got {sorted(parameter_range)}")
     ((name, bounds),) = parameter_range.items()
-    one_of("parameter", name, PARAMETERS)
+    one_of("parameter", name, names)
     low, high = (parameter(name, float(bound)) for bound in finite(name, bounds, (2,)))
-    value = getattr(cycle.model, name)
+    value = values_at(cycle.model)[name]
     if not low <= value <= high or low == high:
         raise ValueError(
             f"{name} must be (low, high) with low <= {value:g} <= high, the cycle's, got ({low:g}, {high:g})"
@@ -332,7 +341,7 @@ def branch(
 def _of_network(point: SpecialPoint, model: SelfAttention) -> SpecialPoint:
     """Return a special point whose cycle has its network."""
     fields = {field.name: getattr(point.cycle, field.name) for field in dataclasses.fields(point.cycle)}
-    found = Cycle(**fields, model=model.replace(**{point.parameter: point.value}))
+    found = Cycle(**fields, model=with_values(model, **{point.parameter: point.value}))
     return dataclasses.replace(point, cycle=found)
 
 
@@ -382,4 +391,4 @@ def switch(point: SpecialPoint) -> Any:
     model, name = point.cycle.model, point.parameter
     onto = doubled if point.kind == "flip" else crossing
     orbit, value = onto(AttentionMap(model, name), point)
-    return refined(model.replace(**{name: value}), orbit)
+    return refined(with_values(model, **{name: value}), orbit)

@@ -13,7 +13,7 @@ from .._util.checks import ROLES, whole
 from ..sweeps.errors import ConfigError
 from ..sweeps.section import Axes, Axis, Described, RunFile, Section, arrays_of, axis_values, choice
 from . import start as starts
-from .axes import AXES, PARAMETERS
+from .axes import AXES, FOLLOWED
 from .diagrams import refined, sweep
 from .drive import Drive
 from .features import RECIPES, Features
@@ -159,12 +159,12 @@ class FollowKeys(Section):
 
     def axes(self) -> dict[str, np.ndarray]:
         """Return the values of each axis, in the order of their definition."""
-        given = {name: getattr(self, name) for name in PARAMETERS}
+        given = {name: getattr(self, name) for name in FOLLOWED}
         return {name: axis_values(name, axis) for name, axis in given.items() if axis is not None}
 
     def how(self) -> dict[str, Any]:
         """Return the arguments of `follow` that are no axes."""
-        how = {name: value for name, value in self.arguments().items() if name not in PARAMETERS}
+        how = {name: value for name, value in self.arguments().items() if name not in FOLLOWED}
         if self.anchors is not None:
             how["anchors"] = [
                 (a.at, a.start.build() if a.start else None) if isinstance(a, AnchorSection) else a
@@ -204,7 +204,7 @@ def _list_of(values: tuple[str, ...]) -> Any:
 
 _axis_fields: list[Any] = [(name, Axis, None) for name in AXES]
 _sweep_fields = [*_axis_fields, ("n_sites", Axis, None)]  # n_sites: of finite networks
-_follow_fields = [field for field in _axis_fields if field[0] in PARAMETERS]
+_follow_fields = [field for field in _axis_fields if field[0] in FOLLOWED]
 
 if TYPE_CHECKING:
     RunSection: TypeAlias = Section

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,10 +18,10 @@ from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of
-from .axes import PARAMETERS
+from .axes import PARAMETERS, continuous, values_at, with_values
 from .batch import Batch
 from .directions import n_directions
-from .drive import ROLE_ORDER, given_parts
+from .drive import ROLE_ORDER, given_overlaps, is_given
 from .features import Features
 from .kernel import linearize, linearize_cycle
 from .model import SelfAttention, network_of
@@ -41,29 +41,31 @@ class AttentionMap(WindowMap):
     ----------
     model : SelfAttention
         Gives what the points share.
-    parameter : {"beta", "gamma", "epsilon"}, default="beta"
-        The one that `at` changes.
+    parameter : {"beta", "gamma", "epsilon", "strength"}, default="beta"
+        The one that `at` changes; strength is that of the drive of a model.
     n_threads : int or None
     **values : array_like, shape (n_points,)
-        beta, gamma, epsilon where they differ from the model's.
+        beta, gamma, epsilon, strength where they differ from the model's.
     """
 
     def __init__(
         self, model: SelfAttention, parameter: str = "beta", n_threads: int | None = None, **values: ArrayLike
     ) -> None:
-        self.model, self.parameter = network_of(model), one_of("parameter", parameter, PARAMETERS)
+        self.model = network_of(model)
+        names = continuous(model)
+        self.parameter = one_of("parameter", parameter, names)
         if n_threads is not None:
             threads(n_threads)
         self._n_threads = n_threads
         self.n_context, self.n_features = model.n_context, model.n_features
         for name in values:
-            one_of("parameter", name, PARAMETERS)
-        given = [values_of(name, values.get(name, getattr(model, name))) for name in PARAMETERS]
+            one_of("parameter", name, names)
+        given = [values_of(name, values.get(name, value)) for name, value in values_at(model).items()]
         try:
-            self.values = dict(zip(PARAMETERS, map(np.array, np.broadcast_arrays(*given)), strict=True))
+            self.values = dict(zip(names, map(np.array, np.broadcast_arrays(*given)), strict=True))
         except ValueError:
             sizes = ", ".join(str(one.size) for one in given)
-            raise ValueError(f"{', '.join(PARAMETERS)} must have one value a point, got {sizes} values") from None
+            raise ValueError(f"{', '.join(names)} must have one value a point, got {sizes} values") from None
         moving = self.values["epsilon"].any() or parameter == "epsilon"
         self.n_phases = math.lcm(position_period(model) if moving else 1, drive_period(model))
 
@@ -82,18 +84,34 @@ class AttentionMap(WindowMap):
     def n_directions(self) -> np.ndarray:
         """As for `WindowMap`: 0 where nothing moves, fewer than L*M where few classes span few dimensions."""
         still = (self.values["beta"] == 0.0) | (self.values["epsilon"] == 1.0)
-        moving = self.model.replace(beta=1.0, epsilon=min(self.model.epsilon, 0.5))
-        return np.where(still, 0, n_directions(moving) if not still.all() else 0)
+        moving, kept = self.model.replace(beta=1.0, epsilon=min(self.model.epsilon, 0.5)), np.zeros(self.n_points, int)
+        for strength, points in self._strengths():
+            if not still[points].all():
+                kept[points] = n_directions(moving if strength is None else with_values(moving, strength=strength))
+        return np.where(still, 0, kept)
+
+    def _strengths(self) -> Iterator[tuple[float | None, np.ndarray]]:
+        """Yield the points that a kernel takes side by side, and the strength of the drive there."""
+        if "strength" not in self.values:
+            yield None, np.arange(self.n_points)
+            return
+        for strength in np.unique(self.values["strength"]).tolist():
+            yield strength, np.flatnonzero(self.values["strength"] == strength)
 
     @own_arithmetic
     def run(self, windows: ArrayLike, n_steps: int, phase: int = 0) -> np.ndarray:
         """As for `WindowMap`, compiled."""
         windows, n_steps, phase = self.beginning(windows, n_steps, phase)
-        states = [State(window, phase) for window in windows]
-        batch = Batch(self.model, **self.values, states=states, n_threads=self._n_threads)
-        record = batch.new_record(("attention",), n_steps)
-        batch.advance(n_steps, record=record)
-        return record.arrays()["attention"]
+        out = np.empty((self.n_points, n_steps, self.n_features))
+        for strength, points in self._strengths():
+            model = self.model if strength is None else with_values(self.model, strength=strength)
+            values = {name: self.values[name][points] for name in PARAMETERS}
+            states = [State(windows[i], phase) for i in points]
+            batch = Batch(model, **values, states=states, n_threads=self._n_threads)
+            record = batch.new_record(("attention",), n_steps)
+            batch.advance(n_steps, record=record)
+            out[points] = record.arrays()["attention"]
+        return out
 
     def at(self, value: ArrayLike) -> AttentionMap:
         """Return the same map at other values of its parameter."""
@@ -125,15 +143,16 @@ class AttentionMap(WindowMap):
             return one[None], its[None]
         following = np.empty((n_points, n_steps, self.n_features))
         rows = np.empty((*windows.shape, self.n_features))
-        values: dict[str, np.ndarray] = {}
-        for phase in range(min(self.n_phases, n_steps)):
-            some = windows[:, phase :: self.n_phases]
-            if phase in (0, n_steps % self.n_phases):  # from there on a phase has a step less
-                values = {name: np.repeat(self.values[name], some.shape[1]) for name in PARAMETERS}
-            windows_there = some.reshape(-1, *some.shape[2:])
-            flat = linearize(self.model, **values, windows=windows_there, phase=phase, n_threads=self._n_threads)
-            following[:, phase :: self.n_phases] = flat[0].reshape(n_points, -1, self.n_features)
-            rows[:, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
+        for strength, points in self._strengths():
+            there: dict[str, Any] = {}
+            for phase in range(min(self.n_phases, n_steps)):
+                some = windows[points, phase :: self.n_phases]
+                if phase in (0, n_steps % self.n_phases):  # from there on a phase has a step less
+                    there = {name: np.repeat(self.values[name][points], some.shape[1]) for name in PARAMETERS}
+                there |= {"windows": some.reshape(-1, *some.shape[2:]), "phase": phase, "strength": strength}
+                flat = linearize(self.model, **there, n_threads=self._n_threads)
+                following[points, phase :: self.n_phases] = flat[0].reshape(points.size, -1, self.n_features)
+                rows[points, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
 
     @own_arithmetic
@@ -160,8 +179,8 @@ class AttentionMap(WindowMap):
         orbit = finite("orbit", orbit, (None, self.n_features))
         if not len(orbit) or not self.exact:
             raise ValueError(f"orbit must have steps, and the map few classes of sites, got {len(orbit)} steps")
-        values = {name: float(self.values[name][0]) for name in PARAMETERS}
-        model, n_context, n_steps = self.model.replace(**values), self.n_context, len(orbit)
+        values = {name: float(value[0]) for name, value in self.values.items()}
+        model, n_context, n_steps = with_values(self.model, **values), self.n_context, len(orbit)
         tokens = [Token(model, row, t % model.period) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
         steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
         return np.stack([step.rows() for step in steps])
@@ -173,6 +192,7 @@ class AttentionMap(WindowMap):
         model, n_context, n_heads = self.model, self.n_context, self.model.n_heads
         values = {**{name: array[:, None] for name, array in self.values.items()}, self.parameter: value}
         beta, gamma, epsilon = (values[name][..., None, None] for name in PARAMETERS)
+        strength = values["strength"][..., None, None] if "strength" in values else None
         signs, couplings = site_classes(model)
         if model.features.law == "gaussian":
             variance = beta * beta * ((window @ signs) * window).sum(axis=-1)[..., None]
@@ -184,7 +204,7 @@ class AttentionMap(WindowMap):
         made = (phase[..., None] - np.arange(n_context)) % model.period
         position = made % n_context
         query, keys, values = (
-            (1.0 - epsilon) * driven(model, role, activity @ couplings[role], made)
+            (1.0 - epsilon) * driven(model, role, activity @ couplings[role], made, strength)
             + epsilon * model.features.position_field(role, n_context)[position]
             for role in ("query", "key", "value")
         )
@@ -231,13 +251,13 @@ def site_classes(model: SelfAttention) -> tuple[np.ndarray, Mapping[Role, np.nda
     return signs, {role: signs @ c.T / len(signs) for role, c in covariances.items()}
 
 
-def driven(model: SelfAttention, role: Role, overlaps: Any, made: np.ndarray) -> Any:
+def driven(model: SelfAttention, role: Role, overlaps: Any, made: np.ndarray, strength: Any) -> Any:
     """Return the overlaps of the sites, with what a drive gives of them, of tokens made in steps of some phases."""
     if model.drive is None:
         return overlaps
     stage = made % model.drive.n_tokens
-    given = given_parts(model.features, model.drive)[stage, ROLE_ORDER.index(role)]
-    return model.drive.left[stage][..., None] * overlaps + given
+    given = given_overlaps(model.features, model.drive)[stage, ROLE_ORDER.index(role)]
+    return (1.0 - strength * is_given(model.drive)[stage][..., None]) * overlaps + strength * given
 
 
 def drive_period(model: SelfAttention) -> int:
