@@ -15,7 +15,7 @@ from ._version import VERSION as __version__
 from .attention.basins import attractor, attractors, identify
 from .attention.continuation import follow
 from .attention.covariant_vectors import covariant
-from .attention.curves import curve, tongues
+from .attention.curves import curve
 from .attention.diagrams import refine, sweep
 from .attention.drive import Drive
 from .attention.features import Features
@@ -31,6 +31,7 @@ from .attention.finite.scaling import FiniteSize, Smearing, finite_size, smearin
 from .attention.finite.sites import mean_field
 from .attention.irreversibility import Irreversibility
 from .attention.linearization import Linearization, linearize
+from .attention.locking import tongues
 from .attention.loops import hysteresis
 from .attention.model import SelfAttention
 from .attention.orbit import Orbit, trajectory

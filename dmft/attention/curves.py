@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 
 from .._util.arithmetic import own_arithmetic
-from .._util.checks import finite, instance, one_of, shown
+from .._util.checks import finite, shown
 from .._util.progress import shows_progress
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SMALL, SpecialPoint
 from ..dynamics.cycles.curves import Curve, CurvePoint, begin
-from ..dynamics.cycles.tongues import Tongue, rotation_of, tongues_of
 from ..maps import curves as of_maps
-from ..maps.model import Map
 from ..maps.orbits import Cycle as MapCycle
 from .axes import values_at, with_values
 from .model import SelfAttention, parameter
@@ -109,100 +107,14 @@ def curve(
         return 0.0, min(2.0 * value or 1.0, HIGH[name])
 
     def plane(first: str, second: str) -> Plane:
-        return _plane(model, point.cycle.period, first, second)
+        return plane_of(model, point.cycle.period, first, second)
 
     followed = begin(point, other, values, plane, bounds, ranges, max_step=max_step, n_points=n_points)
-    special = tuple(_of_network(each, model) for each in followed.special)
+    special = tuple(of_network(each, model) for each in followed.special)
     return dataclasses.replace(followed, special=special, model=model)
 
 
-@shows_progress
-@own_arithmetic
-def tongues(
-    curve: Curve,
-    rotation: tuple[int, int],
-    *,
-    max_step: float = 0.02,
-    n_points: int = 1_000,
-    progress: bool = True,
-    **ranges: tuple[float, float],
-) -> tuple[Tongue, ...]:
-    r"""Follow the two sides of resonance (Arnold) tongues, which begin on a curve of torus points.
-
-    Between the sides, curves of folds of cycles of q turns, the torus is locked: what attracts is such a cycle. The
-    tongue is the thinner the larger q is, as :math:`r^{q-2}` at the amplitude r of the torus.
-
-    Parameters
-    ----------
-    curve : Curve
-        Of Neimark-Sacker points; see `curve`.
-    rotation : (int, int)
-        p and q >= 5 without a common factor: the angle of the multipliers at the tip is :math:`2 \pi p / q`. p / q and
-        1 - p / q are the same.
-    max_step : float, default=0.02
-        Longest step, as a part of the ranges.
-    n_points : int, default=1000
-        At most so many points to each side.
-    **ranges : (float, float)
-        By name, of either of the two parameters: where to follow. Default: where the curve lies, and half as far again
-        to both sides, in the domain of the parameter.
-    progress : bool, default=True
-        Show how far it is, from two seconds on.
-
-    Returns
-    -------
-    tuple of Tongue
-        One for each place on the curve with that angle, in its order.
-
-    Raises
-    ------
-    ValueError
-        If an argument is outside its domain, or the curve does not have the angle within the ranges.
-    RuntimeError
-        If no folds are found near the tip.
-
-    References
-    ----------
-    .. [1] Kuznetsov, Elements of Applied Bifurcation Theory (2004), sec. 7.3.
-
-    Examples
-    --------
-    A torus of known tongues: of the normal form of a resonance 1 : 5, with the angle t as a parameter.
-
-    >>> import numpy as np
-    >>> from dmft import Map, branch, cycle
-    >>> def step(state, r, t):
-    ...     x, y = state
-    ...     size, u, v = 1 + r - x * x - y * y, x**4 - 6 * x**2 * y**2 + y**4, 4 * x * y * (y**2 - x**2)
-    ...     u, v = size * x + 0.3 * u, size * y + 0.3 * v
-    ...     return np.cos(t) * u - np.sin(t) * v, np.sin(t) * u + np.cos(t) * v
-    >>> model = Map(step, state=[0.1, 0.0], parameters={"r": -0.1, "t": 1.2})
-    >>> (point,) = branch(cycle(model, 1, guess=[[0.0, 0.0]]), r=(-0.2, 0.2)).special
-    >>> torus = curve(point, "t", r=(-0.1, 0.1), t=(1.1, 1.4))
-    >>> (tongue,) = tongues(torus, (1, 5), r=(-0.1, 0.1), t=(1.1, 1.4))
-    >>> bool(np.allclose(tongue.tip, [0.0, 2 * np.pi / 5])), [side.period for side in tongue.sides]
-    (True, [5, 5])
-    """
-    instance("curve", curve, Curve, "a dmft.Curve")
-    if curve.kind != "neimark-sacker" or curve.model is None:
-        raise ValueError(f"curve must be of neimark-sacker points of a network or a map, got one of {curve.kind}")
-    rotation = rotation_of(rotation)
-    for name in ranges:
-        one_of("ranges", name, curve.parameters)
-    if isinstance(curve.model, Map):
-        return of_maps.tongues(curve, rotation, max_step=max_step, n_points=n_points, **ranges)
-    box = []
-    for name in curve.parameters:
-        low, high = of_maps.range_of(curve, name, ranges)
-        if name in ranges:
-            parameter(name, low), parameter(name, high)
-        box.append((max(low, 0.0), min(high, HIGH[name])))
-    there = _plane(curve.model, curve.period, *curve.parameters)
-    found = tongues_of(curve, there, rotation, (box[0], box[1]), max_step=max_step, n_points=n_points)
-    return tuple(of_maps.with_model(each, curve.model, _of_network) for each in found)
-
-
-def _plane(model: SelfAttention, period: int, first: str, second: str) -> Plane:
+def plane_of(model: SelfAttention, period: int, first: str, second: str) -> Plane:
     """Return a network in two of its parameters."""
     if "epsilon" in (first, second) and period % AttentionMap(model, "epsilon").n_phases:
         raise ValueError("epsilon must stay 0 for a cycle whose period is no multiple of that of the position code")
@@ -214,7 +126,7 @@ def _plane(model: SelfAttention, period: int, first: str, second: str) -> Plane:
     return Plane((first, second), maps, SMALL)
 
 
-def _of_network(point: CurvePoint, model: SelfAttention) -> CurvePoint:
+def of_network(point: CurvePoint, model: SelfAttention) -> CurvePoint:
     """Return a point whose cycle has its network."""
     fields = {field.name: getattr(point.cycle, field.name) for field in dataclasses.fields(point.cycle)}
     there = with_values(model, **dict(zip(point.parameters, point.values, strict=True)))

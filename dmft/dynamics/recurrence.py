@@ -172,19 +172,19 @@ def rotation(states: np.ndarray) -> Frequency:
     angle = None
     for i, j in ((0, 1), (0, 2), (1, 2)):
         if j < len(plane):
-            turn = _on_an_arc(np.diff(np.arctan2(plane[j], plane[i]) / (2 * np.pi)))
+            turn = on_an_arc(np.diff(np.arctan2(plane[j], plane[i]) / (2 * np.pi)))
             if turn is not None:
                 angle = Frequency(*_halves(weighted_average, turn), "angle")
                 break
     if angle is not None and angle.error < 1e-9:  # the line takes longer, and is not asked
         return angle
     signal = plane[0] + 1j * plane[1] if len(plane) > 1 else plane[0]
-    line = Frequency(*_halves(_strongest_line, signal), "line")
+    line = Frequency(*_halves(strongest_line, signal), "line")
     # A fold that runs past the centre makes the mean turn converge badly.
     return angle if angle is not None and angle.error <= 1e3 * line.error else line
 
 
-def _on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
+def on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
     """Return turns modulo 1 as numbers of one interval shorter than 1 - gap; None if they fill the circle."""
     turns = np.mod(turns, 1.0)
     ordered = np.sort(turns)
@@ -195,7 +195,7 @@ def _on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
     return np.where(turns > ordered[widest], turns - 1.0, turns)
 
 
-def _strongest_line(signal: np.ndarray, rounds: int = 30) -> float:
+def strongest_line(signal: np.ndarray, rounds: int = 30) -> float:
     """Frequency of the largest weighted Fourier coefficient, refined by Newton steps of its modulus."""
     n = len(signal)
     t = (np.arange(n) + 0.5) / n
@@ -275,7 +275,7 @@ def frequencies(states: np.ndarray, n: int, longest: int = 30, first: Frequency 
         channel = int(spectrum.max(axis=0).argmax())
         if spectrum.max() < 1e-9 * len(rest) * np.abs(states).max():
             break
-        line = Frequency(*_halves(_strongest_line, rest[:, channel]), "line")
+        line = Frequency(*_halves(strongest_line, rest[:, channel]), "line")
         known = np.array([frequency.value for frequency in found])
         reach = longest if len(found) == 1 else longest // 3
         whole = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * len(found)), axis=-1).reshape(-1, len(found))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .._util.checks import finite
+from .._util.checks import finite, one_of
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SpecialPoint
 from ..dynamics.cycles.curves import Curve, CurvePoint, begin
-from ..dynamics.cycles.tongues import Tongue, tongues_of
+from ..dynamics.cycles.tongues import Tongue
 from .model import Map
 from .orbits import Cycle
 from .window_map import FunctionMap
@@ -45,23 +45,8 @@ def curve(
         max_step=max_step,
         n_points=n_points,
     )
-    special = tuple(_of_map(each, model) for each in followed.special)
+    special = tuple(of_map(each, model) for each in followed.special)
     return dataclasses.replace(followed, special=special, model=model)
-
-
-def tongues(
-    curve: Curve,
-    rotation: tuple[int, int],
-    *,
-    max_step: float = 0.02,
-    n_points: int = 1_000,
-    **ranges: tuple[float, float],
-) -> tuple[Tongue, ...]:
-    """Follow the sides of tongues of a map; see `dmft.tongues`."""
-    box = tuple(range_of(curve, name, ranges) for name in curve.parameters)
-    model, there = curve.model, plane(curve.model, *curve.parameters)
-    found = tongues_of(curve, there, rotation, (box[0], box[1]), max_step=max_step, n_points=n_points)
-    return tuple(with_model(each, model, _of_map) for each in found)
 
 
 def range_of(curve: Curve, name: str, ranges: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
@@ -77,13 +62,23 @@ def range_of(curve: Curve, name: str, ranges: Mapping[str, tuple[float, float]])
     return low - reach, high + reach
 
 
+def two_of(ranges: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Refuse ranges that are not of two parameters."""
+    for each in ranges:
+        one_of("ranges", each, tuple(names))
+    if len(ranges) != 2:
+        raise ValueError(
+            f"ranges must be two, of the parameter across and of the other one, each as (low, high), got {len(ranges)}"
+        )
+
+
 def with_model(tongue: Tongue, model: Any, of_model: Callable[[CurvePoint, Any], CurvePoint]) -> Tongue:
     """Return a tongue whose sides and special points have their map."""
-    one, other = (
+    sides = tuple(
         dataclasses.replace(side, special=tuple(of_model(each, model) for each in side.special), model=model)
         for side in tongue.sides
     )
-    return dataclasses.replace(tongue, sides=(one, other))
+    return dataclasses.replace(tongue, sides=sides)
 
 
 def plane(model: Map, first: str, second: str) -> Plane:
@@ -96,7 +91,7 @@ def plane(model: Map, first: str, second: str) -> Plane:
     return Plane((first, second), maps, float(abs(model.window).max()) or 1.0)
 
 
-def _of_map(point: CurvePoint, model: Map) -> CurvePoint:
+def of_map(point: CurvePoint, model: Map) -> CurvePoint:
     """Return a point whose cycle has its map."""
     fields = {field.name: getattr(point.cycle, field.name) for field in dataclasses.fields(point.cycle)}
     there = model.replace(**dict(zip(point.parameters, point.values, strict=True)))

@@ -59,7 +59,7 @@ def test_tongues_of_the_normal_form_are_in_closed_form(p, q):
         assert (np.diff(radius) > 0).all()
     for (values, stable), side in zip(tongue.lines(), tongue.sides, strict=True):
         assert_array_equal(values[0], tongue.tip)
-        assert len(values) == len(stable) == len(side.values) + 1
+        assert len(values) == len(stable) > len(side.values)
 
 
 def delayed(w, r, s):
@@ -136,8 +136,8 @@ def test_errors(torus, rotation, more, says):
 
 
 def test_other_curves_are_refused(torus):
-    with pytest.raises(ValueError, match=r"curve must be a dmft\.Curve"):
+    with pytest.raises(ValueError, match="origin must be a curve, a cycle, a network or a map"):
         dmft.tongues("torus", (1, 5))
     (tongue,) = dmft.tongues(torus, (1, 5), r=(1.6, 2.6), s=(0.6, 1.5), max_step=0.5, n_points=2)
-    with pytest.raises(ValueError, match=r"curve must be of neimark-sacker points of .* got one of fold"):
+    with pytest.raises(ValueError, match="origin must be a curve of neimark-sacker points, or no curve"):
         dmft.tongues(tongue.sides[0], (1, 5))

@@ -284,8 +284,17 @@ call("curve")(
 call("tongues")(
     lambda: Call(
         dmft.tongues,
-        {"curve": torus(), "rotation": [1, 5], "max_step": 0.5, "n_points": 2, "beta": np.array([1.0, 1.5])},
-        says="rotation must be met|no folds of both sides",
+        {
+            "origin": torus(),
+            "rotation": [1, 5],
+            "max_step": 0.5,
+            "n_points": 2,
+            "start": None,
+            "n_transient": 10,
+            "n_search": 10,
+            "beta": np.array([1.0, 1.5]),
+        },
+        says="rotation must be met|no cycles of the tongue",
     )
 )
 call("branch")(

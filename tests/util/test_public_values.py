@@ -132,7 +132,9 @@ EXAMPLES = {
     "Recall": lambda: dmft.Recall(np.arange(1), *[np.ones(1)] * 4, 2),
     "SelfAttention": lambda: dmft.SelfAttention(dmft.Features.paper(seed=3), 4, 1.0, 2.0, 0.1),
     "Smearing": lambda: dmft.Smearing("beta", *[np.ones(2)] * 5),
-    "Tongue": lambda: dmft.Tongue((1, 5), ("beta", "gamma"), (1.0, 2.0), 0.5, (curve(), curve())),
+    "Tongue": lambda: dmft.Tongue(
+        (1, 5), ("beta", "gamma"), (1.0, 2.0), 0.5, (curve(), curve()), "beta", np.ones((2, 2)), np.ones(2)
+    ),
     "Spectrum": lambda: dmft.lyapunov(MODEL, 20, n_exponents=1, n_history=2, multipliers=False),
     "Start": lambda: dmft.Start.window(np.full((4, 3), np.pi)),
     "SweepResult": lambda: dmft.load(folder()),

@@ -268,8 +268,8 @@ def follow_curve(
         Longest step, as a part of the box.
     n_points : int, default=1000
         At most so many points to each side.
-    outward : ndarray, shape (period, n_features), optional
-        How the cycle moves to the side that is followed; the other one is not.
+    outward : ndarray, shape (period * n_features + 2,), optional
+        How the cycle and the parameters move to the side that is followed; the other one is not.
 
     Returns
     -------
@@ -293,7 +293,7 @@ def follow_curve(
         )
     bordered.border(found)
     tangent = bordered.tangent(found)
-    if bordered.parameters(tangent)[1] < 0 if outward is None else np.vdot(bordered.orbit(tangent), outward) < 0:
+    if bordered.parameters(tangent)[1] < 0 if outward is None else np.vdot(tangent[: orbit.size + 2], outward) < 0:
         tangent = -tangent
     start = station(bordered, found, tangent, None)
     back = dataclasses.replace(start, tangent=-tangent)

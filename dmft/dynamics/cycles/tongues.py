@@ -1,8 +1,9 @@
 r"""Resonance (Arnold) tongues: where a torus is locked to a cycle, between two curves of folds.
 
-On a curve of torus points with the angle :math:`2 \pi p / q`, cycles of q turns are born in pairs. In the normal form
-:math:`z' = \mu z (1 + d |z|^2 + \ldots) + c\,\bar z^{\,q-1}` their folds lie at two phases of z, half a cycle apart;
-the tongue between them widens as :math:`|z|^{q-2}` [1]_. A fold is sought at a given amplitude: the parameters follow.
+On a curve of torus points with the angle :math:`2 \pi p / q`, cycles of q turns are born, at all phases of the torus.
+In the normal form :math:`z' = \mu z (1 + d |z|^2 + \ldots) + c\,\bar z^{\,q-1}` the tongue between their folds
+widens as :math:`|z|^{q-2}` [1]_; from a rigid rotation it widens as the q-th power of what disturbs it. So the middle
+is followed from the tip on, where both folds are one to rounding, and the folds from where they are two.
 
 .. [1] Kuznetsov, Elements of Applied Bifurcation Theory (2004), sec. 7.3.
 """
@@ -21,11 +22,17 @@ from ..._util.values import Frozen
 from . import linear
 from .bordered import Bordered, Plane
 from .curves import Curve, follow_curve
+from .middles import Across, Place
 from .newton import windows_of
+from .rotations import passages
+from .tips import tip_of
 
 LEAST, MOST = 5, 1_000  # turns of the cycles: those of strong resonances are not born so
-AMPLITUDES = (0.1, 0.2, 0.3, 0.4)  # of the size of a cycle; beyond, phases are no more those of the normal form
-N_PHASES = 16  # places within a q-th of a turn where folds are sought
+FOLDED = 1e-10  # of the range across: where the folds of a tongue so thin can still be followed as such
+EASY = 1e-7  # the same where they can be with ease
+NEARER = 0.25  # to a tip, from place to place
+MOST_NEARER = 12
+WIDENED = 3.0  # times the least width: past a tip
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
@@ -42,32 +49,47 @@ class Tongue(Frozen):
         On the curve of torus points, where the tongue begins.
     place : float
         Of the tip between the points of that curve.
-    sides : (Curve, Curve)
+    sides : (Curve, Curve) or ()
         Of folds of the cycles of q turns, from near the tip on. In a picture of the parameters, the first one to the
-        right of the other.
+        right of the other. None where the tongue is thinner than doubles tell throughout.
+    across : str
+        The parameter in which the width is measured.
+    middle : ndarray, shape (n_places, 2)
+        Parameters of a cycle of q turns in the tongue, from the tip on if there is one.
+    width : ndarray, shape (n_places,)
+        Of the tongue at the places of the middle. NaN where rounding hides it: below about 1e-15 of the parameter.
     """
 
     rotation: tuple[int, int]
     parameters: tuple[str, str]
     tip: tuple[float, float]
     place: float
-    sides: tuple[Curve, Curve]
+    sides: tuple[Curve, ...]
+    across: str
+    middle: np.ndarray
+    width: np.ndarray
 
     def lines(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
         """Return both sides as `figures.bifurcation_curve` draws them: from the tip on.
 
+        Where they are one to rounding they are drawn along the middle.
+
         Returns
         -------
         tuple of (ndarray, ndarray)
-            Of each side the parameters (n_points + 1, 2), and whether no other multiplier is outside the unit circle.
+            Of each side the parameters (n, 2), and whether no other multiplier is outside the unit circle.
         """
-        return tuple(
-            (np.vstack([self.tip, side.values]), np.append(side.stable[:1], side.stable)) for side in self.sides
-        )
+        drawn = []
+        for side in self.sides:
+            held = 1 - self.parameters.index(self.across)
+            before = (self.middle[:, held] - side.values[0, held]) * (self.middle[-1, held] - self.middle[0, held]) < 0
+            values = np.vstack([self.middle[before], side.values])
+            drawn.append((values, np.append(np.repeat(side.stable[:1], np.count_nonzero(before)), side.stable)))
+        return tuple(drawn)
 
 
-def rotation_of(rotation: Any) -> tuple[int, int]:
-    """Return the argument `rotation`, two whole numbers with p < q / 2 and no common factor.
+def rotation_of(rotation: Any, least: int = LEAST) -> tuple[int, int]:
+    """Return the argument `rotation`, two whole numbers with p <= q / 2 and no common factor.
 
     Examples
     --------
@@ -76,8 +98,8 @@ def rotation_of(rotation: Any) -> tuple[int, int]:
     """
     if not isinstance(rotation, list | tuple) or len(rotation) != 2:
         raise ValueError(f"rotation must be a pair of whole numbers (p, q), got {shown(rotation)}")
-    q = whole("rotation[1]", rotation[1], LEAST, MOST)
-    p = whole("rotation[0]", rotation[0], 1, q - 1)
+    q = whole("rotation[1]", rotation[1], least, MOST)
+    p = whole("rotation[0]", rotation[0], min(1, q - 1), q - 1 or 1) % q
     if gcd(p, q) != 1:
         raise ValueError(f"rotation must have no common factor, got {shown(rotation)}")
     return min(p, q - p), q
@@ -95,7 +117,7 @@ def tongues_of(
 ) -> tuple[Tongue, ...]:
     """Return the tongue of a rotation number at every place of a curve of torus points that has it."""
     max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
-    p, q = rotation
+    (p, q), spans = rotation, (box[0][1] - box[0][0], box[1][1] - box[1][0])
     kappa = np.cos(2.0 * np.pi * p / q)
     apart = np.cos(curve.theta) - kappa
     found = []
@@ -103,18 +125,11 @@ def tongues_of(
         if apart[i + 1] == 0.0 and i + 2 < len(apart):
             continue  # it is the next one's first
         share = apart[i] / (apart[i] - apart[i + 1]) if apart[i] != apart[i + 1] else 0.0
-        spans = box[0][1] - box[0][0], box[1][1] - box[1][0]
         orbit, values = _tip(curve, plane, int(i), float(share), kappa, spans)
         if not all(low < value < high for value, (low, high) in zip(values, box, strict=True)):
             continue
-        sides = [
-            follow_curve(plane, "fold", side, at, 1.0, box, max_step=max_step, n_points=n_points, outward=way)
-            for side, at, way in _sides(plane, orbit, values, np.exp(2j * np.pi * p / q), q, spans)
-        ]
-        begun = [(side.values[0] - values) / spans for side in sides]
-        if begun[0][0] * begun[1][1] < begun[0][1] * begun[1][0]:
-            sides.reverse()
-        found.append(Tongue((p, q), curve.parameters, values, float(i + share), (sides[0], sides[1])))
+        tongue = _from_tip(plane, orbit, values, rotation, box, max_step=max_step, n_points=n_points)
+        found.append(dataclasses.replace(tongue, place=float(i + share)))
     if not found:
         low, high = np.sort(curve.theta[[0, -1]]) / (2.0 * np.pi)
         raise ValueError(f"rotation must be met on the curve, from {low:.4g} to {high:.4g} at its ends, got {p} / {q}")
@@ -139,51 +154,209 @@ def _tip(
     return bordered.orbit(point).copy(), (first, second)
 
 
-def _sides(
-    plane: Plane, orbit: np.ndarray, values: tuple[float, float], mu: complex, q: int, spans: tuple[float, float]
-) -> list[tuple[np.ndarray, tuple[float, float], np.ndarray]]:
-    """Return a fold of cycles of q turns on each side: the cycle, the parameters, and the way in which it grows."""
-    maps = plane.maps(*values)
+def _from_tip(
+    plane: Plane,
+    orbit: np.ndarray,
+    tip: tuple[float, float],
+    rotation: tuple[int, int],
+    box: tuple[tuple[float, float], tuple[float, float]],
+    *,
+    max_step: float,
+    n_points: int,
+) -> Tongue:
+    """Return the tongue that begins at a torus point."""
+    p, q = rotation
+    mu, maps = np.exp(2j * np.pi * p / q), plane.maps(*tip)
     rows = maps[0].linearize(windows_of(orbit[None], maps[0].n_context))[1][0]
     vector = linear.null_vectors(linear.twisted(rows, mu))[1].reshape(orbit.shape)
-    base, turns = np.concatenate([orbit] * q), mu ** np.arange(q)
-    whole_way = np.concatenate([turn * vector for turn in turns])
-    bordered = Bordered(plane, "fold", base, spans)
-    for amplitude in AMPLITUDES:
-        sides: list[tuple[complex, tuple[np.ndarray, tuple[float, float], np.ndarray]]] = []
-        for k in _spread(N_PHASES):
-            way = (np.exp(2j * np.pi * k / (N_PHASES * q)) * whole_way).real
-            way /= np.sqrt(np.mean(way**2))
-            start = base + amplitude * bordered.scale * way
-            guess = np.append(start.ravel(), values)
-            try:
-                bordered.border(guess)
-                point, _ = bordered.correct(guess, np.append(way.ravel(), [0.0, 0.0]))
-            except np.linalg.LinAlgError:  # far from any cycle
-                continue
-            if point is None:
-                continue
-            moved = bordered.orbit(point) - base
-            if not 0.5 < np.sqrt(np.mean(moved**2)) / (amplitude * bordered.scale) < 2.0:
-                continue
-            # The phase of the cycle on the torus, q times over: the same for all steps of one cycle.
-            phase = np.vdot(whole_way, moved) ** q
-            phase /= abs(phase)
-            if sides and (phase * np.conj(sides[0][0])).real > -0.5:
-                continue
-            there = bordered.parameters(point)
-            sides.append((phase, (bordered.orbit(point).copy(), (float(there[0]), float(there[1])), moved)))
-            if len(sides) == 2:
-                return [side for _, side in sides]
-    raise RuntimeError(f"no folds of both sides of the tongue found near {values[0]:.10g}, {values[1]:.10g}")
+    base, whole_way = np.concatenate([orbit] * q), np.concatenate([mu**k * vector for k in range(q)])
+    for which in (0, 1):
+        across = Across(plane, which, box)
+        born = across.born(base, whole_way, tip, q)
+        if born is None:
+            continue
+        point, held = born
+        moved = np.abs(point[-1] - tip[which]) / across.spans[0], np.abs(held - tip[1 - which]) / across.spans[1]
+        if moved[0] > moved[1]:  # the tongue goes that way: the other one is across
+            across = Across(plane, 1 - which, box)
+            point, held = np.append(point[:-1], held), float(point[-1])
+        start = across.place(point, base.shape, held, q)
+        if start is None:
+            continue
+        away = held - tip[1 - across.across]
+        end = across.bounds[1 if away > 0 else 0]
+        places = across.walk(start, end, q, 0.5 * abs(away), max_step, n_points)
+        return assembled(across, places, rotation, tip, max_step=max_step, n_points=n_points)
+    raise RuntimeError(f"no cycles of the tongue {p} / {q} found near {tip[0]:.10g}, {tip[1]:.10g}")
 
 
-def _spread(n: int) -> list[int]:
-    """Return 0 .. n - 1, neighbours far apart.
+def turn_of(period: int, n_turns: int, least: int) -> int:
+    """Return the steps of a turn of the map, of which a cycle has so many.
 
     Examples
     --------
-    >>> _spread(8)
-    [0, 4, 1, 5, 2, 6, 3, 7]
+    >>> turn_of(20, 5, 2)
+    4
     """
-    return [k // 2 + (k % 2) * (n // 2) for k in range(n)]
+    if period % (n_turns * least):
+        raise ValueError(f"rotation[1] must be the turns, of a multiple of {least} steps, of {period}, got {n_turns}")
+    return period // n_turns
+
+
+@threadpool_limits.wrap(limits=1, user_api="blas")  # more change the last bits
+def tongues_near(
+    plane: Plane,
+    values: tuple[float, float],
+    rotation: tuple[int, int],
+    box: tuple[tuple[float, float], tuple[float, float]],
+    *,
+    orbit: np.ndarray | None,
+    window: np.ndarray | None,
+    turn: int,
+    n_transient: int,
+    n_search: int,
+    max_step: float,
+    n_points: int,
+) -> tuple[Tongue, ...]:
+    """Return the tongue with a cycle in it; without one, all tongues of a rotation number along the first parameter.
+
+    Parameters
+    ----------
+    plane : Plane
+    values : (float, float)
+        Of the parameters: of the cycle, or where the window comes from.
+    rotation : (int, int)
+        p and q.
+    box : ((float, float), (float, float))
+        Bounds of the parameters.
+    orbit : ndarray, shape (q * turn, n_features), or None
+    window : ndarray, shape (n_context, n_features), or None
+        Of an orbit on a torus, before a step of phase 0.
+    turn : int
+        Steps of a turn of the map.
+    n_transient, n_search : int
+        Steps of orbits that are run before, and looked at.
+    max_step, n_points
+        Of the curves.
+    """
+    max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
+    for name, value, (low, high), which in zip(plane.names, values, box, (0, 1), strict=True):
+        inside = low < high and (low <= value <= high or (orbit is None and which == 0))
+        if not inside:
+            raise ValueError(f"{name} must be (low, high) with low <= {value:g} <= high, got ({low:g}, {high:g})")
+    across, (p, q) = Across(plane, 0, box), rotation
+    how: dict[str, Any] = {"max_step": max_step, "n_points": n_points}
+    if orbit is not None:
+        tongue = tongue_through(across, orbit, values, q, **how)
+        if tongue.rotation != rotation:
+            there = "{} / {}".format(*tongue.rotation)
+            raise ValueError(f"rotation must be that of the cycle, {there}, got {p} / {q}")
+        return (tongue,)
+    assert window is not None
+    cycles = passages(across, window, values, rotation, turn, n_transient=n_transient, n_search=n_search)
+    if not cycles:
+        low, high = box[0]
+        raise ValueError(f"rotation must be met along {plane.names[0]} from {low:g} to {high:g}, got {p} / {q}")
+    return tuple(tongue_through(across, orbit, there, q, **how) for orbit, there in cycles)
+
+
+def tongue_through(
+    across: Across, orbit: np.ndarray, values: tuple[float, float], n_turns: int, *, max_step: float, n_points: int
+) -> Tongue:
+    """Return the tongue with a cycle of so many turns in it, or near it."""
+    held, guess = values[1 - across.across], np.append(orbit.ravel(), values[across.across])
+    start = across.place(guess, orbit.shape, held, n_turns)
+    if start is None:
+        raise RuntimeError(f"no cycles of {n_turns} turns round a torus found near {values[0]:.10g}, {values[1]:.10g}")
+    p = pow(start.ring.shift, -1, n_turns) if n_turns > 1 else 0
+    p = min(p, n_turns - p) if p else 0
+    step = 0.25 * max_step * across.spans[1]
+    ways = [_narrowing(across.walk(start, end, n_turns, step, max_step, n_points)) for end in across.bounds]
+    thin = int(np.argmin([np.nan_to_num(way[-1].width) for way in ways]))
+    places = ways[thin][:0:-1] + ways[1 - thin]
+    places, tip = tip_of(across, places, n_turns)
+    return assembled(across, places, (p, n_turns), tip, max_step=max_step, n_points=n_points)
+
+
+def _narrowing(places: list[Place]) -> list[Place]:
+    """Return places up to where the tongue is narrowest, if it widens again past that: one more begins at its tip."""
+    width = np.nan_to_num([each.width for each in places])
+    least = int(np.argmin(width))
+    return places[:least] if least > 1 and width[-1] > WIDENED * width[least] else places
+
+
+def assembled(
+    across: Across,
+    places: list[Place],
+    rotation: tuple[int, int],
+    tip: tuple[float, float] | None,
+    *,
+    max_step: float,
+    n_points: int,
+) -> Tongue:
+    """Return a tongue of the places of its middle, from the tip on."""
+    if tip is not None:
+        places = _nearer(across, places, tip[1 - across.across], rotation[1])
+    values = np.array([across.values(float(each.point[-1]), each.held) for each in places])
+    width = np.array([each.width for each in places])
+    if tip is not None:
+        begun = int(places[0].held == tip[1 - across.across])
+        values, width = np.vstack([tip, values[begun:]]), np.append(0.0, width[begun:])
+    outward = np.sign(places[-1].held - places[0].held) or 1.0
+    names = across.plane.names
+    return Tongue(
+        rotation=rotation,
+        parameters=names,
+        tip=(np.nan, np.nan) if tip is None else tip,
+        place=np.nan,
+        sides=_sides(across, places, outward, max_step, n_points),
+        across=names[across.across],
+        middle=values,
+        width=width,
+    )
+
+
+def _nearer(across: Across, places: list[Place], tip: float, n_turns: int) -> list[Place]:
+    """Return places with some put before the first one whose width is known, as near to the tip as folds are told."""
+    first = next((i for i, each in enumerate(places) if each.width >= FOLDED * across.spans[0]), None)
+    if first is None:
+        return places
+    here, more = places[first], list[Place]()
+    while here.width > EASY * across.spans[0] and len(more) < MOST_NEARER:
+        held = tip + NEARER * (here.held - tip)
+        guess = here.point + (held - here.held) * across.rise(here.curve, here.point, here.way, here.held)
+        following = across.place(guess, here.curve.shape, held, n_turns) if np.isfinite(guess).all() else None
+        if following is None or not following.width >= FOLDED * across.spans[0]:
+            break
+        more.append(following)
+        here = following
+    before = [each for each in places[:first] if not more or abs(each.held - tip) < abs(more[-1].held - tip)]
+    return before + more[::-1] + places[first:]
+
+
+def _sides(across: Across, places: list[Place], outward: float, max_step: float, n_points: int) -> tuple[Curve, ...]:
+    """Return the curves of folds of a tongue from the first place on where they are told from one another."""
+    for place in places:
+        if not place.width >= FOLDED * across.spans[0]:
+            continue
+        way = np.append(np.zeros(len(place.point) - 1), across.values(0.0, outward))
+        try:
+            low, high = (
+                follow_curve(
+                    across.plane,
+                    "fold",
+                    place.curve.orbit(end),
+                    across.values(float(end[-1]), place.held),
+                    1.0,
+                    across.box,
+                    max_step=max_step,
+                    n_points=n_points,
+                    outward=way,
+                )
+                for end in (place.ring.low, place.ring.high)
+            )
+        except RuntimeError:  # not told yet
+            continue
+        # Seen along the way out, more of the first parameter is to the right, and more of the second to the left.
+        return (high, low) if (outward > 0) == (across.across == 0) else (low, high)
+    return ()

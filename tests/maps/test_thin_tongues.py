@@ -1,0 +1,141 @@
+"""Tongues from a rigid rotation, from a cycle, from a rotation number, and thinner than folds are told."""
+
+import mpmath
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import dmft
+from dmft.dynamics.cycles.middles import Across
+from dmft.dynamics.cycles.rings import onto, ring, way_round
+from dmft.maps import textbook
+from dmft.maps.curves import plane
+
+K = {"omega": (0.3, 0.55), "coupling": (0.0, 1.0), "max_step": 0.5}
+
+
+def rigid(p, q):
+    """Return a cycle of the rotation at coupling 0."""
+    turns = 2.0 * np.pi * p / q * np.arange(1, q + 1) + 0.3
+    return np.column_stack([np.cos(turns), np.sin(turns)])
+
+
+def exact_width(p, q, coupling, orbits, values):
+    """Return the width of a tongue of the circle map by Newton's method for its two folds in 40 digits."""
+    with mpmath.workdps(40):
+        k, sides = mpmath.mpf(coupling), []
+        for orbit, omega in zip(orbits, values, strict=True):
+
+            def turned(x, omega):
+                start, slope = x, mpmath.mpf(1)
+                for _ in range(q):
+                    slope *= 1 - k * mpmath.cospi(2 * x)
+                    x += omega - k / (2 * mpmath.pi) * mpmath.sinpi(2 * x)
+                return [x - start - p, slope - 1]
+
+            x = np.arctan2(orbit[0, 1], orbit[0, 0]) / (2.0 * np.pi)
+            sides.append(mpmath.findroot(turned, (mpmath.mpf(float(x)), mpmath.mpf(float(omega))), tol=1e-60)[1])
+        return float(sides[1] - sides[0])
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "coupling", "rtol"), [(1, 3, 0.5, 1e-11), (2, 5, 0.01, 1e-3), (3, 8, 0.1, 1e-4), (3, 8, 0.03, 0.1)]
+)
+def test_widths_to_the_last_digit_of_doubles(p, q, coupling, rtol):
+    """They are 4e-3, 1e-12, 4e-11 and 3e-15: what is lost is a digit or two of the last of the parameter."""
+    curve = Across(plane(textbook.circle(), "omega", "coupling"), 0, ((0.0, 1.0), (0.0, 1.0))).curve(
+        rigid(p, q), p / q, coupling
+    )
+    guess = np.append(rigid(p, q).ravel(), p / q)
+    way = way_round(curve, guess)
+    found = ring(curve, onto(curve, guess, way), way, q)
+    assert found.shift * p % q in (1, q - 1)
+    ends = [found.low, found.high]
+    exact = exact_width(p, q, coupling, [curve.orbit(end) for end in ends], [end[-1] for end in ends])
+    assert_allclose(found.width, exact, rtol=rtol)
+    assert found.width > 10 * found.rounding
+
+
+def test_at_a_rigid_rotation_the_width_is_hidden():
+    curve = Across(plane(textbook.circle(), "omega", "coupling"), 0, ((0.0, 1.0), (0.0, 1.0))).curve(
+        rigid(2, 5), 0.4, 0.0
+    )
+    point = np.append(rigid(2, 5).ravel(), 0.4)
+    assert np.isnan(ring(curve, point, way_round(curve, point), 5).width)
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "law"), [(1, 2, 1 / (4 * np.pi)), pytest.param(1, 3, np.sqrt(7) / (24 * np.pi), marks=pytest.mark.slow)]
+)
+def test_tongues_of_the_circle_map_begin_at_coupling_0(p, q, law):
+    (tongue,) = dmft.tongues(textbook.circle(p / q, 0.5), (p, q), **K)
+    assert_allclose(tongue.tip, [p / q, 0.0], rtol=0, atol=1e-12)
+    assert_allclose(tongue.middle[0], tongue.tip, rtol=0, atol=1e-12)
+    assert (tongue.rotation, tongue.across, tongue.width[0]) == ((p, q), "omega", 0.0)
+    assert_allclose(tongue.width[1] / tongue.middle[1, 1] ** q, law, rtol=1e-3)
+    assert (np.diff(tongue.width) > 0).all()
+    for side in tongue.sides:
+        assert side.ends == ("near the tip of a tongue", "coupling = 1 reached")
+        assert side.model.parameters.keys() == {"omega", "coupling"}
+    right, left = (np.interp(0.9, side.values[:, 1], side.values[:, 0]) for side in tongue.sides)
+    assert right > left
+
+
+def test_a_tongue_from_a_cycle_in_it_is_that_of_its_rotation_number():
+    locked = dmft.cycle(textbook.circle(0.4028, 0.5), 5)
+    (one,) = dmft.tongues(locked, (2, 5), **K)
+    (other,) = dmft.tongues(textbook.circle(0.39, 0.5), (2, 5), **K)
+    assert_allclose(one.tip, [0.4, 0.0], rtol=0, atol=1e-12)
+    for a, b in zip(one.sides, other.sides, strict=True):
+        assert_allclose(a.values[-1], b.values[-1], rtol=0, atol=1e-10)
+    with pytest.raises(ValueError, match="rotation must be that of the cycle, 2 / 5, got 1 / 5"):
+        dmft.tongues(locked, (1, 5), **K)
+
+
+def test_a_tip_within_the_ranges_is_located_by_the_law_of_the_width():
+    """Beyond coupling 0 the tongue widens again: another one."""
+    (tongue,) = dmft.tongues(textbook.circle(0.5, 0.5), (1, 2), omega=(0.4, 0.6), coupling=(-0.5, 1.0), max_step=0.2)
+    assert_allclose(tongue.tip, [0.5, 0.0], rtol=0, atol=1e-3)
+    assert tongue.middle[:, 1].min() > -1e-3
+
+
+def test_where_no_tip_is_within_the_ranges_there_is_none():
+    (tongue,) = dmft.tongues(textbook.circle(0.5, 0.5), (1, 2), omega=(0.4, 0.6), coupling=(0.3, 0.9), max_step=0.5)
+    assert np.isnan(tongue.tip).all()
+    assert tongue.middle[0, 1] == 0.3
+    assert_allclose([side.values[0, 1] for side in tongue.sides], 0.3, rtol=0, atol=1e-9)
+
+
+def test_a_tongue_too_thin_for_doubles_has_a_middle():
+    (tongue,) = dmft.tongues(textbook.circle(0.38, 0.2), (21, 55), omega=(0.3, 0.45), coupling=(0.0, 0.3), max_step=0.5)
+    assert tongue.sides == () == tongue.lines()
+    assert np.isnan(tongue.width).all()
+    assert_allclose(tongue.middle[0], [21 / 55, 0.0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rotation", "more", "says"),
+    [
+        ((1, 7), {}, "rotation must be met along omega from 0.3 to 0.55, got 1 / 7"),
+        ((2, 4), {}, "rotation must have no common factor"),
+        ((1, 0), {}, r"rotation\[1\] must be"),
+        ((1, 2), {"omega": (0.5, 0.4)}, r"omega must be \(low, high\) with low"),
+        ((1, 2), {"coupling": (0.6, 0.9)}, r"coupling must be \(low, high\) with low <= 0.5"),
+        ((1, 2), {"beta": (0.0, 1.0)}, "ranges must be one of"),
+        ((1, 2), {"n_search": 0}, "n_search must be"),
+        ((1, 2), {"max_step": 0.0}, "max_step must be"),
+    ],
+)
+def test_errors(rotation, more, says):
+    with pytest.raises(ValueError, match=says):
+        dmft.tongues(textbook.circle(0.5, 0.5), rotation, **{**K, **more})
+
+
+def test_one_range_is_refused():
+    with pytest.raises(ValueError, match="ranges must be two"):
+        dmft.tongues(textbook.circle(0.5, 0.5), (1, 2), omega=(0.4, 0.6))
+
+
+def test_a_cycle_of_another_period_is_refused():
+    with pytest.raises(ValueError, match=r"rotation\[1\] must be the turns"):
+        dmft.tongues(dmft.cycle(textbook.circle(0.5, 0.5), 2), (1, 3), **K)
