@@ -15,18 +15,19 @@ from .._util.doors cimport natural, positive, ranged, sized
 cdef extern from "series/series.h" nogil:
     enum: N_SUMS
     enum: N_TOGETHER
+    enum: N_ROWS
     int dmft_birkhoff_weights(int64_t n, double length, double *weight)
     void dmft_birkhoff_add(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, const int *,
                            double *, double *)
     void dmft_batches_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *)
     void dmft_extremes_add(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
     void dmft_moments(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *)
-    void dmft_nearest(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, int64_t *, double *,
-                      int (*)(void *) noexcept nogil, void *)
-    int dmft_meet(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const unsigned char *, double,
-                  int (*)(void *) noexcept nogil, void *)
     ctypedef void ZeroOne(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *,
                           double *, int (*)(void *) noexcept nogil, void *) noexcept nogil
+    enum: N_BESIDE
+    ctypedef void Nearest(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, Py_ssize_t, const double *,
+                          const int64_t *, bint, int64_t *, double *, int (*)(void *) noexcept nogil,
+                          void *) noexcept nogil
 
 cdef extern from "sets.h" nogil:
     enum: N_SETS
@@ -37,19 +38,24 @@ cdef extern from *:
     """
     #define ZERO_ONE(isa) &dmft_zero_one_##isa
     static ZeroOne *const zero_one_sets[] = EACH_SET(ZERO_ONE);
+    #define NEAREST(isa) &dmft_nearest_##isa
+    static Nearest *const nearest_sets[] = EACH_SET(NEAREST);
     """
     ZeroOne *zero_one_sets[]
+    Nearest *nearest_sets[]
 
 BIRKHOFF_SUMS = N_SUMS
 TOGETHER = N_TOGETHER
+BESIDE = N_BESIDE
 
 cdef ZeroOne *_zero_one
+cdef Nearest *_nearest
 
 
 def _use(int i):
-    global _zero_one
+    global _zero_one, _nearest
     ranged("set", i, 0, N_SETS - 1)
-    _zero_one = zero_one_sets[i]
+    _zero_one, _nearest = zero_one_sets[i], nearest_sets[i]
 
 
 _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
@@ -147,7 +153,7 @@ def zero_one(*,
     ranged("n_frequencies % TOGETHER", n_frequencies % N_TOGETHER, 0, 0)
     sized("growth", growth.shape, (x.shape[0], n_frequencies))
     positive("n_threads", n_threads)
-    cdef double[:, ::1] scratch = np.empty((n_threads, n_longest * (n_frequencies + 3)))
+    cdef double[:, ::1] scratch = np.empty((n_threads, n_longest * (n_frequencies + 1 + N_ROWS)))
     cdef Crew crew = crew_of(x.shape[0])
     p = -1
     with nogil, parallel(num_threads=n_threads):
@@ -177,35 +183,27 @@ def moments(*,
 
 
 def nearest(*,
-            const double[:, ::1] x not None,          # IN    (n, n_dim), sorted by `component`
+            const double[:, ::1] x not None,          # IN    (n_dim, n + 2 BESIDE), sorted by `component`
             Py_ssize_t component,
-            int64_t[::1] neighbour not None,          # OUT   (n,): the place of the nearest other one; -1: none
-            double[::1] distance not None):           # OUT   (n,)
-    """The nearest neighbour of each of some states."""
-    ranged("component", component, 0, x.shape[1] - 1)
-    sized("neighbour", neighbour.shape, (x.shape[0],))
-    sized("distance", distance.shape, (x.shape[0],))
-    if not x.shape[0]:
+            const double[:, ::1] states not None,     # IN    (n_states, n_dim)
+            const int64_t[::1] place not None,        # IN    (n_states,): of the first one in x that is not below it
+            bint own,                                 # whether that one is itself, which does not count
+            int64_t[::1] neighbour not None,          # OUT   (n_states,): the place of the nearest one; -1: none
+            double[::1] distance not None):           # OUT   (n_states,)
+    """The nearest neighbour of states among those of x, which have BESIDE infinite ones on both sides."""
+    cdef Py_ssize_t i, n = x.shape[1] - 2 * N_BESIDE
+    ranged("component", component, 0, x.shape[0] - 1)
+    natural("x.shape[1] - 2 BESIDE", n)
+    sized("states", states.shape, (-1, x.shape[0]))
+    sized("place", place.shape, (states.shape[0],))
+    sized("neighbour", neighbour.shape, (states.shape[0],))
+    sized("distance", distance.shape, (states.shape[0],))
+    for i in range(place.shape[0]):
+        ranged("place", place[i], 0, n - own)
+    if not states.shape[0]:
         return
     cdef Crew crew = crew_of(1)
     with nogil:
-        dmft_nearest(x.shape[0], x.shape[1], component, &x[0, 0], &neighbour[0], &distance[0], crew_stopped, &crew)
+        _nearest(n, x.shape[0], component, &x[0, 0], states.shape[0], &states[0, 0], &place[0], own, &neighbour[0],
+                 &distance[0], crew_stopped, &crew)
     dismiss(&crew)
-
-
-def meet(*,
-         const double[:, ::1] x not None,             # IN    (n, n_dim), sorted by `component`
-         Py_ssize_t component,
-         const unsigned char[::1] kind not None,      # IN    (n,): 0 or not
-         double radius):
-    """Whether a state of one kind comes within a radius of one of the other."""
-    cdef bint found
-    ranged("component", component, 0, x.shape[1] - 1)
-    sized("kind", kind.shape, (x.shape[0],))
-    if not x.shape[0]:
-        return False
-    cdef Crew crew = crew_of(1)
-    with nogil:
-        found = dmft_meet(x.shape[0], x.shape[1], component, &x[0, 0], &kind[0], radius, crew_stopped, &crew)
-    dismiss(&crew)
-    return found

@@ -19,6 +19,7 @@ from .series import weighted_average
 __all__ = ["ARRIVED", "Frequency", "bands", "cycle_length", "frequencies", "rotation"]
 
 ARRIVED = 1e-9  # of the largest entry of a state: an orbit that comes back so near is on a cycle
+_FEW = 16  # of so many states the neighbour of one is looked for first
 
 
 def cycle_length(states: np.ndarray, tolerance: float = ARRIVED, throughout: bool = False) -> int:
@@ -40,8 +41,10 @@ def cycle_length(states: np.ndarray, tolerance: float = ARRIVED, throughout: boo
     (4, 0)
     """
     if not throughout:
-        apart = np.abs(states[-2::-1] - states[-1]).max(axis=1)
-        back = np.flatnonzero(apart <= tolerance * np.abs(states[-1]).max())
+        near = tolerance * np.abs(states[-1]).max()
+        # One component first: it parts most.
+        back = np.flatnonzero(np.abs(states[-2::-1, 0] - states[-1, 0]) <= near)
+        back = back[(np.abs(states[-2 - back] - states[-1]) <= near).all(axis=1)]
         return int(back[0]) + 1 if back.size else 0
     near = tolerance * np.abs(states).max(initial=0.0)
     most = len(states) // 2
@@ -77,23 +80,47 @@ def bands(states: np.ndarray, most: int = 64) -> int:
         return 1
     widest = int(np.ptp(states, axis=0).argmax())
     order = np.argsort(states[:, widest], kind="stable")
-    states = np.ascontiguousarray(states[order])
-    neighbour, _ = _nearest(states, widest)
-    apart = np.abs(order[neighbour] - order)
-    for b in range(2, min(most, n // 16) + 1):
-        if np.mean(apart % b == 0) < 0.99:  # almost every neighbour is on the same piece
-            continue
+    states, beside = np.ascontiguousarray(states[order]), _beside(states[order])
+    # Almost every neighbour is on the same piece. Of most orbits a few states show that there is but one.
+    strangers, left = 0.01 * n, np.arange(2, min(most, n // 16) + 1)
+    for some in np.arange(n) % _FEW == 0, slice(None):
+        places = np.arange(n)[some]
+        neighbour, _ = _nearest(beside, widest, states[some], places, own=True)
+        apart = np.abs(order[neighbour] - order[some])
+        left = left[np.count_nonzero(apart % left[:, None], axis=1) <= strangers]
+        if not left.size:
+            return 1
+    for b in left.tolist():
         piece = order % b == 0
-        within = float(np.quantile(_nearest(states[piece], widest)[1], 0.95))
-        if within > 0.0 and not _series.meet(x=states, component=widest, kind=piece.view(np.uint8), radius=within):
+        one, others = states[piece], states[~piece]
+        within = float(np.quantile(_nearest(_beside(one), widest, one, np.arange(len(one)), own=True)[1], 0.95))
+        places = np.searchsorted(others[:, widest], one[:, widest])
+        if within > 0.0 and not _nearest(_beside(others), widest, one, places)[1].min() <= within:
             found = b
     return found
 
 
-def _nearest(states: np.ndarray, component: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the place of the nearest other one of states sorted by a component, (n,), and how far it is."""
+def _beside(states: np.ndarray) -> np.ndarray:
+    """Return sorted states, (n, n_dim), as they are searched: transposed, with infinite ones on both sides."""
+    beside = np.full((states.shape[1], len(states) + 2 * _series.BESIDE), np.inf)
+    beside[:, _series.BESIDE : -_series.BESIDE] = states.T
+    return beside
+
+
+def _nearest(
+    beside: np.ndarray, component: int, states: np.ndarray, places: np.ndarray, own: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the place of the nearest one to each of some states, (n,), and how far it is; see `_series.nearest`."""
     neighbour, distance = np.empty(len(states), dtype=np.int64), np.empty(len(states))
-    _series.nearest(x=states, component=component, neighbour=neighbour, distance=distance)
+    _series.nearest(
+        x=beside,
+        component=component,
+        states=np.ascontiguousarray(states),
+        place=places,
+        own=own,
+        neighbour=neighbour,
+        distance=distance,
+    )
     return neighbour, distance
 
 

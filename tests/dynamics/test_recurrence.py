@@ -41,21 +41,28 @@ def test_nearest_neighbours_are_those_of_all_pairs(n, n_dim, ties):
         states[n // 2 :] = states[: n - n // 2]
     component = n_dim - 1
     states = np.ascontiguousarray(states[np.argsort(states[:, component], kind="stable")])
-    neighbour, distance = np.empty(n, dtype=np.int64), np.empty(n)
-    _series.nearest(x=states, component=component, neighbour=neighbour, distance=distance)
+
+    def nearest(among, asked, places, own=False):
+        beside = np.full((n_dim, len(among) + 2 * _series.BESIDE), np.inf)
+        beside[:, _series.BESIDE : -_series.BESIDE] = among.T
+        neighbour, distance = np.empty(len(asked), dtype=np.int64), np.empty(len(asked))
+        how = {"x": beside, "component": component, "states": np.ascontiguousarray(asked), "place": places, "own": own}
+        _series.nearest(**how, neighbour=neighbour, distance=distance)
+        return neighbour, distance
+
+    neighbour, distance = nearest(states, states, np.arange(n), own=True)
     apart = np.linalg.norm(states[:, None] - states, axis=2)
+    assert_allclose(
+        nearest(states[::2], states[1::2], np.searchsorted(states[::2, component], states[1::2, component]))[1],
+        apart[1::2, ::2].min(axis=1),
+        rtol=1e-14,
+    )
     apart[np.diag_indices(n)] = np.inf
     assert_allclose(distance, apart.min(axis=1), rtol=1e-14)
     if n == 1:
         assert neighbour.tolist() == [-1]
         return
     assert_allclose(apart[np.arange(n), neighbour], distance, rtol=1e-14)
-    kind = np.random.default_rng(0).integers(0, 2, n).astype(np.uint8)
-    nearest = apart[kind == 0][:, kind == 1].min(initial=np.inf)
-    for factor, met in ((0.999, False), (1.001, True)):
-        radius = factor * min(nearest, 9.0)
-        found = _series.meet(x=states, component=component, kind=kind, radius=radius)
-        assert found == ((met and np.isfinite(nearest)) or nearest == 0.0)
 
 
 @pytest.mark.parametrize("omega", [GOLDEN, np.sqrt(2) - 1, 0.1234567])

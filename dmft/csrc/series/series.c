@@ -17,22 +17,24 @@
  */
 enum { N_LEVELS = N_SUMS - 1, LATE = N_LEVELS };
 
-static double bump(double t) { return t < 1.0 ? vexp(splat(-1.0 / (t * (1.0 - t))))[0] : 0.0; }
-
 /* The weights of sample n, and which average is complete with it (-1: none; else the slot of its j). */
 int dmft_birkhoff_weights(int64_t n, double length, double *weight)
 {
-    int top = 0;
-    double end = length; /* of the smallest window that holds sample n */
+    int top = 0, place[N_SUMS];
+    double end = length, t[N_SUMS]; /* end: of the smallest window that holds sample n */
     for (; end <= (double)n; end *= 2.0) top++;
-    memset(weight, 0, N_SUMS * sizeof *weight);
     for (int k = 0; k < N_LEVELS; k++) {
-        const double t = ((double)n + 0.5) / (end * (1 << k));
-        if (t >= 1.0 / (1 << N_LEVELS)) weight[(top + k) % N_LEVELS] = bump(t);
+        const double here = ((double)n + 0.5) / (end * (1 << k));
+        t[k] = here >= 1.0 / (1 << N_LEVELS) ? here : 0.0;
+        place[k] = (top + k) % N_LEVELS;
     }
-    if (top > 0) {
-        const double t = ((double)n + 0.5 - 0.5 * end) / (0.5 * end);
-        weight[LATE] = t > 0.0 ? bump(t) : 0.0;
+    t[LATE] = top > 0 ? ((double)n + 0.5 - 0.5 * end) / (0.5 * end) : 0.0;
+    place[LATE] = LATE;
+    for (int k = 0; k < N_SUMS; k += WIDTH) {
+        vec v, bump;
+        for (int i = 0; i < WIDTH; i++) v[i] = k + i < N_SUMS ? t[k + i] : 0.0;
+        bump = vexp(-1.0 / (v * (1.0 - v)));
+        for (int i = 0; i < WIDTH && k + i < N_SUMS; i++) weight[place[k + i]] = v[i] > 0.0 && v[i] < 1.0 ? bump[i] : 0.0;
     }
     return (double)(n + 1) >= end ? top % N_LEVELS : -1;
 }
@@ -115,9 +117,12 @@ void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
 /* ---- first and second moments of the rows of windows (n_samples, n_rows, n_features), averaged over rows ----
    out: (n_samples, n_features (n_features + 3) / 2). In the order in which NumPy adds. */
 
-void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out)
+INLINE void moments(ptrdiff_t n_samples, ptrdiff_t n_rows, const ptrdiff_t n_features, const double *x,
+                    double *restrict out)
 {
     const ptrdiff_t n_moments = n_features * (n_features + 3) / 2;
+    /* Of a power of two the inverse is exact, and a product sooner made than a quotient. */
+    const double inverse = (n_rows & (n_rows - 1)) == 0 ? 1.0 / (double)n_rows : 0.0;
     for (ptrdiff_t s = 0; s < n_samples; s++, out += n_moments) {
         memset(out, 0, n_moments * sizeof *out);
         for (ptrdiff_t r = 0; r < n_rows; r++, x += n_features) {
@@ -127,6 +132,16 @@ void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, c
                 for (ptrdiff_t j = i; j < n_features; j++) *second++ += x[i] * x[j];
             }
         }
-        for (ptrdiff_t k = 0; k < n_moments; k++) out[k] /= (double)n_rows;
+        for (ptrdiff_t k = 0; k < n_moments; k++) out[k] = inverse ? out[k] * inverse : out[k] / (double)n_rows;
+    }
+}
+
+void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out)
+{
+    switch (n_features) { /* few features: sums that stay in registers */
+    case 1: moments(n_samples, n_rows, 1, x, out); break;
+    case 2: moments(n_samples, n_rows, 2, x, out); break;
+    case 3: moments(n_samples, n_rows, 3, x, out); break;
+    default: moments(n_samples, n_rows, n_features, x, out);
     }
 }

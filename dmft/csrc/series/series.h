@@ -7,6 +7,8 @@
 
 enum { N_SUMS = 6 };
 enum { N_TOGETHER = 32 }; /* frequencies of the 0-1 test come in so many, enough for the widest registers */
+enum { N_ROWS = 4 };      /* its rows that are worked on together */
+enum { N_BESIDE = 8 };    /* numbers beside sorted states, as many as the widest registers hold */
 
 int dmft_birkhoff_weights(int64_t n, double length, double *weight);
 void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
@@ -19,9 +21,9 @@ typedef void ZeroOne(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequ
                      void *crew);
 ZeroOne dmft_zero_one_baseline, dmft_zero_one_avx2, dmft_zero_one_avx512;
 void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out);
-void dmft_nearest(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, int64_t *neighbour,
-                  double *distance, int (*stopped)(void *), void *crew);
-int dmft_meet(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, const unsigned char *kind,
-              double radius, int (*stopped)(void *), void *crew);
+typedef void Nearest(ptrdiff_t n, ptrdiff_t n_dim, ptrdiff_t component, const double *x, ptrdiff_t n_states,
+                     const double *states, const int64_t *place, int own, int64_t *neighbour, double *distance,
+                     int (*stopped)(void *), void *crew);
+Nearest dmft_nearest_baseline, dmft_nearest_avx2, dmft_nearest_avx512;
 
 #endif

@@ -14,7 +14,9 @@
 
 #include "../simd.h"
 
-enum { ROWS = 2, LANES = 4, LAGS = 8 }; /* vectors side by side: sums that wait for none of the others */
+/* Vectors side by side, for as many sums as there are registers: they wait for none of the others, and every number of
+   the table is loaded once for all rows. */
+enum { ROWS = N_ROWS, LANES = WIDTH == 8 ? 4 : 2, LAGS = 8 };
 
 INLINE vec loaded(const double *x)
 {
@@ -74,18 +76,21 @@ static double correlation(ptrdiff_t n, ptrdiff_t stride, const double *moved, do
 }
 
 /* x: (n_samples,), of mean 0; twice: (n_longest, n_frequencies), 2 cos(dc), the frequencies padded to a multiple of
-   N_TOGETHER; moved: WORK (n_longest, n_frequencies); rows: WORK (3, n_longest); growth: OUT (n_frequencies,). */
+   N_TOGETHER; moved: WORK (n_longest, n_frequencies); rows: WORK (1 + N_ROWS, n_longest); growth: OUT
+   (n_frequencies,). */
 void ISA(dmft_zero_one)(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
                         const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *),
                         void *crew)
 {
     const ptrdiff_t n_begins = n_samples - n_longest;
-    double *first = rows, *row[ROWS] = {rows + n_longest, rows + 2 * n_longest};
+    double *first = rows, *row[ROWS];
+    for (int r = 0; r < ROWS; r++) row[r] = rows + (1 + r) * n_longest;
     first_products(n_begins, n_longest, x, first);
     for (ptrdiff_t b = 1; b <= n_longest; b += ROWS) {
         if (stopped(crew)) break;
-        const int n_rows = b < n_longest ? ROWS : 1; /* a row that is not there repeats what was before, unused */
-        for (int r = 0; r < n_rows; r++) next_row(b + r, n_begins, x, first, row[(r + 1) % ROWS], row[r]);
+        /* Rows that are not there repeat what was before, unused. */
+        const int n_rows = n_longest - b + 1 < ROWS ? (int)(n_longest - b + 1) : ROWS;
+        for (int r = 0; r < n_rows; r++) next_row(b + r, n_begins, x, first, row[(r + ROWS - 1) % ROWS], row[r]);
         for (ptrdiff_t f = 0; f < n_frequencies; f += LANES * WIDTH) {
             vec sum[ROWS][LANES] = {{{0}}};
             for (ptrdiff_t d = 1; d < b; d++)
@@ -96,7 +101,10 @@ void ISA(dmft_zero_one)(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_fr
             for (int r = 0; r < n_rows; r++)
                 for (int k = 0; k < LANES; k++) {
                     const ptrdiff_t here = (b - 1 + r) * n_frequencies + f + k * WIDTH;
-                    if (r == 1) sum[r][k] += splat(row[r][b]) * loaded(twice + b * n_frequencies + f + k * WIDTH);
+                    for (ptrdiff_t d = b; d < b + r; d++) {
+                        const vec wave = loaded(twice + d * n_frequencies + f + k * WIDTH);
+                        sum[r][k] += splat(row[r][d]) * wave;
+                    }
                     const vec last = here < n_frequencies ? splat(0.0) : loaded(moved + here - n_frequencies);
                     store(moved + here, last + (splat(row[r][0]) + sum[r][k]));
                 }
