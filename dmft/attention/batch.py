@@ -149,6 +149,13 @@ class Batch(System):
         """
         self.tangents.turn(self.tangents.kept_apart())
 
+    def keep_tangents(self, n_tangents: int) -> bool:
+        """Let all tangents but the first ones go; return whether these are carried by the Jacobian itself."""
+        if not 1 <= n_tangents <= len(self.tangents) - self.tangents.n_dual:
+            return False
+        self.tangents = self.tangents.first(n_tangents)
+        return True
+
     def _no_tangents(self) -> Tangents:
         return Tangents.of_unit_vectors(self.n_points, 0, self.shape)
 

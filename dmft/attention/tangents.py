@@ -63,6 +63,13 @@ class Tangents:
         )
         return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
 
+    def first(self, n_tangents: int) -> Tangents:
+        """Return the first tangents alone, no dual ones among them."""
+        frame, exponent, n_lost, mark = (
+            np.ascontiguousarray(x[:, :n_tangents]) for x in (self.frame, self.exponent, self.n_lost, self.mark)
+        )
+        return Tangents(frame, exponent, n_lost, mark, self.qr_interval)
+
     def join(self, other: Tangents) -> Tangents | None:
         """Return the tangents of two batches as those of one; None of those that are carried in different ways."""
         if [len(self), self.qr_interval, self.n_dual] != [len(other), other.qr_interval, other.n_dual]:

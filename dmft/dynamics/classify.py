@@ -80,14 +80,14 @@ def classify(
     rules = rules or Rules()
     if window_map is None:
         window_map = system.window_map()
-    n_exponents = min(system.n_dim, n_exponents or 4)
+    n_least = min(system.n_dim, n_exponents or 4)
     at_once = max(1, _MEMORY // (KEPT * system.size))
     verdicts: dict[int, Verdict] = {}
     doubted: set[int] = set()
     with working(rules.most * float(system.n_points), "samples at most") as seen:
         parts = [np.arange(i, min(i + at_once, system.n_points)) for i in range(0, system.n_points, at_once)]
-        waiting = [_Group(some, system.select(some), n_exponents) for some in parts]
-        _judge(waiting, at_once, window_map, rules, tick, seen, verdicts, doubted)
+        waiting = [_Group(some, system.select(some), n_least) for some in parts]
+        _judge(waiting, at_once, n_least, window_map, rules, tick, seen, verdicts, doubted)
     return [verdicts[point] for point in range(system.n_points)]
 
 
@@ -147,6 +147,7 @@ def _next(waiting: list[_Group], at_once: int, rules: Rules) -> _Group:
 def _judge(
     waiting: list[_Group],
     at_once: int,
+    n_least: int,
     window_map: WindowMap | None,
     rules: Rules,
     tick: Tick | None,
@@ -165,7 +166,8 @@ def _judge(
         if tick:
             tick(n_samples * orbits.period * points.size)
         cycles = {} if window_map is None else decisions.on_cycles(window_map.take(points), now, rules, orbits.period)
-        again, more, settled = [], [], []
+        again: dict[int, list[int]] = {}
+        more, settled = [], []
         for i, point in enumerate(points.tolist()):
             last = group.before.get(point)
             verdict = (
@@ -178,10 +180,12 @@ def _judge(
             if verdict:
                 verdicts[point] = dataclasses.replace(verdict, n_samples=total)
                 settled.append(i)
-            elif n_exponents < orbits.n_dim and decisions.n_leading(now[i], rules) == n_exponents:
+                continue
+            n_leading = decisions.n_leading(now[i], rules)
+            if n_exponents < orbits.n_dim and n_leading == n_exponents:
                 more.append(i)
-            else:
-                again.append(i)
+            else:  # as few as will do: noise of a short round may have asked for more
+                again.setdefault(n_least if n_leading < n_least else n_exponents, []).append(i)
         for doubtful, moved in _test_zero_one(points[settled], orbits.select(settled), verdicts, doubted):
             # Chaos that has ended meanwhile was a transient: judge the orbits again from here. Where there is
             # one more round at most, the one before still counts.
@@ -190,11 +194,14 @@ def _judge(
             last_one = 2 * total >= rules.most
             known = {int(points[settled[k]]): now[settled[k]] for k in doubtful} if last_one else {}
             waiting.append(_Group(some, moved, n_exponents, total, known))  # the test has ended their tangents
-        if again:
-            known = {int(points[i]): now[i] for i in again}
-            waiting.append(_Group(points[again], orbits.select(again), n_exponents, total, known, begun=True))
+        for n_next, same in again.items():
+            known = {int(points[i]): now[i] for i in same}
+            kept = orbits.select(same)
+            n_kept = n_next if n_next < n_exponents and kept.keep_tangents(n_next) else n_exponents
+            waiting.append(_Group(points[same], kept, n_kept, total, known, begun=True))
         if more:
-            waiting.append(_Group(points[more], orbits.select(more), min(orbits.n_dim, 2 * n_exponents), total))
+            known = {int(points[i]): now[i] for i in more}
+            waiting.append(_Group(points[more], orbits.select(more), min(orbits.n_dim, 2 * n_exponents), total, known))
 
 
 def _test_zero_one(
@@ -217,7 +224,7 @@ def _test_zero_one(
     for (step, length), some in sorted(alike.items()):
         component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
         longer = orbits.select(some)
-        series = _series(longer, length, step, component)
+        series, states = _series(longer, length, step, component)
         # What varies by rounding alone, or by no more than the orbit is off its cycle, stands still.
         size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
         size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
@@ -225,7 +232,8 @@ def _test_zero_one(
         doubtful = []
         for k, (i, test) in enumerate(zip(some, _median_test(series), strict=True)):
             if verdicts[points[i]].kind == "chaos" and test < 0.5:
-                test = _on_finer_bands(longer.select([k]), step, component[[k]], test)
+                last = np.concatenate([part[k] for part in states])
+                test = _on_finer_bands(longer.select([k]), step, component[[k]], series[[k]], last, test)
                 if test < 0.5 and points[i] not in doubted:
                     doubtful.append(k)
             verdicts[points[i]].evidence["zero_one"] = test
@@ -234,14 +242,23 @@ def _test_zero_one(
     return moved
 
 
-def _on_finer_bands(orbit: System, step: int, component: np.ndarray, test: float) -> float:
-    """Return the 0-1 test of chaos on more bands than the last states show, `test` if there are no more."""
+def _on_finer_bands(
+    orbit: System, step: int, component: np.ndarray, series: np.ndarray, states: np.ndarray, test: float
+) -> float:
+    """Return the 0-1 test of chaos on more bands than the last states show, `test` if there are no more.
+
+    The series so far, (1, n_samples), is a part of the one on its bands; `states` are the last ones of it.
+    """
     while test < 0.5:
-        finer = bands(orbit.strobe(KEPT, interval=step * orbit.period)[0][0])
+        finer = bands(states)
         step *= finer
         if finer == 1 or step > _FINEST:
             break
-        test = _median_test(_series(orbit, _SECOND, step, component))[0]
+        begun = series[:, (series.shape[1] - 1) % finer :: finer]
+        more, last = _series(orbit, series.shape[1] - begun.shape[1], step, component)
+        states = np.concatenate(last, axis=1)[0]
+        series = np.concatenate([begun, more], axis=1)
+        test = _median_test(series)[0]
     return test
 
 
@@ -250,10 +267,14 @@ def _median_test(series: np.ndarray) -> list[float]:
     return np.median(zero_one_each(series, _FREQUENCIES), axis=1).tolist()
 
 
-def _series(orbits: System, length: int, step: int, component: np.ndarray) -> np.ndarray:
-    """Run orbits on; return one component of each at every `step`-th sample, (n_points, length)."""
-    parts, each = [], np.arange(component.size)
+def _series(orbits: System, length: int, step: int, component: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Run orbits on; return one component of each at every `step`-th sample, (n_points, length), and the last states.
+
+    These come in pieces (n_points, n_samples, size).
+    """
+    parts, each, kept = [], np.arange(component.size), list[np.ndarray]()
     for first in range(0, length, CHUNK):
         states = orbits.strobe(min(CHUNK, length - first), interval=step * orbits.period)[0]
         parts.append(states[each, :, component])
-    return np.concatenate(parts, axis=1)
+        kept = [*kept, states][-(KEPT // CHUNK) :]
+    return np.concatenate(parts, axis=1), kept

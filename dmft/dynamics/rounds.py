@@ -11,7 +11,7 @@ from .exponents import Exponents
 from .streaming import BatchMeans, WeightedAverages
 from .system import System
 
-CHUNK = 256  # samples at a time
+CHUNK = 512  # samples at a time
 KEPT = 2_048  # states of an orbit that are kept to look at
 
 
@@ -58,15 +58,16 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     exponents = Exponents(n_points, n_exponents, orbits.n_dim, length=n_samples)
     weighted = WeightedAverages(n_points, n_moments, n_samples)
     batched = BatchMeans(n_points, n_moments)
-    kept: list[np.ndarray] = []
+    kept = np.empty((n_points, min(KEPT, n_samples), orbits.size))
     for first in range(0, n_samples, CHUNK):
         states, growth = orbits.strobe(min(CHUNK, n_samples - first), tangents=True)
         exponents.add(growth / orbits.period)
         each = moments_of(states, n_rows)
         weighted.add(each)
         batched.add(each)
-        kept = [*kept, states][-(KEPT // CHUNK) :]
-    states = np.concatenate(kept, axis=1)
+        place = first + kept.shape[1] - n_samples
+        if place + states.shape[1] > 0:
+            kept[:, max(0, place) : place + states.shape[1]] = states[:, max(0, -place) :]
     now = exponents.averages()
     mean, stderr, birkhoff, error = now.mean, now.noise, now.weighted[:, 0], now.drift
     with np.errstate(invalid="ignore"):  # infinities
@@ -83,7 +84,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
                 n_samples=n_samples,
                 period=orbits.period,
                 n_rows=n_rows,
-                states=states[i],
+                states=kept[i],
                 mean=mean[i, order],
                 stderr=stderr[i, order],
                 birkhoff=birkhoff[i, order],

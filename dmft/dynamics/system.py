@@ -61,6 +61,11 @@ class System(Whole, abc.ABC):
     def turn_tangents(self) -> None:
         """Turn the tangents that the map keeps within some directions whatever the time, midway in their transient."""
 
+    def keep_tangents(self, n_tangents: int) -> bool:
+        """Let all tangents but the first ones go; return whether that can be done. Default: it cannot, all stay."""
+        whole("n_tangents", n_tangents)
+        return False
+
     @abc.abstractmethod
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:
         """Take all orbits, and their tangents too if asked for, `n_steps` further."""
@@ -255,6 +260,11 @@ class Map(System):
         need_memory(f"{n_tangents} tangents of {self.n_points} orbits", self.tangent_bytes(n_tangents), "take fewer")
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
         self.qr_interval = qr_interval
+
+    def keep_tangents(self, n_tangents: int) -> bool:
+        """Let all tangents but the first ones go; return True."""
+        self.frame = np.ascontiguousarray(self.frame[:, :, : whole("n_tangents", n_tangents, 0, self.frame.shape[2])])
+        return True
 
     @own_arithmetic
     def advance(self, n_steps: int, *, tangents: bool = False, tick: Tick | None = None) -> None:

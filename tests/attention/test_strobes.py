@@ -214,3 +214,16 @@ def test_runs_are_cut_into_pieces_without_a_trace(monkeypatch, n_points, n_tange
 
     whole = bits(2e7)
     assert all(bits(piece) == whole for piece in (1e2, 1e3, 3e4))
+
+
+def test_the_first_tangents_go_on_without_the_others():
+    """Gram-Schmidt knows nothing of what comes later; dual tangents are those of all, and stay."""
+    whole = paper_batch(3, n_tangents=8)
+    fewer = whole.select(range(3))
+    assert fewer.keep_tangents(4)
+    expected, found = (batch.strobe(40, tangents=True)[1] for batch in (whole, fewer))
+    assert found.shape == (3, 40, 4)
+    assert_allclose(found, expected[:, :, :4], rtol=0, atol=1e-9)
+    dual = paper_batch(1, n_tangents=12)
+    assert not dual.keep_tangents(dual.size)
+    assert len(dual.tangents) == dual.size

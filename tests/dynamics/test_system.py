@@ -34,6 +34,18 @@ def test_pieces_and_company_change_no_bit():
     assert whole.strobe(2, states=False) == (None, None)
 
 
+def test_the_first_tangents_go_on_without_the_others():
+    turn = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    system = Map(lambda x: x @ turn.T, np.ones((2, 3)), lambda x: np.repeat((turn * [3.0, 2.0, 0.5])[None], 2, axis=0))
+    system.begin_tangents(3)
+    fewer = system.select([0, 1])
+    assert fewer.keep_tangents(2)
+    expected, found = (one.strobe(20, tangents=True)[1] for one in (system, fewer))
+    assert_allclose(found, expected[:, :, :2], rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="n_tangents"):
+        fewer.keep_tangents(3)
+
+
 def test_observables_and_failures():
     system = Map(lambda x: x**2, [[0.5], [4.0]], observe=lambda x: np.hstack([x, -x]))
     assert system.size == 2

@@ -104,6 +104,7 @@ call("ising.MeanMap.advance")(lambda: Call(mean_map().advance, {"n_steps": 2, **
 call("ising.MeanMap.begin_tangents")(lambda: Call(mean_map().begin_tangents, {"n_tangents": 2, "qr_interval": 2}))
 call("ising.MeanMap.continuation")(lambda: Call(mean_map().continuation, {"point": 1}))
 call("ising.MeanMap.describe")(lambda: Call(mean_map().describe, {"point": 1}))
+call("ising.MeanMap.keep_tangents")(lambda: Call(mean_map().keep_tangents, {"n_tangents": 0}))
 call("ising.MeanMap.join")(lambda: Call(mean_map().join, {"other": mean_map()}))
 call("ising.MeanMap.select")(lambda: Call(mean_map().select, {"points": np.array([1])}, {"points": {"bools", "slice"}}))
 call("ising.MeanMap.tangent_bytes")(lambda: Call(mean_map().tangent_bytes, {"n_tangents": 1}))

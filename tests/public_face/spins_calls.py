@@ -128,6 +128,7 @@ for name, make in (("SpinMap", spin_map), ("LayerLoop", loop)):
     )
     call(f"spins.{name}.continuation")(lambda make=make: Call(make().continuation, {"point": 1}))
     call(f"spins.{name}.describe")(lambda make=make: Call(make().describe, {"point": 1}))
+    call(f"spins.{name}.keep_tangents")(lambda make=make: Call(make().keep_tangents, {"n_tangents": 0}))
     call(f"spins.{name}.join")(lambda make=make: Call(make().join, {"other": make()}))
     call(f"spins.{name}.select")(
         lambda make=make: Call(make().select, {"points": np.array([1])}, {"points": {"bools", "slice"}})

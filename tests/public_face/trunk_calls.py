@@ -97,6 +97,7 @@ call("systems.Map.advance")(lambda: Call(simple().advance, {"n_steps": 2, **TICK
 call("systems.Map.begin_tangents")(lambda: Call(simple().begin_tangents, {"n_tangents": 1, "qr_interval": 2}))
 call("systems.Map.continuation")(lambda: Call(simple().continuation, {"point": 1}))
 call("systems.Map.describe")(lambda: Call(simple().describe, {"point": 1}))
+call("systems.Map.keep_tangents")(lambda: Call(simple().keep_tangents, {"n_tangents": 0}))
 call("systems.Map.join")(lambda: Call(simple().join, {"other": simple()}))
 call("systems.Map.select")(lambda: Call(simple().select, PICK, MASK))
 call("systems.Map.tangent_bytes")(lambda: Call(simple().tangent_bytes, {"n_tangents": 1}))
