@@ -2,8 +2,9 @@
 
 Run with ``python bench/bench_maps.py``, one thread, by an interpreter that has Numba. The paper's network is written as
 a function of `numba.njit` with the kernel's own economy: its state is the attention and the overlaps that it made, so
-that a step has three tanh and four exp, as in the kernel. Both take the same steps, which is checked before they are
-timed, in turn, by the clock of the process; so do C and Numba on the Henon map. About 20 cpu-seconds.
+that a step has three tanh and four exp, as in the kernel. Both have eight points side by side, and take the same steps,
+which is checked before they are timed, in turn, by the clock of the process; so do C, a point at a time, and Numba on
+the Henon map. About 10 cpu-seconds.
 """
 
 import os

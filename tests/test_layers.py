@@ -33,6 +33,7 @@ DOORS = {
     "tqdm": "_util/progress",
     "yaml": "attention/authors",
     "numba": "maps/njit",
+    "llvmlite": "maps/njit",
     "bokeh": "explorer",
     "tornado": "explorer",
 }

@@ -1,7 +1,8 @@
-"""Loops over a map that is one compiled function of one state: points side by side, no Python in a step.
+"""Loops over a map that is one compiled function: no Python in a step.
 
 The function is ``void (const double *window, const double *parameters, int64_t phase, double *out)``: from a window,
-newest first, to the next state, or to its derivative by the window, row by row. It gets a copy of the window.
+newest first, to the next state, or to its derivative by the window, row by row. It gets a copy of the window. One of
+several lanes takes as many points at once: every number of its arguments is then one of each point, side by side.
 """
 
 from cython.parallel cimport parallel, threadid
@@ -31,9 +32,11 @@ cdef double TINY = 1e-30
 
 
 cdef struct Shape:
-    Function step           # the map
+    Function step           # the map, of `lanes` points side by side
     Function slope          # its derivative; for a complex step the map itself, of complex numbers
     int kind                # where the derivative comes from
+    Py_ssize_t lanes        # of a block; in all its arrays they are innermost
+    Py_ssize_t slope_lanes  # of the derivative: as many, or 1
     Py_ssize_t size         # of a state
     Py_ssize_t n_in         # of a window
     Py_ssize_t n_parameters
@@ -44,91 +47,157 @@ cdef struct Shape:
 
 
 cdef struct Work:
-    double *point           # (2 n_in,) each: windows that are handed over
+    double *window          # (n_in, lanes): where the block is
+    double *parameters      # (n_parameters, lanes)
+    double *point           # (2 n_in, lanes) each: windows that are handed over
     double *other
-    double *values          # (2 n_parameters,)
-    double *ahead           # (2 size,) each: what comes back
+    double *values          # (2 n_parameters,): parameters of a lane
+    double *ahead           # (2 size, lanes) each: what comes back
     double *behind
-    double *rows            # (3, size, n_in)
+    double *rows            # (3, size, n_in, lanes)
+    double *one             # (size, n_in): rows of a lane
+    double *apart           # (lanes,)
     double *top             # (size, n_tangents)
     double *upper           # (n_tangents, n_tangents)
     double *factors         # (n_tangents (n_in + 2),)
 
 
+cdef struct Sampling:       # steps lead, lead + every, ...; the newest `width` of a window are kept
+    int64_t lead
+    int64_t every
+    Py_ssize_t n_rows
+    Py_ssize_t width
+    Py_ssize_t n_grown      # rows of growth
+
+
 cdef Py_ssize_t needed(const Shape *map) noexcept nogil:
     """Return how many doubles a thread works with."""
-    cdef Py_ssize_t k = map.n_tangents, n = 4 * map.n_in + 2 * map.n_parameters + 4 * map.size
+    cdef Py_ssize_t k = map.n_tangents, n = (5 * map.n_in + 3 * map.n_parameters + 4 * map.size) * map.lanes
     if k:
-        n += 3 * map.size * map.n_in + k * (map.size + k + map.n_in + 2)
+        n += (3 * map.lanes + 1) * map.size * map.n_in + map.lanes + k * (map.size + k + map.n_in + 2)
     return n + 8  # so that threads do not write side by side
 
 
 cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
     """Divide the memory of a thread up."""
-    work.point = given
-    work.other = work.point + 2 * map.n_in
-    work.values = work.other + 2 * map.n_in
-    work.ahead = work.values + 2 * map.n_parameters
-    work.behind = work.ahead + 2 * map.size
-    work.rows = work.top = work.upper = work.factors = NULL
+    cdef Py_ssize_t lanes = map.lanes
+    work.window = given
+    work.parameters = work.window + map.n_in * lanes
+    work.point = work.parameters + map.n_parameters * lanes
+    work.other = work.point + 2 * map.n_in * lanes
+    work.values = work.other + 2 * map.n_in * lanes
+    work.ahead = work.values + 2 * map.n_parameters * lanes
+    work.behind = work.ahead + 2 * map.size * lanes
+    work.rows = work.one = work.apart = work.top = work.upper = work.factors = NULL
     if map.n_tangents:
-        work.rows = work.behind + 2 * map.size
-        work.top = work.rows + 3 * map.size * map.n_in
+        work.rows = work.behind + 2 * map.size * lanes
+        work.one = work.rows + 3 * map.size * map.n_in * lanes
+        work.apart = work.one + map.size * map.n_in
+        work.top = work.apart + lanes
         work.upper = work.top + map.size * map.n_tangents
         work.factors = work.upper + map.n_tangents * map.n_tangents
 
 
-cdef void differentiate(const Shape *map, const double *window, const double *parameters, int64_t phase,
-                        const Work *work) noexcept nogil:
-    """Fill in the derivative of a step, the first (size, n_in) of the rows."""
-    cdef Py_ssize_t i, a, k, n_in = map.n_in, size = map.size, n = size * n_in
-    cdef double spacing, apart, first, second
+cdef void gather(double *out, Py_ssize_t lanes, const double *rows, Py_ssize_t n, Py_ssize_t n_here) noexcept nogil:
+    """Put rows of n numbers side by side, (n, lanes); the last of them also into the lanes that are left over."""
+    cdef Py_ssize_t a, lane
+    for lane in range(lanes):
+        for a in range(n):
+            out[a * lanes + lane] = rows[(lane if lane < n_here else n_here - 1) * n + a]
+
+
+cdef void scatter(const double *block, Py_ssize_t lanes, double *out, Py_ssize_t n, Py_ssize_t apart,
+                  Py_ssize_t n_here) noexcept nogil:
+    """Put the first n numbers of each lane into a row; rows are so far apart."""
+    cdef Py_ssize_t a, lane
+    for lane in range(n_here):
+        for a in range(n):
+            out[lane * apart + a] = block[a * lanes + lane]
+
+
+cdef void differentiate(const Shape *map, int64_t phase, const Work *work) noexcept nogil:
+    """Fill in the derivative of a step of all lanes, the first (size, n_in, lanes) of the rows."""
+    cdef Py_ssize_t i, a, k, lane, lanes = map.lanes, n_in = map.n_in, size = map.size, n = size * n_in * lanes, at
+    cdef double spacing, least, first, second
     cdef double *rows = work.rows
     if map.kind == GIVEN:
-        memcpy(work.point, window, n_in * sizeof(double))
-        map.slope(work.point, parameters, phase, rows)
-    elif map.kind == COMPLEX:
-        for i in range(map.n_parameters):
-            work.values[2 * i] = parameters[i]
-            work.values[2 * i + 1] = 0.0
-        for i in range(n_in):
-            for a in range(n_in):
-                work.point[2 * a] = window[a]
-                work.point[2 * a + 1] = TINY if a == i else 0.0
-            map.slope(work.point, work.values, phase, work.ahead)
+        memcpy(work.point, work.window, n_in * lanes * sizeof(double))
+        map.slope(work.point, work.parameters, phase, rows)
+        return
+    for i in range(n_in):
+        least = map.scale[i]
+        for k in range(3):
+            memcpy(work.point, work.window, n_in * lanes * sizeof(double))
+            memcpy(work.other, work.window, n_in * lanes * sizeof(double))
+            for at in range(i * lanes, (i + 1) * lanes):
+                spacing = STEP * (fabs(work.point[at]) if fabs(work.point[at]) > least else least)
+                work.point[at] += spacing / (1 << k)
+                work.other[at] -= spacing / (1 << k)
+            # Before functions can write into them: as they came out in doubles.
+            for lane in range(lanes):
+                work.apart[lane] = work.point[i * lanes + lane] - work.other[i * lanes + lane]
+            map.step(work.point, work.parameters, phase, work.ahead)
+            map.step(work.other, work.parameters, phase, work.behind)
             for a in range(size):
-                rows[a * n_in + i] = work.ahead[2 * a + 1] / TINY
-    else:
-        for i in range(n_in):
-            spacing = STEP * (fabs(window[i]) if fabs(window[i]) > map.scale[i] else map.scale[i])
-            for k in range(3):
-                memcpy(work.point, window, n_in * sizeof(double))
-                memcpy(work.other, window, n_in * sizeof(double))
-                work.point[i] += spacing / (1 << k)
-                work.other[i] -= spacing / (1 << k)
-                apart = work.point[i] - work.other[i]  # as it came out in doubles
-                map.step(work.point, parameters, phase, work.ahead)
-                map.step(work.other, parameters, phase, work.behind)
-                for a in range(size):
-                    rows[k * n + a * n_in + i] = (work.ahead[a] - work.behind[a]) / apart
-        for a in range(n):
-            first = (4.0 * rows[n + a] - rows[a]) / 3.0
-            second = (4.0 * rows[2 * n + a] - rows[n + a]) / 3.0
-            rows[a] = (16.0 * second - first) / 15.0
+                for lane in range(lanes):
+                    rows[k * n + (a * n_in + i) * lanes + lane] = (
+                        work.ahead[a * lanes + lane] - work.behind[a * lanes + lane]
+                    ) / work.apart[lane]
+    for at in range(n):
+        first = (4.0 * rows[n + at] - rows[at]) / 3.0
+        second = (4.0 * rows[2 * n + at] - rows[n + at]) / 3.0
+        rows[at] = (16.0 * second - first) / 15.0
+
+
+cdef void differentiate_one(const Shape *map, Py_ssize_t lane, int64_t phase, const Work *work) noexcept nogil:
+    """Fill in the derivative of a lane by a function of one point."""
+    cdef Py_ssize_t i, a, lanes = map.lanes, n_in = map.n_in, size = map.size
+    cdef int step = 2 if map.kind == COMPLEX else 1
+    for i in range(map.n_parameters):
+        work.values[step * i] = work.parameters[i * lanes + lane]
+        if map.kind == COMPLEX:
+            work.values[step * i + 1] = 0.0
+    if map.kind == GIVEN:
+        for a in range(n_in):
+            work.point[a] = work.window[a * lanes + lane]
+        map.slope(work.point, work.values, phase, work.one)
+        return
+    for i in range(n_in):
+        for a in range(n_in):
+            work.point[2 * a] = work.window[a * lanes + lane]
+            work.point[2 * a + 1] = TINY if a == i else 0.0
+        map.slope(work.point, work.values, phase, work.ahead)
+        for a in range(size):
+            work.one[a * n_in + i] = work.ahead[2 * a + 1] / TINY
 
 
 cdef void push(const Shape *map, double *frame, const Work *work) noexcept nogil:
-    """Take a frame (n_in, n_tangents) through a step whose derivative is in the rows."""
+    """Take a frame (n_in, n_tangents) of a lane through a step whose derivative is in its rows."""
     cdef Py_ssize_t a, b, c, n_in = map.n_in, size = map.size, k = map.n_tangents
     cdef double entry
     memset(work.top, 0, size * k * sizeof(double))
     for a in range(size):
         for b in range(n_in):
-            entry = work.rows[a * n_in + b]
+            entry = work.one[a * n_in + b]
             for c in range(k):
                 work.top[a * k + c] += entry * frame[b * k + c]
     memmove(frame + size * k, frame, (n_in - size) * k * sizeof(double))
     memcpy(frame, work.top, size * k * sizeof(double))
+
+
+cdef void carry(const Shape *map, double *frames, Py_ssize_t n_here, int64_t phase, const Work *work) noexcept nogil:
+    """Take the frames of all lanes through a step."""
+    cdef Py_ssize_t a, lane, n = map.size * map.n_in
+    cdef bint together = map.kind == DIFFERENCES or map.slope_lanes == map.lanes and map.kind == GIVEN
+    if together:
+        differentiate(map, phase, work)
+    for lane in range(n_here):
+        if together:
+            for a in range(n):
+                work.one[a] = work.rows[a * map.lanes + lane]
+        else:
+            differentiate_one(map, lane, phase, work)
+        push(map, frames + lane * map.n_in * map.n_tangents, work)
 
 
 cdef void straighten(const Shape *map, double *frame, double *growth, const Work *work) noexcept nogil:
@@ -152,39 +221,41 @@ cdef void straighten(const Shape *map, double *frame, double *growth, const Work
         growth[i] += log(length) if length > 0.0 else -INFINITY
 
 
-cdef void follow(const Shape *map, double *window, const double *parameters, int64_t phase, int64_t n_steps,
-                 int64_t lead, int64_t every, double *states, Py_ssize_t n_rows, Py_ssize_t width, double *frame,
-                 double *growth, const Work *work, Crew *crew) noexcept nogil:
-    """Take one orbit further, with samples after steps lead, lead + every, ..."""
-    cdef int64_t t, since = 0, sampled = lead
-    cdef Py_ssize_t size = map.size, k = map.n_tangents, rest = (map.n_in - map.size) * sizeof(double), row = 0
-    cdef double *grown = growth
-    if k:
-        memset(grown, 0, k * sizeof(double))
+cdef void follow(const Shape *map, const Sampling *asked, Py_ssize_t n_here, int64_t phase, int64_t n_steps,
+                 double *states, double *frames, double *growth, const Work *work, Crew *crew) noexcept nogil:
+    """Take the orbits of a block further; what they leave is of the first of them on."""
+    cdef int64_t t, since = 0, sampled = asked.lead
+    cdef Py_ssize_t state = map.size * map.lanes, k = map.n_tangents, row = 0, grown = 0, lane
+    cdef Py_ssize_t rest = (map.n_in - map.size) * map.lanes * sizeof(double), a_frame = map.n_in * k
+    cdef Py_ssize_t a_growth = asked.n_grown * k
+    for lane in range(n_here if k else 0):
+        memset(growth + lane * a_growth, 0, k * sizeof(double))
     for t in range(1, n_steps + 1):
         if k:
-            differentiate(map, window, parameters, phase, work)
-            push(map, frame, work)
-        memcpy(work.point, window, map.n_in * sizeof(double))
-        map.step(work.point, parameters, phase, work.ahead)
+            carry(map, frames, n_here, phase, work)
+        memcpy(work.point, work.window, map.n_in * map.lanes * sizeof(double))
+        map.step(work.point, work.parameters, phase, work.ahead)
         if rest:
-            memmove(window + size, window, rest)
-        memcpy(window, work.ahead, size * sizeof(double))
+            memmove(work.window + state, work.window, rest)
+        memcpy(work.window, work.ahead, state * sizeof(double))
         phase += 1
         if phase == map.period:
             phase = 0
         since += 1
         if k and (since % map.qr_interval == 0 or t == sampled or t == n_steps):
-            straighten(map, frame, grown, work)
-        if t == sampled and row < n_rows:
-            if width:
-                memcpy(states + row * width, window, width * sizeof(double))
+            for lane in range(n_here):
+                straighten(map, frames + lane * a_frame, growth + lane * a_growth + grown, work)
+        if t == sampled and row < asked.n_rows:
+            if asked.width:
+                scatter(work.window, map.lanes, states + row * asked.width, asked.width, asked.n_rows * asked.width,
+                        n_here)
             row += 1
-            sampled += every
+            sampled += asked.every
             since = 0
-            if k and row < n_rows:
+            if k and row < asked.n_rows:
                 grown += k
-                memset(grown, 0, k * sizeof(double))
+                for lane in range(n_here):
+                    memset(growth + lane * a_growth + grown, 0, k * sizeof(double))
         if t % BETWEEN == 0 and crew_stopped(crew):
             return
 
@@ -195,8 +266,9 @@ def evaluate(*,
              const double[:, ::1] parameters not None,  # IN   (n_points, n_parameters)
              const int64_t[::1] phase not None,        # IN    (n_points,)
              double[:, ::1] out not None,              # OUT   (n_points, n_out)
-             int n_threads):
-    """Call a function once for every point."""
+             int n_threads,
+             Py_ssize_t lanes=1):                      # points that the function takes side by side
+    """Call a function for all points."""
     cdef Py_ssize_t n = window.shape[0], n_in = window.shape[1], n_out = out.shape[1], k = parameters.shape[1], i
     cdef Function call = <Function>function
     if not function:
@@ -209,17 +281,38 @@ def evaluate(*,
         return
     positive("n_in", n_in)
     positive("n_out", n_out)
-    cdef double[:, ::1] scratch = np.empty((n_threads, n_in + 8))
+    positive("lanes", lanes)
+    cdef double[:, ::1] scratch = np.empty((n_threads, (n_in + k + n_out) * lanes + 8))
     cdef const double *values = &parameters[0, 0] if k else NULL
-    cdef Crew crew = crew_of(n)
+    cdef Crew crew = crew_of((n + lanes - 1) // lanes)
     i = -1
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
-            memcpy(&scratch[threadid(), 0], &window[i, 0], n_in * sizeof(double))
-            call(&scratch[threadid(), 0], values + i * k, phase[i], &out[i, 0])
+            evaluate_block(call, lanes, min(lanes, n - i * lanes), &window[i * lanes, 0], n_in,
+                           values + i * lanes * k, k, &phase[i * lanes], &out[i * lanes, 0], n_out,
+                           &scratch[threadid(), 0])
             i = next_part(&crew, i)
     dismiss(&crew)
+
+
+cdef void evaluate_block(Function call, Py_ssize_t lanes, Py_ssize_t n_here, const double *windows, Py_ssize_t n_in,
+                         const double *parameters, Py_ssize_t k, const int64_t *phase, double *out, Py_ssize_t n_out,
+                         double *scratch) noexcept nogil:
+    """Call a function for the points of a block, once for each phase that they have."""
+    cdef double *values = scratch + n_in * lanes
+    cdef double *returned = values + k * lanes
+    cdef Py_ssize_t end, first = 0
+    while first < n_here:
+        end = first + 1
+        while end < n_here and phase[end] == phase[first]:
+            end += 1
+        gather(scratch, lanes, windows + first * n_in, n_in, end - first)
+        gather(values, lanes, parameters + first * k, k, end - first)
+        gather(returned, lanes, out + first * n_out, n_out, end - first)  # what a function leaves stays as it was
+        call(scratch, values, phase[first], returned)
+        scatter(returned, lanes, out + first * n_out, n_out, n_out, end - first)
+        first = end
 
 
 def run(*,
@@ -237,16 +330,22 @@ def run(*,
         double[:, :, ::1] frame not None,         # INOUT (n_points, n_in, n_tangents)
         double[:, :, ::1] growth not None,        # OUT   (n_points, n_samples or 1, n_tangents)
         int64_t qr_interval,
-        int n_threads):
+        int n_threads,
+        Py_ssize_t lanes=1,                       # points that step takes side by side
+        Py_ssize_t slope_lanes=1):                # and slope: as many, or 1
     """Take all orbits further, and their tangents if there are any."""
     cdef Py_ssize_t n = window.shape[0], n_in = window.shape[1], n_rows = states.shape[1], width = states.shape[2], i
     cdef Py_ssize_t n_parameters = parameters.shape[1], k = frame.shape[2]
     cdef Shape map
+    cdef Sampling asked
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     if not step or (k and not slope and kind != "differences"):
         raise ValueError("step and slope must be addresses of functions, got 0")
     positive("n_threads", n_threads)
+    positive("lanes", lanes)
+    if slope_lanes not in (1, lanes):
+        raise ValueError(f"slope_lanes must be 1 or lanes = {lanes}, got {slope_lanes}")
     positive("period", period)
     ranged("phase", phase, 0, period - 1)
     natural("n_steps", n_steps)
@@ -268,32 +367,38 @@ def run(*,
     if n == 0 or n_steps == 0:
         return
     map.step, map.slope, map.kind = <Function>step, <Function>slope, KINDS.index(kind)
+    map.lanes, map.slope_lanes = lanes, slope_lanes
     map.size, map.n_in, map.n_parameters, map.n_tangents = size, n_in, n_parameters, k
     map.period, map.qr_interval, map.scale = period, qr_interval, &scale[0]
+    asked.lead, asked.every, asked.n_rows, asked.width, asked.n_grown = lead, every, n_rows, width, growth.shape[1]
     cdef double[:, ::1] scratch = np.empty((n_threads, needed(&map)))
     cdef const double *values = &parameters[0, 0] if n_parameters else NULL
     cdef double *sampled = &states[0, 0, 0] if n_rows and width else NULL
     cdef double *frames = &frame[0, 0, 0] if k else NULL
     cdef double *grown = &growth[0, 0, 0] if k else NULL
-    cdef Py_ssize_t n_grown = growth.shape[1]
-    cdef Crew crew = crew_of(n)
+    cdef Py_ssize_t a_sample = n_rows * width, a_frame = n_in * k, a_growth = growth.shape[1] * k
+    cdef Crew crew = crew_of((n + lanes - 1) // lanes)
     i = -1
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
-            one(&map, &scratch[threadid(), 0], &window[i, 0], values + i * n_parameters, phase, n_steps, lead, every,
-                sampled + i * n_rows * width, n_rows, width, frames + i * n_in * k, grown + i * n_grown * k, &crew)
+            run_block(&map, &asked, min(lanes, n - i * lanes), &scratch[threadid(), 0], &window[i * lanes, 0],
+                      values + i * lanes * n_parameters, phase, n_steps, sampled + i * lanes * a_sample,
+                      frames + i * lanes * a_frame, grown + i * lanes * a_growth, &crew)
             i = next_part(&crew, i)
     dismiss(&crew)
 
 
-cdef void one(const Shape *map, double *scratch, double *window, const double *parameters, int64_t phase,
-              int64_t n_steps, int64_t lead, int64_t every, double *states, Py_ssize_t n_rows, Py_ssize_t width,
-              double *frame, double *growth, Crew *crew) noexcept nogil:
-    """Take one orbit further in the memory of a thread."""
+cdef void run_block(const Shape *map, const Sampling *asked, Py_ssize_t n_here, double *scratch, double *windows,
+                    const double *parameters, int64_t phase, int64_t n_steps, double *states, double *frames,
+                    double *growth, Crew *crew) noexcept nogil:
+    """Take the orbits of a block further in the memory of a thread."""
     cdef Work work
     divide(map, scratch, &work)
-    follow(map, window, parameters, phase, n_steps, lead, every, states, n_rows, width, frame, growth, &work, crew)
+    gather(work.window, map.lanes, windows, map.n_in, n_here)
+    gather(work.parameters, map.lanes, parameters, map.n_parameters, n_here)
+    follow(map, asked, n_here, phase, n_steps, states, frames, growth, &work, crew)
+    scatter(work.window, map.lanes, windows, map.n_in, map.n_in, n_here)
 
 
 # ---- maps of textbooks ----

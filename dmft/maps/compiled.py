@@ -18,6 +18,8 @@ from .functions import Functions, Values
 from .njit import PHASE, SIGNATURE, JitPointer, is_njit
 from .njit import pointer_of as jit_pointer
 
+_LANES = 8  # points that functions of Numba take side by side
+_FEW = 4  # points that are worth it; fewer are checked when a map is made
 _SHARE = 256  # points that are worth a thread where a function is called once for each
 _GUARD = 64  # numbers beyond those that a function shall write, to see whether it does
 _WRITTEN = 1.25e-300, 2.5e-300  # what no function leaves twice
@@ -53,11 +55,15 @@ class CompiledFunctions(Functions):
             return "given"
         return "complex step" if self.complex_step is not None else "differences"
 
-    @property
-    def slope_address(self) -> int:
-        """What it calls for them."""
-        given = self.complex_step if self.jacobian is None else self.jacobian
-        return given.address if isinstance(given, Pointer) else 0
+    def loop(self, n: int) -> dict[str, Any]:
+        """Return what the kernel calls for n orbits: step and derivative, and how many points they take at once."""
+        given: Any = self.complex_step if self.jacobian is None else self.jacobian
+        step, lanes = _wide(self.step, n)
+        slope, slope_lanes = (0, 1) if given is None else _wide(given, n)
+        if slope_lanes not in (1, lanes):
+            slope, slope_lanes = given.address, 1
+        asked = {"step": step, "lanes": lanes, "slope": slope, "slope_lanes": slope_lanes}
+        return {**asked, "kind": self.slope_kind, "scale": self.scale}
 
     def parameters(self, values: Values, n: int, dtype: type = float) -> np.ndarray:
         """Return the parameters of n points as the functions take them, (n, n_parameters)."""
@@ -81,8 +87,10 @@ class CompiledFunctions(Functions):
             raise TypeError(f"{name} must be of complex numbers for a complex step, got a function of doubles")
         dtype = complex if is_complex else float
         out = np.empty((n, math.prod(shape)), dtype=dtype)
+        address, lanes = _wide(pointer, n)
         _maps.evaluate(
-            function=pointer.address,
+            function=address,
+            lanes=lanes,
             window=_doubles(np.ascontiguousarray(windows, dtype=dtype).reshape(n, -1)),
             parameters=_doubles(self.parameters(values, n, dtype)),
             phase=np.ascontiguousarray(phase, dtype=np.int64),
@@ -90,6 +98,13 @@ class CompiledFunctions(Functions):
             n_threads=max(1, min(threads(), n // _SHARE)),
         )
         return out.reshape(n, *shape)
+
+
+def _wide(pointer: Any, n: int) -> tuple[int, int]:
+    """Return the address of a function for n points, and how many of them it takes at once."""
+    if n >= _FEW and isinstance(pointer, JitPointer) and (address := pointer.side_by_side(_LANES)):
+        return address, _LANES
+    return pointer.address, 1
 
 
 def _doubles(array: np.ndarray) -> np.ndarray:

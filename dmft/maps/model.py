@@ -44,10 +44,11 @@ class Map(Value):
         points; parameters have shape (n_points,). A component that is returned is an array of shape (n_points,), or a
         number. Each point must be computed by itself, from the arguments alone. It is handed copies.
 
-        Or a function of ``numba.njit`` of the same form, which is called for one state at a time, of shape (size,) and
-        with numbers as parameters; or a compiled ``void step(const double *window, const double *parameters, int64_t
-        phase, double *out)``: a ctypes function with its `argtypes` and `restype`, a `scipy.LowLevelCallable` or a
-        ``numba.cfunc``, with the parameters in the order of `parameters`. Then runs are loops without Python.
+        Or a function of ``numba.njit`` of the same form, for one state, of shape (size,) and with numbers as parameters
+        (compiled for several side by side if it does not branch on them, with the same bits); or a compiled ``void
+        step(const double *window, const double *parameters, int64_t phase, double *out)``: a ctypes function with its
+        `argtypes` and `restype`, a `scipy.LowLevelCallable` or a ``numba.cfunc``, with the parameters in the order of
+        `parameters`. Then runs are loops without Python.
     jacobian : callable or compiled function, optional
         Of the same arguments: the derivative of `step`, as rows of entries, ``jacobian(state)[i][j]`` of component i by
         coordinate j; with `lags` the coordinates of the newest state come first. Default: see `derivative`.

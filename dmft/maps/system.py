@@ -134,10 +134,7 @@ class CompiledSystem(MapSystem):
         sampled = np.empty((n, n_samples, width))
         growth = np.zeros((n, max(1, n_samples), frame.shape[2]))
         _maps.run(
-            step=functions.step.address,  # type: ignore[attr-defined]  # a Pointer
-            slope=functions.slope_address,
-            kind=functions.slope_kind,
-            scale=functions.scale,
+            **functions.loop(n),
             window=states,
             parameters=functions.parameters(self.values, n),
             size=self.model.size,

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from .._util.checks import shown
-from .._util.compiled import DOUBLES, INT64, Pointer
+from ..._util.checks import shown
+from ..._util.compiled import DOUBLES, INT64, Pointer
 
 SIGNATURE = (DOUBLES, DOUBLES, INT64, DOUBLES)
 PHASE = "phase"
@@ -85,6 +85,9 @@ def pointer_of(
     if count != n_out:
         raise ValueError(f"what {name} returns must be {n_out} numbers, got {count}")
 
+    recipe = name, function, lags, size, names, n_out, of
+    if of is float and (made := _side_by_side(*recipe[:-1], 1)):  # the bits of several
+        return JitPointer(made, made.address, recipe)
     pointer = numba.types.CPointer(kind)
     n_in = lags * size
 
@@ -96,7 +99,39 @@ def pointer_of(
         except Exception:  # as of a division by zero, which in arrays gives what is no number
             filled[:] = np.nan
 
-    return JitPointer(called, called.address, (name, function, lags, size, names, n_out, of))
+    return JitPointer(called, called.address, recipe)
+
+
+@functools.lru_cache(maxsize=256)
+def _side_by_side(
+    name: str, function: Any, lags: int, size: int, names: tuple[str, ...], n_out: int, width: int
+) -> Any:
+    """Return the function of so many points side by side; None if it branches on numbers, or does what lanes cannot.
+
+    Every number of its arguments is one of each point, point by point.
+    """
+    import numba
+
+    from .elementary import rewritten
+    from .lanes import lanes
+
+    try:
+        kind, view = lanes().Lanes(width), lanes().view
+        shape, n, n_in = (size,) if lags == 1 else (lags, size), max(1, len(names)), lags * size
+        call = _caller(numba, rewritten(function, width, {}), order_of(name, function, names), names, shape)
+        pointer = numba.types.CPointer(kind)
+
+        @numba.cfunc(numba.void(pointer, pointer, numba.int64, pointer))
+        def called(window: Any, parameters: Any, phase: int, out: Any) -> None:
+            filled = view(out, (n_out,))
+            try:
+                call(view(window, (n_in,)), view(parameters, (n,)), phase, filled)
+            except Exception:
+                filled[:] = np.nan
+
+        return called
+    except Exception:  # whatever Numba raises of what it cannot compile
+        return None
 
 
 class JitPointer(Pointer):
@@ -111,6 +146,12 @@ class JitPointer(Pointer):
 
     def __reduce__(self) -> Any:
         return pointer_of, self.recipe
+
+    def side_by_side(self, width: int) -> int:
+        """Return the address of the same function of so many points side by side; 0 if there is none."""
+        if self.recipe[-1] is not float or not (made := _side_by_side(*self.recipe[:-1], width)):
+            return 0
+        return made.address
 
     @property
     def function(self) -> Any:
@@ -182,15 +223,17 @@ def _together(numba: Any, take: list[Any]) -> Any:
 @functools.cache
 def _put(numba: Any) -> Any:
     """Return what puts numbers, arrays, or tuples of them into an array from a place on; it returns the next place."""
+    from numba.core import types
     from numba.extending import overload, register_jitable
+
+    from .lanes import lanes
 
     def put(out: Any, place: Any, given: Any) -> Any:
         raise NotImplementedError
 
     @overload(put)
     def put_(out: Any, place: Any, given: Any) -> Any:
-        types = numba.types
-        if isinstance(given, types.Number | types.Boolean):
+        if isinstance(given, types.Number | types.Boolean | lanes().Lanes):
 
             def number(out: Any, place: Any, given: Any) -> Any:
                 if place < len(out):

@@ -1,0 +1,322 @@
+"""Elementary functions of lanes, and functions that are written for one point with these in the place of NumPy's."""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+from types import CellType, FunctionType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .lanes import common, lane_function, lanes, overloaded, vector_function
+
+# By LLVM for vectors, and by a call for each lane.
+OF_VECTORS = {
+    "fabs": (np.fabs, math.fabs, np.abs, np.absolute), "sqrt": (np.sqrt, math.sqrt), "floor": (np.floor,),
+    "ceil": (np.ceil,), "trunc": (np.trunc,), "rint": (np.rint,),
+}  # fmt: skip
+OF_LANES = (
+    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "log", "log2",
+    "log10", "log1p", "expm1", "exp2",
+)  # fmt: skip
+OF_MATH = {
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+}
+
+
+def _hexadecimal(numbers: str) -> tuple[float, ...]:
+    return tuple(map(float.fromhex, numbers.split()))
+
+
+LOG2_E, LN2_HI, LN2_LO = _hexadecimal("0x1.71547652b82fep+0 0x1.62e42fefa2000p-1 0x1.9ef35793c7673p-41")
+ROUND = 1.5 * 2.0**52  # added, it leaves a nearest whole number in the low bits
+BIASED = ROUND + 1023.0
+EXP = _hexadecimal("""0x1.0000000000001p-1 0x1.5555555555556p-3 0x1.5555555553d63p-5 0x1.11111111109b3p-7
+0x1.6c16c1788bd90p-10 0x1.a01a01a7c41d5p-13 0x1.a019b90d2ae7ap-16 0x1.71de0dae63bb3p-19 0x1.289185613a3d6p-22
+0x1.af38a9b0ec855p-26""")
+TANH = _hexadecimal("""0x1.5555555555553p-2 -0x1.6c16c16c0abe6p-6 0x1.1566ab5c0cca8p-9 -0x1.bbd53204bb10fp-13
+0x1.63f262586d051p-16""")
+
+
+def exponentials(made: SimpleNamespace) -> tuple[Any, Any]:
+    """Return exp and tanh of lanes, as csrc/simd.h has them, exp over the whole range of doubles."""
+    fma, copysign = vector_function(made, "fma", 3), vector_function(made, "copysign", 2)
+    select, size_of, scale = made.select, made.size, made.scale
+    a, b, c, d, e, f, g, h, i, j = EXP
+    c0, c1, c2, c3, c4 = TANH
+
+    def exp(x: Any) -> Any:
+        x = select(x > 746.0, 746.0, select(x < -746.0, -746.0, x))
+        n = fma(x, LOG2_E, ROUND) - ROUND
+        r = fma(n, -LN2_LO, fma(n, -LN2_HI, x))
+        r2 = r * r
+        low = fma(r2, fma(r, d, c), fma(r, b, a))
+        middle = fma(r2, fma(r, h, g), fma(r, f, e))
+        r4 = r2 * r2
+        p = fma(r4, fma(r4, fma(r, j, i), middle), low)
+        half = fma(n, 0.5, ROUND) - ROUND  # 2^n itself may be out of range
+        return (1.0 + fma(r2, p, r)) * scale(half + BIASED) * scale((n - half) + BIASED)
+
+    def tanh(x: Any) -> Any:
+        size = size_of(x)
+        u = select(size > 354.0, 354.0, size)
+        shifted = fma(u, -2.0 * LOG2_E, BIASED)
+        n, s = shifted - BIASED, scale(shifted)
+        r = fma(n, 0.5 * LN2_LO, fma(n, 0.5 * LN2_HI, u))
+        z = r * r
+        z2 = z * z
+        y = fma(z, fma(z2, fma(z2, c4, fma(z, c3, c2)), fma(z, c1, c0)), 1.0)
+        less, more = 1.0 - s, 1.0 + s
+        return copysign(fma(less, y, more * r), x) / fma(more, y, less * r)
+
+    return exp, tanh
+
+
+def _of_one(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
+    """Return what calls one function for lanes, another for numbers."""
+
+    def stand_in(x: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(stand_in)
+    def typed(x: Any) -> Any:
+        return (lambda x: of_lanes(x)) if isinstance(x, made.Lanes) else lambda x: original(x)
+
+    return stand_in
+
+
+def _of_two(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
+    first, second = made.first, made.second
+
+    def stand_in(x: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(stand_in)
+    def typed(x: Any, y: Any) -> Any:
+        if not common(made, x, y):
+            return lambda x, y: original(x, y)
+        return lambda x, y: of_lanes(first(x, y), second(x, y))
+
+    return stand_in
+
+
+def _of_several(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
+    """Return what stands for max or min."""
+
+    def stand_in(*given: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(stand_in)
+    def typed(*given: Any) -> Any:
+        given = given[0] if len(given) == 1 and isinstance(given[0], tuple | made.types.BaseTuple) else given
+        if not common(made, *given):
+            return lambda *given: original(*given)
+        if len(given) == 2:
+            return lambda *given: of_lanes(given[0], given[1])
+        return lambda *given: of_lanes(stand_in(*given[:-1]), given[-1])
+
+    return stand_in
+
+
+@functools.cache
+def functions() -> dict[Any, Any]:
+    """Return what takes the place of functions of numbers, by what they are."""
+    from numba.extending import register_jitable
+
+    made = lanes()
+    out: dict[Any, Any] = {}
+    select = made.select
+    exp, tanh = (register_jitable(each) for each in exponentials(made))
+    for names, of_lanes in (((np.exp, math.exp), exp), ((np.tanh, math.tanh), tanh)):
+        out.update((each, _of_one(made, each, of_lanes)) for each in names)
+    for name, originals in OF_VECTORS.items():
+        out.update((each, _of_one(made, each, vector_function(made, name, 1))) for each in originals)
+    aliases = {of_np: of_math for of_math, of_np in OF_MATH.items()}
+    for name in OF_LANES:
+        of_numpy = getattr(np, name)
+        of_lanes = lane_function(made, of_numpy, 1)
+        for each in (of_numpy, getattr(math, aliases.get(name, name), of_numpy)):
+            out[each] = _of_one(made, each, of_lanes)
+    for of_numpy, of_math in ((np.arctan2, math.atan2), (np.hypot, math.hypot), (np.copysign, math.copysign)):
+        for each in (of_numpy, of_math):
+            out[each] = _of_two(made, each, lane_function(made, of_numpy, 2))
+    # As Python takes them: the second where it is larger.
+    larger = register_jitable(lambda x, y: select(y > x, y, x))
+    smaller = register_jitable(lambda x, y: select(y < x, y, x))
+    out[builtins.max], out[builtins.min] = _of_several(made, max, larger), _of_several(made, min, smaller)
+    # As NumPy does: NaN if either is.
+    out[np.maximum] = _of_two(
+        made, np.maximum, register_jitable(lambda x, y: select(x != x, x, select(y > x, y, select(y != y, y, x))))
+    )
+    out[np.minimum] = _of_two(
+        made, np.minimum, register_jitable(lambda x, y: select(x != x, x, select(y < x, y, select(y != y, y, x))))
+    )
+    sign = register_jitable(lambda x: select(x > 0.0, 1.0, select(x < 0.0, -1.0, x)))
+    out[np.sign] = _of_one(made, np.sign, sign)
+
+    def where(mask: Any, x: Any, y: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(where)
+    def typed(mask: Any, x: Any, y: Any) -> Any:
+        if isinstance(mask, made.Mask):
+            return lambda mask, x, y: select(mask, x, y)
+        return lambda mask, x, y: np.where(mask, x, y)
+
+    out[np.where] = where
+    return out
+
+
+@functools.cache
+def arrays(width: int) -> dict[Any, Any]:
+    """Return what takes the place of functions that make arrays: their numbers are lanes."""
+    made = lanes()
+    types, empty = made.types, made.empty_of(width)
+
+    def of_doubles(dtype: Any) -> bool:
+        none = dtype is None or isinstance(dtype, types.NoneType | types.Omitted)
+        return none or (isinstance(dtype, types.NumberClass | types.DType) and dtype.dtype == types.float64)
+
+    def filled(original: Any, value: float | None) -> Any:
+        def stand_in(shape: Any, dtype: Any = None) -> Any:
+            raise NotImplementedError
+
+        @overloaded(stand_in)
+        def typed(shape: Any, dtype: Any = None) -> Any:
+            if not of_doubles(dtype):
+                return lambda shape, dtype=None: original(shape, dtype)
+            if value is None:
+                return lambda shape, dtype=None: empty(shape)
+
+            def made_of(shape: Any, dtype: Any = None) -> Any:
+                out = empty(shape)
+                for place in np.ndindex(out.shape):
+                    out[place] = value
+                return out
+
+            return made_of
+
+        return stand_in
+
+    zeros, ones, blank = filled(np.zeros, 0.0), filled(np.ones, 1.0), filled(np.empty, None)
+
+    def like(new: Any) -> Any:
+        def stand_in(given: Any) -> Any:
+            raise NotImplementedError
+
+        @overloaded(stand_in)
+        def typed(given: Any) -> Any:
+            return lambda given: new(given.shape)
+
+        return stand_in
+
+    def full(shape: Any, value: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(full)
+    def typed_full(shape: Any, value: Any) -> Any:
+        def made_of(shape: Any, value: Any) -> Any:
+            out = empty(shape)
+            for place in np.ndindex(out.shape):
+                out[place] = value
+            return out
+
+        return made_of
+
+    def array(given: Any) -> Any:
+        raise NotImplementedError
+
+    @overloaded(array)
+    def typed_array(given: Any) -> Any:
+        if isinstance(given, types.Array):
+            return lambda given: given.copy()
+        if not isinstance(given, types.List | types.BaseTuple):
+            return None
+        inner = given.dtype if isinstance(given, types.List | types.UniTuple) else given[0] if len(given) else None
+
+        def flat(given: Any) -> Any:
+            out = empty(len(given))
+            for i in range(len(given)):
+                out[i] = given[i]
+            return out
+
+        def nested(given: Any) -> Any:
+            out = empty((len(given), len(given[0])))
+            for i in range(len(given)):
+                for k in range(len(given[i])):
+                    out[i, k] = given[i][k]
+            return out
+
+        return nested if isinstance(inner, types.List | types.BaseTuple) else flat
+
+    return {
+        np.zeros: zeros, np.ones: ones, np.empty: blank, np.zeros_like: like(zeros), np.empty_like: like(blank),
+        np.ones_like: like(ones), np.full: full, np.array: array, np.asarray: array,
+    }  # fmt: skip
+
+
+def rewritten(function: Any, width: int, done: dict[int, Any]) -> Any:
+    """Return a function of Numba as one of lanes: the same code, with the functions for lanes in its namespace."""
+    import numba
+
+    if id(function) in done:
+        return done[id(function)]
+    done[id(function)] = function  # one that calls itself calls that of numbers
+    plain = function.py_func
+    stand_ins = {**functions(), **arrays(width)}
+
+    def instead(value: Any) -> Any:
+        if isinstance(value, ModuleType) and value in (np, math):
+            return _namespaces(width)[value.__name__]
+        if value is np.random or isinstance(getattr(value, "__self__", None), np.random.RandomState):
+            raise ValueError("points must not share random numbers")
+        if isinstance(value, numba.core.dispatcher.Dispatcher):
+            return rewritten(value, width, done)
+        try:
+            return stand_ins.get(value, value)
+        except TypeError:  # what cannot be hashed is no function
+            return value
+
+    names = {**{"max": max, "min": min}, **plain.__globals__}
+    globals_ = {name: instead(names[name]) for name in _names(plain.__code__) if name in names}
+    globals_["__builtins__"], globals_["__name__"] = builtins, plain.__module__
+    cells = tuple(CellType(instead(cell.cell_contents)) for cell in plain.__closure__ or ())
+    copy = FunctionType(plain.__code__, globals_, plain.__name__, plain.__defaults__, cells)
+    copy.__kwdefaults__, copy.__qualname__, copy.__module__ = plain.__kwdefaults__, plain.__qualname__, plain.__module__
+    done[id(function)] = made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(copy)
+    return made
+
+
+def _names(code: Any) -> set[str]:
+    """Return the global names in code, and in functions within it."""
+    inner = [const for const in code.co_consts if hasattr(const, "co_names")]
+    return set(code.co_names).union(*map(_names, inner))
+
+
+class _Namespace(ModuleType):
+    """A module as functions of lanes see it."""
+
+    def __init__(self, module: ModuleType, stand_ins: dict[Any, Any]) -> None:
+        super().__init__(module.__name__)
+        self.__dict__.update(_module=module, _stand_ins=stand_ins)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "random":
+            raise AttributeError("points must not share random numbers")
+        value = getattr(self.__dict__["_module"], name)
+        try:
+            return self.__dict__["_stand_ins"].get(value, value)
+        except TypeError:  # what cannot be hashed is no function
+            return value
+
+
+@functools.cache
+def _namespaces(width: int) -> dict[str, ModuleType]:
+    return {module.__name__: _Namespace(module, {**functions(), **arrays(width)}) for module in (np, math)}

@@ -1,0 +1,176 @@
+"""Points side by side in a call of a compiled function: in the kernel, and in functions of numba."""
+
+import ctypes
+import math
+
+import numpy as np
+import pytest
+
+import dmft
+from dmft.maps import _maps
+
+DOUBLES = ctypes.POINTER(ctypes.c_double)
+KIND = ctypes.CFUNCTYPE(None, DOUBLES, DOUBLES, ctypes.c_int64, DOUBLES)
+
+
+def side_by_side(function, n_in, n_parameters, n_out, lanes):
+    """Return a compiled function of so many points, of a function of one point's numbers."""
+
+    @KIND
+    def called(window, parameters, phase, out):
+        for lane in range(lanes):
+            here = [
+                [array[i * lanes + lane] for i in range(n)] for array, n in ((window, n_in), (parameters, n_parameters))
+            ]
+            for i, value in enumerate(function(*here, phase)):
+                out[i * lanes + lane] = value
+        window[0] = 7.0  # it has a copy
+
+    assert n_out
+    return called
+
+
+def step(window, parameters, phase):  # two lags of two components, two phases
+    (x, y, older, other), (c,) = window, parameters
+    return c * (1.0 + 0.1 * phase) * x * (1.0 - x) - 0.1 * older, 0.5 * y + 0.1 * x * other
+
+
+def slope(window, parameters, phase):
+    (x, _, _, other), (c,) = window, parameters
+    return c * (1.0 + 0.1 * phase) * (1.0 - 2.0 * x), 0.0, -0.1, 0.0, 0.1 * other, 0.5, 0.0, 0.1 * x
+
+
+@pytest.mark.parametrize("kind", ["given", "differences"])
+@pytest.mark.parametrize("slope_lanes", [1, 3])
+def test_the_kernel_has_the_same_bits_for_any_number_of_lanes(kind, slope_lanes):
+    n, found = 7, []
+    for lanes in (1, 3):
+        functions = side_by_side(step, 4, 1, 2, lanes), side_by_side(slope, 4, 1, 8, min(lanes, slope_lanes))
+        addresses = [ctypes.cast(each, ctypes.c_void_p).value for each in functions]
+        rng = np.random.default_rng(0)
+        window, frame = rng.uniform(0.2, 0.5, (n, 4)), np.repeat(np.eye(4, 2)[None], n, axis=0)
+        states, growth = np.empty((n, 4, 3)), np.empty((n, 4, 2))
+        _maps.run(
+            step=addresses[0], slope=addresses[1], kind=kind, scale=np.ones(4), window=window,
+            parameters=rng.uniform(2.5, 2.9, (n, 1)), size=2, phase=1, period=2, n_steps=11, lead=2, every=3,
+            states=states, frame=frame, growth=growth, qr_interval=2, n_threads=2, lanes=lanes,
+            slope_lanes=min(lanes, slope_lanes),
+        )  # fmt: skip
+        out = np.full((n, 3), 5.0)
+        _maps.evaluate(
+            function=addresses[0], window=window, parameters=rng.uniform(2, 3, (n, 1)),
+            phase=np.array([0, 0, 1, 0, 1, 1, 1]), out=out, n_threads=2, lanes=lanes,
+        )  # fmt: skip
+        assert (out[:, 2] == 5.0).all()
+        found.append((window, frame, states, growth, out))
+    for one, three in zip(*found, strict=True):
+        assert np.isfinite(one).all()
+        np.testing.assert_array_equal(one, three)
+
+
+def test_lanes_that_do_not_fit_are_refused():
+    empty = np.zeros((1, 1))
+    with pytest.raises(ValueError, match="lanes must be a whole number >= 1, got 0"):
+        _maps.evaluate(
+            function=1, window=empty, parameters=empty, phase=np.zeros(1, int), out=empty, n_threads=1, lanes=0
+        )
+
+
+# -- numba -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def numba():
+    return pytest.importorskip("numba")
+
+
+@pytest.fixture(scope="module")
+def network(numba):
+    couplings = np.random.default_rng(1).normal(size=(3, 3))
+
+    @numba.njit
+    def field(window, i):
+        total = 0.0
+        for j in range(3):
+            total += couplings[i, j] * window[j]
+        return total
+
+    @numba.njit
+    def network(window, gain, bias=0.0):
+        out, top = np.zeros(3), -np.inf
+        for i in range(3):
+            out[i] = np.tanh(gain * field(window, i))
+            top = max(top, out[i])
+        window[0] = np.where(out[0] > 0.0, out[0], 0.5 * out[0])
+        weight, low = math.exp(out[1] - top), min(out[0], out[2], 0.25)
+        return np.array([window[0] - out[2] ** 2, out[1] * weight % 0.7, out[2] + abs(low) / (1.0 + np.sin(top) ** 2)])
+
+    return network
+
+
+def alone(network, window, gain):
+    """Return the next state by NumPy's numbers."""
+    return network.py_func(np.array(window), gain)
+
+
+def test_functions_of_numba_take_points_side_by_side(network):
+    model = dmft.Map(network, state=[0.1, 0.2, -0.3], parameters={"gain": 1.5}, derivative="differences")
+    assert model.functions.loop(1)["lanes"] == 1
+    assert model.functions.loop(9)["lanes"] == 8
+    gains = np.linspace(0.5, 3.0, 13)
+    options = {"n_steps": 20, "n_transient": 3, "progress": False, "measure": ("orbit", "lyapunov")}
+    swept = dmft.sweep(model, gain=gains, **options)
+    for how in ({"n_threads": 1}, {"n_threads": 2, "block": 5}, {"block": 1}):
+        again = dmft.sweep(model, gain=gains, **options, **how)
+        for name in ("states", "exponents", "window"):
+            np.testing.assert_array_equal(again[name], swept[name])
+    for i in (0, 12):
+        one = dmft.trajectory(model.replace(gain=gains[i]), 20, n_transient=3)
+        np.testing.assert_array_equal(one.states, swept["states"][i])
+    state = np.array([0.1, 0.2, -0.3])
+    for t, found in enumerate(dmft.trajectory(model, 6).states):
+        state = alone(network, state, 1.5)
+        np.testing.assert_allclose(found, state, rtol=1e-12, atol=1e-14, err_msg=f"step {t}")
+
+
+def test_random_numbers_are_not_shared(numba):
+    draw = vars(np.random)["normal"]
+    model = dmft.Map(numba.njit(lambda x: 0.5 * x[0] + draw()), state=[0.3], derivative="differences")
+    assert model.functions.loop(9)["lanes"] == 1
+
+
+def test_functions_that_branch_on_numbers_take_one_point(numba):
+    @numba.njit
+    def tent(x, a):
+        if x[0] < 0.5:
+            return a * x[0]
+        return a * (1.0 - x[0])
+
+    model = dmft.Map(tent, state=[0.3], parameters={"a": 1.8})
+    assert model.functions.loop(9)["lanes"] == 1
+    swept = dmft.sweep(model, a=np.linspace(1, 2, 9), n_steps=5, n_transient=0, progress=False)
+    first = 1.5 * 0.3
+    np.testing.assert_array_equal(swept["states"][4, :2, 0], [first, 1.5 * first])
+
+
+def test_elementary_functions_have_their_digits(numba):
+    """Within 1.1 units in the last place for exp, 2.5 for tanh, over all doubles."""
+
+    @numba.njit
+    def both(x):
+        return np.exp(x[0]), math.tanh(x[1])
+
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-745, 709.7, 2_000), rng.normal(size=2_000), 10.0 ** rng.uniform(-9, 0, 500)])
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 709.8, -746.0, 5e-324, 1e308, -1e308])
+    x = np.concatenate([x, special])
+    model = dmft.Map(both, state=[0.1, 0.1], derivative="differences")
+    found = model.functions.following(np.stack([x, x], axis=1)[:, None], np.zeros(len(x), dtype=int), {})
+    with np.errstate(all="ignore"):
+        for i, (function, ulps) in enumerate(((np.exp, 1.1), (np.tanh, 2.5))):
+            true = function(x.astype(np.longdouble))
+            plain = np.isfinite(true.astype(float))
+            off = np.abs(found[plain, i] - true[plain]) / np.spacing(np.abs(true[plain]).astype(float))
+            assert off.max() < ulps
+            np.testing.assert_array_equal(found[~plain, i], true[~plain].astype(float))
+    np.testing.assert_array_equal(np.signbit(found[-10:-8, 1]), [False, True])
