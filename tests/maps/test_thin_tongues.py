@@ -139,3 +139,29 @@ def test_one_range_is_refused():
 def test_a_cycle_of_another_period_is_refused():
     with pytest.raises(ValueError, match=r"rotation\[1\] must be the turns"):
         dmft.tongues(dmft.cycle(textbook.circle(0.5, 0.5), 2), (1, 3), **K)
+
+
+def test_the_cycles_of_the_middle_are_cycles_of_the_map():
+    (tongue,) = dmft.tongues(textbook.circle(0.39, 0.6), (2, 5), omega=(0.3, 0.5), coupling=(0.3, 0.8), max_step=0.5)
+    omega, coupling = tongue.middle[-1]
+    found = dmft.cycle(textbook.circle(omega, coupling), 5, guess=tongue.orbits[-1])
+    assert_allclose(found.orbit, tongue.orbits[-1], rtol=0, atol=1e-9)
+
+
+@pytest.mark.slow
+def test_tongues_on_the_torus_of_the_published_network():
+    """4/15 is 2e-5 wide in beta at the widest: an orbit is locked within it, and three widths beside it on a torus."""
+    model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
+    (point,) = dmft.branch(dmft.cycle(model, 4), beta=(1.23, 1.25)).special
+    ranges = {"beta": (1.2, 1.35), "epsilon": (0.0, 0.045)}
+    torus = dmft.curve(point, "epsilon", **ranges, max_step=0.05)
+    (tongue,) = dmft.tongues(torus, (4, 15), **ranges, max_step=0.1, n_points=40)
+    assert tongue.across == "beta"
+    i = int(np.nanargmax(tongue.width))
+    assert 2e-5 < tongue.width[i] < 3e-5
+    there = model.replace(beta=tongue.middle[i, 0], epsilon=tongue.middle[i, 1])
+    cycle = dmft.cycle(there, 60, guess=tongue.orbits[i])
+    how = {"start": cycle.window, "n_transient": 200_000}
+    assert dmft.attractor(there, **how).name == "cycle of period 60"
+    for off in (-3.0, 3.0):
+        assert dmft.attractor(there.replace(beta=there.beta + off * tongue.width[i]), **how).kind == "torus"

@@ -56,6 +56,8 @@ class Tongue(Frozen):
         The parameter in which the width is measured.
     middle : ndarray, shape (n_places, 2)
         Parameters of a cycle of q turns in the tongue, from the tip on if there is one.
+    orbits : ndarray, shape (n_places, period, n_features)
+        That cycle; step 0 has phase 0. At a tip NaN where the torus is no torus yet.
     width : ndarray, shape (n_places,)
         Of the tongue at the places of the middle. NaN where rounding hides it: below about 1e-15 of the parameter.
     """
@@ -67,6 +69,7 @@ class Tongue(Frozen):
     sides: tuple[Curve, ...]
     across: str
     middle: np.ndarray
+    orbits: np.ndarray
     width: np.ndarray
 
     def lines(self) -> tuple[tuple[np.ndarray, np.ndarray], ...]:
@@ -106,6 +109,7 @@ def rotation_of(rotation: Any, least: int = LEAST) -> tuple[int, int]:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more change the last bits
+@np.errstate(over="ignore", invalid="ignore")  # Newton's method may lead nowhere
 def tongues_of(
     curve: Curve,
     plane: Plane,
@@ -204,6 +208,7 @@ def turn_of(period: int, n_turns: int, least: int) -> int:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more change the last bits
+@np.errstate(over="ignore", invalid="ignore")  # Newton's method, and orbits, may lead nowhere
 def tongues_near(
     plane: Plane,
     values: tuple[float, float],
@@ -298,10 +303,14 @@ def assembled(
     if tip is not None:
         places = _nearer(across, places, tip[1 - across.across], rotation[1])
     values = np.array([across.values(float(each.point[-1]), each.held) for each in places])
-    width = np.array([each.width for each in places])
+    width, orbits = (
+        np.array([each.width for each in places]),
+        np.stack([each.curve.orbit(each.point) for each in places]),
+    )
     if tip is not None:
         begun = int(places[0].held == tip[1 - across.across])
         values, width = np.vstack([tip, values[begun:]]), np.append(0.0, width[begun:])
+        orbits = orbits if begun else np.concatenate([np.full_like(orbits[:1], np.nan), orbits])
     outward = np.sign(places[-1].held - places[0].held) or 1.0
     names = across.plane.names
     return Tongue(
@@ -312,6 +321,7 @@ def assembled(
         sides=_sides(across, places, outward, max_step, n_points),
         across=names[across.across],
         middle=values,
+        orbits=orbits,
         width=width,
     )
 
