@@ -58,6 +58,7 @@ class Batch(System):
     """
 
     exact_zeros = False  # weights and slopes fall below the smallest numbers; `n_directions` tells what is annihilated
+    from_both_ends = True
 
     def __init__(
         self,

@@ -26,6 +26,8 @@ from .._util.values import Frozen
 from .cycles import _linear
 from .cycles.linear import top_rows
 from .cycles.window_map import WindowMap
+from .exponents import LOST
+from .spectrum import measure_spectrum
 from .streaming import BatchMeans
 from .system import System
 from .transients import run_transient
@@ -44,8 +46,11 @@ class CovariantVectors(Frozen):
     Attributes
     ----------
     exponents, stderr : ndarray, shape (n_vectors,)
-        Means of the local exponents, descending, in nats per step, and their standard errors. -inf where the map
-        annihilates a vector; NaN where its stretch was below rounding in `n_lost` steps.
+        Means of the local exponents, in nats per step, and their standard errors. -inf where the map annihilates a
+        vector; NaN where its stretch was below rounding in `n_lost` steps. Rounding adds up in vectors that contract
+        far faster than others, unseen in single steps: so the errors of a network's have added to them how far each is
+        from that of `dmft.lyapunov` on the same steps, whose last tangents come of the inverse. They are NaN
+        where that one is, or more than one of 64 steps was lost.
     spread : ndarray, shape (n_vectors,)
         Standard deviations of exponents over `interval` steps.
     interval : int
@@ -196,10 +201,11 @@ def measure_covariant(
     n_blocks = -(-(n_steps + n_tangent_transient) // length)
     n_bytes = 8.0 * (n_blocks * size * (1 + n_vectors) + n_rows * size * (2 + n_vectors))
     need_memory(f"covariant vectors of {n_steps} steps", n_bytes, "take fewer steps or rows")
+    n_tangent_transient = -(-n_tangent_transient // window_map.n_phases) * window_map.n_phases
     along = _Along(window_map, start, length)
     frame = np.linalg.qr(np.random.default_rng(0).normal(size=(size, n_vectors)))[0].copy()
     try:
-        for _ in along.blocks(frame, -(-n_tangent_transient // window_map.n_phases) * window_map.n_phases):
+        for _ in along.blocks(frame, n_tangent_transient):
             pass
         blocks, forth = [], BatchMeans(1, n_vectors)
         for block, upper in along.blocks(frame, n_steps):
@@ -212,7 +218,12 @@ def measure_covariant(
     if n_expanding is None:
         error = np.nan_to_num(forth.stderr()[0])
         n_expanding = int(np.count_nonzero(np.cumprod(forth.mean[0] > BEYOND * error)))
-    return _Back(along, n_vectors, n_expanding, n_steps, n_rows, interval, n_bins).measured(blocks, after)
+    known = None
+    if system.from_both_ends:
+        how = {"n_transient": n_tangent_transient, "n_tangent_transient": n_tangent_transient}
+        known = measure_spectrum(system, n_steps, n_exponents=n_vectors, multipliers=False, **how).exponents
+    back = _Back(along, n_vectors, n_expanding, n_steps, n_rows, interval, n_bins)
+    return back.measured(blocks, after, known)
 
 
 class _Back:
@@ -279,8 +290,24 @@ class _Back:
             hits[0, np.arange(len(angles)), place] = 2.0 * self.n_bins / np.pi
             self.counts.add(hits)
 
-    def measured(self, blocks: list[_Block], after: list[_Block]) -> CovariantVectors:
-        """Take the vectors back through all blocks."""
+    def exponents(self, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exponents and their errors; `known` are those of frames, descending, if rounding spares them."""
+        mean, its_error = self.growth.mean[0], self.growth.stderr()[0]
+        if known is None:
+            lost = self.n_lost > 0
+            error = np.where(np.isneginf(mean), 0.0, its_error)
+            return np.where(lost, np.nan, mean), np.where(lost, np.nan, error)
+        frames = np.empty_like(mean)
+        frames[np.argsort(-mean, kind="stable")] = known
+        vanished = np.isneginf(frames)
+        unknown = (self.n_lost > LOST * self.n_steps) | np.isnan(frames) | np.isneginf(mean)
+        with np.errstate(invalid="ignore"):
+            stderr = its_error + np.abs(mean - frames)
+        stderr = np.where(vanished, 0.0, np.where(unknown, np.nan, stderr))
+        return np.where(vanished, -np.inf, np.where(unknown, np.nan, mean)), stderr
+
+    def measured(self, blocks: list[_Block], after: list[_Block], known: np.ndarray | None) -> CovariantVectors:
+        """Take the vectors back through all blocks; `known` are the exponents of `exponents`."""
         for block in reversed(after):
             self.carry(block, 0)
             checkpoint()
@@ -299,10 +326,8 @@ class _Back:
         empty = np.empty((0, *shape)), np.empty((0, self.size, self.n_vectors)), self.partial[:0], np.empty(0)
         rows = [empty, *reversed(kept)]
         windows, vectors, local, angles = (np.concatenate([row[i] for row in rows]) for i in range(4))
-        lost = self.n_lost > 0
-        exponents = np.where(lost, np.nan, self.growth.mean[0])
+        exponents, stderr = self.exponents(known)
         with np.errstate(invalid="ignore"):
-            stderr = np.where(np.isneginf(exponents), 0.0, np.where(lost, np.nan, self.growth.stderr()[0]))
             sums = self.chunks.mean[0]
             spread = np.sqrt(np.maximum(sums[self.n_vectors :] - sums[: self.n_vectors] ** 2, 0.0))
         nothing = np.full(self.n_bins, np.nan)

@@ -32,10 +32,13 @@ class System(Whole, abc.ABC):
         Position of the next step in the period of the map.
     exact_zeros : bool
         Whether the map annihilates every tangent that comes out as zero. False: numbers too small may do it too.
+    from_both_ends : bool
+        Whether the last tangents come of the inverse, so that rounding spares them as it does the first.
     """
 
     phase: int = 0
     exact_zeros: bool = True
+    from_both_ends: bool = False
 
     # ---- what a system must say and do ----
 
