@@ -218,10 +218,12 @@ DOORS = {
         "vectors": [doubles(N + 1, 4, 3)]}, ("top", "vectors")),
     "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
         "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
-    "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "right": doubles(2, 1, 2 * N), "unit": True,
-        "border": doubles(2, 2, 2 * N + 1), "out": doubles(2, 1, 2 * N + 1), "n_threads": 2}, {
-        "n_threads": [0, -1], "right": [doubles(2, 0, 2 * N)], "border": [None],
-        "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top", "right")),
+    "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "factor": doubles(2),
+        "right": doubles(2, 3, 2, 2 * N + 2), "drive": doubles(2, 2, 2, 2 * N), "given": doubles(2, 2, 2, 2 * N + 2),
+        "out": doubles(2, 3, 2, 2 * N + 2), "volume": doubles(2, 2), "n_threads": 2}, {
+        "n_threads": [0, -1], "right": [doubles(2, 0, 2, 2 * N + 2)], "drive": [None, doubles(2, 0, 2, 2 * N)],
+        "given": [None], "factor": [doubles(0), doubles(1), doubles(3)],
+        "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top", "right", "drive", "given")),
     "packed signs": (_regressions.pack, {"spins": np.ones((N, 40), dtype=np.int8),
         "words": np.zeros((1, 40), dtype=WORDS)}, {}, ("spins", "words")),
     "means of spins": (_regressions.means, TRAINS | {"out": doubles(2, 3, 4, 16), "n_threads": 2}, {

@@ -12,7 +12,7 @@ import dmft
 from dmft import figures, gaussian, indicators, ising, orbits, spins, store, streaming
 from dmft._util import memory
 from dmft.dynamics import spectrum
-from dmft.dynamics.cycles.linear import twisted
+from dmft.dynamics.cycles.turns import twisted
 
 GIB, HUGE = 2**30, 10**12
 MODEL = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.0, gamma=220.0, epsilon=0.02)

@@ -10,8 +10,9 @@
 #include <stddef.h>
 
 /* An orthogonal factorisation by Householder reflections of the first n_columns of a matrix (n_rows, n_all), in place:
-   upper triangle and zeros below, the other columns turned along. v: WORK (n_rows + n_all). */
-void dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v);
+   upper triangle and zeros below, the other columns turned along. Returns the number of reflections. v: WORK
+   (n_rows + n_all). */
+ptrdiff_t dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v);
 
 /* moved (n_rows, n_columns) = q r: r into the upper triangle of `upper` (n_columns, n_columns), q over `moved`. q is
    orthonormal even where a column vanishes. work: (n_columns (n_rows + 2)); n_columns <= n_rows. */
@@ -40,9 +41,17 @@ int dmft_carry_back(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptr
                     double *coefficients, double *adjoint, double *growth, double *meeting, double *vectors,
                     ptrdiff_t n_kept, ptrdiff_t *n_lost, double *work, int (*stopped)(void *), void *crew);
 
-size_t dmft_periodic_work(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right);
-int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, int bordered,
-                        const double *top, const double *right, const double *border, double *out, double *work,
+/* The perturbations x that a turn multiplies by a factor mu, x_t - (J x)_t = drive_t v + right_t with n_border more
+   unknowns v and equations given (x, v) = the last numbers of right. Where n_parts is 2 all are complex, else real; each
+   has its real and its imaginary part one after the other: factor (n_parts,), right (n_right, n_parts, length + n_border)
+   with length = n_steps n_features, drive (n_border, n_parts, length), given (n_border, n_parts, length + n_border), out
+   as right. volume (2,), or NULL: sign and log |.| of the determinant of mu minus the product of all steps, if there is
+   no border and mu is real. Returns whether it was stopped. */
+size_t dmft_periodic_work(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, ptrdiff_t n_border,
+                          ptrdiff_t n_parts);
+int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, ptrdiff_t n_border,
+                        ptrdiff_t n_parts, const double *factor, const double *top, const double *right,
+                        const double *drive, const double *given, double *out, double *volume, double *work,
                         int (*stopped)(void *), void *crew);
 
 #endif

@@ -48,14 +48,17 @@ static void reflect(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t stride, dou
     }
 }
 
-void dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v)
+ptrdiff_t dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_all, double *a, double *v)
 {
+    ptrdiff_t n_reflections = 0;
     for (ptrdiff_t j = 0; j < n_columns; j++) {
         double *column = a + j * n_all + j;
         const double scale = reflection(n_rows - j, n_all, column, v);
         if (scale != 0.0) reflect(n_rows - j, n_all - j - 1, n_all, column + 1, scale, v, v + n_rows);
+        n_reflections += scale != 0.0;
         for (ptrdiff_t i = j + 1; i < n_rows; i++) a[i * n_all + j] = 0.0;
     }
+    return n_reflections;
 }
 
 /* v of every reflection, its scale, one of them, sums, the frame before */

@@ -1,9 +1,11 @@
-/* The perturbation of a cycle that is periodic under a periodic drive: linear equations round the cycle.
+/* The perturbation of a cycle that is periodic under a periodic drive, or that a turn multiplies by a factor mu: linear
+ * equations round the cycle.
  *
  * Steps are joined to segments that renew the whole window, w(k + 1) = P(k) w(k) + q(k), the last as long as is left.
  * One window after the other is eliminated between its two neighbours by an orthogonal factorisation (Wright, SIAM J. Sci.
- * Stat. Comput. 13 (1992) 742): stable whatever grows or decays along the cycle. A border, one more unknown v that
- * drives all steps by a given amount, and one more equation between it and all vectors, rides along.
+ * Stat. Comput. 13 (1992) 742): stable whatever grows or decays along the cycle. The turn closes last, w(n) = mu w(0), so
+ * that mu may be complex while all else is real: real and imaginary parts are columns of their own. A border, a few more
+ * unknowns v that drive all steps by given amounts, and as many equations between them and all vectors, rides along.
  *
  * Columns of the rows below: the window that is eliminated, w(0), the window after it, v, the right sides.
  */
@@ -14,15 +16,16 @@
 
 static ptrdiff_t n_segments(ptrdiff_t n_steps, ptrdiff_t n_context) { return (n_steps + n_context - 1) / n_context; }
 
-static ptrdiff_t columns(ptrdiff_t size, ptrdiff_t n_right) { return 3 * size + 1 + n_right; }
-
-size_t dmft_periodic_work(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right)
+size_t dmft_periodic_work(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, ptrdiff_t n_border,
+                          ptrdiff_t n_parts)
 {
-    const size_t n = n_segments(n_steps, size / n_features), all = columns(size, n_right);
-    /* kept rows, pairs of rows, a segment, normals of all windows, windows, reflections, the last equations */
-    return n * size * all + 2 * size * all + size * (size + 1 + n_right) + (n + 1) * size
-           + (n + 1) * size * (1 + n_right) + 2 * size + 1 + all + (size + 1) * (size + 1 + n_right)
-           + (size + 1 + n_right) * 2;
+    const size_t n = n_segments(n_steps, size / n_features), rows = n_border * n_parts;
+    const size_t more = (n_border + n_right) * n_parts, all = 3 * size + more, n_end = (size + n_border) * n_parts;
+    /* kept rows, pairs of rows, a segment, normals of all windows, what they leave of v and the right sides, windows, the
+       last equations and their solutions, reflections */
+    return n * size * all + 2 * size * all + size * (size + more) + rows * (n + 1) * size + rows * more
+           + (n + 1) * size * n_right * n_parts + n_end * (n_end + n_right) + n_end * n_right + 2 * size + n_end + all
+           + n_end + n_right;
 }
 
 /* Solve r x = b for the columns of b, r the triangle in rows `stride` apart. */
@@ -36,32 +39,42 @@ static void back_substitute(ptrdiff_t n, ptrdiff_t stride, const double *r, ptrd
         }
 }
 
-/* top: (n_steps, n_features, size); right: (n_right, n_steps, n_features); border: (2, n_steps n_features + 1), what v
-   adds to each step (the last entry unused) and the normal, whose product with the solution is 1 for the last right
-   side if it is `bordered` by 2, and 0 for all others. out: (n_right, n_steps n_features + bordered). Returns whether it
-   was stopped. */
-int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, int bordered,
-                        const double *top, const double *right, const double *border, double *out, double *work,
+/* Take into a determinant, its sign and the logarithm of its modulus, that of an orthogonal factorisation. */
+static void take_volume(ptrdiff_t n, ptrdiff_t stride, const double *r, ptrdiff_t n_reflections, double *volume)
+{
+    if (!volume) return;
+    if (n_reflections % 2) volume[0] = -volume[0];
+    for (ptrdiff_t i = 0; i < n; i++) {
+        if (r[i * stride + i] < 0.0) volume[0] = -volume[0];
+        volume[1] += log(fabs(r[i * stride + i]));
+    }
+}
+
+int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, ptrdiff_t n_right, ptrdiff_t n_border,
+                        ptrdiff_t n_parts, const double *factor, const double *top, const double *right,
+                        const double *drive, const double *given, double *out, double *volume, double *work,
                         int (*stopped)(void *), void *crew)
 {
     const ptrdiff_t n_context = size / n_features, n = n_segments(n_steps, n_context), length = n_steps * n_features;
-    const ptrdiff_t n_last = n_steps - (n - 1) * n_context, all = columns(size, n_right), more = 1 + n_right;
+    const ptrdiff_t n_last = n_steps - (n - 1) * n_context, whole = length + n_border;
+    const ptrdiff_t n_v = n_border * n_parts, n_sides = n_right * n_parts, more = n_v + n_sides, all = 3 * size + more;
+    const ptrdiff_t n_complex = size + n_border, n_end = n_complex * n_parts, n_end_all = n_end + n_right;
     double *kept = work, *pair = kept + n * size * all, *state = pair + 2 * size * all;
-    double *normal = state + size * (size + more), *window = normal + (n + 1) * size;
-    double *v = window + (n + 1) * size * more, *last = v + 2 * size + 1 + all;
-    const double *drive = border, *given = border + length + 1;
-    const ptrdiff_t n_end = size + (bordered != 0), n_end_all = n_end + n_right;
-    double pull = bordered ? given[length] : 0.0, *sides = last + (size + 1) * (size + 1 + n_right);
+    double *normal = state + size * (size + more), *sides = normal + n_v * (n + 1) * size;
+    double *window = sides + n_v * more, *last = window + (n + 1) * size * n_sides;
+    double *x = last + n_end * n_end_all, *v = x + n_end * n_right;
+    const double mu = factor[0], mu_imag = n_parts == 2 ? factor[1] : 0.0;
 
-    /* The tokens of segment k are the newest rows of the window after it; w(n) is w(0). */
-    memset(normal, 0, (n + 1) * size * sizeof *normal);
-    for (ptrdiff_t c = 0; c < n_right; c++) sides[c] = bordered == 2 && c == n_right - 1;
-    if (bordered)
+    /* The tokens of segment k are the newest rows of the window after it. */
+    if (volume) volume[0] = 1.0, volume[1] = 0.0;
+    memset(normal, 0, n_v * (n + 1) * size * sizeof *normal);
+    memset(sides, 0, n_v * more * sizeof *sides);
+    for (ptrdiff_t e = 0; e < n_v; e++)
         for (ptrdiff_t t = 0; t < n_steps; t++) {
             const ptrdiff_t k = t / n_context, n_here = k == n - 1 ? n_last : n_context;
             const ptrdiff_t row = n_here - 1 - t % n_context;
-            for (ptrdiff_t a = 0; a < n_features; a++)
-                normal[(k + 1) % n * size + row * n_features + a] = given[t * n_features + a];
+            memcpy(normal + (e * (n + 1) + k + 1) * size + row * n_features, given + e * whole + t * n_features,
+                   n_features * sizeof *normal);
         }
 
     for (ptrdiff_t k = 0; k < n; k++) {
@@ -79,9 +92,9 @@ int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size,
                     const double entry = top[(t * n_features + a) * size + b];
                     for (ptrdiff_t c = 0; c < wide; c++) new[a * wide + c] += entry * state[b * wide + c];
                 }
-                if (bordered) new[a * wide + size] += drive[t * n_features + a];
-                for (ptrdiff_t c = 0; c < n_right; c++)
-                    new[a * wide + size + 1 + c] += right[c * length + t * n_features + a];
+                for (ptrdiff_t e = 0; e < n_v; e++) new[a * wide + size + e] += drive[e * length + t * n_features + a];
+                for (ptrdiff_t c = 0; c < n_sides; c++)
+                    new[a * wide + size + n_v + c] += right[c * whole + t * n_features + a];
             }
             memmove(state + n_features * wide, state, (size - n_features) * wide * sizeof *state);
             memcpy(state, new, n_features * wide * sizeof *state);
@@ -100,24 +113,22 @@ int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size,
                 for (ptrdiff_t c = 0; c < size; c++) low[c] = -new[c];
                 memset(low + size, 0, 2 * size * sizeof *low);
                 low[2 * size + i] = 1.0;
-                low[3 * size] = -new[size];
-                memcpy(low + 3 * size + 1, new + size + 1, n_right * sizeof *low);
+                for (ptrdiff_t e = 0; e < n_v; e++) low[3 * size + e] = -new[size + e];
+                memcpy(low + 3 * size + n_v, new + size + n_v, n_sides * sizeof *low);
             }
-            dmft_triangularise(2 * size, size, all, pair, v);
-            /* The dense equation loses w(k) too. */
-            if (bordered) {
-                double *row = normal + k * size; /* y r = normal */
-                for (ptrdiff_t c = 0; c < size; c++) {
+            take_volume(size, all, pair, dmft_triangularise(2 * size, size, all, pair, v), volume);
+            /* The dense equations lose w(k) too. */
+            for (ptrdiff_t e = 0; e < n_v; e++) {
+                double *first = normal + e * (n + 1) * size, *row = first + k * size, *after = row + size;
+                for (ptrdiff_t c = 0; c < size; c++) { /* y r = normal */
                     for (ptrdiff_t i = 0; i < c; i++) row[c] -= row[i] * pair[i * all + c];
                     row[c] /= pair[c * all + c];
                 }
                 for (ptrdiff_t i = 0; i < size; i++) {
                     const double *up = pair + i * all;
-                    double *after = normal + (k + 1) % n * size;
-                    for (ptrdiff_t c = 0; c < size; c++) normal[c] -= row[i] * up[size + c];
+                    for (ptrdiff_t c = 0; c < size; c++) first[c] -= row[i] * up[size + c];
                     for (ptrdiff_t c = 0; c < size; c++) after[c] -= row[i] * up[2 * size + c];
-                    pull -= row[i] * up[3 * size];
-                    for (ptrdiff_t c = 0; c < n_right; c++) sides[c] -= row[i] * up[3 * size + 1 + c];
+                    for (ptrdiff_t c = 0; c < more; c++) sides[e * more + c] -= row[i] * up[3 * size + c];
                 }
             }
             memcpy(kept + (k - 1) * size * all, pair, size * all * sizeof *pair);
@@ -130,61 +141,107 @@ int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size,
                 memset(row, 0, all * sizeof *row);
                 for (ptrdiff_t c = 0; c < size; c++) row[size + c] = -new[c];
                 row[2 * size + i] = 1.0;
-                row[3 * size] = -new[size];
-                memcpy(row + 3 * size + 1, new + size + 1, n_right * sizeof *row);
+                for (ptrdiff_t e = 0; e < n_v; e++) row[3 * size + e] = -new[size + e];
+                memcpy(row + 3 * size + n_v, new + size + n_v, n_sides * sizeof *row);
             }
         }
     }
 
-    /* What is left: (G + H) w(0) + z v = g, and the dense equation. */
+    /* What is left: (G + mu H) w(0) + z v = g, and the dense equations; complex numbers a + i b as [a, -b; b, a]. */
     const double *end = kept + (n - 1) * size * all;
-    for (ptrdiff_t i = 0; i < size; i++) {
-        double *row = last + i * n_end_all;
-        const double *from = end + i * all;
-        for (ptrdiff_t c = 0; c < size; c++) row[c] = from[size + c] + from[2 * size + c];
-        if (bordered) row[size] = from[3 * size];
-        memcpy(row + n_end, from + 3 * size + 1, n_right * sizeof *row);
-    }
-    if (bordered) {
-        double *row = last + size * n_end_all, largest = fabs(pull);
-        for (ptrdiff_t c = 0; c < size; c++) {
-            row[c] = normal[c];
-            if (fabs(row[c]) > largest) largest = fabs(row[c]);
+    for (ptrdiff_t i = 0; i < n_complex; i++)
+        for (ptrdiff_t part = 0; part < n_parts; part++) {
+            double *row = last + (part * n_complex + i) * n_end_all, largest = 0.0;
+            for (ptrdiff_t c = 0; c < n_complex + n_right; c++) {
+                double number[2] = {0.0, 0.0};
+                if (i < size) {
+                    const double *from = end + i * all;
+                    if (c < size) {
+                        number[0] = from[size + c] + mu * from[2 * size + c];
+                        number[1] = mu_imag * from[2 * size + c];
+                    } else
+                        for (ptrdiff_t q = 0; q < n_parts; q++) number[q] = from[3 * size + (c - size) * n_parts + q];
+                } else {
+                    const ptrdiff_t e = (i - size) * n_parts; /* its real part, and maybe the imaginary one */
+                    for (ptrdiff_t q = 0; q < n_parts; q++) {
+                        const double *first = normal + (e + q) * (n + 1) * size, *after = first + n * size;
+                        if (c < size) {
+                            number[q] += first[c] + mu * after[c];
+                            number[1 - q] += (q ? -mu_imag : mu_imag) * after[c];
+                            continue;
+                        }
+                        const double *left = sides + (e + q) * more + (c - size) * n_parts;
+                        number[q] += left[0];
+                        if (n_parts == 2) number[1 - q] += q ? -left[1] : left[1];
+                        if (c < n_complex) number[q] += given[(e + q) * whole + length + c - size];
+                        else number[q] += right[((c - n_complex) * n_parts + q) * whole + length + i - size];
+                    }
+                }
+                if (c >= n_complex) row[n_end + c - n_complex] = number[part];
+                else {
+                    row[c] = number[part];
+                    if (n_parts == 2) row[n_complex + c] = part ? number[0] : -number[1];
+                }
+            }
+            if (i < size) continue;
+            for (ptrdiff_t c = 0; c < n_end; c++)
+                if (fabs(row[c]) > largest) largest = fabs(row[c]);
+            for (ptrdiff_t c = 0; c < n_end_all && largest > 0.0; c++) row[c] /= largest;
         }
-        row[size] = pull;
-        memcpy(row + n_end, sides, n_right * sizeof *row);
-        for (ptrdiff_t c = 0; c < n_end_all && largest > 0.0; c++) row[c] /= largest;
-    }
-    dmft_triangularise(n_end, n_end, n_end_all, last, v);
-    /* The windows w(k), (size, n_right) each, `size more` apart; v follows w(0) until it is moved. */
-    double *x = window; /* (n_end, n_right) */
+    take_volume(n_end, n_end_all, last, dmft_triangularise(n_end, n_end, n_end_all, last, v), volume);
     for (ptrdiff_t i = 0; i < n_end; i++) memcpy(x + i * n_right, last + i * n_end_all + n_end, n_right * sizeof *x);
     back_substitute(n_end, n_end_all, last, n_right, x);
-    double *value = sides; /* of v, for every right side */
-    for (ptrdiff_t c = 0; c < n_right; c++) value[c] = bordered ? x[size * n_right + c] : 0.0;
-    const double *first = x, *after = x;
+    /* The windows w(k), (size, n_right, n_parts) each. */
+    double *first = window, *after = window + n * size * n_sides;
+    for (ptrdiff_t i = 0; i < size; i++)
+        for (ptrdiff_t c = 0; c < n_right; c++) {
+            const ptrdiff_t at = (i * n_right + c) * n_parts;
+            const double real = x[i * n_right + c], imag = n_parts == 2 ? x[(n_complex + i) * n_right + c] : 0.0;
+            first[at] = real;
+            after[at] = mu * real - mu_imag * imag;
+            if (n_parts == 2) {
+                first[at + 1] = imag;
+                after[at + 1] = mu * imag + mu_imag * real;
+            }
+        }
+    /* What the parts of z are taken times to make those of z v, (n_border, n_parts, n_right, n_parts). */
+    double *driven = sides; /* whose numbers are in the last equations by now */
+    for (ptrdiff_t e = 0; e < n_border; e++)
+        for (ptrdiff_t c = 0; c < n_right; c++) {
+            const double real = x[(size + e) * n_right + c];
+            if (n_parts == 1) {
+                driven[e * n_sides + c] = real;
+                continue;
+            }
+            const double imag = x[(n_complex + size + e) * n_right + c];
+            double *here = driven + 2 * e * n_sides + 2 * c;
+            here[0] = real, here[1] = imag, here[n_sides] = -imag, here[n_sides + 1] = real;
+        }
     for (ptrdiff_t k = n - 1; k > 0; k--) {
-        double *here = window + k * size * more;
+        double *here = window + k * size * n_sides;
         const double *rows = kept + (k - 1) * size * all;
         for (ptrdiff_t i = 0; i < size; i++)
-            for (ptrdiff_t c = 0; c < n_right; c++) {
+            for (ptrdiff_t c = 0; c < n_sides; c++) {
                 const double *row = rows + i * all;
-                double sum = row[3 * size + 1 + c] - row[3 * size] * value[c];
+                double sum = row[3 * size + n_v + c];
+                for (ptrdiff_t e = 0; e < n_v; e++) sum -= row[3 * size + e] * driven[e * n_sides + c];
                 for (ptrdiff_t j = 0; j < size; j++)
-                    sum -= row[size + j] * first[j * n_right + c] + row[2 * size + j] * after[j * n_right + c];
-                here[i * n_right + c] = sum;
+                    sum -= row[size + j] * first[j * n_sides + c] + row[2 * size + j] * after[j * n_sides + c];
+                here[i * n_sides + c] = sum;
             }
-        back_substitute(size, all, rows, n_right, here);
+        back_substitute(size, all, rows, n_sides, here);
         after = here;
     }
     for (ptrdiff_t t = 0; t < n_steps; t++) {
         const ptrdiff_t k = t / n_context, n_here = k == n - 1 ? n_last : n_context;
-        const double *here = k == n - 1 ? first : window + (k + 1) * size * more;
+        const double *here = window + (k + 1) * size * n_sides;
         const ptrdiff_t row = (n_here - 1 - t % n_context) * n_features;
-        for (ptrdiff_t c = 0; c < n_right; c++)
-            for (ptrdiff_t a = 0; a < n_features; a++)
-                out[c * (length + (bordered != 0)) + t * n_features + a] = here[(row + a) * n_right + c];
+        for (ptrdiff_t c = 0; c < n_sides; c++)
+            for (ptrdiff_t a = 0; a < n_features; a++) out[c * whole + t * n_features + a] = here[(row + a) * n_sides + c];
     }
-    for (ptrdiff_t c = 0; bordered && c < n_right; c++) out[c * (length + 1) + length] = value[c];
+    for (ptrdiff_t c = 0; c < n_right; c++)
+        for (ptrdiff_t part = 0; part < n_parts; part++)
+            for (ptrdiff_t e = 0; e < n_border; e++)
+                out[(c * n_parts + part) * whole + length + e] = x[(part * n_complex + size + e) * n_right + c];
     return 0;
 }

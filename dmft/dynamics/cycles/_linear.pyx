@@ -22,9 +22,10 @@ cdef extern from "cycles/cycles.h" nogil:
                         double *, int (*)(void *) noexcept nogil, void *)
     void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
                              double *)
-    size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
-    int dmft_solve_periodic(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, int, const double *, const double *,
-                            const double *, double *, double *, int (*)(void *) noexcept nogil, void *)
+    size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
+    int dmft_solve_periodic(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *,
+                            const double *, const double *, const double *, const double *, double *, double *,
+                            double *, int (*)(void *) noexcept nogil, void *)
 
 
 cdef int _steps(const Py_ssize_t *shape) except -1:
@@ -148,30 +149,43 @@ def product(*,
 
 def solve(*,
           const double[:, :, :, ::1] top not None,    # IN    (n_points, n_steps, n_features, size)
-          const double[:, :, ::1] right not None,     # IN    (n_points, n_right, n_steps n_features)
-          const double[:, :, ::1] border,             # IN    (n_points, 2, n_steps n_features + 1), or None
-          bint unit,                                  # the last right side of the border's equation is 1, not 0
-          double[:, :, ::1] out not None,             # OUT   (n_points, n_right, n_steps n_features + 1 with a border)
+          const double[::1] factor not None,          # IN    (n_parts,): of a turn; real, or real and imaginary part
+          const double[:, :, :, ::1] right not None,  # IN    (n_points, n_right, n_parts, length + n_border)
+          const double[:, :, :, ::1] drive,           # IN    (n_points, n_border, n_parts, length), or None
+          const double[:, :, :, ::1] given,           # IN    (n_points, n_border, n_parts, length + n_border)
+          double[:, :, :, ::1] out not None,          # OUT   as right
+          double[:, ::1] volume,                      # OUT   (n_points, 2): of the determinant, or None
           int n_threads):
-    """Solve for perturbations that are periodic under periodic drives."""
+    """Solve for perturbations, of length n_steps n_features, that a turn multiplies by a factor, as it does drives."""
     cdef Py_ssize_t n = top.shape[0], n_steps = top.shape[1], n_features = top.shape[2], size = top.shape[3], p
-    cdef Py_ssize_t length = n_steps * n_features, n_right = right.shape[1]
-    cdef int bordered = 0 if border is None else 2 if unit else 1
+    cdef Py_ssize_t length = n_steps * n_features, n_right = right.shape[1], n_parts = factor.shape[0]
+    cdef Py_ssize_t n_border = 0 if drive is None else drive.shape[1]
     _steps(top.shape)
+    ranged("n_parts", n_parts, 1, 2)
     positive("n_right", n_right)
-    sized("right", right.shape, (n, n_right, length))
-    if border is not None:
-        sized("border", border.shape, (n, 2, length + 1))
-    sized("out", out.shape, (n, n_right, length + (bordered > 0)))
+    sized("right", right.shape, (n, n_right, n_parts, length + n_border))
+    if (drive is None) != (given is None):
+        raise ValueError("drive and given must be arrays, or both None")
+    if drive is not None:
+        positive("n_border", n_border)
+        sized("drive", drive.shape, (n, n_border, n_parts, length))
+        sized("given", given.shape, (n, n_border, n_parts, length + n_border))
+    sized("out", out.shape, (n, n_right, n_parts, length + n_border))
+    if volume is not None:
+        sized("volume", volume.shape, (n, 2))
     positive("n_threads", n_threads)
-    cdef double[:, ::1] scratch = np.empty((n_threads, dmft_periodic_work(n_steps, n_features, size, n_right)))
+    cdef double[:, ::1] scratch = np.empty(
+        (n_threads, dmft_periodic_work(n_steps, n_features, size, n_right, n_border, n_parts))
+    )
     cdef Crew crew = crew_of(n)
     p = -1
     with nogil, parallel(num_threads=n_threads):
         p = next_part(&crew, -1)
         while p >= 0:
-            dmft_solve_periodic(n_steps, n_features, size, n_right, bordered, &top[p, 0, 0, 0], &right[p, 0, 0],
-                                &border[p, 0, 0] if bordered else NULL, &out[p, 0, 0], &scratch[threadid(), 0],
+            dmft_solve_periodic(n_steps, n_features, size, n_right, n_border, n_parts, &factor[0], &top[p, 0, 0, 0],
+                                &right[p, 0, 0, 0], &drive[p, 0, 0, 0] if n_border else NULL,
+                                &given[p, 0, 0, 0] if n_border else NULL, &out[p, 0, 0, 0],
+                                &volume[p, 0] if volume is not None else NULL, &scratch[threadid(), 0],
                                 crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from . import linear
+from . import turns
 from .bordered import Bordered, Kind, Plane
 from .newton import windows_of
 
@@ -25,7 +25,7 @@ def twice(
     """
     maps = plane.maps(*values)
     rows = maps[0].linearize(windows_of(orbit[None], maps[0].n_context))[1][0]
-    vector = linear.null_vectors(linear.twisted(rows, -1.0))[1].reshape(orbit.shape)
+    vector = turns.null_vectors(rows, -1.0)[1].reshape(orbit.shape)
     base, way = np.concatenate([orbit, orbit]), np.concatenate([vector, -vector])
     way = way / np.sqrt(np.mean(way**2))
     bordered = Bordered(plane, BORN[kind], base, spans)

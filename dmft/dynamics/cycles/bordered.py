@@ -2,7 +2,7 @@ r"""The equations of a cycle at a bifurcation, in two parameters.
 
 A bifurcation of codimension 1 adds to the equations of the cycle one number that vanishes, and its curve in two
 parameters is where all vanish. The number is that of a bordered system [1]_: with :math:`A(\mu)` the matrix that is
-singular where :math:`\mu` is a multiplier (`linear.twisted`),
+singular where :math:`\mu` is a multiplier (`turns.twisted`),
 
 .. math::
 
@@ -26,8 +26,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from ..._util.memory import need_memory
-from ..._util.pool import apart
-from . import linear
+from . import linear, turns
 from .curve import GROWN
 from .newton import TOLERANCE, windows_of
 from .window_map import WindowMap
@@ -41,7 +40,8 @@ REACH = 1e-5  # of the size of a cycle and of the parameters: half the step of d
 GOOD = 1e-8  # the same of a point that is taken
 AT_ZERO = 1e-6  # of the size of cycles: one that is smaller lies at 0
 BROKEN = 1e-9  # of the size of a cycle: what must be added to its steps where a symmetry is kept by force
-N_BYTES = 400.0  # for each entry of the matrix of a cycle
+TIMES = 20.0  # as much memory as the derivatives of all steps take
+STEEP = 10.0  # length of what should have length 1: their equations are nearly dependent, and others are taken
 
 
 class Plane:
@@ -90,10 +90,12 @@ class Bordered:
 
     def __init__(self, plane: Plane, kind: Kind, orbit: np.ndarray, spans: tuple[float, float]) -> None:
         self.plane, self.kind, self.shape, self.spans = plane, kind, orbit.shape, spans
-        need_memory(f"curves of cycles of {orbit.size} numbers", N_BYTES * orbit.size**2, "take a shorter cycle")
         self.n_tests = 2 if kind == "neimark-sacker" else 1
         self.measure(orbit)
         self.left = self.right = self.centre = np.empty(0)
+        # Two directions nearest to which the ways are sought that the equations of the cycle leave free.
+        draw = np.random.default_rng(0).normal(size=(2, len(self.units) - (kind == "neimark-sacker")))
+        self.across = draw / (np.linalg.norm(draw, axis=1, keepdims=True) * self.units[: draw.shape[1]])
         self._latest: tuple[bytes, Look] | None = None
 
     def measure(self, orbit: np.ndarray) -> None:
@@ -142,13 +144,15 @@ class Bordered:
         """Take the borders from what is nearly singular at a point."""
         maps = self.plane.maps(*self.parameters(point))
         rows = maps[0].linearize(windows_of(self.orbit(point)[None], maps[0].n_context))[1][0]
-        left, right = linear.null_vectors(linear.twisted(rows, self.multiplier(point)))
+        need_memory(f"curves of cycles of {len(rows)} steps", TIMES * rows.nbytes, "take a shorter cycle")
+        left, right = turns.null_vectors(rows, self.multiplier(point))
         self.left, self.right = _real(left), _real(right)
         self.centre, self._latest = point[: right.size].copy(), None
 
     def reborder(self, look: Look, point: np.ndarray) -> None:
         """Take the borders from the vectors that solve the bordered system at a point, which has been met."""
         self.left, self.right = _real(look.adjoint), _real(look.vector)
+        self.across = look.ways[1:, : self.across.shape[1]]
         self.centre, self._latest = point[: self.right.size].copy(), None
 
     def look(self, point: np.ndarray) -> Look:
@@ -165,30 +169,14 @@ class Bordered:
         following, rows = maps[0].linearize(windows)
         rises = [each.slope_along(windows, rows)[0].ravel() for each in maps]
         miss, rows = following[0] - orbit, rows[0]
-        matrix = np.zeros((n, len(point)))
-        matrix[:, :n] = -linear.twisted(rows)
-        matrix[:, n], matrix[:, n + 1] = rises
-        error = miss.ravel()
-        if self.kind == "pitchfork":
-            error = error + point[-1] * self.left
-            matrix[:, -1] = self.left
-            matrix = np.vstack([matrix, np.append(self.right, [0.0, 0.0, 0.0])])
-            error = np.append(error, self.right @ (point[:n] - self.centre))
-        elif self.kind == "neimark-sacker":
-            matrix = matrix[:, :-1]
-        units = self.units[: matrix.shape[1]]
-        # The last two columns span what the equations of the cycle leave free; the others mend what is missed.
-        q, r = apart(np.linalg.qr, (matrix / units).T, mode="complete")
-        size = len(error)
-        mend = q[:, :size] @ linear.solve_each(r[:size].T, -error)
-        ways = np.column_stack([mend, q[:, size:]]).T / units
+        ways = self._ways(point, miss.ravel(), rows, rises)
         mu = self.multiplier(point)
         pair = [mu] if self.n_tests == 1 or abs(point[-1]) < 1.0 else [mu, 1.0 / mu]
         solved = [self._solved(rows, each) for each in pair]
         moves = []
         bends = self._bends(point, ways[:, : n + 2])
         for (vector, adjoint, _, by), each in zip(solved, pair, strict=True):
-            turning = linear.twisted_windows(vector.reshape(self.shape), maps[0].n_context, each)
+            turning = turns.twisted_windows(vector.reshape(self.shape), maps[0].n_context, each)
             drives = [np.einsum("tdab,tdb->ta", bend, turning).ravel() for bend in bends]
             moves.append(np.array([*(adjoint.conj() @ drive for drive in drives), by]))
         values = [each[2] for each in solved]
@@ -204,14 +192,31 @@ class Bordered:
 
     def _solved(self, rows: np.ndarray, mu: complex) -> tuple[np.ndarray, np.ndarray, Any, Any]:
         """Return the vectors of the bordered system, its number, and the derivative of that by the multiplier."""
-        matrix = linear.twisted(rows, mu)
-        n = len(matrix)
-        whole = np.zeros((n + 1, n + 1), dtype=matrix.dtype)
-        whole[:n, :n], whole[:n, n], whole[n, :n] = matrix, self.left, self.right
-        end = np.append(np.zeros(n), 1.0)
-        right, left = linear.solve_each(whole, end), linear.solve_each(whole.conj().T, end)
-        vector, adjoint = right[:n], left[:n]
-        return vector, adjoint, right[n], -adjoint.conj() @ (_by_factor(rows, mu) @ vector)
+        vector, adjoint, number = turns.nearly_null(rows, mu, self.left, self.right)
+        return vector, adjoint, number, -adjoint.conj() @ _by_factor(rows, mu, vector)
+
+    def _ways(self, point: np.ndarray, miss: np.ndarray, rows: np.ndarray, rises: list[np.ndarray]) -> np.ndarray:
+        """Return the move that mends what is missed, and two at right angles to it and each other that miss nothing."""
+        n, (first, second) = miss.size, rises
+        columns, equations = np.stack([-first, -second]), np.zeros((0, self.across.shape[1]))
+        error, right = miss, np.empty(0)
+        if self.kind == "pitchfork":
+            error = miss + point[-1] * self.left
+            columns = np.vstack([columns, -self.left])
+            equations = np.append(self.right, [0.0, 0.0, 0.0])[None]
+            right = -equations[:, :n] @ (point[:n] - self.centre)
+        sides = np.zeros((3, n + len(columns)))
+        sides[0, :n], sides[0, n + 2 :], sides[1, n], sides[2, n + 1] = error, right, 1.0, 1.0
+        units, across = self.units[: self.across.shape[1]], self.across
+        for _ in range(2):
+            moves = units * turns.solve_twisted(rows, sides, 1.0, columns, np.vstack([units**2 * across, equations]))
+            if not np.isfinite(moves).all():
+                return np.full_like(moves, np.nan)
+            ways = np.linalg.qr(moves[1:].T)[0].T
+            across = ways / units
+            if np.linalg.norm(moves[1:], axis=1).max() < STEEP:
+                break
+        return np.vstack([moves[0] - (moves[0] @ ways.T) @ ways, ways]) / units
 
     def _bends(self, point: np.ndarray, ways: np.ndarray) -> list[np.ndarray]:
         """Return how the derivatives of all steps change along ways, each of the shape of the rows.
@@ -302,15 +307,12 @@ def _pair(
     return np.array([g0.real, g1.real]), np.stack([g0_along.real, g1_along.real])
 
 
-def _by_factor(rows: np.ndarray, factor: complex) -> np.ndarray:
-    """Return the derivative of `linear.twisted` by the factor."""
+def _by_factor(rows: np.ndarray, factor: complex, vector: np.ndarray) -> np.ndarray:
+    """Return the derivative by the factor of `turns.twisted` times a vector."""
     n_steps, n_context, n_features, _ = rows.shape
-    matrix = np.zeros((n_steps, n_steps, n_features, n_features), dtype=np.result_type(rows, factor))
-    step = np.arange(n_steps)
-    for d in range(n_context):
-        turn, at = np.divmod(step - 1 - d, n_steps)
-        matrix[step, at] -= rows[:, d] * (turn * np.power(factor, turn - 1.0))[:, None, None]
-    return matrix.swapaxes(1, 2).reshape(n_steps * n_features, -1)
+    turn, at = np.divmod(np.arange(n_steps)[:, None] - 1 - np.arange(n_context), n_steps)
+    turning = vector.reshape(n_steps, n_features)[at] * (turn * np.power(factor, turn - 1.0))[..., None]
+    return -np.einsum("tdab,tdb->ta", rows, turning).ravel()
 
 
 def _real(vector: np.ndarray) -> np.ndarray:

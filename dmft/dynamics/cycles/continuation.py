@@ -9,10 +9,9 @@ from operator import itemgetter
 
 import numpy as np
 
-from ..._util.pool import apart
 from ..._util.progress import working
 from ..._util.roots import root_between
-from . import linear
+from . import turns
 from .curve import CycleCurve, Node, crossing_kind, events, n_outside, node, with_multipliers
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
@@ -245,7 +244,7 @@ class Continuation:
                 return float(self.curve.tangent(point_at(length), here.tangent)[0][-1])
             if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
                 rows = self.curve.linearize(point_at(length))[1][0]
-                sign, size = apart(np.linalg.slogdet, linear.twisted(rows, -1.0))
+                sign, size = turns.determinant(rows, -1.0)
                 unit.append(size)
                 return float(sign * np.exp(min(size - unit[0], 600.0)))
             latest[0] = node(self.curve, point_at(length), here.tangent, latest[0].frame)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from . import linear
+from . import linear, turns
 from .newton import TOLERANCE, windows_of
 from .window_map import WindowMap
 
@@ -75,7 +75,7 @@ class CycleCurve:
 
     def _nearest_way(self, rows: np.ndarray, rise: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Return the direction nearest to `before` where curves cross, so that there are several."""
-        matrix = np.column_stack([linear.twisted(rows[0]), -rise.ravel()])
+        matrix = np.column_stack([turns.twisted(rows[0]), -rise.ravel()])
         _, size, ways = np.linalg.svd(matrix)
         still = ways[np.append(size, 0.0) <= SINGULAR * max(1.0, size[0])]
         return (still @ before) @ still

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..._util.memory import need_memory
 from ..._util.pool import apart
 from . import _linear
 
@@ -25,6 +24,7 @@ PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
 ANNIHILATED = -1e9  # stands for log 0 where infinities would be subtracted
 EPS = np.finfo(float).eps
+ONE = np.ones(1)
 
 
 def top_rows(rows: np.ndarray) -> np.ndarray:
@@ -54,10 +54,25 @@ def solve(rows: np.ndarray, drive: np.ndarray) -> np.ndarray:
     .. [1] Wright, SIAM J. Sci. Stat. Comput. 13 (1992) 742.
     """
     top = np.ascontiguousarray(top_rows(rows))
-    right = np.ascontiguousarray(drive).reshape(len(rows), -1, top.shape[1] * top.shape[2])
+    right = np.ascontiguousarray(drive).reshape(len(rows), -1, 1, top.shape[1] * top.shape[2])
+    return solved(top, right).reshape(drive.shape)
+
+
+def solved(
+    top: np.ndarray,
+    right: np.ndarray,
+    factor: np.ndarray = ONE,
+    drive: np.ndarray | None = None,
+    given: np.ndarray | None = None,
+    volume: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return what the kernel solves, NaN throughout for points that have an entry that is not finite."""
     out = np.empty(right.shape)
-    _linear.solve(top=top, right=right, border=None, unit=False, out=out, n_threads=1)
-    return _finite_or_nan(out).reshape(drive.shape)
+    _linear.solve(top=top, factor=factor, right=right, drive=drive, given=given, out=out, volume=volume, n_threads=1)
+    finite = np.isfinite(out)
+    if not finite.all():
+        out[~finite.all(axis=(1, 2, 3))] = np.nan
+    return out
 
 
 def solve_bordered(
@@ -79,21 +94,13 @@ def solve_bordered(
     ndarray, shape (n_steps * n_features + 1,)
         NaN where there is none.
     """
-    top = np.ascontiguousarray(top_rows(rows))
-    border = np.zeros((1, 2, normal.size))
-    border[0, 0, :-1], border[0, 1] = rise.ravel(), normal
-    right = np.zeros((1, 1, rise.size)) if drive is None else np.ascontiguousarray(drive).reshape(1, 1, -1)
-    out = np.empty((1, 1, normal.size))
-    _linear.solve(top=top, right=right, border=border, unit=drive is None, out=out, n_threads=1)
-    return _finite_or_nan(out)[0, 0]
-
-
-def _finite_or_nan(solutions: np.ndarray) -> np.ndarray:
-    """Return solutions (n_points, n_right, n), NaN throughout for points that have an entry that is not finite."""
-    finite = np.isfinite(solutions)
-    if not finite.all():
-        solutions[~finite.all(axis=(1, 2))] = np.nan
-    return solutions
+    right = np.zeros((1, 1, 1, normal.size))
+    if drive is None:
+        right[..., -1] = 1.0
+    else:
+        right[..., :-1] = drive.ravel()
+    top, rise = np.ascontiguousarray(top_rows(rows)), np.ascontiguousarray(rise).reshape(1, 1, 1, -1)
+    return solved(top, right, ONE, rise, np.ascontiguousarray(normal).reshape(right.shape))[0, 0, 0]
 
 
 def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -270,55 +277,3 @@ def _eigenvalues(
         angle[a:b] = np.where(np.isfinite(growth[a:b]), np.angle(values), 0.0)
     order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
     return growth[order], angle[order]
-
-
-def twisted(rows: np.ndarray, factor: complex = 1.0) -> np.ndarray:
-    r"""Return the matrix of :math:`x_t - \sum_d J_{t,d}\, x_{t-1-d}` where a turn multiplies x by a factor.
-
-    Dense, for one cycle: singular where the factor is a multiplier.
-
-    Parameters
-    ----------
-    rows : ndarray, shape (n_steps, n_context, n_features, n_features)
-    factor : complex, default=1.0
-
-    Returns
-    -------
-    ndarray, shape (n_steps * n_features, n_steps * n_features)
-    """
-    n_steps, n_context, n_features, _ = rows.shape
-    n_bytes = 48.0 * (n_steps * n_features) ** 2
-    need_memory(f"the matrix of a cycle of {n_steps} steps of {n_features} numbers", n_bytes, "take a shorter cycle")
-    matrix = np.zeros((n_steps, n_steps, n_features, n_features), dtype=np.result_type(rows, factor))
-    step = np.arange(n_steps)
-    matrix[step, step] = np.eye(n_features)
-    for d in range(n_context):
-        turn, at = np.divmod(step - 1 - d, n_steps)
-        matrix[step, at] -= rows[:, d] * np.power(factor, turn.astype(float))[:, None, None]
-    return matrix.swapaxes(1, 2).reshape(n_steps * n_features, -1)
-
-
-def twisted_windows(orbit: np.ndarray, n_context: int, factor: complex = 1.0) -> np.ndarray:
-    """Return the window before each step of a sequence (n_steps, n_features) that a turn multiplies."""
-    n_steps = len(orbit)
-    turn, at = np.divmod(np.arange(n_steps)[:, None] - 1 - np.arange(n_context), n_steps)
-    return orbit[at] * np.power(factor, turn.astype(float))[..., None]
-
-
-def null_vectors(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the left and the right vector that a nearly singular matrix shrinks most, by inverse iteration."""
-    size = len(matrix)
-    # Shifted by what its rounding is anyway, so that none is exactly singular; another way if that is.
-    shift = EPS * max(1.0, np.abs(matrix).max()) * np.eye(size)
-    for times in (1.0, -1.0, 4.0, -4.0, 16.0):
-        try:
-            inverse = apart(np.linalg.inv, matrix + times * shift)
-            break
-        except np.linalg.LinAlgError:
-            if times == 16.0:
-                raise
-    left = right = np.random.default_rng(0).normal(size=size)
-    for _ in range(4):
-        left, right = inverse.conj().T @ left, inverse @ right
-        left, right = left / np.linalg.norm(left), right / np.linalg.norm(right)
-    return left, right

@@ -26,9 +26,8 @@ from numpy.typing import ArrayLike
 
 from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import array_of
-from ..._util.pool import apart
 from ..._util.values import Frozen
-from . import linear
+from . import turns
 from .newton import windows_of
 from .window_map import WindowMap
 
@@ -139,12 +138,12 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     rows = system.linearize(windows)[1][0]
     factor = {"flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}.get(kind, 1.0)
     crosses = kind in ("branch point", "pitchfork")
-    left, right = linear.null_vectors(linear.twisted(rows, factor))
+    left, right = turns.null_vectors(rows, factor)
     vector = right.reshape(orbit.shape)
-    vector = vector / np.linalg.norm(linear.twisted_windows(vector, system.n_context, factor)[0])
+    vector = vector / np.linalg.norm(turns.twisted_windows(vector, system.n_context, factor)[0])
 
     def along(sequence: np.ndarray, factor: complex) -> np.ndarray:
-        return linear.twisted_windows(sequence, system.n_context, factor)[None]
+        return turns.twisted_windows(sequence, system.n_context, factor)[None]
 
     def term(order: int, direction: np.ndarray, rise: float = 0.0) -> np.ndarray:
         return system.taylor(windows, direction, rise=rise, order=order)[order][0]
@@ -158,11 +157,11 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
         return term(3, u + v) - term(3, u - v) - 2.0 * term(3, v)
 
     def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
-        matrix = linear.twisted(rows, factor)
         if crosses:  # singular: the part of the solution across the vector, of what can be solved for
-            solution = apart(np.linalg.solve, np.block([[matrix, left[:, None]], [right, 0.0]]), np.append(drive, 0.0))
+            border, across = left[None], np.append(right, 0.0)[None]
+            solution = turns.solve_twisted(rows, np.append(drive, 0.0), factor, border, across)
             return solution[:-1].reshape(orbit.shape)
-        return apart(np.linalg.solve, matrix, drive.ravel()).reshape(orbit.shape)
+        return turns.solve_twisted(rows, drive.ravel(), factor).reshape(orbit.shape)
 
     q = along(vector, factor)
     # How a drive that turns with the vector moves the multiplier: its part along the left vector.

@@ -15,7 +15,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..._util.roots import root_between
-from . import linear
+from . import turns
 from .curve import CycleCurve
 
 N_PHASES = 16  # places at least within a q-th of the torus
@@ -60,7 +60,7 @@ class Ring:
 def way_round(curve: CycleCurve, point: np.ndarray) -> np.ndarray:
     """Return the direction, of length 1, in which a cycle moves round the torus: where it is most neutral."""
     _, rows, _ = curve.linearize(point)
-    way = np.append(linear.null_vectors(linear.twisted(rows[0]))[1], 0.0)
+    way = np.append(turns.null_vectors(rows[0])[1], 0.0)
     return way / curve.length(way)
 
 

@@ -6,8 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from ..._util.pool import apart
-from . import linear
+from . import linear, turns
 from .bordered import Bordered, Kind
 from .normal_forms import normal_form
 
@@ -126,15 +125,14 @@ def _parity(growth: np.ndarray) -> float:
 
 def _determinant(rows: np.ndarray, factor: float) -> float:
     """Return a number with the sign of the determinant that vanishes where the factor is a multiplier."""
-    matrix = linear.twisted(rows, factor)
-    sign, size = apart(np.linalg.slogdet, matrix / max(1.0, float(np.abs(matrix).max())))
-    return float(sign * np.exp(size / len(matrix)))
+    sign, size = turns.determinant(rows, factor)
+    return float(sign * np.exp(min(size, 600.0)))
 
 
 def _moment(curve: Bordered, rows: np.ndarray, vector: np.ndarray, adjoint: np.ndarray, factor: complex) -> float:
     """Return what vanishes where a second multiplier joins the critical one: the product of both vectors."""
     n_context = rows.shape[1]
-    turning = linear.twisted_windows(vector.reshape(curve.shape), n_context, factor)
+    turning = turns.twisted_windows(vector.reshape(curve.shape), n_context, factor)
     moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(n_context), rows, turning).ravel()
     return float(np.vdot(adjoint, moment).real / (np.linalg.norm(adjoint) * np.linalg.norm(moment)))
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from ..._util.checks import number, shown, whole
 from ..._util.values import Frozen
-from . import linear
+from . import turns
 from .bordered import Bordered, Plane
 from .curves import Curve, follow_curve
 from .middles import Across, Place
@@ -172,7 +172,7 @@ def _from_tip(
     p, q = rotation
     mu, maps = np.exp(2j * np.pi * p / q), plane.maps(*tip)
     rows = maps[0].linearize(windows_of(orbit[None], maps[0].n_context))[1][0]
-    vector = linear.null_vectors(linear.twisted(rows, mu))[1].reshape(orbit.shape)
+    vector = turns.null_vectors(rows, mu)[1].reshape(orbit.shape)
     base, whole_way = np.concatenate([orbit] * q), np.concatenate([mu**k * vector for k in range(q)])
     for which in (0, 1):
         across = Across(plane, which, box)

@@ -18,6 +18,7 @@ _first = itemgetter(0)
 ENDS = ("1:1 resonance", "1:2 resonance")  # of curves of torus points
 ROUGHLY_DOUBLE = 1e-2  # of its size: how far a cycle is from one of half its period where rounding is felt
 ON = 1e-11  # a test function so small may be 0
+ALONG = 1e-9  # of the way: so little leads out of no box
 BEFORE = 0.99  # of the way to such an end: what is nearer is of its poles
 
 
@@ -42,7 +43,7 @@ class Walk:
         step = max_step / 4.0
         for which, name in enumerate(curve.plane.names):
             value, way = curve.parameters(start.point)[which], curve.parameters(start.tangent)[which]
-            if value == box[which][1 if way > 0 else 0] and way:
+            if value == box[which][1 if way > 0 else 0] and abs(way) > ALONG * curve.spans[which]:
                 self.end = f"{name} = {value:g} reached"
                 return
         curve.border(start.point)
