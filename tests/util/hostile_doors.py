@@ -200,10 +200,11 @@ DOORS = {
         "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x", "twice")),
     "moments": (_series.moments, {"x": doubles(2, N, 6), "n_features": 3, "out": doubles(2, N, 9), "n_threads": 2}, {
         "n_threads": [0, -1], "n_features": [0, -1, 2, 4, 6, 12, LONG]}, ("x", "out")),
-    "nearest": (_series.nearest, {"x": doubles(N, 3), "component": 1, "neighbour": np.zeros(N, dtype=np.int64),
-        "distance": doubles(N)}, {"component": [-1, 3, LONG], "x": [doubles(N, 0)]}, ("x",)),
-    "meet": (_series.meet, {"x": doubles(N, 3), "component": 1, "kind": np.zeros(N, dtype=np.uint8), "radius": 1.0}, {
-        "component": [-1, 3, LONG], "x": [doubles(N, 0)]}, ("x", "kind")),
+    "nearest": (_series.nearest, {"x": doubles(3, N + 2 * _series.BESIDE), "component": 1, "states": doubles(4, 3),
+        "place": np.array([0, 1, N - 1, 2]), "own": True, "neighbour": np.zeros(4, dtype=np.int64),
+        "distance": doubles(4)}, {"component": [-1, 3, LONG],
+        "place": [np.array([0, 1, N, 2]), np.array([0, -1, 1, 2])],
+        "x": [doubles(3, 2 * _series.BESIDE - 1), doubles(0, N)]}, ("x", "states")),
     "frames round a cycle": (_linear.carry, {"top": doubles(2, N, 2, 4), "frame": doubles(2, 4, 4),
         "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "n_threads": 2}, {
         "n_threads": [0, -1], "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top",)),
