@@ -99,6 +99,30 @@ def test_a_tip_within_the_ranges_is_located_by_the_law_of_the_width():
     assert tongue.middle[:, 1].min() > -1e-3
 
 
+@pytest.mark.parametrize("q", [5, pytest.param(7, marks=pytest.mark.slow)])
+def test_a_tip_where_the_torus_is_born_is_located_by_its_size(q):
+    """In the normal form of a resonance, from a cycle on the torus: no curve of torus points is known."""
+    angle = 2.0 * np.pi / q
+
+    def step(state, r, t):
+        x, y = state
+        u, v = x, -y
+        for _ in range(q - 2):
+            u, v = u * x + v * y, v * x - u * y
+        size = 1.0 + r - x * x - y * y
+        u, v = size * x + 0.3 * u, size * y + 0.3 * v
+        return np.cos(t) * u - np.sin(t) * v, np.sin(t) * u + np.cos(t) * v
+
+    model = dmft.Map(step, state=[0.1, 0.0], parameters={"r": 0.04, "t": angle})
+    ranges = {"t": (angle - 0.05, angle + 0.05), "r": (-0.1, 0.1)}
+    turns = angle * np.arange(1, q + 1)
+    cycle = dmft.cycle(model, q, guess=0.2 * np.column_stack([np.cos(turns), np.sin(turns)]))
+    (tongue,) = dmft.tongues(cycle, (1, q), **ranges, max_step=0.5, n_points=40)
+    assert_allclose(tongue.tip, [angle, 0.0], rtol=0, atol=1e-6)
+    assert repr(tongue).startswith(f"Tongue(1 / {q} in t and r: tip at (")
+    assert [side.ends[1] for side in tongue.sides] == ["r = 0.1 reached"] * 2
+
+
 def test_where_no_tip_is_within_the_ranges_there_is_none():
     (tongue,) = dmft.tongues(textbook.circle(0.5, 0.5), (1, 2), omega=(0.4, 0.6), coupling=(0.3, 0.9), max_step=0.5)
     assert np.isnan(tongue.tip).all()

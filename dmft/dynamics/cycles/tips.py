@@ -25,10 +25,10 @@ def tip_of(across: Across, places: list[Place], n_turns: int) -> tuple[list[Plac
     if len(places) < LEAST:
         return places, None
     outward = np.sign(places[-1].held - places[0].held)
-    size = np.array([apart(each.curve, each.point, n_turns) for each in places])
-    if n_turns > 1 and size[0] < SMALL * size.max() and places[0].held not in across.bounds:
+    if shrunk(across, places[::-1], n_turns):
         held = np.array([each.held for each in places[:LEAST]])
-        found: float | None = _root(held, size[:LEAST] ** 2)
+        size = np.array([apart(each.curve, each.point, n_turns) for each in places[:LEAST]])
+        found: float | None = _root(held, size**2)
     else:
         known = [each for each in places if each.width > 0.0][:N_PLACES]
         if len(known) < LEAST:
@@ -48,6 +48,14 @@ def tip_of(across: Across, places: list[Place], n_turns: int) -> tuple[list[Plac
     held = np.array([each.held for each in near])
     value = _through(held, np.array([each.point[-1] for each in near]), found)
     return places, across.values(value, found)
+
+
+def shrunk(across: Across, places: list[Place], n_turns: int) -> bool:
+    """Return whether places end where the torus has shrunk to a cycle."""
+    if n_turns == 1 or places[-1].held in across.bounds:
+        return False
+    size = [apart(each.curve, each.point, n_turns) for each in places]
+    return size[-1] < SMALL * max(size)
 
 
 def _through(held: np.ndarray, values: np.ndarray, at: float) -> float:

@@ -25,7 +25,7 @@ from .curves import Curve, follow_curve
 from .middles import Across, Place
 from .newton import windows_of
 from .rotations import passages
-from .tips import tip_of
+from .tips import shrunk, tip_of
 
 LEAST, MOST = 5, 1_000  # turns of the cycles: those of strong resonances are not born so
 FOLDED = 1e-10  # of the range across: where the folds of a tongue so thin can still be followed as such
@@ -35,7 +35,7 @@ MOST_NEARER = 12
 WIDENED = 3.0  # times the least width: past a tip
 
 
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tongue(Frozen):
     """Where a torus is locked to cycles of one rotation number.
 
@@ -89,6 +89,14 @@ class Tongue(Frozen):
             values = np.vstack([self.middle[before], side.values])
             drawn.append((values, np.append(np.repeat(side.stable[:1], np.count_nonzero(before)), side.stable)))
         return tuple(drawn)
+
+    def __repr__(self) -> str:
+        p, q = self.rotation
+        first, second = self.parameters
+        told = self.width[self.width > 0.0]
+        width = f"up to {told.max():.3g} wide in {self.across}" if told.size else "too thin for doubles"
+        tip = "no tip in the ranges" if np.isnan(self.tip).any() else f"tip at ({self.tip[0]:.8g}, {self.tip[1]:.8g})"
+        return f"Tongue({p} / {q} in {first} and {second}: {tip}; {width}; {len(self.sides)} sides)"
 
 
 def rotation_of(rotation: Any, least: int = LEAST) -> tuple[int, int]:
@@ -277,7 +285,9 @@ def tongue_through(
     p = min(p, n_turns - p) if p else 0
     step = 0.25 * max_step * across.spans[1]
     ways = [_narrowing(across.walk(start, end, n_turns, step, max_step, n_points)) for end in across.bounds]
-    thin = int(np.argmin([np.nan_to_num(way[-1].width) for way in ways]))
+    # The tip is where the torus shrinks to a cycle, or where the tongue is the thinner.
+    born = [shrunk(across, way, n_turns) for way in ways]
+    thin = born.index(True) if True in born else int(np.argmin([np.nan_to_num(way[-1].width) for way in ways]))
     places = ways[thin][:0:-1] + ways[1 - thin]
     places, tip = tip_of(across, places, n_turns)
     return assembled(across, places, (p, n_turns), tip, max_step=max_step, n_points=n_points)
