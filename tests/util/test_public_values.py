@@ -146,7 +146,7 @@ EXAMPLES = {
     "Spectrum": lambda: dmft.lyapunov(MODEL, 20, n_exponents=1, n_history=2, multipliers=False),
     "Start": lambda: dmft.Start.window(np.full((4, 3), np.pi)),
     "SweepResult": lambda: dmft.load(folder()),
-    "Switching": lambda: dmft.Switching(np.ones(2), np.ones((2, 2)), np.ones((2, 5, 1)), np.ones(2), 9),
+    "Switching": lambda: dmft.Switching(np.ones(2), np.ones((2, 2)), np.ones(2), 9),
     "maps.Branch": lambda: dmft.maps.Branch("r", *[np.zeros((2, 1, 1))] * 4, (), ("", ""), LOGISTIC),
     "maps.Cycle": lambda: dmft.maps.Cycle(np.zeros((1, 1)), 0.0, np.zeros(1, complex), np.zeros(1), LOGISTIC),
     "maps.Orbit": lambda: dmft.trajectory(LOGISTIC, 3),
