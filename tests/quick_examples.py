@@ -16,6 +16,7 @@ SMALL = {
 }
 SCRIPTS = {
     "agents.py": ["{}/drawn.png", "1"],
+    "arnold_tongues.py": ["{}/drawn.png", "0.5"],
     "basins.py": ["2"],
     "blanket_graph.py": ["--sites", "8", "--out", "{}/drawn.png"],
     "entropy_of_jumps.py": ["{}/drawn.png", "3"],

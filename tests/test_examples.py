@@ -18,6 +18,7 @@ matplotlib.use("agg")
 
 # Seconds each; what they call is tested elsewhere too.
 LONG = {
+    "arnold_tongues",
     "tongues",
     "covariant_vectors",
     "curves",

@@ -17,7 +17,7 @@ from ..maps import tongues as tongues_of_maps
 from ..maps.model import Map
 from ..maps.orbits import Cycle as MapCycle
 from ..maps.state import State as MapState
-from .axes import PARAMETERS
+from .axes import values_at
 from .batch import single
 from .curves import HIGH, of_network, plane_of
 from .model import SelfAttention, parameter
@@ -132,9 +132,9 @@ def tongues(
         )
     instance("origin", origin, SelfAttention | Cycle, "a curve, a cycle, a network or a map")
     model = origin.model if isinstance(origin, Cycle) else origin
-    of_maps.two_of(ranges, PARAMETERS)
+    own = values_at(model)
+    of_maps.two_of(ranges, tuple(own))
     (first, one), (second, other) = ((name, _range(name, bounds)) for name, bounds in ranges.items())
-    values = getattr(model, first), getattr(model, second)
     if isinstance(origin, Cycle):
         orbit, turn, period = origin.orbit, turn_of(origin.period, rotation[1], model.period), origin.period
         window = None
@@ -143,7 +143,7 @@ def tongues(
         window = _window(model, start, n_transient)
     found = tongues_near(
         plane_of(model, period, first, second),
-        values,
+        (own[first], own[second]),
         rotation,
         (one, other),
         orbit=orbit,

@@ -23,7 +23,7 @@ SECTIONS = {
 # By the beginning of the name; what is not here is of the infinite network.
 PLACES = {
     "finite": ("finite", "theory_vs", "prompts", "drive", "generation"),
-    "maps": ("henon", "tongues", "covariant"),
+    "maps": ("arnold", "henon", "tongues", "covariant"),
     "ising": ("ising",),
     "spins": ("spin",),
     "blankets": ("blanket", "lorenz"),
