@@ -81,6 +81,7 @@ def test_tongues_of_the_circle_map_begin_at_coupling_0(p, q, law):
     assert right > left
 
 
+@pytest.mark.slow
 def test_a_tongue_from_a_cycle_in_it_is_that_of_its_rotation_number():
     locked = dmft.cycle(textbook.circle(0.4028, 0.5), 5)
     (one,) = dmft.tongues(locked, (2, 5), **K)
@@ -88,10 +89,16 @@ def test_a_tongue_from_a_cycle_in_it_is_that_of_its_rotation_number():
     assert_allclose(one.tip, [0.4, 0.0], rtol=0, atol=1e-12)
     for a, b in zip(one.sides, other.sides, strict=True):
         assert_allclose(a.values[-1], b.values[-1], rtol=0, atol=1e-10)
+
+
+def test_a_rotation_number_that_a_cycle_has_not_is_refused():
+    locked = dmft.cycle(textbook.circle(0.4028, 0.5), 5, n_transient=200, n_search=200)
+    ranges = {"omega": (0.35, 0.45), "coupling": (0.4, 0.6)}
     with pytest.raises(ValueError, match="rotation must be that of the cycle, 2 / 5, got 1 / 5"):
-        dmft.tongues(locked, (1, 5), **K)
+        dmft.tongues(locked, (1, 5), **ranges, max_step=1.0, n_points=2)
 
 
+@pytest.mark.slow
 def test_a_tip_within_the_ranges_is_located_by_the_law_of_the_width():
     """Beyond coupling 0 the tongue widens again: another one."""
     (tongue,) = dmft.tongues(textbook.circle(0.5, 0.5), (1, 2), omega=(0.4, 0.6), coupling=(-0.5, 1.0), max_step=0.2)
@@ -153,6 +160,14 @@ def test_a_tongue_too_thin_for_doubles_has_a_middle():
 def test_errors(rotation, more, says):
     with pytest.raises(ValueError, match=says):
         dmft.tongues(textbook.circle(0.5, 0.5), rotation, **{**K, **more})
+
+
+def test_an_orbit_on_a_line_does_not_turn():
+    model = dmft.Map(lambda x, r, s: r * x * (1 - x) + s, state=[0.3], parameters={"r": 3.9, "s": 0.0})
+    with pytest.raises(ValueError, match="origin must have orbits in two dimensions or more, got 1"):
+        dmft.tongues(model, (1, 3), r=(3.7, 3.99), s=(-0.001, 0.001))
+    with pytest.raises(RuntimeError, match="no cycles of 3 turns round a torus found near"):
+        dmft.tongues(dmft.cycle(model.replace(r=3.84), 3), (1, 3), r=(3.7, 3.99), s=(-0.001, 0.001))
 
 
 def test_one_range_is_refused():

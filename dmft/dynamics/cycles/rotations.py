@@ -12,6 +12,7 @@ N_VALUES = 33  # of the parameter, where the rotation number is looked at first
 N_PARTS = 9  # of a stretch where it passes p / q, looked at next
 MOST_PARTS = 6  # times
 JUMP = 0.25  # turns from value to value: more is no passage, but the other side of the circle
+ROUGH = 0.01  # turns: a number that differs by more from half to half of an orbit is none
 LOCKED = 1e-9  # turns: nearer to p / q than that, a rotation number is p / q
 
 
@@ -44,6 +45,8 @@ def passages(
     p, q = rotation
     held = values[1 - across.across]
     system = across.plane.maps(*values)[across.across]
+    if window.size < 2:
+        raise ValueError(f"origin must have orbits in two dimensions or more, got {window.size}")
     n_transient, n_search = -(-n_transient // turn) * turn, max(-(-n_search // turn), 4 * q + 32) * turn
     axes: np.ndarray | None = None
 
@@ -110,17 +113,21 @@ def _plane(states: np.ndarray) -> np.ndarray:
     """Return the two directions, (size, 2), in which orbits (n_values, n_samples, size) are widest: one for all."""
     spread = states - states.mean(axis=1, keepdims=True)
     spread = np.where(np.isfinite(spread), spread, 0.0).reshape(-1, states.shape[2])
-    ways = np.linalg.eigh(spread.T @ spread)[1][:, ::-1][:, :2]
-    return ways if ways.shape[1] == 2 else np.column_stack([ways, np.zeros(len(ways))])
+    return np.linalg.eigh(spread.T @ spread)[1][:, ::-1][:, :2]
 
 
 def _rotation(points: np.ndarray) -> float:
-    """Return the turns a sample of points in a plane, in 0 .. 1; 0 of a fixed point; NaN if they leave the numbers."""
+    """Return the turns a sample of points in a plane, in 0 .. 1; 0 of a fixed point; NaN if there is no such number."""
     if not np.isfinite(points).all():
         return np.nan
     spread = points - weighted_average(points)
     if np.abs(spread).max() <= LOCKED * max(1.0, float(np.abs(points).max())):
         return 0.0
     turns = on_an_arc(np.diff(np.arctan2(spread[:, 1], spread[:, 0]) / (2.0 * np.pi)))
-    found = strongest_line(spread[:, 0] + 1j * spread[:, 1]) if turns is None else float(weighted_average(turns))
-    return found % 1.0
+    signal = spread[:, 0] + 1j * spread[:, 1] if turns is None else turns
+    half = len(signal) // 2
+    found, first, second = (
+        strongest_line(part) if turns is None else float(weighted_average(part))
+        for part in (signal, signal[:half], signal[half:])
+    )
+    return found % 1.0 if abs((first - second + 0.5) % 1.0 - 0.5) < ROUGH else np.nan
