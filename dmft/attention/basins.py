@@ -14,8 +14,7 @@ from .._util.memory import need_memory
 from .._util.progress import shows_progress
 from ..dynamics.classify import ATTRACTOR_KINDS, Rules, classify
 from ..dynamics.cycles import many_digits
-from ..dynamics.exponents import Exponents, accumulate
-from ..dynamics.labels import SIGNATURE, Attractor, Attractors, arrays_of, distinct
+from ..dynamics.labels import SIGNATURE, Attractor, Attractors, arrays_of, distinct, filled
 from ..dynamics.matching import follow_along
 from ..dynamics.rounds import KEPT
 from ..maps import runs
@@ -27,9 +26,7 @@ from .model import SelfAttention, network_of
 from .start import Start, alike, start_of
 from .window_map import AttentionMap
 
-MANY = 64  # dimensions of a window beyond which all of its tangents take longer than the label
-N_TURNING, N_AVERAGED = 256, 512  # periods in which they turn into place, and of the averages
-_FRAMES = 2**22  # numbers in all frames at a time
+LEADING = 4  # exponents of a label in a sweep, if no more are measured
 
 
 @shows_progress
@@ -56,7 +53,8 @@ def attractor(
         Token steps before anything is judged; enough to fill the window.
     n_exponents : int, optional
         Lyapunov exponents to measure. Default: 4, more where those are not enough to tell. A cycle
-        has all of them; those that would take too many digits are NaN.
+        has all of them; those whose multipliers would take too many digits are averages over whole turns, with
+        errors, and NaN where rounding hides these, too.
     rules : Rules, optional
         Thresholds, and how long to try. Default: ``Rules()``.
     n_threads : int or None
@@ -151,12 +149,14 @@ def attractors(
 
 def _complete(model: SelfAttention, one: Attractor, cost: float | None = None) -> Attractor:
     """Return an attractor with all exponents, if it is a cycle, in as many digits as it takes and the cost allows."""
-    if one.orbit is None or not np.isnan(one.exponents).any():
+    averages = ~(one.stderr == 0.0)  # and what is not known
+    if one.orbit is None or not averages.any():
         return one
-    growth = one.exponents * one.period
+    growth = np.where(averages, np.nan, one.exponents) * one.period
     exact, _ = many_digits.complete(AttentionMap(model), one.orbit, growth, np.zeros_like(growth), cost)
-    exponents = np.where(exact == growth, one.exponents, exact / one.period)
-    return dataclasses.replace(one, exponents=exponents, stderr=np.where(np.isnan(exponents), np.nan, 0.0))
+    told = averages & ~np.isnan(exact)
+    exponents = np.where(told, exact / one.period, one.exponents)
+    return dataclasses.replace(one, exponents=exponents, stderr=np.where(told, 0.0, one.stderr))
 
 
 def _settled(
@@ -194,56 +194,34 @@ def settle(
     n_exponents: int | None = None,
     rules: Rules | None = None,
     n_threads: int | None = None,
+    n_told: int | None = None,
 ) -> list[Attractor]:
-    """Return the attractor of every point of a batch whose transient is over; moves the batch to phase 0."""
+    """Return the attractor of every point of a batch whose transient is over; moves the batch to phase 0.
+
+    Of cycles `n_told` exponents, all by default, are averages where doubles hide their multipliers.
+    """
     missing = max(model.n_context - batch.n_filled, 0)
     batch.advance(missing + (-batch.phase - missing) % model.period)
     window_map = AttentionMap(model, n_threads=n_threads, beta=batch.beta, gamma=batch.gamma, epsilon=batch.epsilon)
     verdicts = classify(batch, window_map=window_map, n_exponents=n_exponents, rules=rules)
-    return [Attractor.of(verdict, batch.shape, batch.period, Start.window) for verdict in verdicts]
+    each = [Attractor.of(verdict, batch.shape, batch.period, Start.window) for verdict in verdicts]
+    return filled(batch, each, batch.size if n_told is None else n_told)
 
 
 # ---- many points ----
 
 
 def settled_arrays(
-    batch: Batch, model: SelfAttention, n_threads: int | None = None, n_exponents: int = 4
+    batch: Batch, model: SelfAttention, n_threads: int | None = None, n_exponents: int = 0
 ) -> dict[str, np.ndarray]:
     """Return what the points of a batch settle on as arrays by name, and move the batch there; see `dynamics.labels`.
 
-    NaN where an attractor has fewer exponents than asked for, and where a cycle's are hidden by rounding.
+    Four exponents, or as many as the run measures; NaN where an attractor has fewer.
     """
-    each, n = settle(batch, model, n_threads=n_threads), min(n_exponents, batch.size)
+    n = min(max(LEADING, n_exponents), batch.size)
+    each = settle(batch, model, n_threads=n_threads, n_told=n)
     batch.move_to([one.states[-1] for one in each])
-    if batch.size <= MANY:
-        hidden = [i for i, one in enumerate(each) if one.kind == "cycle" and np.isnan(one.exponents[:n]).any()]
-        most = max(1, _FRAMES // batch.size**2)
-        for some in (hidden[i : i + most] for i in range(0, len(hidden), most)):
-            for i, one in zip(some, _averaged(batch.select(some), [each[i] for i in some]), strict=True):
-                each[i] = one
     return arrays_of(each, n)
-
-
-def _averaged(batch: Batch, cycles: list[Attractor]) -> list[Attractor]:
-    """Return cycles with averages in the place of multipliers that doubles hide: those of many digits take long.
-
-    The tangents of the whole window come from both ends, and lose less. An average above a multiplier that is known
-    is of rounding.
-    """
-    batch.begin_tangents(batch.size)
-    batch.strobe(N_TURNING, tangents=True, states=False)
-    exponents = Exponents(batch.n_points, batch.size, batch.size, batch.period, N_AVERAGED, batch.n_threads)
-    accumulate(batch, exponents, N_AVERAGED)
-    found = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
-    out = []
-    for one, value, error in zip(cycles, found.exponents, found.stderr, strict=True):
-        known = ~np.isnan(one.exponents)
-        with np.errstate(invalid="ignore"):
-            least = np.fmin.accumulate(np.where(known, one.exponents, np.inf))
-            told = ~known & (value <= least + error)
-        values, errors = np.where(told, value, one.exponents), np.where(told, error, one.stderr)
-        out.append(dataclasses.replace(one, exponents=values, stderr=errors))
-    return out
 
 
 def settled_doubles(n_points: int, model: SelfAttention) -> float:

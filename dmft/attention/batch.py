@@ -378,6 +378,12 @@ class Batch(System):
         )
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
 
+    def _log_volume(self, n_steps: int) -> np.ndarray:
+        """Take all points n_steps further, whole periods; return the mean of log |det J| of a step, (n_points,)."""
+        from .determinants import mean_log_determinants  # its window map runs a batch
+
+        return super()._log_volume(n_steps) if self._model.drive is not None else mean_log_determinants(self, n_steps)
+
     def describe(self, point: int = 0) -> str:
         """Return the parameters of a point in words."""
         return f"beta = {self.beta[point]}, gamma = {self.gamma[point]}, epsilon = {self.epsilon[point]}"

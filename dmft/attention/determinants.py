@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _kernels
 from .._util.checks import Role
+from .batch import Batch
 from .drive import ROLE_ORDER
 from .kernel import network_of
 from .many_digits import Step, Token
@@ -77,6 +78,18 @@ def log_determinants(model: SelfAttention, attention: np.ndarray, phase: int) ->
         logs, error = _log_det(slope_value + added, np.abs(slope_value) + np.abs(added), score, wobble)
         logs[~_sure(logs, error)] = np.nan
     return log_weight + logs, error + n_features * rounding
+
+
+def mean_log_determinants(batch: Batch, n_steps: int) -> np.ndarray:
+    """Take a batch n_steps further, whole periods; return the mean log |det| of its steps, (n_points,)."""
+    before, phase = batch.window[:, ::-1].copy(), batch.phase
+    windows = np.asarray(batch.strobe(n_steps // batch.period)[0]).reshape(batch.n_points, -1, *batch.shape)
+    rows = np.concatenate([before, windows[:, :, ::-1].reshape(batch.n_points, -1, batch.shape[1])], axis=1)
+    out = np.empty(batch.n_points)
+    for i, values in enumerate(zip(batch.beta.tolist(), batch.gamma.tolist(), batch.epsilon.tolist(), strict=True)):
+        model = batch._model.replace(**dict(zip(("beta", "gamma", "epsilon"), values, strict=True)))
+        out[i] = log_determinants(model, rows[i], phase)[0].mean()
+    return out
 
 
 def _sure(logs: np.ndarray, error: np.ndarray) -> np.ndarray:

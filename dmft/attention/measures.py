@@ -32,8 +32,9 @@ class Measure:
     without : dict of str to object, default={}
         Arguments of a `Plan` that leave it out.
     after_transient : callable, optional
-        ``after_transient(batch, model, n_threads)`` returns its arrays, points first, at the end of the transient.
-        It may move the batch along its orbits. None: the run itself measures it.
+        ``after_transient(batch, model, n_threads, n_exponents)`` returns its arrays, points first, at the end of the
+        transient; so many exponents are measured after it. It may move the batch along its orbits. None: the run
+        itself measures it.
     seconds : float, default=0.0
         About what `after_transient` costs a point, on one core.
     doubles : callable, default: none
@@ -44,7 +45,7 @@ class Measure:
 
     variables: Variables
     without: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    after_transient: Callable[[Batch, SelfAttention, int | None], dict[str, np.ndarray]] | None = None
+    after_transient: Callable[[Batch, SelfAttention, int | None, int], dict[str, np.ndarray]] | None = None
     seconds: float = 0.0
     doubles: Callable[[int, SelfAttention], float] = lambda n_points, model: 0.0
     check: Callable[[SelfAttention], None] | None = None
@@ -81,26 +82,26 @@ MEASURES: Mapping[str, Measure] = {
                 "standard error of the entropy production, 0 on cycles",
             ),
         },
-        after_transient=irreversibility_arrays,
+        after_transient=lambda batch, model, n_threads, _: irreversibility_arrays(batch, model, n_threads),
         seconds=0.005,
         doubles=irreversibility_doubles,
         check=check_features,
     ),
     "autocorrelation": Measure(
         variables=lags.VARIABLES["autocorrelation"],
-        after_transient=lambda batch, model, n_threads: generation.lag_arrays(batch, "autocorrelation"),
+        after_transient=lambda batch, model, n_threads, _: generation.lag_arrays(batch, "autocorrelation"),
         seconds=generation.SECONDS,
         doubles=generation.lag_doubles,
     ),
     "repetition": Measure(
         variables=lags.VARIABLES["repetition"],
-        after_transient=lambda batch, model, n_threads: generation.lag_arrays(batch, "repetition"),
+        after_transient=lambda batch, model, n_threads, _: generation.lag_arrays(batch, "repetition"),
         seconds=generation.SECONDS,
         doubles=generation.lag_doubles,
     ),
     "response": Measure(
         variables=responses.VARIABLES,
-        after_transient=responses.response_arrays,
+        after_transient=lambda batch, model, n_threads, _: responses.response_arrays(batch, model, n_threads),
         seconds=responses.SECONDS,
         doubles=responses.response_doubles,
         check=responses.check_sites,

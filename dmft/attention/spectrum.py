@@ -112,8 +112,9 @@ def lyapunov(
 
     An orbit that has come to rest on a cycle returns to the last digits; Newton's method confirms the cycle, and the
     exponents are those of its multipliers, with errors of 0; where doubles do not tell these, they are multiplied out
-    in more digits (of site classes). Before that two exponents of a complex pair come as their
-    mean, which is known far better than either; their errors say how well they are known to be equal.
+    in more digits (of site classes), or averaged over whole turns where that takes too many. Before that two exponents
+    of a complex pair come as their mean, which is known far better than either; their errors say how well they are
+    known to be equal.
 
     A transient that is still dying out is in the errors only as far as the run shows it.
 

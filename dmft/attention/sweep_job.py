@@ -12,6 +12,7 @@ import numpy as np
 from .._kernels import block_size
 from .._util.checks import whole
 from .._util.values import Value
+from ..dynamics.labels import with_labels
 from ..sweeps.grid import Grid, Task
 from ..sweeps.job import Arrays, Estimate, Figure, Job, Tick, Variables
 from ..sweeps.results import SweepResult
@@ -86,9 +87,9 @@ def measure(
         batch.advance(plan.n_transient - n_left, tick=done)
         for name in plan.after_transient:
             if (look := MEASURES[name].after_transient) is not None:
-                found |= look(batch, plan.model, n_threads)
+                found |= look(batch, plan.model, n_threads, plan.n_exponents)
         plan = dataclasses.replace(plan, n_transient=n_left, n_tangent_transient=n_left)
-    return {**found, **plan.run(batch, done)}
+    return with_labels(found, plan.run(batch, done))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -247,9 +248,9 @@ class AttentionSweep(Value, Job):
             some.advance(min(plan.n_transient - n_left, _TRIED_STEPS))
             for name in plan.after_transient:
                 if (look := MEASURES[name].after_transient) is not None:
-                    look(some.select([0]), plan.model, 1)  # wakes up what is loaded late
+                    look(some.select([0]), plan.model, 1, plan.n_exponents)  # wakes up what is loaded late
                     begun = time.process_time()
-                    look(some, plan.model, 1)
+                    look(some, plan.model, 1, plan.n_exponents)
                     after += (time.process_time() - begun) / some.n_points
         if "n_context" in points:  # they were tried at that of the model
             sizes = points["n_context"].tolist()[:: max(1, n_all // 32)]

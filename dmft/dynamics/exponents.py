@@ -138,11 +138,17 @@ class Exponents:
         """Number of samples so far."""
         return self.means.n_samples
 
-    def add(self, growth: ArrayLike) -> None:
-        """Add samples of the log growth between samples, (n_points, n_samples, n_tangents)."""
+    def add(self, growth: ArrayLike, together: int = 1) -> None:
+        """Add samples of the log growth between samples, (n_points, n_samples, n_tangents).
+
+        With `together` each sample of the averages is the sum of so many; their extremes remain those of each.
+        """
+        self.extremes.add(growth)
+        if together > 1:
+            n_points, n_samples, n_tangents = np.shape(growth)
+            growth = np.reshape(growth, (n_points, n_samples // together, together, n_tangents)).sum(axis=2)
         self.means.add(growth)
         self.weighted.add(growth)
-        self.extremes.add(growth)
 
     def select(self, points: np.ndarray | Sequence[int]) -> Exponents:
         """Return the estimator of some of the orbits, as it stands."""

@@ -15,6 +15,8 @@ from .classify import ATTRACTOR_KINDS, Kind, Verdict
 from .matching import group
 from .recurrence import Frequency
 from .series import SIGNIFICANT
+from .system import System
+from .turns import fill
 
 SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers of `Attractor.signature`
 
@@ -36,7 +38,8 @@ class Attractor(Frozen):
         Separate pieces of a torus or chaotic attractor, visited in turn every n_context steps.
     exponents, stderr : ndarray, shape (n_exponents,)
         Lyapunov exponents, descending, in nats per token step, and their standard errors: of a
-        cycle from its multipliers, of a torus from weighted Birkhoff averages, else from batch means.
+        cycle from its multipliers, or from averages over whole turns where doubles hide these, of a torus from
+        weighted Birkhoff averages, else from batch means.
     rotations : tuple of Frequency
         Of a torus: its independent frequencies, in turns every n_context * n_bands steps, with errors; as
         many as it has dimensions, or fewer where no further one stands out.
@@ -206,6 +209,25 @@ def distinct(each: Sequence[Attractor]) -> Attractors:
 
 # ---- many points ----
 
+
+def filled(system: System, each: Sequence[Attractor], n_exponents: int) -> list[Attractor]:
+    """Return attractors of the orbits of a system, the leading exponents of cycles filled in by averages; see `turns`.
+
+    The system, at phase 0, is not changed; its copies are moved onto the cycles.
+    """
+    out = list(each)
+    hidden = [i for i, one in enumerate(each) if one.kind == "cycle" and np.isnan(one.exponents[:n_exponents]).any()]
+    if hidden:
+        some = [each[i] for i in hidden]
+        on_cycles: Any = system.select(hidden)
+        on_cycles.move_to(np.stack([one.states[-1] for one in some]))
+        exponents, stderr = (np.stack([getattr(one, name) for one in some]) for name in ("exponents", "stderr"))
+        values, errors = fill(on_cycles, np.array([one.period for one in some]), exponents, stderr, n_exponents)
+        for i, value, error in zip(hidden, values, errors, strict=True):
+            out[i] = dataclasses.replace(each[i], exponents=value, stderr=error)
+    return out
+
+
 _CODES = ", ".join(f"{i}: {kind}" for i, kind in enumerate(ATTRACTOR_KINDS))
 # Of the arrays of a sweep: dimensions after the point, unit, meaning.
 VARIABLES: dict[str, tuple[tuple[str, ...], str, str]] = {
@@ -244,3 +266,23 @@ def arrays_of(each: Sequence[Attractor], n_exponents: int) -> dict[str, np.ndarr
         "exponents": filled[0],
         "stderr": filled[1],
     }
+
+
+def with_labels(labels: Mapping[str, np.ndarray], measured: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return both sets of arrays of a sweep, with the exponents that were measured, but for those of cycles.
+
+    These are known from multipliers, or from averages over whole turns, where the label has them.
+    """
+    out = {**labels, **measured}
+    if "kind" not in labels or "exponents" not in measured:
+        return out
+    n = measured["exponents"].shape[1]
+    of_labels, errors = labels["exponents"][:, :n], labels["stderr"][:, :n]
+    cycle = (labels["kind"] == ATTRACTOR_KINDS.index("cycle"))[:, None] & ~np.isnan(of_labels)
+    with np.errstate(invalid="ignore"):
+        better = cycle & ~(errors > measured["stderr"])
+    out["exponents"] = np.where(better, of_labels, measured["exponents"])
+    out["stderr"] = np.where(better, errors, measured["stderr"])
+    if "n_lost" in measured:
+        out["n_lost"] = np.where(better & (errors == 0.0), 0, measured["n_lost"])
+    return out

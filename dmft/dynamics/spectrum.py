@@ -24,6 +24,7 @@ from .exponents import (
 from .recurrence import ARRIVED, cycle_length
 from .system import System
 from .transients import run_transient, tangent_numbers
+from .turns import fill
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
 MULTIPLIERS = 2.0**30  # nobody asked for the multipliers of a cycle that take more
@@ -48,7 +49,7 @@ class Spectrum(Frozen):
         the difference between the halves of the run; else they are means, with the error of batch means.
     period : int
         Where the orbit has come to rest on a stable cycle, its period in steps: the exponents are
-        then the logarithms of its multipliers, and the errors 0. Else 0.
+        then the logarithms of its multipliers, and the errors 0, or averages over whole turns. Else 0.
     kaplan_yorke, kaplan_yorke_stderr : float
         The Kaplan-Yorke dimension and its error; NaN where it takes more exponents.
     n_lost : ndarray of int, shape (n_exponents,)
@@ -202,21 +203,14 @@ class Run:
         if not (cycles.found[0] and cycles.distance[0] <= np.sqrt(ARRIVED)):
             return found, 0
         n_exponents = found.exponents.shape[1]
-        exponents = complete(window_map, cycles, n_exponents).exponents[:, :n_exponents]
+        exponents = complete(window_map, cycles, n_exponents).exponents
         if not exponents[0, 0] < 0.0:
             return found, 0
-        known = ~np.isnan(exponents)
-        # Averages of saturated steps are of rounding, and do not stand in for multipliers that many digits do not tell
-        # either. Of a map that is to be had in doubles alone they may know those that come of the inverses.
-        with np.errstate(invalid="ignore"):
-            least = np.fmin.accumulate(np.where(known, exponents, np.inf), axis=1)
-            others = (found.exponents <= least + found.stderr) & (not window_map.exact)
-        settled = dataclasses.replace(
-            found,
-            exponents=np.where(known, exponents, np.where(others, found.exponents, np.nan)),
-            stderr=np.where(known, 0.0, np.where(others, found.stderr, np.nan)),
-            regular=np.array([True]),
-        )
+        stderr = np.where(np.isnan(exponents), np.nan, 0.0)
+        if np.isnan(exponents).any():
+            exponents, stderr = fill(system, cycles.period, exponents, stderr, n_exponents)
+        exponents, stderr = exponents[:, :n_exponents], stderr[:, :n_exponents]
+        settled = dataclasses.replace(found, exponents=exponents, stderr=stderr, regular=np.array([True]))
         n_lost = np.where(np.isnan(settled.exponents), np.maximum(found.n_lost, 1), 0)
         return dataclasses.replace(settled, n_lost=n_lost), int(cycles.period[0])
 

@@ -145,6 +145,11 @@ class System(Whole, abc.ABC):
         """Return how many directions the map keeps whatever the orbit, (n_points,). Default: all."""
         return np.full(self.n_points, self.n_dim)
 
+    def _log_volume(self, n_steps: int) -> np.ndarray:
+        """Take all orbits further; return the mean of log |det J|, per step, (n_points,). Default: NaN, unknown."""
+        self.advance(whole("n_steps", n_steps, 1))
+        return np.full(self.n_points, np.nan)
+
     def window_map(self) -> WindowMap | None:
         """Return the same map, point by point, as cycles are sought of it. Default: None, no cycles are sought."""
         return None

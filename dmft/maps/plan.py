@@ -12,7 +12,7 @@ from .._util.memory import need_memory
 from .._util.values import Value
 from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to
 from ..dynamics.labels import VARIABLES as LABELS
-from ..dynamics.labels import arrays_of
+from ..dynamics.labels import arrays_of, with_labels
 from ..dynamics.system import Tick
 from ..dynamics.transients import run_transient, tangent_numbers
 from .model import Map, map_of
@@ -104,13 +104,13 @@ class Plan(Value):
         if "attractor" in self.measure:  # first, so that what is recorded lies on what the orbit settles on
             system.advance(self.n_transient - n_left, tick=tick)
             each = settle(system)
-            found |= arrays_of(each, min(4, system.n_dim))
+            found |= arrays_of(each, min(max(4, self.n_exponents), system.n_dim))
             system.move_to(np.stack([one.states[-1] for one in each]))
             run_transient(system, n_left, self.n_exponents, n_left, self.qr_interval, tick)
         else:
             run_transient(system, self.n_transient, self.n_exponents, n_left, self.qr_interval, tick)
         if self.n_exponents:
-            found |= self._exponents(system.select(range(system.n_points)))
+            found = with_labels(found, self._exponents(system.select(range(system.n_points))))
         first = self.n_steps - (self.n_rows - 1) * self.every - 1 if self.n_rows else self.n_steps
         system.advance(first, tick=tick)
         if self.n_rows:

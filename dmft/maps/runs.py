@@ -11,7 +11,7 @@ from .._util.checks import instance, whole
 from .._util.memory import need_memory
 from .._util.values import Frozen
 from ..dynamics.classify import Rules, classify
-from ..dynamics.labels import Attractor, Attractors, distinct
+from ..dynamics.labels import Attractor, Attractors, distinct, filled
 from .model import Map, map_of
 from .state import State, state_of, states_of
 from .system import MapSystem, system_of
@@ -95,4 +95,5 @@ def settle(system: MapSystem, n_exponents: int | None = None, rules: Rules | Non
     system.advance(-system.phase % system.period)
     verdicts = classify(system, n_exponents=n_exponents, rules=rules)
     shape = system.windows.shape[1:]
-    return [Attractor.of(verdict, shape, system.period, State) for verdict in verdicts]
+    each = [Attractor.of(verdict, shape, system.period, State) for verdict in verdicts]
+    return filled(system, each, system.n_dim)

@@ -81,16 +81,39 @@ def test_history_says_nothing_of_what_averages_do_not_know():
     assert_array_equal(known, ~np.isnan(spectrum.history_stderr))
 
 
-def test_what_would_take_too_long_is_lost(monkeypatch):
-    model, (orbit, expected) = MODELS["beta 6"], stored("beta 6")
+@pytest.mark.parametrize(("name", "n_averages"), [("beta 6", 7), ("beta 2.7", 6)])
+def test_what_would_take_too_long_is_averaged_over_turns(name, n_averages, monkeypatch):
+    """Within five of their errors; of all but one even that one, from the sum of all."""
+    model, (orbit, expected) = MODELS[name], stored(name)
+    monkeypatch.setattr(many_digits, "COST", 3e8)
+    how = {"start": start_on(orbit, model)}
+    for found in (dmft.lyapunov(model, 1_000, **how), dmft.attractor(model, n_transient=100, **how)):
+        assert np.count_nonzero(found.stderr) == n_averages
+        assert found.stderr.max() < 0.05
+        assert (np.abs(found.exponents - expected) <= 5.0 * found.stderr + 1e-8).all()
+
+
+def test_what_averages_do_not_tell_either_is_lost(monkeypatch):
+    model, (orbit, expected) = MODELS["beta 40"], stored("beta 40")
     monkeypatch.setattr(many_digits, "COST", 3e8)
     spectrum = dmft.lyapunov(model, 1_000, start=start_on(orbit, model))
     lost = np.isnan(spectrum.exponents)
     assert lost.sum() >= 3
     check(spectrum.exponents, expected, 1)
-    assert (spectrum.stderr[~lost] == 0.0).all()  # no averages stand in for multipliers
     assert (spectrum.n_lost[lost] > 0).all()
     assert np.isnan(spectrum.stderr[lost]).all()
+
+
+def test_sweeps_know_all_exponents_of_cycles():
+    model, (orbit, expected) = MODELS["beta 2.7"], stored("beta 2.7")
+    how = {"n_steps": 400, "n_transient": 400, "start": start_on(orbit, model), "progress": False}
+    found = dmft.sweep(model, gamma=[model.gamma], measure=("attractor", "lyapunov"), **how)
+    assert found["period"][0] == len(orbit)
+    assert np.count_nonzero(found["stderr"][0] == 0.0) >= 4
+    assert (np.abs(found["exponents"][0] - expected) <= 5.0 * found["stderr"][0] + 1e-8).all()
+    mild = dmft.sweep(model, beta=[1.0], measure=("attractor", "lyapunov"), **(how | {"n_transient": 4_000}))
+    assert (mild["stderr"] == 0.0).all()
+    assert_allclose(mild["exponents"][0], dmft.lyapunov(model.replace(beta=1.0), 400).exponents, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("seed", "beta"), [(1, 2.0), (3, 2.0), (1, 6.0)])

@@ -262,3 +262,17 @@ def test_a_map_has_no_series_and_may_have_no_parameter():
     assert_allclose(dmft.cycle(plain, 1, n_search=50, n_transient=60).orbit, [[0.7390851332151607]], rtol=0, atol=1e-12)
     with pytest.raises(ValueError, match="the map has none"):
         dmft.branch(dmft.cycle(plain, 1, n_search=50, n_transient=60), r=(0.0, 1.0))
+
+
+@pytest.mark.parametrize("b", [1e-14, 1e-20, 1e-60, 0.0])
+def test_labels_tell_exponents_that_multipliers_in_doubles_hide(b):
+    """The determinant of the Henon map is -b."""
+    model = dmft.Map(lambda state, a, b: (1 - a * state[0] ** 2 + state[1], b * state[0]), state=[0.1, 0.0],
+                     parameters={"a": 0.9, "b": b})  # fmt: skip
+    found = dmft.attractor(model, n_transient=500)
+    assert found.name == "cycle of period 2"
+    with np.errstate(divide="ignore"):
+        np.testing.assert_allclose(found.exponents.sum(), np.log(b), rtol=1e-12)
+    swept = dmft.sweep(model, a=[0.9], n_steps=20, n_transient=500, measure=("attractor", "lyapunov"), progress=False)
+    np.testing.assert_allclose(swept["exponents"][0], found.exponents, rtol=1e-12)
+    assert swept["stderr"][0, 0] == 0.0

@@ -1,0 +1,110 @@
+"""Exponents of stable cycles that doubles hide of their multipliers, from tangents taken round the cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .exponents import CHUNK, Exponents
+from .system import System
+
+MANY = 64  # dimensions beyond which all tangents take longer than a label
+N_TURNING, N_AVERAGED, N_TURNS = (
+    256,
+    512,
+    8,
+)  # samples in which they turn into place, and of the averages; turns at least
+ROUNDED = 1e-11  # relative: no average is better
+_FRAMES = 2**22  # numbers in all frames at a time
+
+
+@np.errstate(all="ignore")  # NaN is what is not known here
+def fill(
+    system: System, periods: np.ndarray, exponents: np.ndarray, stderr: np.ndarray, n_exponents: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the exponents of cycles with averages in the place of those that are hidden.
+
+    On a cycle every turn is like the one before: averages over whole turns have no error but that of rounding, and of
+    pairs that turn about each other. Tangents of all directions may come from both ends (`System.begin_tangents`), and
+    tell what multipliers, which are products from one end, do not.
+
+    Parameters
+    ----------
+    system : System
+        Orbits on stable cycles. It is not changed.
+    periods : ndarray of int, shape (n_points,)
+        Steps of a turn.
+    exponents, stderr : ndarray, shape (n_points, n_dim)
+        Descending, NaN where they are not known. What is known stays.
+    n_exponents : int
+        So many of them are asked for.
+
+    Returns
+    -------
+    exponents, stderr : ndarray, shape (n_points, n_dim)
+
+    Examples
+    --------
+    >>> from dmft.systems import Map
+    >>> two = Map(lambda x: 1e-9 * x, [[0.0, 0.0]], lambda x: np.diag([0.5, 1e-30])[None])
+    >>> values, errors = fill(two, np.array([1]), np.array([[np.log(0.5), np.nan]]), np.array([[0.0, np.nan]]), 2)
+    >>> bool(abs(values[0, 1] - np.log(1e-30)) < 1e-12)
+    True
+    """
+    exponents, stderr = exponents.copy(), stderr.copy()
+    hidden = np.flatnonzero(np.isnan(exponents[:, :n_exponents]).any(axis=1))
+    n_tangents = system.n_dim if system.n_dim <= MANY else n_exponents
+    n_samples = np.lcm(periods, system.period) // system.period
+    for some in _parts(hidden, n_samples, max(1, _FRAMES // (system.n_dim * n_tangents))):
+        values, errors = _averages(system.select(some), int(n_samples[some[0]]), n_tangents)
+        here = exponents[some, :n_tangents]
+        known = ~np.isnan(here)
+        # By as many errors as averages miss what is known, those of what is not known may be off, too.
+        errors = np.maximum(errors, ROUNDED * np.abs(values))
+        missed = np.where(known & np.isfinite(here), np.abs(values - here) / errors, 0.0)
+        errors = errors * np.maximum(1.0, np.nanmax(missed, axis=1))[:, None]
+        # An average above a multiplier that is known is of rounding.
+        least = np.fmin.accumulate(np.where(known, here, np.inf), axis=1)
+        told = ~known & (values <= least + errors)
+        if n_tangents == system.n_dim:
+            _complete(system.select(some), n_samples[some[0]], np.where(told, values, here), values, errors, told)
+        exponents[some, :n_tangents] = np.where(told, values, here)
+        stderr[some, :n_tangents] = np.where(told, errors, stderr[some, :n_tangents])
+    return exponents, stderr
+
+
+def _complete(
+    system: System, turn: int, best: np.ndarray, values: np.ndarray, errors: np.ndarray, told: np.ndarray
+) -> None:
+    """Find the only exponent that is not known from the sum of all."""
+    alone = np.flatnonzero((np.isnan(best).sum(axis=1) == 1) & ~np.isneginf(best).any(axis=1))
+    if not alone.size:
+        return
+    total = system.select(alone)._log_volume(int(turn) * system.period)
+    place = np.isnan(best[alone]).argmax(axis=1)
+    values[alone, place] = total - np.nansum(best[alone], axis=1)
+    errors[alone, place] = ROUNDED * np.abs(total) + np.where(told[alone], errors[alone], 0.0).sum(axis=1)
+    told[alone, place] = ~np.isnan(total)
+
+
+def _parts(points: np.ndarray, n_samples: np.ndarray, most: int) -> Iterator[np.ndarray]:
+    """Yield points with turns of equal length, so many at a time."""
+    for n in np.unique(n_samples[points]):
+        alike = points[n_samples[points] == n]
+        yield from (alike[i : i + most] for i in range(0, alike.size, most))
+
+
+def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return exponents and errors of orbits on cycles of so many samples, each (n_points, n_tangents)."""
+    system.begin_tangents(n_tangents)
+    system.strobe(N_TURNING, tangents=True, states=False)
+    system.forget_lost()
+    n_turns = max(N_TURNS, -(-N_AVERAGED // turn))
+    found = Exponents(system.n_points, n_tangents, system.n_dim, system.period * turn, n_turns)
+    piece = max(1, CHUNK // (system.n_points * n_tangents * turn))
+    for done in range(0, n_turns, piece):
+        growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
+        found.add(growth, turn)
+    last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
+    return last.exponents, last.stderr
