@@ -17,6 +17,7 @@ from .series import SIGNIFICANT, closest_returns
 
 Kind = Literal["undetermined", "cycle", "torus", "chaos", "lost"]
 ATTRACTOR_KINDS: tuple[Kind, ...] = ("undetermined", "cycle", "torus", "chaos", "lost")
+_PATIENCE = 5  # steps of Newton's method for a guess that hardly gets better: an orbit that nears a cycle is near it
 _LEAST = 1e-15  # a distance that rounding alone may keep where summands of order 1 cancel
 
 
@@ -114,7 +115,7 @@ def on_cycles(window_map: WindowMap, rounds: Sequence[Round], rules: Rules, peri
     index, n_samples = np.array(guesses).T
     n_context = window_map.n_context
     windows = np.array([rounds[i].states[-1] for i in index]).reshape(-1, n_context, window_map.n_features)
-    cycles = find_cycles(window_map.take(index), windows, n_samples * period)
+    cycles = find_cycles(window_map.take(index), windows, n_samples * period, patience=_PATIENCE)
     confirmed: dict[int, Verdict] = {}
     for k in np.flatnonzero(cycles.found).tolist():
         if index[k] not in confirmed:

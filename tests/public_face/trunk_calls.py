@@ -152,7 +152,14 @@ call("orbits.WindowMap.taylor")(
 call("orbits.find_cycles")(
     lambda: Call(
         orbits.find_cycles,
-        {"system": window_map(), "windows": WINDOWS, "periods": np.array([1, 1]), "phase": 0, "tolerance": 1e-11},
+        {
+            "system": window_map(),
+            "windows": WINDOWS,
+            "periods": np.array([1, 1]),
+            "phase": 0,
+            "tolerance": 1e-11,
+            "patience": 5,
+        },
     )
 )
 call("orbits.trace")(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from ..._util.arithmetic import own_arithmetic
-from ..._util.checks import instance, number, numbers, places, shown
+from ..._util.checks import instance, number, numbers, places, shown, whole
 from ..._util.memory import need_memory
 from ..._util.values import Frozen
 from . import linear, many_digits
@@ -144,7 +144,13 @@ def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
 @np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data
 @own_arithmetic
 def find_cycles(
-    system: WindowMap, windows: np.ndarray, periods: ArrayLike, *, phase: int = 0, tolerance: float = TOLERANCE
+    system: WindowMap,
+    windows: np.ndarray,
+    periods: ArrayLike,
+    *,
+    phase: int = 0,
+    tolerance: float = TOLERANCE,
+    patience: int = MAX_STEPS,
 ) -> Cycles:
     """Search for a cycle from the window of every point of a map.
 
@@ -159,6 +165,9 @@ def find_cycles(
     phase : int, default=0
         Position of the step after the windows.
     tolerance : float, default=1e-11
+    patience : int, default=40
+        Steps of Newton's method within which the residual must halve, or the guess is given up: near a cycle one will
+        do. Default: as many as there are at most.
 
     Returns
     -------
@@ -182,7 +191,7 @@ def find_cycles(
     ([2], [[0.16]])
     """
     instance("system", system, WindowMap, "a dmft.orbits.WindowMap")
-    tolerance = number("tolerance", tolerance, 0.0)
+    tolerance, patience = number("tolerance", tolerance, 0.0), whole("patience", patience, 1)
     one_each = numbers("periods", periods, rule="be whole numbers")
     if one_each.dtype.kind not in "iu" or one_each.shape not in ((), (1,), (system.n_points,)):
         raise ValueError(f"periods must be whole numbers of shape ({system.n_points},), got {shown(periods)}")
@@ -198,12 +207,14 @@ def find_cycles(
         points = np.flatnonzero(periods == period)
         for some, part in zip(points, system.take(points).run(windows[points], n_turn + period, phase), strict=True):
             guesses[some] = part[n_turn:]
-    return polish(system, guesses, tolerance=tolerance)
+    return polish(system, guesses, tolerance=tolerance, patience=patience)
 
 
 @np.errstate(over="ignore", invalid="ignore")
 @threadpool_limits.wrap(limits=1, user_api="blas")  # more only slow it down, and may change the last bits
-def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float = TOLERANCE) -> Cycles:
+def polish(
+    system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float = TOLERANCE, patience: int = MAX_STEPS
+) -> Cycles:
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
     for n_steps in {len(guess) for guess in guesses}:
@@ -213,7 +224,7 @@ def polish(system: WindowMap, guesses: Sequence[np.ndarray], *, tolerance: float
     orbits, residual = list(guesses), np.full(n_points, np.inf)
     phases, period = system.phases, np.array([len(guess) for guess in guesses])
     for points in _groups(period, phases):
-        orbit, residual[points] = newton(system.take(points), np.stack([guesses[i] for i in points]))
+        orbit, residual[points] = newton(system.take(points), np.stack([guesses[i] for i in points]), patience)
         for i, solved in zip(points, orbit, strict=True):
             orbits[i] = solved
     scale = np.array([max(1.0, np.abs(orbit).max()) for orbit in orbits])
@@ -325,13 +336,15 @@ def first_return(orbit: np.ndarray, n_phases: int, tolerance: float) -> int:
     return period
 
 
-def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def newton(system: WindowMap, guess: np.ndarray, patience: int = MAX_STEPS) -> tuple[np.ndarray, np.ndarray]:
     """Solve for the cycles of one period near the guesses, every token an unknown.
 
     Parameters
     ----------
     system : WindowMap
     guess : ndarray, shape (n_points, period, n_features)
+    patience : int, default=40
+        See `find_cycles`.
 
     Returns
     -------
@@ -349,6 +362,7 @@ def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray
     orbit = np.array(guess, dtype=float)
     miss, rows, residual = look(np.arange(len(orbit)), orbit)
     active = np.flatnonzero(np.isfinite(residual))
+    halved, since = residual.copy(), np.zeros(len(orbit), dtype=int)
     for _ in range(MAX_STEPS):
         active = active[residual[active] > 0.0]
         if not active.size:
@@ -373,5 +387,8 @@ def newton(system: WindowMap, guess: np.ndarray) -> tuple[np.ndarray, np.ndarray
             # Near rounding a whole step that does not help is the last one.
             waiting[waiting] = ~accept & (residual[points] > TOLERANCE)
             fraction = fractions[-1] / 2.0
-        active = active[better]
+        active, since = active[better], since + 1
+        less = residual <= 0.5 * halved
+        halved[less], since[less] = residual[less], 0
+        active = active[since[active] < patience]
     return orbit, residual
