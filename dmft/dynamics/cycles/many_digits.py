@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import decimal
 import itertools
+import operator
+from contextlib import AbstractContextManager
 from decimal import Decimal
 
 import numpy as np
@@ -15,6 +17,7 @@ import numpy as np
 from .window_map import WindowMap
 
 DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
+ESTIMATE = 20  # to begin with, for how many there must be
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
 COST = 2e10  # of all multiplications, in units of one of single digits: seconds
@@ -54,17 +57,19 @@ def complete(
     """
     if not (window_map.exact and np.isnan(growth).any()):
         return growth, angle
-    exact_growth, exact_angle = multipliers(window_map, orbit, COST if cost is None else cost)
+    exact_growth, exact_angle = multipliers(window_map, orbit, COST if cost is None else cost, growth)
     with np.errstate(invalid="ignore"):
         keep = np.abs(growth - exact_growth) <= 1e-5 * np.maximum(1.0, np.abs(exact_growth))
     keep |= np.isnan(exact_growth)
     return np.where(keep, growth, exact_growth), np.where(keep, angle, exact_angle)
 
 
-def multipliers(window_map: WindowMap, orbit: np.ndarray, cost: float = COST) -> tuple[np.ndarray, np.ndarray]:
+def multipliers(
+    window_map: WindowMap, orbit: np.ndarray, cost: float = COST, known: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return logarithms of the moduli, descending, and angles of all multipliers of a cycle, each (size,).
 
-    NaN and 0 for those that would take too many digits.
+    NaN and 0 for those that would take too many digits. `known` are the logarithms that doubles tell, NaN after them.
     """
     size, n_steps = window_map.n_context * window_map.n_features, len(orbit)
     n_kept = int(window_map.n_directions[0])
@@ -72,19 +77,26 @@ def multipliers(window_map: WindowMap, orbit: np.ndarray, cost: float = COST) ->
     if n_kept == 0:
         return growth, angle
     n_products = n_steps * (window_map.exact_cost + window_map.n_features * size**2) + 4 * size**2 * n_kept
-    spent = np.cumsum([n_products * (digits + OVERHEAD) ** 1.6 for digits in DIGITS])
-    affordable = DIGITS[: np.count_nonzero(spent <= cost)]
 
-    def look(digits: int) -> tuple[np.ndarray, np.ndarray]:
-        with decimal.localcontext(decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN)):
-            return _eigenvalues(window_map.exact_rows(orbit), n_kept)
+    def affordable(ladder: tuple[int, ...]) -> tuple[int, ...]:
+        spent = np.cumsum([n_products * (digits + OVERHEAD) ** 1.6 for digits in ladder])
+        return ladder[: np.count_nonzero(spent <= cost)]
 
+    ladder = affordable(DIGITS)
+    if known is not None and n_kept == size and ladder:
+        begin = _digits(window_map, orbit, known)
+        ladder = affordable((begin, *(digits for digits in DIGITS if digits > begin))) or ladder
     best = 0
-    for digits in affordable:
-        first, _ = look(digits)
-        if len(first) <= best or (len(first) < n_kept and digits != affordable[-1]):
+    for digits in ladder:
+        more = digits + digits // 4
+        with _context(more):
+            rows = window_map.exact_rows(orbit)
+        with _context(digits):
+            first, _ = _eigenvalues(_rounded(rows), n_kept)
+        if len(first) <= best or (len(first) < n_kept and digits != ladder[-1]):
             continue  # more digits will tell more
-        second, angles = look(digits + digits // 4)
+        with _context(more):
+            second, angles = _eigenvalues(rows, n_kept)
         n = min(len(first), len(second))
         agree = np.abs(first[:n] - second[:n]) <= AGREEMENT * np.maximum(1.0, np.abs(second[:n]))
         n = int(np.argmin(np.append(agree, False)))
@@ -93,6 +105,33 @@ def multipliers(window_map: WindowMap, orbit: np.ndarray, cost: float = COST) ->
         if best == n_kept:
             break
     return growth, angle
+
+
+def _context(digits: int) -> AbstractContextManager[decimal.Context]:
+    """Return a context of so many digits, and of any exponent."""
+    return decimal.localcontext(decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN))
+
+
+_rounded = np.frompyfunc(operator.pos, 1, 1)
+
+
+def _digits(window_map: WindowMap, orbit: np.ndarray, known: np.ndarray) -> int:
+    """Return how many digits to begin with, at least the fewest of `DIGITS`, by the volume that a turn keeps.
+
+    What doubles do not tell falls off evenly, as a guess, from the last one that they do.
+    """
+    told = known[np.isfinite(known)]
+    if not 0 < told.size < known.size:
+        return DIGITS[0]
+    with _context(ESTIMATE):
+        volume = sum(
+            _log(abs(x)) for step in window_map.exact_rows(orbit) for x in np.diagonal(_triangular(step[-1])[2])
+        )
+    if not np.isfinite(volume):
+        return DIGITS[0]
+    mean = (volume - told.sum()) / (known.size - told.size)
+    least = min(mean, 2.0 * mean - told[-1])
+    return max(DIGITS[0], GUARD + int(np.ceil((told[0] - least) / np.log(10.0))))
 
 
 def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]:
