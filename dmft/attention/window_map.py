@@ -81,6 +81,11 @@ class AttentionMap(WindowMap):
         return np.where(self.values["epsilon"] == 0.0, drive, math.lcm(drive, position_period(self.model)))
 
     @property
+    def kinds(self) -> np.ndarray:
+        """As for `WindowMap`: points of equal parameters."""
+        return np.unique(np.stack([*self.values.values()]), axis=1, return_inverse=True)[1].reshape(-1)
+
+    @property
     def n_directions(self) -> np.ndarray:
         """As for `WindowMap`: 0 where nothing moves, fewer than L*M where few classes span few dimensions."""
         still = (self.values["beta"] == 0.0) | (self.values["epsilon"] == 1.0)

@@ -100,29 +100,46 @@ def lost(now: Round) -> Verdict | None:
 
 def on_cycles(window_map: WindowMap, rounds: Sequence[Round], rules: Rules, period: int) -> dict[int, Verdict]:
     """Return the verdict of every orbit that a cycle is confirmed for, by its place in the batch."""
-    guesses: list[tuple[int, int]] = []
+    asked: list[tuple[int, int]] = []  # orbits and samples
+    places: list[tuple[int, int]] = []  # orbits and which of those answers for them
+    alike: dict[tuple[int, int], list[int]] = {}
+    kinds = window_map.kinds
     for i, now in enumerate(rounds):
         if not np.isfinite(now.states).all():
             continue
         length = cycle_length(now.states, rules.arrived)
-        if length:
-            guesses.append((i, length))
+        if length:  # of starts that lead to one cycle one will do
+            others = alike.setdefault((int(kinds[i]), length), [])
+            near = rules.arrived * np.abs(now.states[-1]).max()
+            same = (k for k in others if _nearest(rounds[asked[k][0]].states[-length:], now.states[-1]) <= near)
+            k = next(same, len(asked))
+            if k == len(asked):
+                asked.append((i, length))
+                others.append(k)
+            places.append((i, k))
         elif now.mean[0] + rules.chaos * now.stderr[0] < 0 or now.birkhoff[0] < -rules.zero * now.halves[0]:
             times = closest_returns(now.states[::-1])[0]
-            guesses.extend((i, int(time)) for time in times[times <= rules.longest][-3:])
-    if not guesses:
+            for time in times[times <= rules.longest][-3:].tolist():
+                places.append((i, len(asked)))
+                asked.append((i, time))
+    if not asked:
         return {}
-    index, n_samples = np.array(guesses).T
+    index, n_samples = np.array(asked).T
     n_context = window_map.n_context
     windows = np.array([rounds[i].states[-1] for i in index]).reshape(-1, n_context, window_map.n_features)
     cycles = find_cycles(window_map.take(index), windows, n_samples * period, patience=_PATIENCE)
     confirmed: dict[int, Verdict] = {}
-    for k in np.flatnonzero(cycles.found).tolist():
-        if index[k] not in confirmed:
-            verdict = _confirm(rounds[index[k]], cycles, k, _turn(cycles.orbits[k], n_context, period), rules, period)
+    for i, k in places:
+        if i not in confirmed and cycles.found[k]:
+            verdict = _confirm(rounds[i], cycles, k, _turn(cycles.orbits[k], n_context, period), rules, period)
             if verdict:
-                confirmed[int(index[k])] = verdict
+                confirmed[i] = verdict
     return confirmed
+
+
+def _nearest(states: np.ndarray, one: np.ndarray) -> float:
+    """Return how near some states come to one."""
+    return float(np.abs(states - one).max(axis=1).min())
 
 
 def _turn(orbit: np.ndarray, n_context: int, period: int) -> np.ndarray:

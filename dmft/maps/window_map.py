@@ -41,6 +41,12 @@ class FunctionMap(WindowMap):
         """The parameter of each point, (n_points,); zeros of a map without one."""
         return self.values.get(self.parameter, np.zeros(self._n_points))
 
+    @property
+    def kinds(self) -> np.ndarray:
+        """As for `WindowMap`: points of equal parameters."""
+        each = np.stack([np.zeros(self.n_points), *self.values.values()])
+        return np.unique(each, axis=1, return_inverse=True)[1].reshape(-1)
+
     def at(self, value: ArrayLike) -> FunctionMap:
         """Return the same map at other values of its parameter."""
         value = values_of("value", value)

@@ -6,7 +6,9 @@ from numpy.testing import assert_allclose
 from textbook import circle, diagonal
 from window_maps import delayed_logistic, henon, logistic
 
+import dmft
 from dmft.attention.reference import companion
+from dmft.dynamics import decisions
 from dmft.dynamics.classify import Rules, classify
 from dmft.dynamics.system import Map
 
@@ -149,3 +151,13 @@ def test_a_long_cycle_passes_the_zero_one_test():
     for found, period in zip(classify(system), (153, 229), strict=True):
         assert (found.kind, found.period) == ("cycle", period)
         assert found.evidence["zero_one"] < 0.25
+
+
+def test_starts_that_lead_to_one_cycle_ask_for_it_once(monkeypatch):
+    asked = []
+    find = decisions.find_cycles
+    monkeypatch.setattr(decisions, "find_cycles", lambda *args, **how: asked.append(len(args[1])) or find(*args, **how))
+    model = dmft.Map(lambda x, r: r * x * (1 - x), state=[0.3], parameters={"r": 3.2})
+    found = dmft.attractors(model, starts=[[0.1], [0.2], [0.3], [0.45]])
+    assert [one.name for one in found] == ["cycle of period 2"]
+    assert sum(asked) == 1

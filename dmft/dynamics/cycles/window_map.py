@@ -71,6 +71,11 @@ class WindowMap(Whole):
         return np.full(self.n_points, self.n_phases)
 
     @property
+    def kinds(self) -> np.ndarray:
+        """Equal numbers for points that are known to have the same map, (n_points,). Default: no two of them."""
+        return np.arange(self.n_points)
+
+    @property
     def n_directions(self) -> np.ndarray:
         """How many multipliers of a cycle do not vanish by the structure of the map, (n_points,)."""
         return np.full(self.n_points, self.n_context * self.n_features)
