@@ -241,6 +241,7 @@ def _special(curve: CycleCurve, located: Located) -> SpecialPoint:
     if kind in FORMS and abs(located.gained) <= (2 if kind == "neimark-sacker" else 1):
         growth, angle = found.pairs() if kind == "neimark-sacker" else (np.zeros(1), np.zeros(1))
         form = normal_form(system, orbit, kind, np.exp(1j * angle[np.argmin(np.abs(growth))]))
+        form = form if np.isfinite(form.coefficient) else None  # several directions are critical
     cycle = Cycle(
         orbit=orbit,
         residual=float(np.abs(curve.linearize(found.point)[0]).max()),

@@ -21,6 +21,7 @@ STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentie
 NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
 DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
 NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
+CRITICAL = 1e-4  # log of the modulus of multipliers that cross: what rounding leaves of 0 where several come together
 FINEST = 1e-9  # of what parts two neighbours: where halving ends
 CLOSED = "the branch closes"
 _first = itemgetter(0)
@@ -180,7 +181,8 @@ class Continuation:
             ((place, kind, at),) = found
             if kind == "fold" and gained == 0:
                 return [Located(place, "branch point", at, 0)]  # met from the branch that turns back there
-            if abs(gained) == (2 if kind == "neimark-sacker" else 1):
+            # Rounding makes two equal real ones a pair here and there: a test function then jumps, and is 0 nowhere.
+            if abs(gained) == (2 if kind == "neimark-sacker" else 1) and _off(at, gained) < CRITICAL:
                 return [Located(place, kind, at, gained)]
         return self.crossings(here, following) if gained else []
 

@@ -13,6 +13,7 @@ from .window_map import WindowMap
 MAX_CORRECTIONS = 8
 SINGULAR = 1e-9  # of the largest singular value: a direction in which nothing moves
 EXACT = 1e-2  # of the tolerance: a point is met exactly
+GOOD = 1e-8  # length of the last correction of a point that is taken
 REAL = 1e-5  # the angle of multipliers that cross together, which rounding may make a pair
 GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
@@ -89,17 +90,18 @@ class CycleCurve:
         for n in range(1, MAX_CORRECTIONS + 1):
             miss, rows, rise = self.linearize(point)
             move = linear.solve_bordered(rows, rise, self.weights * normal, miss)
-            if not np.isfinite(move).all():
-                if np.abs(miss).max() > EXACT * self.tolerance:
-                    return None, n
-                move = np.zeros_like(point)  # a point where curves cross, met exactly
+            exact = np.abs(miss).max() <= EXACT * self.tolerance
+            if not np.isfinite(move).all() and not exact:
+                return None, n
+            if exact and not self.length(move) < GOOD:
+                move = np.zeros_like(point)  # where curves cross: rounding alone would move it
             point = point + move
             length = self.length(move)
             if length < rough:
                 return point, n
             if length < 1e-13 * max(1.0, self.length(point)):
                 break
-        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and length < 1e-8
+        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and length < GOOD
         return (point, n) if good else (None, n)
 
 

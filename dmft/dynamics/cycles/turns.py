@@ -163,7 +163,8 @@ def null_vectors(rows: np.ndarray, factor: complex = 1.0) -> tuple[np.ndarray, n
     left = right = draw = np.random.default_rng(0).normal(size=len(rows) * rows.shape[-1])
     for _ in range(N_BORDERS):  # where it is singular any border will do
         right, left, _ = nearly_null(rows, factor, left, right)
-        left, right = (each / (np.linalg.norm(each) * np.exp(1j * np.angle(draw @ each))) for each in (left, right))
+        with np.errstate(invalid="ignore"):  # NaN where two directions are null exactly
+            left, right = (each * np.exp(-1j * np.angle(draw @ each)) / np.linalg.norm(each) for each in (left, right))
         if not np.iscomplexobj(factor):
             left, right = left.real, right.real
     return left, right

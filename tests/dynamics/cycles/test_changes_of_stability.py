@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from dmft.orbits import switch
+from dmft.orbits import AttentionMap, switch
 from numpy.testing import assert_allclose
 
 import dmft
-from dmft import Features, SelfAttention
+from dmft import Drive, Features, SelfAttention
 from dmft.dynamics.cycles.continuation import Continuation
+from dmft.dynamics.cycles.curve import CycleCurve
 from dmft.maps import textbook
 
 ROLES = ("output", "value", "query", "key")
@@ -21,7 +22,8 @@ def check(branch):
     assert sum(point.gained != 0 for point in branch.special) == np.count_nonzero(np.diff(n))
     for point in branch.special:
         between = sorted([branch.values[int(point.place)], branch.values[int(np.ceil(point.place))]])
-        assert between[0] - 1e-9 <= point.value <= between[1] + 1e-9
+        if point.kind != "fold" and point.gained:  # else the branch turns back there
+            assert between[0] - 1e-9 <= point.value <= between[1] + 1e-9
         critical = np.sort(np.abs(np.log(np.abs(point.cycle.multipliers[: len(n)]))))
         assert (critical[: max(1, abs(point.gained))] < 1e-4).all()
     return [(point.kind, point.gained) for point in branch.special]
@@ -104,6 +106,50 @@ def test_every_change_of_random_networks_has_a_point(first):
     assert sum(map(len, found)) > 0
 
 
+@pytest.mark.parametrize("seed", [36, 66])
+def test_two_equal_multipliers_that_rounding_makes_a_pair_are_no_torus(seed):
+    """Of a block of Jordan, so that they differ by the root of rounding."""
+    branch = dmft.branch(random_network(seed), beta=(0.1, 5.0), max_step=0.1)
+    (expected,) = check(branch)
+    assert expected == ({36: "flip", 66: "branch point"}[seed], 2)
+
+
+def driven_network(seed):
+    rng = np.random.default_rng(seed)
+    n_features, n_context, n_sites = (int(rng.integers(*ends)) for ends in ((1, 5), (1, 4), (3, 10)))
+    drawn = [rng.choice([-1, 1], (n_features, n_sites)) for _ in range(4)]
+    drawn = drawn if seed % 3 else [drawn[0]] * 4
+    tokens = [["output 0", "free"], ["-value 0"], [{role: np.zeros(n_features) for role in ROLES}]][seed % 4 % 3]
+    strength, beta, gamma = (float(rng.uniform(*ends)) for ends in ((0.05, 0.6), (0.5, 3.0), (0.0, 9.0)))
+    strength, beta = (0.95, beta) if seed % 2 else (strength, 0.4)  # where orbits meet, so that the cycle is found
+    model = SelfAttention(Features(*drawn, n_positions=0), n_context, beta, gamma, drive=Drive(tokens, strength))
+    return dmft.cycle(model, len(tokens))
+
+
+@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in range(6, 48, 6))])
+def test_every_change_of_driven_networks_has_a_point(first):
+    found = []
+    for seed in range(first, first + 6):
+        where = {"strength": (0.0, 1.0)} if seed % 2 else {"beta": (0.1, 5.0)}
+        found += check(dmft.branch(driven_network(seed), max_step=0.1, n_points=100, **where))
+    assert found
+
+
+def test_rounding_moves_no_cycle_where_a_symmetry_breaks():
+    """Two features of a driven network are equal: where they part, what rounding misses is divided by nearly 0."""
+    signs = [[-1, -1, 1, -1], [1, 1, 1, -1], [1, 1, 1, -1]]
+    model = SelfAttention(Features(*[signs] * 4, n_positions=0), 2, 0.3, 4.0, drive=Drive(["-value 0"], 0.15))
+    branch = dmft.branch(dmft.cycle(model, 1), beta=(0.1, 3.0), max_step=0.1)
+    assert check(branch) == [("branch point", 1), ("branch point", -1)]
+    for point in branch.special:
+        assert_allclose(point.cycle.orbit[:, 1], point.cycle.orbit[:, 2], rtol=0, atol=1e-9)
+        curve = CycleCurve(AttentionMap(model), point.cycle.orbit, 2.9)
+        place = np.append(point.cycle.orbit, point.value)
+        for value in point.value + np.array([-1e-14, 0.0, 1e-15, 1e-13]):
+            found, _ = curve.correct(np.append(place[:-1], value), np.append(np.zeros(3), 1.0))
+            assert_allclose(found, place, rtol=0, atol=1e-6)
+
+
 # -- maps of textbooks --------------------------------------------------------------------------
 
 
@@ -121,6 +167,40 @@ def test_every_change_of_random_networks_has_a_point(first):
 )
 def test_textbooks_lose_nothing(system, guess, bounds, expected):
     assert check(dmft.branch(dmft.cycle(system, 1, guess=guess), r=bounds, max_step=0.1)) == expected
+
+
+def test_a_point_of_two_pitchforks_is_met_from_the_side():
+    """Of x -> r x - x^3 twice: both go to 0 at r = 1, where two directions are critical, and flip at 2."""
+    twice = dmft.Map(lambda s, r: (r * s[0] - s[0] ** 3, r * s[1] - s[1] ** 3), state=[0.7] * 2, parameters={"r": 1.5})
+    branch = dmft.branch(dmft.cycle(twice, 1), r=(0.5, 2.5), max_step=0.1)
+    assert check(branch) == [("flip", -2), ("branch point", 0), ("flip", 2)]
+    assert_allclose([point.value for point in branch.special], [2.0, 1.0, 2.0], rtol=0, atol=1e-9)
+    assert [point.form for point in branch.special] == [None] * 3
+
+
+def coupled(seed):
+    """A map of a few numbers by tanh, at times odd, symmetric, of equal parts, or forced."""
+    rng = np.random.default_rng(seed)
+    size, period = int(rng.integers(1, 5)), int(rng.choice([1, 1, 2, 3]))
+    drawn = rng.normal(size=(size, size))
+    matrix = (drawn, drawn + drawn.T, np.eye(size) + 0.3)[seed % 3]
+    odd, forced = seed % 2, 0.2 * (period > 1)
+
+    def step(state, r, phase=0):
+        sums = [sum(matrix[i, j] * state[j] for j in range(size)) for i in range(size)]
+        even = [(1 - odd) * 0.1 * x**2 * np.exp(-(x**2)) for x in sums]
+        return tuple(
+            r * np.tanh(x) + y + forced * np.cos(2 * np.pi * phase / period + i)
+            for i, (x, y) in enumerate(zip(sums, even, strict=True))
+        )
+
+    return dmft.Map(step, state=[0.1] * size, parameters={"r": 0.05}, **({"period": period} if period > 1 else {}))
+
+
+@pytest.mark.parametrize("seed", [1, 3, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(4, 30))])
+def test_every_change_of_random_maps_has_a_point(seed):
+    model = coupled(seed)
+    check(dmft.branch(dmft.cycle(model, model.period), r=(-3.0, 3.0), max_step=0.1, n_points=60))
 
 
 def test_kinds_that_come_together_are_named_so():
