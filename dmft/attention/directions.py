@@ -45,10 +45,10 @@ def _kept(mild: SelfAttention) -> int:
         if frame.shape[1] == 0:
             break
     # Where orbits, and what they differ by, lie in a smaller space at last, points elsewhere say too much.
-    return min(frame.shape[1], n_context * _reached(mild).shape[1])
+    return min(frame.shape[1], n_context * reached(mild).shape[1])
 
 
-def _reached(model: SelfAttention) -> np.ndarray:
+def reached(model: SelfAttention) -> np.ndarray:
     """Return a basis of the space that all tokens of an orbit lie in at last, (n_features, n)."""
     n_features, n_heads = model.n_features, model.n_heads
     width, rng = n_features // n_heads, np.random.default_rng(1)
@@ -69,6 +69,27 @@ def _reached(model: SelfAttention) -> np.ndarray:
             break
         basis = following
     return basis
+
+
+def read_directions(model: SelfAttention, epsilon: np.ndarray) -> np.ndarray | None:
+    """Return an orthonormal basis V of what the fields read of the tokens of orbits at last, (n_features, r), r < M.
+
+    None if they read all. V^T A moves by itself, as a window of L r numbers in which the features annihilate nothing.
+    """
+    cases = {float(x) if x in (0.0, 1.0) else 0.5 for x in epsilon.tolist()}
+    if model.features.classes is None or model.features.law != "classes":
+        return None
+    gamma = np.sqrt(model.n_features / model.n_heads)
+    basis = _read(model.replace(beta=1.0, gamma=gamma, epsilon=cases.pop())) if len(cases) == 1 else None
+    return None if basis is None or basis.shape[1] in (0, model.n_features) else basis
+
+
+@functools.lru_cache(maxsize=8)
+def _read(mild: SelfAttention) -> np.ndarray:
+    assert mild.features.classes is not None
+    space = reached(mild)
+    _, size, right = np.linalg.svd(mild.features.classes.signs @ space @ space.T, full_matrices=False)
+    return right[size > 1e-9 * size.max(initial=0.0)].T
 
 
 def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray, suspect: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from .axes import PARAMETERS, continuous, values_at, with_values
 from .batch import Batch
-from .directions import n_directions
+from .directions import n_directions, read_directions
 from .drive import ROLE_ORDER, given_overlaps, is_given
 from .features import Features
 from .kernel import linearize, linearize_cycle
@@ -159,6 +159,11 @@ class AttentionMap(WindowMap):
                 following[points, phase :: self.n_phases] = flat[0].reshape(points.size, -1, self.n_features)
                 rows[points, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
+
+    def _reduced(self, rows: np.ndarray) -> np.ndarray:
+        """As for `WindowMap`: fields of site classes read what their signs span."""
+        basis = read_directions(self.model, self.values["epsilon"])
+        return rows if basis is None else np.einsum("ap,...ab,bq->...pq", basis, rows, basis, optimize=True)
 
     @own_arithmetic
     def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -154,3 +154,16 @@ def test_a_rank_deficient_cycle_is_stable():
     cycle = dmft.cycle(model, 4, start=start)
     assert cycle.stable
     assert_allclose(cycle.exponents[:12], found.exponents[:12], rtol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [7.0, 12.0])
+def test_multipliers_of_deficient_features_are_no_rounding(beta):
+    """Two classes read two directions of three: four of twelve multipliers vanish, and doubles do not fill them in."""
+    features = dmft.Features.segments(n_features=3, n_segments=2, n_sites=100, n_positions=2, seed=3)
+    model = dmft.SelfAttention(features, n_context=4, beta=beta, gamma=220.0, epsilon=0.02)
+    found = dmft.attractor(model, n_transient=3_000)
+    assert (found.kind, found.period) == ("cycle", 4)
+    assert (found.stderr == 0.0).all()
+    exact = many_digits.multipliers(AttentionMap(model), found.orbit, 1e13)[0] / 4
+    assert np.isneginf(exact[8:]).all()
+    assert_allclose(found.exponents, exact, rtol=1e-5)

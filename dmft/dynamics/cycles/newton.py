@@ -248,7 +248,10 @@ def polish(
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
         following, rows = system.take(points).linearize(windows)
         error[points] = _rounding_error(windows, following, rows, residual[points])
-        growth[points], angle[points], _ = linear.multipliers(rows)
+        its_growth, its_angle, _ = linear.multipliers(system.take(points)._reduced(rows))
+        n_read = its_growth.shape[1]
+        growth[points, :n_read], angle[points, :n_read] = its_growth, its_angle
+        growth[points, n_read:] = -np.inf
     with np.errstate(invalid="ignore"):
         suspect = np.flatnonzero(found & ~(growth[:, -1] > growth[:, 0] - WIDE))
     if suspect.size:  # what vanishes by the structure of the map, rounding would hide

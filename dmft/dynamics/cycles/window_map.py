@@ -80,6 +80,13 @@ class WindowMap(Whole):
         """How many multipliers of a cycle do not vanish by the structure of the map, (n_points,)."""
         return np.full(self.n_points, self.n_context * self.n_features)
 
+    def _reduced(self, rows: np.ndarray) -> np.ndarray:
+        """Return the derivatives of `linearize` in the directions that steps read, which move by themselves.
+
+        The further multipliers are zero. Default: in all.
+        """
+        return rows
+
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next vector, of arrays or series; see `WindowMap`."""
         window, phase, value = self._one_step(window, phase, value)
