@@ -246,6 +246,26 @@ def test_two_bifurcations_at_once(kind, other, event):
     assert set(curve.n_unstable) == {0, SIZE.get(other, 1)}
 
 
+@pytest.mark.parametrize("kind", ["fold", "flip", "neimark-sacker"])
+def test_a_pair_that_becomes_two_real_multipliers_outside_the_circle_is_no_event(kind):
+    """Of the rest, which is linear, they are 2 +- sqrt(-q): none crosses the unit circle."""
+    n = SIZE.get(kind, 1)
+
+    def step(state, p, q):
+        u, v = state[n:]
+        return (*BLOCKS[kind](state[:n], p), 4.0 * u - (4.0 + q) * v, u)
+
+    at = 0.1 if kind == "fold" else -0.1
+    model = dmft.Map(step, state=np.full(n + 2, 0.1), parameters={"p": at, "q": 0.1})
+    guess = np.zeros((1, n + 2))
+    guess[0, 0] = 0.3 if kind == "fold" else 0.0
+    point = special(model, kind, guess=guess, p=(-0.2, 0.2))
+    curve = good(dmft.curve(point, "q", p=(-0.3, 0.3), q=(-0.2, 0.2), max_step=0.3))
+    assert curve.special == ()
+    assert set(curve.n_unstable) == {2}
+    assert all("reached" in end for end in curve.ends)
+
+
 # -- tongues of the circle map ------------------------------------------------------------------
 
 

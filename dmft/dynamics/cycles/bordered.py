@@ -279,7 +279,9 @@ class Bordered:
         miss = float(np.abs(look.miss).max())
         if self.kind == "pitchfork" and abs(point[-1]) > BROKEN * self.scale:
             return np.inf
-        return float(np.max([miss, *np.abs(look.value)]))
+        # Those of a pair are differences of what vanishes, divided by how far apart both are: so is its rounding.
+        apart = min(1.0, abs(look.multiplier - 1.0 / look.multiplier)) if self.n_tests == 2 else 1.0
+        return float(np.max([miss, *(apart * np.abs(look.value))]))
 
 
 def _upper(kappa: float) -> complex:

@@ -11,7 +11,7 @@ from ..._util.progress import working
 from ..._util.roots import root_between
 from .bordered import Bordered
 from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
-from .stations import DEGENERATE, Station, gains, poles, station
+from .stations import DEGENERATE, JOINED, Station, gains, poles, station
 
 TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
 _first = itemgetter(0)
@@ -162,6 +162,12 @@ class Walk:
         """Return the kinds of bifurcations of codimension 2 between two neighbours."""
         kind = self.curve.kind
         found = [each for each, value in here.tests.items() if value * following.tests[each] < 0]
+        # Outside the circle a pair becomes two real ones, or these a pair, and none crosses it.
+        pair = JOINED[kind]["pair"]
+        if pair in found:
+            others = sum(gains(kind, each) for each in found if each != pair)
+            if abs(following.n_unstable - here.n_unstable) == others:
+                found.remove(pair)
         if kind == "neimark-sacker" and set(ENDS) & set(found):
             return [each for each in found if each in ENDS]  # past it no torus has other multipliers or a form
         # Where its pole has no strength, the coefficient seems to change its sign there. Towards a cycle of half the
