@@ -15,7 +15,7 @@
 #include "attention.h"
 
 #define EACH(g) for (int g = 0; g < GROUPS; g++)
-#define UNROLL _Pragma("GCC unroll 18")
+#define UNROLL _Pragma("GCC unroll 36")
 #define PANEL 6 /* so many tangents go side by side */
 #define SIZES const int M, const int L, const int H
 
@@ -70,6 +70,7 @@ typedef vec pack[GROUPS];
     X(inverse, 2 * K + 2)      /* inverse squared lengths of the tangents, ... */       \
     X(removed, 2 * K + 2)      /* ... squared lengths of what was taken out of each, ... */ \
     X(cross, 2 * K + 2)        /* ... and the dot product of two neighbours */          \
+    X(overlap, (2 * K + 2) * PANEL) /* ... and those with others of a panel */       \
     X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
     X(along, 2)            /* ... and the dot product with the one after it */      \
     X(largest, 1)          /* squared factor by which direct tangents were multiplied at most */ \

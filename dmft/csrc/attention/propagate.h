@@ -186,7 +186,6 @@ INLINE int invert_oldest(SIZES, const Block *b, int g, int phase)
 
 /* J^-T for the dual tangents from c on: y'_0 = C_oldest^-T y_oldest, and y'_{s+1} = y_s - C_s^T y'_0
    for the others, which only grow older. `ready`: y'_0 has taken the place of y_oldest. */
-#define FACTORS 8
 INLINE void propagate_dual(SIZES, const Block *b, int g, int phase, int c, const int n, const int ready)
 {
     const ptrdiff_t rows = L * M;
@@ -203,15 +202,13 @@ INLINE void propagate_dual(SIZES, const Block *b, int g, int phase, int c, const
         }
     const ptrdiff_t factors = HIDDEN(&b->jacobian[0][g]) - HIDDEN(columns);
     EACH_ROW(x, columns) {
-        vec factor[FACTORS];
-        const int n_loaded = __builtin_constant_p(M) && M <= FACTORS ? M : 0;
-        for (int a = 0; a < n_loaded; a++) factor[a] = LOADED(x[factors + a * rows * GROUPS]);
-        for (int k = 0; k < n; k++) {
-            vec y = x[k * NEXT_COLUMN];
-            for (int a = 0; a < M; a++)
-                y = fnma3(a < n_loaded ? factor[a] : x[factors + a * rows * GROUPS], fresh[k * M + a], y);
-            x[k * NEXT_COLUMN] = y;
+        vec y[PANEL];
+        UNROLL for (int k = 0; k < n; k++) y[k] = x[k * NEXT_COLUMN];
+        for (int a = 0; a < M; a++) {
+            const vec factor = LOADED(x[factors + a * rows * GROUPS]);
+            UNROLL for (int k = 0; k < n; k++) y[k] = fnma3(factor, fresh[k * M + a], y[k]);
         }
+        UNROLL for (int k = 0; k < n; k++) x[k * NEXT_COLUMN] = y[k];
     }
     for (int k = 0; k < n; k++)
         for (int a = 0; a < M; a++) oldest[k * NEXT_COLUMN + a * GROUPS] = fresh[k * M + a];

@@ -37,37 +37,33 @@ INLINE vec clear_component(const int M, int g, const pack *chosen, vec factor, c
 /* Rows other than z of the tangents after a pivot, less what is `taken` of it. */
 INLINE void clear_rows(SIZES, const Block *b, int g, int oldest, vec *columns, int n, int i, const pack *taken)
 {
-    for (int s = 0; s < L; s++)
-        for (int r = s * M; s != oldest && r < (s + 1) * M; r++) {
-            vec *row = columns + r * GROUPS;
-            const vec x = row[i * (PITCH(L * M) * GROUPS)];
-            for (int j = i + 1; j < n; j++) {
-                vec *y = row + j * (PITCH(L * M) * GROUPS);
-                *y = fnma3(taken[j][g], x, *y);
-            }
-        }
+    const vec *x = columns + i * (PITCH(L * M) * GROUPS);
+    for (int j = i + 1; j < n; j++) {
+        vec *y = columns + j * (PITCH(L * M) * GROUPS);
+        const vec part = taken[j][g];
+        for (int r = 0; r < oldest * M * GROUPS; r += GROUPS) y[r] = fnma3(part, x[r], y[r]);
+        for (int r = (oldest + 1) * M * GROUPS; r < L * M * GROUPS; r += GROUPS) y[r] = fnma3(part, x[r], y[r]);
+    }
 }
 
-/* The same with all pivots, and J^-T at once: the n tangents, a panel at most, are gone through once. They go to
-   `pivot` too if they are kept. */
-INLINE void clear_and_propagate(SIZES, const Block *b, int g, int oldest, vec *columns, const int n, int keep)
+/* The same with all pivots, which are among the first n_pivots, and J^-T at once: the n tangents, a panel at most, are gone
+   through once. They go to `pivot` too if they are kept. */
+INLINE void clear_and_propagate(SIZES, const Block *b, int g, int oldest, vec *columns, const int n, const int n_pivots,
+                                const int keep)
 {
     const ptrdiff_t rows = L * M;
-    vec taken[PANEL * PANEL], z[PANEL * PANEL];
-    for (int i = 0; i < n; i++)
-        for (int j = i + 1; j < n; j++) taken[i * n + j] = b->taken[i * n + j][g];
-    for (int j = 0; j < n; j++)
-        for (int a = 0; a < M; a++) z[j * M + a] = columns[j * NEXT_COLUMN + (oldest * M + a) * GROUPS];
+    const vec *z = columns + oldest * M * GROUPS;
     for (int s = 0; s < L; s++)
         for (int r = s * M; s != oldest && r < (s + 1) * M; r++) {
             vec *row = columns + r * GROUPS, x[PANEL], factor[PANEL];
-            for (int a = 0; a < M; a++) factor[a] = b->jacobian[a * rows + r][g];
-            for (int j = 0; j < n; j++) {
+            UNROLL for (int a = 0; a < M; a++) factor[a] = LOADED(b->jacobian[a * rows + r][g]);
+            UNROLL for (int j = 0; j < n; j++) {
                 vec y = row[j * NEXT_COLUMN];
-                for (int i = 0; i < j; i++) y = fnma3(taken[i * n + j], x[i], y);
-                x[j] = y;
+                UNROLL for (int i = 0; i < n_pivots; i++)
+                    if (i < j) y = fnma3(b->taken[i * n + j][g], x[i], y);
+                if (j < n_pivots) x[j] = y;
                 if (keep) b->pivot[j * PITCH(rows) + r][g] = y;
-                for (int a = 0; a < M; a++) y = fnma3(factor[a], z[j * M + a], y);
+                UNROLL for (int a = 0; a < M; a++) y = fnma3(factor[a], z[j * NEXT_COLUMN + a * GROUPS], y);
                 row[j * NEXT_COLUMN] = y;
             }
         }
@@ -170,7 +166,10 @@ INLINE int clear_steep(SIZES, Block *b, int g, int oldest, int repairable)
     b->may_repair[0][g] = where(may, splat(1.0), splat(0.0));
     b->repairs |= keep;
     if (keep) keep_frame(M, L, H, b, g, oldest, at_once);
-    if (at_once) clear_and_propagate(M, L, H, b, g, oldest, columns, n, keep);
+    const int few = at_once && M < n ? M : n; /* most often they are the first ones */
+    if (at_once && keep) clear_and_propagate(M, L, H, b, g, oldest, columns, n, n, 1);
+    else if (at_once && last > few) clear_and_propagate(M, L, H, b, g, oldest, columns, n, n, 0);
+    else if (at_once) clear_and_propagate(M, L, H, b, g, oldest, columns, n, few, 0);
     return at_once;
 }
 
