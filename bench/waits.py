@@ -86,10 +86,11 @@ def diagram(file):
     import dmft
 
     with tempfile.TemporaryDirectory() as folder:
-        # What Python compiles once and keeps is no part of a run: the first one writes it.
+        # What Python compiles once and keeps is no part of a run: one of few points writes it.
         environment = os.environ | {"PYTHONPYCACHEPREFIX": folder + "/bytecode"}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        for command in (["doctor"], ["run", str(HOME / file), "--out", folder + "/out"]):
+        run = ["run", str(HOME / file), "--out"]
+        for command in ([*run, folder + "/few", "--set", "sweep.beta.num=3"], [*run, folder + "/out"]):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
             ran = [sys.executable, "-m", "dmft", *command]
             subprocess.run(ran, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,18 +28,22 @@ def _refuse_bad_formulas(name: str, value: Any, depth: int = 0) -> None:
     if depth < _DEPTH and isinstance(value, list | tuple | Mapping) and len(value) < MANY:
         for one in value:
             _refuse_bad_formulas(name, one, depth + 1)
-    if isinstance(value, str) and "$" in value:
-        from matplotlib.cbook import is_math_text
-        from matplotlib.mathtext import MathTextParser
+    if isinstance(value, str) and "$" in value and (why := _fault_of(str(value))):
+        raise ValueError(f"{name} must be text whose formulas can be set, got {shown(value, 60)}: {why[:120]}")
 
-        try:
-            if is_math_text(value):
-                MathTextParser("path").parse(value)
-        except Exception as error:  # whatever the parser makes of it
-            why = " ".join(str(error).split())
-            raise ValueError(
-                f"{name} must be text whose formulas can be set, got {shown(value, 60)}: {why[:120]}"
-            ) from None
+
+@functools.lru_cache(maxsize=256)  # the parts of a figure are given the same labels
+def _fault_of(text: str) -> str:
+    """Return what the parser of formulas has against a text, nothing if it can be set."""
+    from matplotlib.cbook import is_math_text
+    from matplotlib.mathtext import MathTextParser
+
+    try:
+        if is_math_text(text):
+            MathTextParser("path").parse(text)
+    except Exception as error:  # whatever the parser makes of it
+        return " ".join(str(error).split()) or type(error).__name__
+    return ""
 
 
 def _words(name: str, value: Any) -> tuple[str, ...]:
