@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -377,6 +378,12 @@ class Batch(System):
             | (not invertible(self._model, self.network))
         )
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
+
+    def _measured_again(self, found: Any, n_samples: int, turn: int = 1) -> Any:
+        """Return estimates with exponents of deficient features that were lost; see `reduced`."""
+        from .reduced import measured_again  # which runs a batch
+
+        return measured_again(self, found, n_samples, turn)
 
     def _log_volume(self, n_steps: int) -> np.ndarray:
         """Take all points n_steps further, whole periods; return the mean of log |det J| of a step, (n_points,)."""

@@ -23,6 +23,7 @@ from .start import State
 
 ENOUGH = 2_048  # samples of the growth of tangents, or up to twice as many
 
+_AGAIN = 128  # periods in which what is lost is measured in another way, which takes long
 _MOST_STEPS, _MOST_INTERVAL = 2**62, 2**31 - 1  # what the kernels can count
 
 
@@ -233,6 +234,7 @@ class Plan(Value):
         for end, record in ((first // self.interval, None), (n_samples, rows)):
             history += run_to(batch, exponents, end, marks, interval=self.interval, record=record, tick=tick)
         last = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
+        last = batch._measured_again(last, min(_AGAIN, self.n_steps // batch.period))
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr
         arrays["n_lost"] = last.n_lost

@@ -163,7 +163,7 @@ class AttentionMap(WindowMap):
     def _reduced(self, rows: np.ndarray) -> np.ndarray:
         """As for `WindowMap`: fields of site classes read what their signs span."""
         basis = read_directions(self.model, self.values["epsilon"])
-        return rows if basis is None else np.einsum("ap,...ab,bq->...pq", basis, rows, basis, optimize=True)
+        return rows if basis is None else basis.T @ rows @ basis
 
     @own_arithmetic
     def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:

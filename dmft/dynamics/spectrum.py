@@ -173,6 +173,8 @@ class Run:
                 self.system.n_lost, self.system.n_directions(), exact_zeros=self.system.exact_zeros
             )
             found, period_found = self._on_a_cycle(found)
+            if not period_found:
+                found = self.system._measured_again(found, n_samples)
             if tolerance is not None:
                 errors = found.stderr[~np.isnan(found.exponents)]
                 converged = bool(errors.size and (errors <= tolerance).all())

@@ -150,6 +150,10 @@ class System(Whole, abc.ABC):
         self.advance(whole("n_steps", n_steps, 1))
         return np.full(self.n_points, np.nan)
 
+    def _measured_again(self, found: Any, n_samples: int, turn: int = 1) -> Any:
+        """Return `Estimates` with what tangents have lost measured in another way from here on. Default: nothing is."""
+        return found
+
     def window_map(self) -> WindowMap | None:
         """Return the same map, point by point, as cycles are sought of it. Default: None, no cycles are sought."""
         return None

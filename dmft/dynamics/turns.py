@@ -107,4 +107,5 @@ def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, n
         growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
         found.add(growth, turn)
     last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
+    last = system._measured_again(last, n_turns * turn, turn)
     return last.exponents, last.stderr

@@ -167,3 +167,20 @@ def test_multipliers_of_deficient_features_are_no_rounding(beta):
     exact = many_digits.multipliers(AttentionMap(model), found.orbit, 1e13)[0] / 4
     assert np.isneginf(exact[8:]).all()
     assert_allclose(found.exponents, exact, rtol=1e-5)
+
+
+@pytest.mark.parametrize("beta", [7.0, 9.0])
+def test_averages_of_deficient_features_come_from_both_ends(beta):
+    """Two classes read two directions of five: eight of twenty exponents are finite; seven were NaN."""
+    features = dmft.Features.segments(n_features=5, n_segments=3, n_sites=100, n_positions=2, seed=1)
+    model = dmft.SelfAttention(features, n_context=4, beta=beta, gamma=220.0, epsilon=0.02)
+    cycle = dmft.attractor(model, n_transient=500)
+    exact = many_digits.multipliers(AttentionMap(model), cycle.orbit, 1e13)[0] / cycle.period
+    how = {"start": cycle.window, "n_transient": 8}
+    averages = dmft.lyapunov(model, 1_024, multipliers=False, **how)
+    swept = dmft.sweep(model, beta=[beta, 1.0], n_steps=1_024, measure="lyapunov", progress=False, **how)
+    for values, errors in ((averages.exponents, averages.stderr), (swept["exponents"][0], swept["stderr"][0])):
+        assert np.isneginf(values[8:]).all()
+        assert (np.abs(values[:8] - exact[:8]) <= 5.0 * errors[:8] + 1e-4).all()
+    alone = dmft.sweep(model, beta=[beta], n_steps=1_024, measure="lyapunov", progress=False, **how)
+    assert_array_equal(alone["exponents"][0], swept["exponents"][0])
