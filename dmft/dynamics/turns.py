@@ -15,6 +15,7 @@ N_TURNING, N_AVERAGED, N_TURNS = (
     512,
     8,
 )  # samples in which they turn into place, and of the averages; turns at least
+N_AGAIN = 64  # samples of what is measured in another way, which takes longer
 ROUNDED = 1e-11  # relative: no average is better
 _FRAMES = 2**22  # numbers in all frames at a time
 
@@ -107,5 +108,5 @@ def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, n
         growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
         found.add(growth, turn)
     last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
-    last = system._measured_again(last, n_turns * turn, turn)
+    last = system._measured_again(last, max(N_AGAIN, 4 * turn), turn)
     return last.exponents, last.stderr
