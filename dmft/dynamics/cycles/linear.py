@@ -24,6 +24,7 @@ PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
 ANNIHILATED = -1e9  # stands for log 0 where infinities would be subtracted
 EPS = np.finfo(float).eps
+ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
 
 
@@ -271,9 +272,39 @@ def _eigenvalues(
         product = np.empty((b - a, b - a))
         power = _linear.product(upper=upper, first=a, out=product)
         product = turn[a:b, a:b] @ product
-        values = np.linalg.eigvals(product) if b - a > 1 else product[0]
+        values = _together(product) if b - a > 1 else product[0]
         with np.errstate(divide="ignore"):
             growth[a:b] = np.log(np.abs(values)) + power * np.log(2.0)
         angle[a:b] = np.where(np.isfinite(growth[a:b]), np.angle(values), 0.0)
     order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
     return growth[order], angle[order]
+
+
+def _together(matrix: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues of a matrix; in the place of those of a Jordan block their mean.
+
+    Rounding parts those of a block of k rows by its k-th root, but hardly moves their mean. They belong together if
+    they are as near as that, and so badly conditioned that rounding explains it.
+    """
+    values, n = np.linalg.eigvals(matrix), len(matrix)
+    if n == 2 and abs(values[0] - values[1]) > ROUNDED**0.5 * 2.0 * float(np.abs(matrix).max()):
+        return values  # most blocks are pairs
+    size = float(np.linalg.norm(matrix))
+    reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
+    distance = np.abs(values[:, None] - values)
+    widths = np.minimum(reach, 0.1 * np.abs(values)[:, None])  # nothing is told of those at 0
+    if not (np.sort(distance, axis=1)[:, 1:] <= widths).any():
+        return values
+    from scipy.linalg import eig  # late: it takes a while to load
+
+    values, left, right = eig(matrix, left=True)
+    with np.errstate(divide="ignore"):
+        blurred = ROUNDED * size / np.abs(np.sum(left.conj() * right, axis=0))
+    distance, single = np.abs(values[:, None] - values), np.ones(n, dtype=bool)
+    for k in range(n, 1, -1):
+        for i in range(n):
+            near = np.argsort(np.where(single, distance[i], np.inf), kind="stable")[:k]
+            width = distance[np.ix_(near, near)].max()
+            if single[i] and single[near].all() and width <= min(reach[k - 2], k * blurred[near].min()):
+                values[near], single[near] = values[near].mean(), False
+    return values

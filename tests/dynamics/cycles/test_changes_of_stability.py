@@ -178,6 +178,19 @@ def test_a_point_of_two_pitchforks_is_met_from_the_side():
     assert [point.form for point in branch.special] == [None] * 3
 
 
+@pytest.mark.parametrize("size", [2, 3, 5, 8])
+def test_a_chain_of_equal_parts_loses_its_stability_at_once(size):
+    """Each drives the next one: a Jordan block, whose multipliers rounding would part by its root."""
+
+    def step(state, r):
+        return tuple(r * x - x**3 + 0.5 * before for x, before in zip(state, [*state[1:], 0.0], strict=True))
+
+    chain = dmft.Map(step, state=[0.1] * size, parameters={"r": 0.3})
+    branch = dmft.branch(dmft.cycle(chain, 1, guess=np.zeros((1, size))), r=(0.3, 2.0), max_step=0.1)
+    assert check(branch) == [("branch point", size)]
+    assert_allclose(branch.special[0].value, 1.0, rtol=0, atol=1e-9)
+
+
 def coupled(seed):
     """A map of a few numbers by tanh, at times odd, symmetric, of equal parts, or forced."""
     rng = np.random.default_rng(seed)

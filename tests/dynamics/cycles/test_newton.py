@@ -213,3 +213,26 @@ def test_cycles_shorter_than_the_window_of_maps_onto_a_line_have_all_multipliers
 def test_a_cycle_claims_nothing_where_its_leading_multiplier_is_unknown(exponents, kind):
     exponents = np.array(exponents)
     assert Cycle(np.zeros((1, 2)), 0.0, np.exp(exponents) + 0j, exponents).kind == kind
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 6, 8])
+def test_multipliers_of_a_jordan_block_are_told_to_rounding(size):
+    """Rounding parts them by its root of this order, but hardly moves their mean; others keep their digits."""
+    rng = np.random.default_rng(size)
+    block = 0.7 * np.eye(size) + 0.5 * np.eye(size, k=1)
+    whole = np.zeros((size + 2, size + 2))
+    whole[:size, :size], whole[size:, size:] = block, np.diag([0.6, -0.7])
+    turned = np.linalg.qr(rng.normal(size=whole.shape))[0]
+    rows = (turned @ whole @ turned.T)[None, None, None]
+    growth, angle, _ = linear_algebra.multipliers(rows)
+    assert_allclose(growth[0], np.log([0.7] * (size + 1) + [0.6]), rtol=0, atol=1e-12)
+    assert_allclose(np.sort(angle[0]), [0.0] * (size + 1) + [np.pi], rtol=0, atol=1e-12)
+
+
+def test_neighbours_that_rounding_can_tell_apart_stay_apart():
+    values = 0.7 + 1e-6 * np.arange(6)
+    growth = linear_algebra.multipliers(np.diag(values)[None, None, None])[0][0]
+    assert_allclose(growth, np.log(values[::-1]), rtol=0, atol=1e-14)
+    two = np.kron(np.eye(2), [[0.7, 0.5], [0.0, 0.7]]) + np.diag([0.0, 0.0, 1e-4, 1e-4])
+    growth = linear_algebra.multipliers(two[None, None, None])[0][0]
+    assert_allclose(growth, np.log([0.7001, 0.7001, 0.7, 0.7]), rtol=0, atol=1e-13)
