@@ -51,6 +51,7 @@ typedef vec pack[GROUPS];
     X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
     X(row, N_FEATURE_RECORDS * M) /* a row of each record ... */                     \
     X(fresh, PANEL * M)    /* a panel's tangents of the new attention */            \
+    X(turn, L)             /* the tangent of every slot's score, for one head */      \
     X(frame, (2 * K + 2) * PITCH(L * M)) /* tangents of the window, rows by slot */     \
     X(rise, J)             /* dx_j/dA_b of the newest token: of site classes, less s_jb, ... */ \
     X(slope, M * M)        /* ... and of features of another law */                 \
@@ -167,8 +168,10 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
     do {                                                                            \
         int a_ = 0;                                                                 \
         for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
-        for (; a_ + ABREAST / 2 <= (M); a_ += ABREAST / 2) action(a_, ABREAST / 2); \
-        for (; a_ < (M); a_++) action(a_, 1);                                       \
+        if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4);               \
+        if (ABREAST > 2 && a_ + 3 == (M)) action(a_, 3);                            \
+        else if (ABREAST > 2 && a_ + 2 == (M)) action(a_, 2);                       \
+        else if (a_ + 1 == (M)) action(a_, 1);                                      \
     } while (0)
 
 #endif

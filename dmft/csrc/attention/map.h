@@ -13,20 +13,21 @@
 
 #include "laws.h"
 
-/* sum_j G^role_{j,a} y_j added to m_a */
-INLINE void project_some(const int M, const Block *b, const double *coupling, const pack *y, pack *m, const int n)
+/* m_a = from_a + sum_j G^role_{j,a} y_j; `from` may be m, or NULL for none. */
+INLINE void project_some(const int M, const Block *b, const double *coupling, const pack *y, const pack *from, pack *m,
+                         const int n)
 {
     pack sum[ABREAST];
-    for (int a = 0; a < n; a++) EACH(g) sum[a][g] = m[a][g];
+    for (int a = 0; a < n; a++) EACH(g) sum[a][g] = from ? from[a][g] : splat(0.0);
     for (int j = 0; j < b->n_classes; j++)
         for (int a = 0; a < n; a++) EACH(g) sum[a][g] = fma3(coupling[j * M + a], y[j][g], sum[a][g]);
     for (int a = 0; a < n; a++) EACH(g) m[a][g] = sum[a][g];
 }
 
-INLINE void project(const int M, const Block *b, int role, const pack *y, pack *m)
+INLINE void project(const int M, const Block *b, int role, const pack *y, const pack *from, pack *m)
 {
     const double *coupling = b->job->couplings + (ptrdiff_t)role * b->n_classes * M;
-#define PROJECT(a, n) project_some(M, b, coupling + (a), y, m + (a), n)
+#define PROJECT(a, n) project_some(M, b, coupling + (a), y, from ? from + (a) : NULL, m + (a), n)
     SIDE_BY_SIDE(M, PROJECT);
 }
 
@@ -52,9 +53,13 @@ INLINE void given_part(const int M, const Block *b, int role, int stage, pack *m
    (1 - epsilon) x_j. */
 INLINE void overlap(SIZES, const Block *b, int role, int phase, int stage, pack *m)
 {
-    copy(M, b->place + (role * L + phase) * M, m);
-    given_part(M, b, role, stage, m);
-    project(M, b, role, b->x, m);
+    const pack *from = b->place + (role * L + phase) * M;
+    if (b->job->n_stages) {
+        copy(M, from, m);
+        given_part(M, b, role, stage, m);
+        from = m;
+    }
+    project(M, b, role, b->x, from, m);
 }
 
 INLINE void overlaps(SIZES, const Block *b, int phase, int stage)
@@ -75,6 +80,24 @@ INLINE void position_part(const int M, const Block *b, int role, int phase, pack
 /* Over all slots in their order if `full`, else over the n newest. */
 #define SLOT(e) (full ? (e) : (phase - (e) + L) % L)
 
+/* exp(score - top) for n keys side by side. */
+INLINE void some_exponentials(const int L, const int full, int phase, const pack top, pack *w, int e, const int n)
+{
+    UNROLL for (int i = 0; i < n; i++) EACH(g) w[SLOT(e + i)][g] = vexp(w[SLOT(e + i)][g] - top[g]);
+}
+
+/* The attention for n features from a on, side by side; `inverse` of the sum of weights. */
+INLINE void some_means(SIZES, const Block *b, const int full, int n_keys, int phase, const pack *w, const pack inverse,
+                       int a, const int n)
+{
+    pack mean[ABREAST];
+    const pack *value = b->value + a;
+    for (int i = 0; i < n; i++) EACH(g) mean[i][g] = w[SLOT(0)][g] * value[SLOT(0) * M + i][g];
+    for (int e = 1; e < n_keys; e++)
+        for (int i = 0; i < n; i++) EACH(g) mean[i][g] = fma3(w[SLOT(e)][g], value[SLOT(e) * M + i][g], mean[i][g]);
+    for (int i = 0; i < n; i++) EACH(g) b->att[a + i][g] = mean[i][g] * inverse[g];
+}
+
 INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
 {
     const int width = M / H, n_keys = full ? L : n;
@@ -91,19 +114,12 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
                 top[g] = e ? vmax(top[g], score) : score;
             }
         }
-        for (int e = 0; e < n_keys; e++) {
-            const int s = SLOT(e);
-            EACH(g) {
-                w[s][g] = vexp(w[s][g] - top[g]);
-                sum[g] = e ? sum[g] + w[s][g] : w[s][g];
-            }
-        }
+#define EXPONENTIALS(e, n) some_exponentials(L, full, phase, top, w, e, n)
+        SIDE_BY_SIDE(n_keys, EXPONENTIALS);
+        for (int e = 0; e < n_keys; e++) EACH(g) sum[g] = e ? sum[g] + w[SLOT(e)][g] : w[SLOT(e)][g];
         EACH(g) sum[g] = 1.0 / sum[g];
-        for (int a = h * width; a < (h + 1) * width; a++) EACH(g) {
-            vec mean = w[SLOT(0)][g] * b->value[SLOT(0) * M + a][g];
-            for (int e = 1; e < n_keys; e++) mean = fma3(w[SLOT(e)][g], b->value[SLOT(e) * M + a][g], mean);
-            b->att[a][g] = mean * sum[g];
-        }
+#define MEANS(a, n) some_means(M, L, H, b, full, n_keys, phase, w, sum, h * width + (a), n)
+        SIDE_BY_SIDE(width, MEANS);
         for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
     }
 }
@@ -159,7 +175,7 @@ INLINE void record(SIZES, const Block *b, const int n, ptrdiff_t t, int phase)
     pack *row = b->row, *semantic = row + RECORD_SEMANTIC * M, *output = row + RECORD_OUTPUT * M;
     clear(M, semantic);
     given_part(M, b, OUTPUT, stage_of(b, t), semantic);
-    project(M, b, OUTPUT, b->x, semantic);
+    project(M, b, OUTPUT, b->x, semantic, semantic);
     position_part(M, b, OUTPUT, phase, output);
     for (int a = 0; a < M; a++) EACH(g) output[a][g] += semantic[a][g];
     copy(M, b->att, row + RECORD_ATTENTION * M);

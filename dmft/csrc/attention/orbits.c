@@ -65,32 +65,40 @@ INLINE vec dot(const ptrdiff_t rows, int g, const pack *x, const pack *y)
 INLINE void tangent_overlaps(const int M, const Block *b, int phase)
 {
     tangent_activations(M, b, b->frame + phase * M);
-    clear(M, b->dquery);
-    clear(M, b->dkey + phase * M);
-    clear(M, b->dvalue + phase * M);
-    project(M, b, QUERY, b->dx, b->dquery);
-    project(M, b, KEY, b->dx, b->dkey + phase * M);
-    project(M, b, VALUE, b->dx, b->dvalue + phase * M);
+    project(M, b, QUERY, b->dx, NULL, b->dquery);
+    project(M, b, KEY, b->dx, NULL, b->dkey + phase * M);
+    project(M, b, VALUE, b->dx, NULL, b->dvalue + phase * M);
+}
+
+/* Of n features from a on, side by side. */
+INLINE void some_tangents(SIZES, const Block *b, const pack *w, pack *to, int a, const int n)
+{
+    pack sum[ABREAST];
+    for (int i = 0; i < n; i++) EACH(g) sum[i][g] = splat(0.0);
+    for (int e = 0; e < L; e++) {
+        const pack *value = b->value + e * M + a, *dvalue = b->dvalue + e * M + a;
+        for (int i = 0; i < n; i++) EACH(g) {
+            vec move = fma3(value[i][g] - b->att[a + i][g], b->turn[e][g], dvalue[i][g]);
+            sum[i][g] = fma3(w[e][g], move, sum[i][g]);
+        }
+    }
+    for (int i = 0; i < n; i++) EACH(g) to[a + i][g] = sum[i][g];
 }
 
 INLINE void tangent_attend(SIZES, const Block *b, int phase)
 {
     const int width = M / H, next = NEXT(phase);
-    clear(M, b->frame + next * M);
     for (int a = 0; a < M; a++) EACH(g) b->dquery[a][g] *= b->gain[g];
-    for (int h = 0; h < H; h++) EACH(g) {
-        const int begin = h * width, end = begin + width;
-        for (int e = 0; e < L; e++) {
+    for (int h = 0; h < H; h++) {
+        for (int e = 0; e < L; e++) EACH(g) {
             const pack *key = b->key + e * M, *dkey = b->dkey + e * M;
-            const pack *value = b->value + e * M, *dvalue = b->dvalue + e * M;
             vec score = splat(0.0);
-            for (int a = begin; a < end; a++)
+            for (int a = h * width; a < (h + 1) * width; a++)
                 score = fma3(b->dquery[a][g], key[a][g], fma3(b->gain_query[a][g], dkey[a][g], score));
-            for (int a = begin; a < end; a++) {
-                vec move = fma3(value[a][g] - b->att[a][g], score, dvalue[a][g]);
-                b->frame[next * M + a][g] = fma3(b->weight[h * L + e][g], move, b->frame[next * M + a][g]);
-            }
+            b->turn[e][g] = score;
         }
+#define TANGENTS(a, n) some_tangents(M, L, H, b, b->weight + h * L, b->frame + next * M, h * width + (a), n)
+        SIDE_BY_SIDE(width, TANGENTS);
     }
 }
 
