@@ -83,19 +83,28 @@ def test_tangents_reach_all_rows_where_the_softmax_takes_one_token(n_exponents):
         assert np.isneginf(spectrum.exponents[16:]).all()
 
 
-@pytest.mark.parametrize(("beta", "gamma"), [(3.9881626456767076, 122.30560462100262), (5.33, 183.0)])
-def test_what_rounding_leaves_of_annihilated_directions_is_lost(beta, gamma):
-    """Two classes of three features: four directions vanish, and their rounding hides 7 and 8 (about -11, -14)."""
+@pytest.mark.parametrize(
+    ("beta", "gamma", "hidden"),
+    [(3.9881626456767076, 122.30560462100262, [-11.4549, -14.4671]), (5.33, 183.0, [-20.751, -24.058])],
+)
+def test_what_rounding_leaves_of_annihilated_directions_is_measured_again(beta, gamma, hidden):
+    """Two classes of three features: four directions vanish, and their rounding hides 7 and 8.
+
+    What is `hidden` is of Jacobians of 120 digits at windows of the same orbit (`tests/exact.py`), 400 steps. Within
+    three of the stated errors.
+    """
     model = segments(3, 5, seed=348, beta=beta, gamma=gamma, epsilon=0.02)
     how = {"n_steps": 400, "n_transient": 2_000, "n_tangent_transient": 200}
-    for n_exponents in (7, 8, 10):
-        few = dmft.lyapunov(model, n_exponents=n_exponents, **how).exponents
-        assert np.isfinite(few[:6]).all()
-        assert np.isnan(few[6:8]).all()
-    spectrum = dmft.lyapunov(model, **how)
-    swept = dmft.sweep(model, beta=[beta], measure="lyapunov", progress=False, **how)
-    for exponents, n_lost in ((spectrum.exponents, spectrum.n_lost), (swept["exponents"][0], swept["n_lost"][0])):
+
+    def check(exponents, stderr, n_lost):
         assert np.isfinite(exponents[:6]).all()
-        assert np.isnan(exponents[6:8]).all()
         assert (n_lost[6:8] > 0).all()
+        assert (abs(exponents[6:8] - hidden[: len(exponents[6:8])]) < 3 * stderr[6:8]).all()
+        assert (stderr[6:8] < 1.0).all()
         assert np.isneginf(exponents[8:]).all()
+
+    for n_exponents in (7, 8, 10, None):
+        spectrum = dmft.lyapunov(model, n_exponents=n_exponents, **how)
+        check(spectrum.exponents, spectrum.stderr, spectrum.n_lost)
+    swept = dmft.sweep(model, beta=[beta], measure="lyapunov", progress=False, **how)
+    check(swept["exponents"][0], swept["stderr"][0], swept["n_lost"][0])
