@@ -80,6 +80,9 @@ INLINE void position_part(const int M, const Block *b, int role, int phase, pack
 /* Over all slots in their order if `full`, else over the n newest. */
 #define SLOT(e) (full ? (e) : (phase - (e) + L) % L)
 
+/* Loops over its slots are unrolled: what is the same for several features stays in registers by itself. */
+#define IS_SHORT(L) (__builtin_constant_p(L) && (L) <= 8)
+
 /* exp(score - top) for n keys side by side. */
 INLINE void some_exponentials(const int L, const int full, int phase, const pack top, pack *w, int e, const int n)
 {
@@ -119,7 +122,8 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
         for (int e = 0; e < n_keys; e++) EACH(g) sum[g] = e ? sum[g] + w[SLOT(e)][g] : w[SLOT(e)][g];
         EACH(g) sum[g] = 1.0 / sum[g];
 #define MEANS(a, n) some_means(M, L, H, b, full, n_keys, phase, w, sum, h * width + (a), n)
-        SIDE_BY_SIDE(width, MEANS);
+        if (!IS_SHORT(L)) SIDE_BY_SIDE(width, MEANS);
+        else for (int a = h * width; a < (h + 1) * width; a++) MEANS(a - h * width, 1);
         for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
     }
 }

@@ -70,7 +70,25 @@ INLINE void tangent_overlaps(const int M, const Block *b, int phase)
     project(M, b, VALUE, b->dx, NULL, b->dvalue + phase * M);
 }
 
-/* Of n features from a on, side by side. */
+/* The new attention's tangent for the few features of a head, from `begin` on: all of a slot at once. */
+#define FEW 4
+INLINE void tangents_of_head(SIZES, const Block *b, int g, int begin, const int width, const pack *w, pack *to)
+{
+    vec sum[FEW];
+    UNROLL for (int a = 0; a < width; a++) sum[a] = splat(0.0);
+    for (int e = 0; e < L; e++) {
+        const pack *key = b->key + e * M + begin, *dkey = b->dkey + e * M + begin;
+        const pack *value = b->value + e * M + begin, *dvalue = b->dvalue + e * M + begin;
+        vec score = splat(0.0);
+        UNROLL for (int a = 0; a < width; a++)
+            score = fma3(b->dquery[begin + a][g], key[a][g], fma3(b->gain_query[begin + a][g], dkey[a][g], score));
+        UNROLL for (int a = 0; a < width; a++)
+            sum[a] = fma3(w[e][g], fma3(value[a][g] - b->att[begin + a][g], score, dvalue[a][g]), sum[a]);
+    }
+    UNROLL for (int a = 0; a < width; a++) to[begin + a][g] = sum[a];
+}
+
+/* The same of n features from a on, when every slot's score has its tangent in `turn`. */
 INLINE void some_tangents(SIZES, const Block *b, const pack *w, pack *to, int a, const int n)
 {
     pack sum[ABREAST];
@@ -90,6 +108,10 @@ INLINE void tangent_attend(SIZES, const Block *b, int phase)
     const int width = M / H, next = NEXT(phase);
     for (int a = 0; a < M; a++) EACH(g) b->dquery[a][g] *= b->gain[g];
     for (int h = 0; h < H; h++) {
+        if (__builtin_constant_p(M) && M / H <= FEW) {
+            EACH(g) tangents_of_head(M, L, H, b, g, h * width, M / H, b->weight + h * L, b->frame + next * M);
+            continue;
+        }
         for (int e = 0; e < L; e++) EACH(g) {
             const pack *key = b->key + e * M, *dkey = b->dkey + e * M;
             vec score = splat(0.0);
