@@ -53,3 +53,18 @@ def delayed_logistic(states, r):
         return np.stack([row, np.broadcast_to([1.0, 0.0], row.shape)], axis=1)
 
     return Map(lambda s: np.stack([r * s[:, 0] * (1 - s[:, 1]), s[:, 0]], axis=1), states, jacobian)
+
+
+def resonance_step(q, coupling):
+    """Return the normal form of a resonance of q turns as a step of a plane: r its growth, t its angle."""
+
+    def step(state, r, t):
+        x, y = state
+        u, v = x, -y
+        for _ in range(q - 2):
+            u, v = u * x + v * y, v * x - u * y
+        size = 1.0 + r - x * x - y * y
+        u, v = size * x + coupling * u, size * y + coupling * v
+        return np.cos(t) * u - np.sin(t) * v, np.sin(t) * u + np.cos(t) * v
+
+    return step

@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from textbook import resonance_step
 
 import dmft
 from dmft.dynamics.cycles.middles import Across
@@ -110,17 +111,7 @@ def test_a_tip_within_the_ranges_is_located_by_the_law_of_the_width():
 def test_a_tip_where_the_torus_is_born_is_located_by_its_size(q):
     """In the normal form of a resonance, from a cycle on the torus: no curve of torus points is known."""
     angle = 2.0 * np.pi / q
-
-    def step(state, r, t):
-        x, y = state
-        u, v = x, -y
-        for _ in range(q - 2):
-            u, v = u * x + v * y, v * x - u * y
-        size = 1.0 + r - x * x - y * y
-        u, v = size * x + 0.3 * u, size * y + 0.3 * v
-        return np.cos(t) * u - np.sin(t) * v, np.sin(t) * u + np.cos(t) * v
-
-    model = dmft.Map(step, state=[0.1, 0.0], parameters={"r": 0.04, "t": angle})
+    model = dmft.Map(resonance_step(q, 0.3), state=[0.1, 0.0], parameters={"r": 0.04, "t": angle})
     ranges = {"t": (angle - 0.05, angle + 0.05), "r": (-0.1, 0.1)}
     turns = angle * np.arange(1, q + 1)
     cycle = dmft.cycle(model, q, guess=0.2 * np.column_stack([np.cos(turns), np.sin(turns)]))

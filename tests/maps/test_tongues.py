@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from textbook import resonance_step
 
 import dmft
 from dmft.maps import textbook
@@ -12,18 +13,8 @@ C = 0.3
 
 def normal_form(p, q):
     """Return the normal form of a resonance p : q, its angle a parameter t, and its tip."""
-
-    def step(state, r, t):
-        x, y = state
-        u, v = x, -y
-        for _ in range(q - 2):
-            u, v = u * x + v * y, v * x - u * y
-        size = 1.0 + r - x * x - y * y
-        u, v = size * x + C * u, size * y + C * v
-        return np.cos(t) * u - np.sin(t) * v, np.sin(t) * u + np.cos(t) * v
-
     tip = 2.0 * np.pi * p / q
-    return dmft.Map(step, state=[0.1, 0.0], parameters={"r": -0.1, "t": tip + 0.02}), tip
+    return dmft.Map(resonance_step(q, C), state=[0.1, 0.0], parameters={"r": -0.1, "t": tip + 0.02}), tip
 
 
 def folds(radius, q):
