@@ -9,6 +9,7 @@ Writes FILE (default: arnold_tongues.png); STEP is the longest step along K (def
 
 import sys
 
+import matplotlib
 import numpy as np
 
 import dmft
@@ -16,6 +17,7 @@ from dmft import figures
 from dmft.maps import textbook
 
 ROTATIONS = ((0, 1), (1, 2), (1, 3), (1, 4), (1, 5), (2, 5), (1, 6), (1, 7), (2, 7), (3, 7), (3, 8), (5, 13), (8, 21))
+TURNS = sorted({q for _, q in ROTATIONS})
 BEGINNINGS = {1: 1 / np.pi, 2: 1 / (4 * np.pi), 3: np.sqrt(7) / (24 * np.pi)}  # of the widths, in closed form
 
 
@@ -35,7 +37,7 @@ def main(path="arnold_tongues.png", step=0.02):
     for p, q in ROTATIONS:
         tongue = tongue_of(p, q, float(step))
         print(tongue)
-        color = f"C{min(q - 1, 8)}"
+        color = matplotlib.colormaps["turbo"](0.05 + 0.9 * TURNS.index(q) / (len(TURNS) - 1))
         lines = [values for values, _ in tongue.lines()]
         for turned in (1, -1) if 2 * p != q else (1,):  # the map turned round has 1 - p / q
             outline = np.concatenate([lines[0], lines[1][::-1]]) if len(lines) == 2 else tongue.middle
