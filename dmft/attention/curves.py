@@ -11,7 +11,7 @@ from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, shown
 from .._util.progress import shows_progress
 from ..dynamics.cycles.bordered import Plane
-from ..dynamics.cycles.branches import SMALL, SpecialPoint
+from ..dynamics.cycles.branches import SpecialPoint
 from ..dynamics.cycles.curves import Curve, CurvePoint, begin
 from ..maps import curves as of_maps
 from ..maps.orbits import Cycle as MapCycle
@@ -21,6 +21,7 @@ from .orbits import Cycle
 from .window_map import AttentionMap
 
 HIGH = {"beta": np.inf, "gamma": np.inf, "epsilon": 1.0, "strength": 1.0}
+SIZE = 0.1  # of cycles near one at 0
 
 
 @shows_progress
@@ -123,7 +124,7 @@ def plane_of(model: SelfAttention, period: int, first: str, second: str) -> Plan
         there: dict[str, Any] = {first: [one], second: [two]}
         return AttentionMap(model, first, **there), AttentionMap(model, second, **there)
 
-    return Plane((first, second), maps, SMALL)
+    return Plane((first, second), maps, SIZE)
 
 
 def of_network(point: CurvePoint, model: SelfAttention) -> CurvePoint:

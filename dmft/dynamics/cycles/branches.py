@@ -17,7 +17,8 @@ from .normal_forms import NormalForm, normal_form
 from .window_map import WindowMap
 
 FORMS = ("fold", "flip", "neimark-sacker", "branch point")
-SMALL = 0.1  # of a cycle at 0, how far from it another is sought
+SMALL = 0.1  # of where the highest term of a normal form is as large as the first: how far others are sought at most
+AT_ZERO = 1e-6  # of that: a cycle that is smaller lies at 0
 MIRROR = 1e-6  # relative: how well a cycle is its mirror image
 
 
@@ -291,12 +292,11 @@ def doubled(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]:
         raise ValueError(f"point must be a flip, got {shown(point.kind)}")
     base, direction = np.concatenate([orbit, orbit]), np.concatenate([form.vector, -form.vector])
     curve = CycleCurve(system, base, max(abs(point.value), 1.0))
-    for size in (1e-2, 1e-3, 1e-4):
-        amplitude = size * np.abs(orbit).max() / np.abs(direction).max()
-        value = point.value + form.coefficient * amplitude**2 / form.rate
-        guess = np.append(base + amplitude * direction, value)
-        found, _ = curve.correct(guess, np.append(direction, 0.0))
-        if found is not None and np.abs(curve.orbit(found) - guess[:-1].reshape(base.shape)).max() < amplitude:
+    for amplitude in _amplitudes(form, orbit, (1e-2, 1e-3, 1e-4)):
+        start, value = base + amplitude * direction, point.value + form.coefficient * amplitude**2 / form.rate
+        curve.measure(start)
+        found, _ = curve.correct(np.append(start, value), np.append(direction, 0.0))
+        if found is not None and np.abs(curve.orbit(found) - start).max() < amplitude:
             return curve.orbit(found), float(found[-1])
     raise RuntimeError(f"no cycle of period {len(base)} found near the flip at {point.value:.12g}")
 
@@ -307,21 +307,30 @@ def crossing(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]
     orbit, form = point.cycle.orbit, point.form
     if form is None or point.kind != "branch point":
         raise ValueError(f"point must be a branch point of one multiplier, got {shown(point.kind)}")
-    span = max(abs(point.value), 1.0)
+    span, sizes = max(abs(point.value), 1.0), (1e-1, 1e-2, 1e-3, 1e-4)
     curve, only_value = CycleCurve(system, orbit, span), np.append(np.zeros(orbit.size), 1.0)
-    for size in (1e-1, 1e-2, 1e-3, 1e-4):
-        if point.gained == 0:  # met from the branch that turns back: the other one goes on to both sides
-            for rise in (size * span, -size * span):
-                guess = np.append(orbit, point.value + rise)
-                found, _ = curve.correct(guess, only_value)
-                born = np.nan_to_num(form.amplitude(rise)) * np.abs(form.vector).max()
-                if found is not None and np.abs(found - guess).max() < max(0.5 * born, size**2 * curve.scale):
-                    return curve.orbit(found), float(found[-1])
-            continue
-        amplitude = size * max(np.abs(orbit).max(), SMALL) / np.abs(form.vector).max()
+    for size in sizes if point.gained == 0 else ():  # met from the branch that turns back: the other goes on both ways
+        for rise in (size * span, -size * span):
+            guess = np.append(orbit, point.value + rise)
+            found, _ = curve.correct(guess, only_value)
+            born = np.nan_to_num(form.amplitude(rise)) * np.abs(form.vector).max()
+            if found is not None and np.abs(found - guess).max() < max(0.5 * born, size**2 * curve.scale):
+                return curve.orbit(found), float(found[-1])
+    for amplitude in _amplitudes(form, orbit, sizes) if point.gained else ():
         bend = amplitude if form.kind == "transcritical" else amplitude**2
-        guess = np.append(orbit + amplitude * form.vector, point.value - form.coefficient.real * bend / form.rate.real)
-        found, _ = curve.correct(guess, np.append(form.vector, 0.0))
-        if found is not None and np.abs(curve.orbit(found) - guess[:-1].reshape(orbit.shape)).max() < amplitude:
+        start, value = orbit + amplitude * form.vector, point.value - form.coefficient.real * bend / form.rate.real
+        curve.measure(start)
+        found, _ = curve.correct(np.append(start, value), np.append(form.vector, 0.0))
+        if found is not None and np.abs(curve.orbit(found) - start).max() < amplitude:
             return curve.orbit(found), float(found[-1])
     raise RuntimeError(f"no other cycle of period {len(orbit)} found near the branch point at {point.value:.12g}")
+
+
+def _amplitudes(form: NormalForm, orbit: np.ndarray, sizes: tuple[float, ...]) -> list[float]:
+    """Return how far along the critical vector others are sought: in parts of the cycle, then by its normal form."""
+    with np.errstate(divide="ignore"):
+        high = np.abs(np.float64(form.coefficient))
+        small = SMALL / (high if form.kind == "transcritical" else np.sqrt(high))
+    whole = np.abs(orbit).max() / np.abs(form.vector).max()
+    wholes = [whole] if whole > AT_ZERO * small or not np.isfinite(small) else []
+    return [size * each for each in [*wholes, small] if 0.0 < each < np.inf for size in sizes]

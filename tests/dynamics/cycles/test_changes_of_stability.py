@@ -235,6 +235,28 @@ def test_a_transcritical_point_is_crossed_by_the_other_branch():
     assert_allclose(point.form.amplitude(r - 1.0), abs(1 - 1 / r), rtol=0.05)
 
 
+@pytest.mark.parametrize(
+    ("function", "value", "end"),
+    [
+        (lambda x, r: r * np.tanh(x), -0.5, -2.0),
+        (lambda x, r: r * np.tanh(x), 0.5, 2.0),
+        (lambda x, r: r * x * (1 - x), 0.5, 2.0),
+    ],
+    ids=["flip", "pitchfork", "transcritical"],
+)
+@pytest.mark.parametrize("size", [1e-6, 1.0, 1e6])
+def test_what_splits_off_a_cycle_at_0_is_found_in_any_units(function, value, end, size):
+    model = dmft.Map(lambda x, r: size * function(x / size, r), state=[0.3 * size], parameters={"r": value})
+    cycle = dmft.cycle(model, 1, guess=[[0.0]])
+    (point,) = dmft.branch(cycle, r=(min(value, end), max(value, end)), max_step=0.2).special
+    born = switch(point)
+    r, x = born.model.parameters["r"], born.orbit[:, 0] / size
+    assert_allclose(function(x, r), np.roll(x, -1), rtol=0, atol=1e-12)
+    assert np.abs(x).max() > 1e-3
+    assert_allclose(np.abs(x).max() * size, point.form.amplitude(r - point.value), rtol=0.1)
+    assert_allclose(x[1:], -x[: len(x) - 1], rtol=1e-9)  # two, half a turn apart, of a flip
+
+
 def test_a_symmetry_that_the_map_has_not_is_none():
     def step(state, r):
         x, y = state
