@@ -329,7 +329,7 @@ def crossing(system: WindowMap, point: SpecialPoint) -> tuple[np.ndarray, float]
 def _amplitudes(form: NormalForm, orbit: np.ndarray, sizes: tuple[float, ...]) -> list[float]:
     """Return how far along the critical vector others are sought: in parts of the cycle, then by its normal form."""
     with np.errstate(divide="ignore"):
-        high = np.abs(np.float64(form.coefficient))
+        high = np.float64(abs(form.coefficient))
         small = SMALL / (high if form.kind == "transcritical" else np.sqrt(high))
     whole = np.abs(orbit).max() / np.abs(form.vector).max()
     wholes = [whole] if whole > AT_ZERO * small or not np.isfinite(small) else []
