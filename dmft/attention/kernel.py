@@ -124,26 +124,20 @@ def linearize_cycle(
     """
     n_steps, n_context, n_features = windows.shape
     following, rows = np.empty((n_steps, n_features)), np.empty((*windows.shape, n_features))
-    most, network = -(-n_steps // n_phases), network_of(model)
-    beta, gains, epsilon = np.empty((3, most))
-    beta[:], epsilon[:] = values["beta"], values["epsilon"]
-    gains[:] = gain(values["gamma"], n_features, model.n_heads)
+    most = -(-n_steps // n_phases)
     strength = float(values["strength"][0]) if "strength" in values else None
+    point = {"beta": values["beta"], "gain": gain(values["gamma"], n_features, model.n_heads)}
+    every = {name: np.repeat(value, most) for name, value in (point | {"epsilon": values["epsilon"]}).items()}
     next_row, slopes = np.empty((most, n_features)), np.empty((most, n_context, n_features, n_features))
+    n, arguments = most, {"network": network_of(model), "next_row": next_row, "rows": slopes, "n_threads": 1} | every
     for phase in range(min(n_phases, n_steps)):
-        some = np.ascontiguousarray(windows[phase::n_phases])
-        n = len(some)
-        _kernels.linearize(
-            network=network,
-            beta=beta[:n],
-            gain=gains[:n],
-            epsilon=epsilon[:n],
-            window=some,
-            phase=phase % n_context,
-            **drive_arguments(model, phase, strength),
-            next_row=next_row[:n],
-            rows=slopes[:n],
-            n_threads=1,
-        )
-        following[phase::n_phases], rows[phase::n_phases] = next_row[:n], slopes[:n]
+        some = windows[phase::n_phases].copy()
+        if len(some) < n:  # from there on a phase has a step less
+            n = len(some)
+            next_row, slopes = next_row[:n], slopes[:n]
+            arguments |= {"next_row": next_row, "rows": slopes} | {name: value[:n] for name, value in every.items()}
+        if model.drive is not None:
+            arguments |= drive_arguments(model, phase, strength)
+        _kernels.linearize(**arguments, window=some, phase=phase % n_context)
+        following[phase::n_phases], rows[phase::n_phases] = next_row, slopes
     return following, rows

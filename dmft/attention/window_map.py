@@ -17,7 +17,7 @@ from .._util.checks import Role, finite, one_of, places
 from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
 from ..dynamics.cycles.jets import Jet, power, tanh
-from ..dynamics.cycles.window_map import WindowMap, values_of
+from ..dynamics.cycles.window_map import WindowMap, values_of, windows_of
 from .axes import PARAMETERS, continuous, values_at, with_values
 from .batch import Batch
 from .directions import n_directions, read_directions
@@ -159,6 +159,15 @@ class AttentionMap(WindowMap):
                 following[points, phase :: self.n_phases] = flat[0].reshape(points.size, -1, self.n_features)
                 rows[points, phase :: self.n_phases] = flat[1].reshape(*some.shape, self.n_features)
         return following, rows
+
+    def _along(self, orbit: np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As for `WindowMap`, without another map in every step of a branch."""
+        if self.parameter != "beta" or not value > 0.0 or self.n_points != 1 or len(orbit) > FEW:
+            return super()._along(orbit, value)
+        windows = windows_of(orbit, self.n_context)
+        values = {**self.values, "beta": np.array([value])}
+        following, rows = linearize_cycle(self.model, values, windows, self.n_phases)
+        return following - orbit, rows[None], np.einsum("tdab,tdb->ta", rows, windows) / value
 
     def _reduced(self, rows: np.ndarray) -> np.ndarray:
         """As for `WindowMap`: fields of site classes read what their signs span."""

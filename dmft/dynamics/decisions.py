@@ -9,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from .._util.values import Frozen, Value
-from .cycles.newton import Cycles, find_cycles, windows_of
-from .cycles.window_map import WindowMap
+from .cycles.newton import Cycles, find_cycles
+from .cycles.window_map import WindowMap, windows_of
 from .recurrence import ARRIVED, Frequency, bands, cycle_length, frequencies, rotation
 from .rounds import Round, moments_of
 from .series import SIGNIFICANT, closest_returns

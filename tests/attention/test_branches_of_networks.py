@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 import dmft
 from dmft.attention import reference
 from dmft.attention.orbits import AttentionMap, switch
-from dmft.dynamics.cycles.newton import windows_of
+from dmft.dynamics.cycles.window_map import windows_of
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.24, gamma=220.0, epsilon=0.02)
 BETA_NS = 1.2434445478150

@@ -14,7 +14,8 @@ from dmft._kernels import LAWS
 from dmft.attention import kernel, reference
 from dmft.attention.batch import Batch
 from dmft.attention.orbits import AttentionMap, cycle, find_cycles
-from dmft.dynamics.cycles.newton import polish, windows_of
+from dmft.dynamics.cycles.newton import polish
+from dmft.dynamics.cycles.window_map import windows_of
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
 

@@ -206,7 +206,8 @@ DOORS = {
         "place": [np.array([0, 1, N, 2]), np.array([0, -1, 1, 2])],
         "x": [doubles(3, 2 * _series.BESIDE - 1), doubles(0, N)]}, ("x", "states")),
     "frames round a cycle": (_linear.carry, {"top": doubles(2, N, 2, 4), "frame": doubles(2, 4, 4),
-        "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "n_threads": 2}, {
+        "upper": doubles(2, N, 4, 4), "turn": doubles(2, 4, 4), "leak": doubles(2, 4), "stretch": doubles(2, 4),
+        "rounding": doubles(2, 4), "n_threads": 2}, {
         "n_threads": [0, -1], "top": [doubles(2, 0, 2, 4), doubles(2, N, 3, 4), doubles(2, N, 0, 4)]}, ("top",)),
     "tangents along an orbit": (_linear.forward, {"top": doubles(N, 2, 4), "frame": doubles(4, 3),
         "frames": doubles(N, 4, 3), "upper": doubles(N, 3, 3)}, {

@@ -18,9 +18,16 @@ ptrdiff_t dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_
    orthonormal even where a column vanishes. work: (n_columns (n_rows + 2)); n_columns <= n_rows. */
 void dmft_factorise(ptrdiff_t n_rows, ptrdiff_t n_columns, double *moved, double *upper, double *work);
 
+/* Take a frame round the cycle, made orthogonal after every step. frame: INOUT (size, size); upper: OUT (n_steps, size,
+   size), the triangular factors; turn: OUT (size, size), frame before, transposed, times frame after; leak: OUT (size,),
+   how far the first 1, 2, ... vectors leave their own span; stretch: OUT (size,), sums of the logs of the diagonals of
+   the factors, which stand for 0 below DMFT_ANNIHILATED; rounding: OUT (size,), how much of those may be that of the
+   largest of each step. Returns whether it was stopped. */
+#define DMFT_ANNIHILATED (-1e9)
 size_t dmft_frames_work(ptrdiff_t size);
 int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frame,
-                     double *upper, double *turn, double *leak, double *work, int (*stopped)(void *), void *crew);
+                     double *upper, double *turn, double *leak, double *stretch, double *rounding, double *work,
+                     int (*stopped)(void *), void *crew);
 void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
                          double *product, double *exponent, double *work);
 

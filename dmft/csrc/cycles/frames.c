@@ -81,14 +81,14 @@ void dmft_factorise(ptrdiff_t n_rows, ptrdiff_t n_columns, double *moved, double
                     sums);
 }
 
-/* Take a frame round the cycle, made orthogonal after every step. frame: INOUT (size, size); upper: OUT (n_steps, size,
-   size), the triangular factors; turn: OUT (size, size), frame before, transposed, times frame after; leak: OUT (size,),
-   how far the first 1, 2, ... vectors leave their own span. Returns whether it was stopped. */
 int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frame,
-                     double *upper, double *turn, double *leak, double *work, int (*stopped)(void *), void *crew)
+                     double *upper, double *turn, double *leak, double *stretch, double *rounding, double *work,
+                     int (*stopped)(void *), void *crew)
 {
     double *before = work + size * (size + 4);
     memcpy(before, frame, size * size * sizeof *frame);
+    memset(stretch, 0, size * sizeof *stretch);
+    memset(rounding, 0, size * sizeof *rounding);
     for (ptrdiff_t t = 0; t < n_steps; t++) {
         if (stopped(crew)) return 1;
         double *moved = upper + t * size * size; /* made there, then copied back */
@@ -102,6 +102,13 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
         memmove(frame + n_features * size, frame, (size - n_features) * size * sizeof *frame);
         memcpy(frame, moved, n_features * size * sizeof *frame);
         dmft_factorise(size, size, frame, moved, work);
+        double largest = 0.0;
+        for (ptrdiff_t j = 0; j < size; j++) {
+            const double length = fabs(moved[j * (size + 1)]), grown = log(length);
+            if (!(length <= largest)) largest = length;
+            stretch[j] += grown < DMFT_ANNIHILATED ? DMFT_ANNIHILATED : grown;
+        }
+        for (ptrdiff_t j = 0; j < size; j++) rounding[j] += DBL_EPSILON * largest / fabs(moved[j * (size + 1)]);
     }
     for (ptrdiff_t i = 0; i < size; i++) {
         double *restrict row = turn + i * size;

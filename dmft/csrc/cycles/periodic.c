@@ -120,15 +120,12 @@ int dmft_solve_periodic(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size,
             /* The dense equations lose w(k) too. */
             for (ptrdiff_t e = 0; e < n_v; e++) {
                 double *first = normal + e * (n + 1) * size, *row = first + k * size, *after = row + size;
-                for (ptrdiff_t c = 0; c < size; c++) { /* y r = normal */
-                    for (ptrdiff_t i = 0; i < c; i++) row[c] -= row[i] * pair[i * all + c];
-                    row[c] /= pair[c * all + c];
-                }
-                for (ptrdiff_t i = 0; i < size; i++) {
-                    const double *up = pair + i * all;
-                    for (ptrdiff_t c = 0; c < size; c++) first[c] -= row[i] * up[size + c];
-                    for (ptrdiff_t c = 0; c < size; c++) after[c] -= row[i] * up[2 * size + c];
-                    for (ptrdiff_t c = 0; c < more; c++) sides[e * more + c] -= row[i] * up[3 * size + c];
+                for (ptrdiff_t i = 0; i < size; i++) { /* y r = normal, and what y takes out of the others */
+                    const double *up = pair + i * all, part = row[i] / up[i];
+                    for (ptrdiff_t c = i + 1; c < size; c++) row[c] -= part * up[c];
+                    for (ptrdiff_t c = 0; c < size; c++) first[c] -= part * up[size + c];
+                    for (ptrdiff_t c = 0; c < size; c++) after[c] -= part * up[2 * size + c];
+                    for (ptrdiff_t c = 0; c < more; c++) sides[e * more + c] -= part * up[3 * size + c];
                 }
             }
             memcpy(kept + (k - 1) * size * all, pair, size * all * sizeof *pair);

@@ -13,7 +13,7 @@ from ..._util.doors cimport positive, ranged, sized
 cdef extern from "cycles/cycles.h" nogil:
     size_t dmft_frames_work(Py_ssize_t)
     int dmft_carry_frame(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *, double *,
-                         double *, int (*)(void *) noexcept nogil, void *)
+                         double *, double *, double *, int (*)(void *) noexcept nogil, void *)
     size_t dmft_covariant_work(Py_ssize_t, Py_ssize_t)
     int dmft_carry_forward(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *,
                            double *, int (*)(void *) noexcept nogil, void *)
@@ -42,7 +42,9 @@ def carry(*,
           double[:, :, ::1] frame not None,           # INOUT (n_points, size, size)
           double[:, :, :, ::1] upper not None,        # OUT   (n_points, n_steps, size, size): a triangle a step
           double[:, :, ::1] turn not None,            # OUT   (n_points, size, size): the frame in that before
-          double[:, ::1] leak not None,               # OUT   (n_points, size)
+          double[:, ::1] leak not None,               # OUT   (n_points, size): of the first 1, 2, ... vectors
+          double[:, ::1] stretch not None,            # OUT   (n_points, size): logs of the diagonals, summed
+          double[:, ::1] rounding not None,           # OUT   (n_points, size): how much of those it may be
           int n_threads):
     """Take frames once round the cycles."""
     cdef Py_ssize_t n = top.shape[0], n_steps = top.shape[1], n_features = top.shape[2], size = top.shape[3], p
@@ -51,6 +53,8 @@ def carry(*,
     sized("upper", upper.shape, (n, n_steps, size, size))
     sized("turn", turn.shape, (n, size, size))
     sized("leak", leak.shape, (n, size))
+    sized("stretch", stretch.shape, (n, size))
+    sized("rounding", rounding.shape, (n, size))
     positive("n_threads", n_threads)
     cdef double[:, ::1] scratch = np.empty((n_threads, dmft_frames_work(size)))
     cdef Crew crew = crew_of(n)
@@ -59,7 +63,8 @@ def carry(*,
         p = next_part(&crew, -1)
         while p >= 0:
             dmft_carry_frame(n_steps, n_features, size, &top[p, 0, 0, 0], &frame[p, 0, 0], &upper[p, 0, 0, 0],
-                             &turn[p, 0, 0], &leak[p, 0], &scratch[threadid(), 0], crew_stopped, &crew)
+                             &turn[p, 0, 0], &leak[p, 0], &stretch[p, 0], &rounding[p, 0], &scratch[threadid(), 0],
+                             crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)
 

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from . import turns
 from .bordered import Bordered, Kind, Plane
-from .newton import windows_of
+from .window_map import windows_of
 
 BORN: dict[str, Kind] = {"generalised flip": "fold", "1:2 resonance": "neimark-sacker"}
 """What of twice the period is born at them."""

@@ -28,8 +28,8 @@ import numpy as np
 from ..._util.memory import need_memory
 from . import linear, turns
 from .curve import GROWN
-from .newton import TOLERANCE, windows_of
-from .window_map import WindowMap
+from .newton import TOLERANCE
+from .window_map import WindowMap, windows_of
 
 Kind: TypeAlias = Literal["fold", "flip", "neimark-sacker", "pitchfork"]
 

@@ -204,10 +204,10 @@ def trace(
     max_step, n_points = number("max_step", max_step, 1e-6, 1.0), whole("n_points", n_points, 2)
     curve = CycleCurve(system, orbit, high - low)
     only_value = np.append(np.zeros(orbit.size), 1.0)
-    first, _ = curve.correct(np.append(orbit, system.value), only_value)
-    if first is None:
+    met, _ = curve.meet(np.append(orbit, system.value), only_value)
+    if met is None:
         raise RuntimeError("Newton's method must converge from the given orbit; start from a cycle of find_cycles")
-    start = node(curve, first, only_value)
+    start = node(met)
     back = dataclasses.replace(start, tangent=-start.tangent)
     down = Continuation(curve, back, low, high, max_step, n_points)
     # Round a closed branch the other way come the same points once more.

@@ -12,15 +12,18 @@ import numpy as np
 from ..._util.progress import working
 from ..._util.roots import root_between
 from . import turns
-from .curve import CycleCurve, Node, crossing_kind, events, n_outside, node, with_multipliers
+from .curve import CycleCurve, Met, Node, crossing_kind, events, n_outside, node
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
 MIN_STEP = 1e-6  # of the longest
 BETWEEN = 0.05  # of how far a step bends: how far the middle may be off the cubic through both ends
+ROUGH = 0.1  # of that: how well the middle is sought
+FURTHEST = 4.0  # times the last step, and a cubic through its ends leads nowhere
 STRAIGHT = 1e-4  # of a step: it counts as bending so far at least, by a twentieth
 NEAR = 1e-3  # of the longest step: how near the last point comes to a cycle of half the period
 DOUBLE = 1e-5  # of its size: how far a cycle is at most from one of half its period where the curve turns back at it
 NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
+PLACED = 1e-11  # of a step: how well a bifurcation is located
 CRITICAL = 1e-4  # log of the modulus of multipliers that cross: what rounding leaves of 0 where several come together
 FINEST = 1e-9  # of what parts two neighbours: where halving ends
 CLOSED = "the branch closes"
@@ -121,38 +124,52 @@ class Continuation:
 
     def step(self, here: Node, step: float) -> tuple[Node | None, int]:
         """Return the next point, at a bound if one is passed, or None if the step is too long."""
-        point, n = self.curve.correct(here.point + step * here.tangent, here.tangent)
-        if point is None or self.curve.length(point - here.point) > 1.5 * step:
+        there, n = self.curve.meet(self.ahead(here, step), here.tangent)
+        if there is None or self.curve.length(there.point - here.point) > 1.5 * step:
             return None, n
         for bound, outside in zip(self.bounds, (-1.0, 1.0), strict=True):
-            if (point[-1] - bound) * outside > 0:
-                share = (bound - here.point[-1]) / (point[-1] - here.point[-1])
-                guess = here.point + share * (point - here.point)
+            if (there.point[-1] - bound) * outside > 0:
+                share = (bound - here.point[-1]) / (there.point[-1] - here.point[-1])
+                guess = here.point + share * (there.point - here.point)
                 guess[-1] = bound
-                only_value = np.append(np.zeros(len(point) - 1), 1.0)
+                only_value = np.append(np.zeros(len(guess) - 1), 1.0)
                 point, n = self.curve.correct(guess, only_value)
                 if point is None:
                     return None, n
                 point[-1] = bound
-        tangent, rows = self.curve.tangent(point, here.tangent)
-        if not self.curve.product(here.tangent, tangent) >= TURN:  # NaN where it has none
+                there = Met(point, *self.curve.tangent(point, here.tangent))
+        if not self.curve.product(here.tangent, there.tangent) >= TURN:  # NaN where it has none
             return None, n
-        if not self.joined(here, point, tangent):
+        if not self.joined(here, there):
             return None, n
-        return with_multipliers(point, tangent, rows, here.frame), n  # last, as they take the most time
+        return node(there, here.frame), n  # last, as multipliers take the most time
 
-    def joined(self, here: Node, there: np.ndarray, tangent: np.ndarray) -> bool:
+    def ahead(self, here: Node, step: float) -> np.ndarray:
+        """Return where the cubic through the last two points leads: nearer to the curve than the tangent, as far on."""
+        guess = here.point + step * here.tangent
+        if len(self.nodes) > 1:
+            before = self.nodes[-2]
+            reach = self.curve.product(here.tangent, here.point - before.point)
+            turned = self.curve.product(here.tangent, before.tangent)
+            if step < FURTHEST * reach and turned > 0.0:
+                slope = before.tangent / turned
+                bent = cubic(-reach, before.point, slope, 0.0, here.point, here.tangent, step)
+                if self.curve.length(bent - guess) < step / 2.0:
+                    return bent
+        return guess
+
+    def joined(self, here: Node, there: Met) -> bool:
         """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
 
         Between two sheets it does not: there the curve is off by half of what parts them, while on one
         sheet the cubic is off by the fourth power of the step.
         """
-        ahead = there - here.point
+        ahead = there.point - here.point
         reach = self.curve.product(ahead, here.tangent)
         bend = self.curve.length(ahead - reach * here.tangent)
-        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - tangent)
+        middle = here.point + ahead / 2.0 + reach / 8.0 * (here.tangent - there.tangent)
         off = BETWEEN * max(bend, STRAIGHT * abs(reach)) + 1e-11
-        point, _ = self.curve.correct(middle, here.tangent, rough=1e-3 * off)
+        point, _ = self.curve.correct(middle, here.tangent, rough=ROUGH * off)
         return point is not None and self.curve.length(point - middle) <= off
 
     def is_double(self, at: Node, tolerance: float) -> bool:
@@ -200,9 +217,9 @@ class Continuation:
                 found.append((b, min(first, second, key=lambda at: _off(at, gained)), gained))
                 return
             guess = cubic(0.0, here.point, here.tangent, reach, following.point, end, middle)
-            point, _ = self.curve.correct(guess, here.tangent)
-            if point is not None:
-                between = node(self.curve, point, here.tangent, first.frame)
+            met, _ = self.curve.meet(guess, here.tangent)
+            if met is not None:
+                between = node(met, first.frame)
                 look(a, first, middle, between)
                 look(middle, between, b, second)
 
@@ -230,34 +247,40 @@ class Continuation:
         # Points of the curve by their length along the tangent, with its direction per length.
         known = [(0.0, here.point, here.tangent)]
         known.append((reach, following.point, following.tangent / self.curve.product(here.tangent, following.tangent)))
+        met: dict[float, Met] = {}
 
-        def point_at(length: float) -> np.ndarray:
-            place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
-            point, _ = self.curve.correct(cubic(*known[place - 1], *known[place], length), here.tangent)
-            if point is None:
-                raise ArithmeticError
-            direction, _ = self.curve.tangent(point, here.tangent)
-            bisect.insort(known, (length, point, direction / self.curve.product(here.tangent, direction)), key=_first)
-            return point
+        def met_at(length: float) -> Met:
+            if length not in met:
+                place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
+                there, _ = self.curve.meet(cubic(*known[place - 1], *known[place], length), here.tangent)
+                if there is None:
+                    raise ArithmeticError
+                slope = there.tangent / self.curve.product(here.tangent, there.tangent)
+                bisect.insort(known, (length, there.point, slope), key=_first)
+                met[length] = there
+            return met[length]
 
         def test(length: float, kind: str) -> float:
             # Neither asks for all multipliers: those take the most time.
+            end = ends.get(length)
             if kind == "fold":
-                return float(self.curve.tangent(point_at(length), here.tangent)[0][-1])
+                return float((met_at(length) if end is None else end).tangent[-1])
             if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
-                rows = self.curve.linearize(point_at(length))[1][0]
-                sign, size = turns.determinant(rows, -1.0)
+                rows = met_at(length).rows if end is None else self.curve.linearize(end.point)[1]
+                sign, size = turns.determinant(rows[0], -1.0)
                 unit.append(size)
                 return float(sign * np.exp(min(size - unit[0], 600.0)))
-            latest[0] = node(self.curve, point_at(length), here.tangent, latest[0].frame)
-            return latest[0].tests()[kind]
+            if end is None:
+                latest[0] = end = node(met_at(length), latest[0].frame)
+            return end.tests()[kind]
 
+        ends = {0.0: here, reach: following}
         located, latest = [], [here]  # the frame of the last point looked at is the nearest to the next one
         for kind in kinds:
             unit: list[float] = []
             try:
-                length = root_between(partial(test, kind=kind), 0.0, reach, xtol=1e-14 * reach, rtol=1e-15)
-                found = node(self.curve, point_at(length), here.tangent, here.frame)
+                length = root_between(partial(test, kind=kind), 0.0, reach, xtol=PLACED * reach, rtol=1e-15)
+                found = node(met_at(length), here.frame)
             except (ArithmeticError, ValueError):
                 continue  # not isolated, even at the smallest step
             located.append((len(self.nodes) - 1 + length / reach, kind, found))

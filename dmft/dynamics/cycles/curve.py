@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import linear, turns
-from .newton import TOLERANCE, windows_of
+from .newton import TOLERANCE
 from .window_map import WindowMap
 
 MAX_CORRECTIONS = 8
 SINGULAR = 1e-9  # of the largest singular value: a direction in which nothing moves
 EXACT = 1e-2  # of the tolerance: a point is met exactly
 GOOD = 1e-8  # length of the last correction of a point that is taken
+SAME = 1e-13  # the same where derivatives before and after it count as the same
 REAL = 1e-5  # the angle of multipliers that cross together, which rounding may make a pair
 GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
@@ -45,7 +49,7 @@ class CycleCurve:
 
     def product(self, one: np.ndarray, other: np.ndarray) -> float:
         """Return the weighted scalar product of two vectors."""
-        return float(np.sum(self.weights * one * other))
+        return float(np.add.reduce(self.weights * one * other))
 
     def orbit(self, point: np.ndarray) -> np.ndarray:
         """Return the orbit of a point."""
@@ -54,25 +58,30 @@ class CycleCurve:
     def linearize(self, point: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the misses of all steps (n_steps, n_features), the rows, and how the parameter drives the steps."""
         which = point.tobytes()
-        if self._latest is None or self._latest[0] != which:  # a corrected point is asked for its tangent next
-            system = self.system.at(point[-1:])
-            windows = windows_of(self.orbit(point)[None], system.n_context)
-            following, rows = system.linearize(windows)
-            rise = system.slope_along(windows, rows)[0]
-            self._latest = which, (following[0] - self.orbit(point), rows, rise)
+        if self._latest is None or self._latest[0] != which:
+            self._latest = which, self.system._along(self.orbit(point), float(point[-1]))
         return self._latest[1]
 
     def length(self, vector: np.ndarray) -> float:
         """Return the weighted length of a vector."""
-        return float(np.sqrt(np.sum(self.weights * vector**2)))
+        return math.sqrt(np.add.reduce(self.weights * vector**2))
+
+    def driven(self, rows: np.ndarray, rise: np.ndarray, normal: np.ndarray, drive: ArrayLike) -> np.ndarray:
+        """Return the perturbation along a drive, in the plane of a normal, and one along the curve of cycles."""
+        right = np.zeros((2, self.weights.size))
+        right[0, :-1], right[1, -1] = np.ravel(drive), 1.0
+        return linear.solve_bordered(rows, rise, self.weights * normal, right)
 
     def tangent(self, point: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the unit tangent that leads on in the direction of `before`, and the rows there."""
         _, rows, rise = self.linearize(point)
-        tangent = linear.solve_bordered(rows, rise, self.weights * before)
-        if not np.isfinite(tangent).all() and np.isfinite(rows).all() and np.isfinite(rise).all():
-            tangent = self._nearest_way(rows, rise, before)
-        return tangent / self.length(tangent), rows
+        return self._unit(self.driven(rows, rise, before, 0.0)[1], rows, rise, before), rows
+
+    def _unit(self, ahead: np.ndarray, rows: np.ndarray, rise: np.ndarray, before: np.ndarray) -> np.ndarray:
+        """Return a direction along the curve in unit length, another where equations were singular."""
+        if not np.isfinite(ahead).all() and np.isfinite(rows).all() and np.isfinite(rise).all():
+            ahead = self._nearest_way(rows, rise, before)
+        return ahead / self.length(ahead)
 
     def _nearest_way(self, rows: np.ndarray, rise: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Return the direction nearest to `before` where curves cross, so that there are several."""
@@ -86,23 +95,62 @@ class CycleCurve:
 
         With `rough`, a length, it is right to about that, if the steps tell.
         """
+        end = self._corrected(guess, normal, rough)
+        return end.point, end.n_steps
+
+    def meet(self, guess: np.ndarray, normal: np.ndarray) -> tuple[Met | None, int]:
+        """Return the same as `correct` with the tangent and the rows there."""
+        end = self._corrected(guess, normal)
+        if end.point is None:
+            return None, end.n_steps
+        if end.last > SAME:
+            return Met(end.point, *self.tangent(end.point, normal)), end.n_steps
+        return Met(end.point, self._unit(end.ahead, end.rows, end.rise, normal), end.rows), end.n_steps
+
+    def _corrected(self, guess: np.ndarray, normal: np.ndarray, rough: float = 0.0) -> _End:
+        """Return where the steps of `correct` end."""
         point = guess.copy()
         for n in range(1, MAX_CORRECTIONS + 1):
             miss, rows, rise = self.linearize(point)
-            move = linear.solve_bordered(rows, rise, self.weights * normal, miss)
-            exact = np.abs(miss).max() <= EXACT * self.tolerance
-            if not np.isfinite(move).all() and not exact:
-                return None, n
-            if exact and not self.length(move) < GOOD:
-                move = np.zeros_like(point)  # where curves cross: rounding alone would move it
+            move, ahead = self.driven(rows, rise, normal, miss)
+            length, most = self.length(move), float(np.abs(miss).max())
+            exact = most <= EXACT * self.tolerance
+            if not math.isfinite(length) and not exact:
+                return _End(None, n, length, ahead, rows, rise)
+            if exact and not length < GOOD:
+                move, length = np.zeros_like(point), 0.0  # where curves cross: rounding alone would move it
             point = point + move
-            length = self.length(move)
             if length < rough:
-                return point, n
+                return _End(point, n, length, ahead, rows, rise)
             if length < 1e-13 * max(1.0, self.length(point)):
                 break
-        good = np.abs(self.linearize(point)[0]).max() <= self.tolerance and length < GOOD
-        return (point, n) if good else (None, n)
+        else:
+            most = float(np.abs(self.linearize(point)[0]).max())
+        good = most <= self.tolerance and length < GOOD
+        return _End(point if good else None, n, length, ahead, rows, rise)
+
+
+class _End(NamedTuple):
+    """Where Newton's method ends: the point, or None where there is none, and the length of the last step.
+
+    Of where that step began: a direction along the curve, the rows, and how the parameter drives the steps.
+    """
+
+    point: np.ndarray | None
+    n_steps: int
+    last: float
+    ahead: np.ndarray
+    rows: np.ndarray
+    rise: np.ndarray
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Met:
+    """A point of the curve in the plane of a normal, the unit tangent in the direction of that, and the rows."""
+
+    point: np.ndarray
+    tangent: np.ndarray
+    rows: np.ndarray
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -142,16 +190,10 @@ class Node:
         }
 
 
-def node(curve: CycleCurve, point: np.ndarray, before: np.ndarray, frame: np.ndarray | None = None) -> Node:
+def node(met: Met, frame: np.ndarray | None = None) -> Node:
     """Return a point of the curve with its tangent and multipliers; the `frame` of a neighbour saves time."""
-    tangent, rows = curve.tangent(point, before)
-    return with_multipliers(point, tangent, rows, frame)
-
-
-def with_multipliers(point: np.ndarray, tangent: np.ndarray, rows: np.ndarray, frame: np.ndarray | None) -> Node:
-    """Return a point of the curve, whose tangent and rows are known, with its multipliers."""
-    growth, angle, frame = linear.multipliers(rows, frame)
-    return Node(point, tangent, growth[0], angle[0], frame)
+    growth, angle, frame = linear.multipliers(met.rows, frame)
+    return Node(met.point, met.tangent, growth[0], angle[0], frame)
 
 
 def events(first: Node, second: Node) -> list[str] | None:

@@ -32,7 +32,10 @@ class Jet:
     __array_ufunc__ = None  # an array on the left leaves the operation to us
 
     def __init__(self, *terms: ArrayLike) -> None:
-        self.terms = list(np.broadcast_arrays(*terms))
+        arrays = [np.asarray(term) for term in terms]
+        if any(array.shape != arrays[0].shape for array in arrays):
+            arrays = list(np.broadcast_arrays(*arrays))
+        self.terms = arrays
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,7 +92,10 @@ class Jet:
 
 def _product(a: Sequence[np.ndarray], b: Sequence[np.ndarray], k: int) -> Any:
     """Return term k of a product."""
-    return sum(a[j] * b[k - j] for j in range(k + 1))
+    total = a[0] * b[k]
+    for j in range(1, k + 1):
+        total = total + a[j] * b[k - j]
+    return total
 
 
 def exp(x: Any) -> Any:

@@ -8,7 +8,8 @@ n_features). Long products of these matrices are never formed: they would lose d
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -22,7 +23,6 @@ ROUGH = 1e-5
 MAX_ROUNDS = 64
 PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of two
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
-ANNIHILATED = -1e9  # stands for log 0 where infinities would be subtracted
 EPS = np.finfo(float).eps
 ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
@@ -76,10 +76,8 @@ def solved(
     return out
 
 
-def solve_bordered(
-    rows: np.ndarray, rise: np.ndarray, normal: np.ndarray, drive: np.ndarray | None = None
-) -> np.ndarray:
-    """Return the perturbation of one cycle and of its parameter that goes along a drive, or along the curve of cycles.
+def solve_bordered(rows: np.ndarray, rise: np.ndarray, normal: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return perturbations of one cycle and of its parameter, each along a drive and off a plane.
 
     Parameters
     ----------
@@ -87,21 +85,18 @@ def solve_bordered(
     rise : ndarray, shape (n_steps, n_features)
         How a rise of the parameter drives the steps.
     normal : ndarray, shape (n_steps * n_features + 1,)
-    drive : ndarray, shape (n_steps, n_features), optional
-        With it the solution is orthogonal to the normal. Default: none, and the product with the normal is 1.
+        Of the plane.
+    right : ndarray, shape (n_right, n_steps * n_features + 1)
+        The drive, and the product of the solution with the normal: where the former is 0 and the latter 1, the solution
+        goes along the curve of cycles.
 
     Returns
     -------
-    ndarray, shape (n_steps * n_features + 1,)
+    ndarray, shape (n_right, n_steps * n_features + 1)
         NaN where there is none.
     """
-    right = np.zeros((1, 1, 1, normal.size))
-    if drive is None:
-        right[..., -1] = 1.0
-    else:
-        right[..., :-1] = drive.ravel()
     top, rise = np.ascontiguousarray(top_rows(rows)), np.ascontiguousarray(rise).reshape(1, 1, 1, -1)
-    return solved(top, right, ONE, rise, np.ascontiguousarray(normal).reshape(right.shape))[0, 0, 0]
+    return solved(top, right[None, :, None], ONE, rise, normal.reshape(1, 1, 1, -1))[0, :, 0]
 
 
 def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -212,49 +207,57 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
         start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
         frame = np.broadcast_to(start, (n_points, size, size))
     active, rest = np.arange(n_points), np.empty((n_points, size, size))
-    unrest = np.full((n_points, MAX_ROUNDS + 1), np.inf)
+    unrest: list[list[float]] = [[np.inf] for _ in range(n_points)]
     stretch = np.full((n_points, size), np.nan)
     for done in range(1, MAX_ROUNDS + 1):
-        last, frame = stretch, np.array(frame, order="C")
-        upper = np.empty((active.size, n_steps, size, size))
-        turn, leaks = np.empty((active.size, size, size)), np.empty((active.size, size))
-        some = top if active.size == n_points else top[active]
-        _linear.carry(top=some, frame=frame, upper=upper, turn=turn, leak=leaks, n_threads=1)
-        length = np.abs(np.diagonal(upper, axis1=2, axis2=3))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            recent[done % n_renew, active] = (EPS * length.max(axis=2, keepdims=True) / length).sum(axis=1)
+        last, frame, n = stretch, np.array(frame, order="C"), active.size
+        upper, turn = np.empty((n, n_steps, size, size)), np.empty((n, size, size))
+        leaks, stretch, rounding = np.empty((3, n, size))
+        some = top if n == n_points else top[active]
+        out = {"upper": upper, "turn": turn, "leak": leaks, "stretch": stretch, "rounding": rounding}
+        _linear.carry(top=some, frame=frame, **out, n_threads=1)
+        if n_renew > 1:
+            recent[done % n_renew, active] = rounding
             rounding = recent[:, active].sum(axis=0)
-            stretch = np.maximum(np.log(length), ANNIHILATED).sum(axis=1)
-        busy = np.zeros(active.size, dtype=bool)
+        busy = np.zeros(n, dtype=bool)
         for i, point in enumerate(active.tolist()):
-            leak, strain = leaks[i], stretch[i].tolist()
+            leak, strain, tried = leaks[i].tolist(), stretch[i].tolist(), unrest[point]
             n_known = next((n for n, one in enumerate(rounding[i].tolist()) if one > LOST), size)
-            ends = [n for n, one in enumerate(leak.tolist(), 1) if one < SPLIT]
+            ends = [n for n, one in enumerate(leak, 1) if one < SPLIT]
             blocks = list(zip([0, *ends], ends, strict=False))
             wide = [(a, min(b, n_known)) for a, b in blocks if a + 1 < min(b, n_known)]
             spread = max((_range(strain[a:b]) for a, b in wide), default=0.0)
             mixed = n_known not in (0, *ends)
-            unrest[point, done] = np.log2(np.maximum(leak[:n_known], SPLIT)).sum()
-            stalled = done > patience and unrest[point, done] > unrest[point, : done - patience + 1].min() - 1.0
+            tried.append(sum(math.log2(max(one, SPLIT)) for one in leak[:n_known]))
+            stalled = done > patience and tried[done] > min(tried[: done - patience + 1]) - 1.0
             busy[i] = (spread > SPREAD or mixed or done < n_renew) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
-                if mixed:  # rounding keeps what it leaves known from settling as well as the rest
-                    first = known[-1][1] if known else 0
-                    # Where nothing is known yet, half the digits will do.
-                    settled = leak[first:n_known] < (SETTLED if first or leak[:n_known].min() < SETTLED else ROUGH)
-                    ends = [first, *(np.flatnonzero(settled) + first + 1).tolist()]
-                    for a, b in itertools.pairwise(ends):
-                        drift = abs(stretch[i, a:b].sum() - last[i, a:b].sum())
-                        if drift > LOST or _range(strain[a:b]) > np.log(LOST / EPS):
-                            break
-                        known.append((a, b))
+                if mixed:
+                    known += _half_settled(known[-1][1] if known else 0, leak[:n_known], stretch[i], last[i])
                 growth[point], angle[point] = _eigenvalues(known, turn[i], upper[i])
                 rest[point] = frame[i]
         active, frame, stretch = active[busy], frame[busy], stretch[busy]
         if not active.size:
             break
     return growth, angle, rest
+
+
+def _half_settled(
+    first: int, leak: Sequence[float], stretch: np.ndarray, last: np.ndarray
+) -> Iterator[tuple[int, int]]:
+    """Yield blocks from a row on that rounding below keeps from settling as well as the rest, but whose volume does.
+
+    `leak` is of the rows that are known, `stretch` and `last` of this round and the one before.
+    """
+    # Where nothing is known yet, half the digits will do.
+    most = SETTLED if first or min(leak) < SETTLED else ROUGH
+    ends = [n for n, one in enumerate(leak, 1) if n > first and one < most]
+    for a, b in itertools.pairwise([first, *ends]):
+        drift = abs(stretch[a:b].sum() - last[a:b].sum())
+        if drift > LOST or _range(stretch[a:b].tolist()) > np.log(LOST / EPS):
+            return
+        yield a, b
 
 
 def _range(values: Sequence[float]) -> float:
@@ -267,15 +270,15 @@ def _eigenvalues(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
     size = len(turn)
-    growth, angle = np.full(size, np.nan), np.zeros(size)
+    values, power = np.full(size, np.nan, dtype=complex), np.zeros(size)
     for a, b in blocks:
         product = np.empty((b - a, b - a))
-        power = _linear.product(upper=upper, first=a, out=product)
+        power[a:b] = _linear.product(upper=upper, first=a, out=product)
         product = turn[a:b, a:b] @ product
-        values = _together(product) if b - a > 1 else product[0]
-        with np.errstate(divide="ignore"):
-            growth[a:b] = np.log(np.abs(values)) + power * np.log(2.0)
-        angle[a:b] = np.where(np.isfinite(growth[a:b]), np.angle(values), 0.0)
+        values[a:b] = _together(product) if b - a > 1 else product[0]
+    with np.errstate(divide="ignore"):
+        growth = np.log(np.abs(values)) + power * np.log(2.0)
+    angle = np.where(np.isfinite(growth), np.angle(values), 0.0)
     order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
     return growth[order], angle[order]
 
@@ -286,9 +289,10 @@ def _together(matrix: np.ndarray) -> np.ndarray:
     Rounding parts those of a block of k rows by its k-th root, but hardly moves their mean. They belong together if
     they are as near as that, and so badly conditioned that rounding explains it.
     """
-    values, n = np.linalg.eigvals(matrix), len(matrix)
-    if n == 2 and abs(values[0] - values[1]) > ROUNDED**0.5 * 2.0 * float(np.abs(matrix).max()):
-        return values  # most blocks are pairs
+    n = len(matrix)
+    if n == 2 and (pair := _pair(matrix)) is not None:
+        return np.array(pair)  # as most blocks are
+    values = np.linalg.eigvals(matrix)
     size = float(np.linalg.norm(matrix))
     reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
     distance = np.abs(values[:, None] - values)
@@ -308,3 +312,17 @@ def _together(matrix: np.ndarray) -> np.ndarray:
             if single[i] and single[near].all() and width <= min(reach[k - 2], k * blurred[near].min()):
                 values[near], single[near] = values[near].mean(), False
     return values
+
+
+def _pair(matrix: np.ndarray) -> tuple[complex, complex] | None:
+    """Return both eigenvalues of a matrix of two rows, or None where rounding may have parted them."""
+    a, b, c, d = matrix.ravel().tolist()
+    half = 0.5 * (a - d)
+    square, least = half * half + b * c, ROUNDED**0.5 * max(abs(a), abs(b), abs(c), abs(d))
+    if not abs(square) > least * least:
+        return None
+    if square < 0.0:
+        mean, root = 0.5 * (a + d), math.sqrt(-square)
+        return complex(mean, root), complex(mean, -root)
+    shift = half + math.copysign(math.sqrt(square), half)
+    return d + shift, d - b * c / shift

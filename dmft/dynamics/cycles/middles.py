@@ -7,11 +7,10 @@ import dataclasses
 import numpy as np
 
 from ..._util.progress import working
-from . import linear
 from .bordered import Plane
 from .curve import CycleCurve
-from .newton import windows_of
 from .rings import COLLAPSED, Ring, apart, onto, ring, way_round
+from .window_map import windows_of
 
 SHORTEST = 1e-5  # of the longest step
 AMPLITUDE = 0.03  # of the size of a cycle: where cycles on its torus are sought first
@@ -57,7 +56,7 @@ class Across:
         _, rows, rise = curve.linearize(point)
         other = self.plane.maps(*self.values(float(point[-1]), held))[1 - self.across]
         windows = windows_of(curve.orbit(point)[None], other.n_context)
-        return linear.solve_bordered(rows, rise, curve.weights * way, other.slope_along(windows, rows)[0])
+        return curve.driven(rows, rise, way, other.slope_along(windows, rows)[0])[0]
 
     def place(self, guess: np.ndarray, shape: tuple[int, ...], held: float, n_turns: int) -> Place | None:
         """Return the cycle of the phase of a guess, with all phases, or None."""
@@ -132,7 +131,7 @@ class Across:
         for _ in range(MAX_CORRECTIONS):
             curve = self.curve(guess[:-1].reshape(base.shape), float(point[-1]), held)
             miss, rows, rise = curve.linearize(point)
-            mend = linear.solve_bordered(rows, rise, curve.weights * way, miss)
+            mend = curve.driven(rows, rise, way, miss)[0]
             along = self.rise(curve, point, way, held)
             by = curve.product(radial, along)
             if not (np.isfinite(mend).all() and np.isfinite(along).all() and by):

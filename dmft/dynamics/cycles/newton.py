@@ -15,7 +15,7 @@ from ..._util.checks import instance, number, numbers, places, shown, whole
 from ..._util.memory import need_memory
 from ..._util.values import Frozen
 from . import linear, many_digits
-from .window_map import WindowMap
+from .window_map import WindowMap, windows_of
 
 TOLERANCE = 1e-11  # largest residual of a cycle, relative to its size where that exceeds 1
 SAME = 1e-6  # tokens this near, relative to the largest, may be one token of a shorter cycle
@@ -124,21 +124,6 @@ class Cycles(Frozen):
         """Complex multipliers, (n_points, n_context * n_features)."""
         with np.errstate(over="ignore"):
             return np.exp(self.growth) * np.exp(1j * self.angle)
-
-
-def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
-    """Return the window before each step of cycles (..., period, n_features).
-
-    Examples
-    --------
-    >>> windows_of(np.array([[1.0], [2.0], [3.0]]), 2)[..., 0]
-    array([[3., 2.],
-           [1., 3.],
-           [2., 1.]])
-    """
-    period = orbit.shape[-2]
-    rows = (np.arange(period)[:, None] - 1 - np.arange(n_context)) % period
-    return orbit[..., rows, :]
 
 
 @np.errstate(over="ignore", invalid="ignore")  # an orbit that leaves the real numbers is data

@@ -19,6 +19,7 @@ composed map is ever formed. The critical vector has unit length in the window b
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ from ..._util.arithmetic import own_arithmetic
 from ..._util.checks import array_of
 from ..._util.values import Frozen
 from . import turns
-from .newton import windows_of
-from .window_map import WindowMap
+from .window_map import WindowMap, windows_of
 
 EVEN = 1e-6  # relative: a quadratic term that small is none, by symmetry
 STRONG = 1e-3  # nearer to a strong resonance than this, the cubic form of a torus does not hold
@@ -133,65 +133,89 @@ def normal_form(system: WindowMap, orbit: np.ndarray, kind: str, multiplier: com
     -------
     NormalForm
     """
-    period = len(orbit)
-    windows = windows_of(orbit[None], system.n_context)
-    rows = system.linearize(windows)[1][0]
     factor = {"flip": -1.0, "neimark-sacker": multiplier / abs(multiplier)}.get(kind, 1.0)
-    crosses = kind in ("branch point", "pitchfork")
-    left, right = turns.null_vectors(rows, factor)
-    vector = right.reshape(orbit.shape)
-    vector = vector / np.linalg.norm(turns.twisted_windows(vector, system.n_context, factor)[0])
-
-    def along(sequence: np.ndarray, factor: complex) -> np.ndarray:
-        return turns.twisted_windows(sequence, system.n_context, factor)[None]
-
-    def term(order: int, direction: np.ndarray, rise: float = 0.0) -> np.ndarray:
-        return system.taylor(windows, direction, rise=rise, order=order)[order][0]
-
-    def second(u: np.ndarray, v: np.ndarray, rise: float = 0.0) -> np.ndarray:
-        """B(u, v), `rise` the parameter's part of v, by polarisation."""
-        return (term(2, u + v, rise) - term(2, u - v, -rise)) / 2.0
-
-    def third(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        """C(u, u, v)."""
-        return term(3, u + v) - term(3, u - v) - 2.0 * term(3, v)
-
-    def periodic(drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
-        if crosses:  # singular: the part of the solution across the vector, of what can be solved for
-            border, across = left[None], np.append(right, 0.0)[None]
-            solution = turns.solve_twisted(rows, np.append(drive, 0.0), factor, border, across)
-            return solution[:-1].reshape(orbit.shape)
-        return turns.solve_twisted(rows, drive.ravel(), factor).reshape(orbit.shape)
-
-    q = along(vector, factor)
-    # How a drive that turns with the vector moves the multiplier: its part along the left vector.
-    moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(system.n_context), rows, q[0])
-    weight = period * left.conj() / np.vdot(left, moment)
-
-    def part(drive: np.ndarray) -> Any:
-        return weight @ drive.ravel()
-
+    centre = _Centre(system, orbit, factor)
     if kind == "fold":
-        return NormalForm(kind, part(second(q, q)) / 2.0, part(system.slope(windows)[0]), 0.0, 0, np.nan, vector)
-    shift = along(periodic(system.slope(windows)[0]), 1.0)
-    rate = part(second(q, shift, rise=1.0))
-    if crosses:
-        square = second(q, q)
-        bent = along(periodic(square), 1.0)
-        quadratic = part(square) / 2.0
-        cubic = part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0
-        size = np.abs(weight) @ np.abs(square).ravel() / 2.0
-        if kind == "pitchfork" or abs(quadratic) <= EVEN * max(size, abs(cubic)):
-            return NormalForm("pitchfork", cubic, rate, 0.0, 0, np.nan, vector)
-        return NormalForm("transcritical", quadratic, rate, 0.0, 0, np.nan, vector)
+        _, square = centre.terms(centre.q, 2)
+        return NormalForm(kind, centre.part(square), centre.part(centre.rise), 0.0, 0, np.nan, centre.vector)
     if kind == "flip":
-        bent = along(periodic(second(q, q)), 1.0)
-        coefficient = -part(6.0 * term(3, q) + 3.0 * second(q, bent)) / 6.0
-        return NormalForm(kind, coefficient, rate, np.pi, 0, np.nan, vector)
-    mean = along(periodic(second(q, q.conj()).real), 1.0)
-    double = along(periodic(second(q, q), factor**2), factor**2)
-    coefficient = part(third(q, q.conj()) + 2.0 * second(q, mean) + second(q.conj(), double)) / 2.0
+        _, square, cube = centre.terms(centre.q, 3)
+        bent = centre.along(centre.periodic(2.0 * square))
+        coefficient = -centre.part(cube + centre.second(centre.q, bent) / 2.0)
+        return NormalForm(kind, coefficient, centre.rate(centre.periodic), np.pi, 0, np.nan, centre.vector)
+    return _torus(centre, factor) if kind == "neimark-sacker" else _crossing(centre, kind)
+
+
+class _Centre:
+    """The critical direction of a cycle at its bifurcation, and terms of the map along it."""
+
+    def __init__(self, system: WindowMap, orbit: np.ndarray, factor: complex) -> None:
+        self.system, self.shape = system, orbit.shape
+        self.windows = windows_of(orbit[None], system.n_context)
+        rows = system.linearize(self.windows)[1]
+        self.rows, self.rise = rows[0], system.slope_along(self.windows, rows)[0]
+        self.left, self.right = turns.null_vectors(self.rows, factor)
+        vector = self.right.reshape(orbit.shape)
+        self.vector = vector / np.linalg.norm(turns.twisted_windows(vector, system.n_context, factor)[0])
+        self.q = self.along(self.vector, factor)
+        # How a drive that turns with the vector moves the multiplier: its part along the left vector.
+        moment = np.einsum("d,tdab,tdb->ta", 1.0 + np.arange(system.n_context), self.rows, self.q[0])
+        self.weight = len(orbit) * self.left.conj() / np.vdot(self.left, moment)
+
+    def along(self, sequence: np.ndarray, factor: complex = 1.0) -> np.ndarray:
+        """Return the windows of a sequence that a turn multiplies by a factor."""
+        return turns.twisted_windows(sequence, self.system.n_context, factor)[None]
+
+    def part(self, drive: np.ndarray) -> Any:
+        """Return how a drive that turns with the critical direction moves along it in a turn."""
+        return self.weight @ drive.ravel()
+
+    def terms(self, direction: np.ndarray, order: int, rise: float = 0.0) -> list[np.ndarray]:
+        """Return the Taylor terms of order 1, 2, ... of all steps along a direction of the windows."""
+        return [each[0] for each in self.system.taylor(self.windows, direction, rise=rise, order=order)[1:]]
+
+    def second(self, u: np.ndarray, v: np.ndarray, rise: float = 0.0) -> np.ndarray:
+        """Return B(u, v), the second derivative, `rise` the parameter's part of v, by polarisation."""
+        return (self.terms(u + v, 2, rise)[1] - self.terms(u - v, 2, -rise)[1]) / 2.0
+
+    def periodic(self, drive: np.ndarray, factor: complex = 1.0) -> np.ndarray:
+        """Return the perturbation that a turn multiplies by a factor, as it does the drive."""
+        return turns.solve_twisted(self.rows, drive.ravel(), factor).reshape(self.shape)
+
+    def across(self, drive: np.ndarray) -> np.ndarray:
+        """Return the periodic perturbation across the critical direction, which is periodic too, of what it can be."""
+        border, normal = self.left[None], np.append(self.right, 0.0)[None]
+        return turns.solve_twisted(self.rows, np.append(drive, 0.0), 1.0, border, normal)[:-1].reshape(self.shape)
+
+    def rate(self, solve: Callable[[np.ndarray], np.ndarray]) -> Any:
+        """Return how the logarithm of the multiplier changes with the parameter, the cycle with it."""
+        return self.part(self.second(self.q, self.along(solve(self.rise)), rise=1.0))
+
+
+def _crossing(centre: _Centre, kind: str) -> NormalForm:
+    """Return the form of a branch point: where the square vanishes by symmetry, of a pitchfork."""
+    _, square, cube = centre.terms(centre.q, 3)
+    bent = centre.along(centre.across(2.0 * square))
+    quadratic = centre.part(square)
+    cubic = centre.part(cube + centre.second(centre.q, bent) / 2.0)
+    size = np.abs(centre.weight) @ np.abs(square).ravel()
+    even = kind == "pitchfork" or abs(quadratic) <= EVEN * max(size, abs(cubic))
+    found, coefficient = ("pitchfork", cubic) if even else ("transcritical", quadratic)
+    return NormalForm(found, coefficient, centre.rate(centre.across), 0.0, 0, np.nan, centre.vector)
+
+
+def _torus(centre: _Centre, factor: complex) -> NormalForm:
+    """Return the form of a Neimark-Sacker point; B and C of the direction and its conjugate are those of real ones."""
+    q = centre.q
+    _, square, cube = centre.terms(q, 3)
+    _, real_square, real_cube = centre.terms(q.real, 3)
+    _, imag_square, imag_cube = centre.terms(q.imag, 3)
+    mean = centre.along(centre.periodic(2.0 * (real_square + imag_square)))
+    double = centre.along(centre.periodic(2.0 * square, factor**2), factor**2)
+    third = 8.0 * (real_cube + 1j * imag_cube) - 2.0 * cube.conj()
+    bent = 2.0 * centre.second(q, mean) + centre.second(q.conj(), double)
+    coefficient = complex(centre.part(third + bent) / 2.0)
     gaps = np.abs(factor ** np.arange(1, 5) - 1.0)
-    near = int(np.argmin(gaps))
+    near, rate = int(np.argmin(gaps)), complex(centre.rate(centre.periodic))
     angle = float(np.angle(factor))
-    return NormalForm(kind, complex(coefficient), complex(rate), angle, near + 1, float(gaps[near]), vector)
+    return NormalForm("neimark-sacker", coefficient, rate, angle, near + 1, float(gaps[near]), centre.vector)

@@ -102,13 +102,13 @@ def ring(curve: CycleCurve, point: np.ndarray, way: np.ndarray, n_turns: int) ->
     points, tangents, arc = [point], [tangent], [0.0]
     longest = step = nearest / N_PHASES
     while len(points) < MOST_PHASES:
-        there, n = curve.correct(points[-1] + step * tangents[-1], tangents[-1])
-        following = None if there is None else curve.tangent(there, tangents[-1])[0]
-        if there is None or following is None or not curve.product(following, tangents[-1]) > 0.9:
+        met, n = curve.meet(points[-1] + step * tangents[-1], tangents[-1])
+        if met is None or not curve.product(met.tangent, tangents[-1]) > 0.9:
             step /= 2.0
             if step < SHORTEST * longest:
                 return None
             continue
+        there, following = met.point, met.tangent
         arc.append(arc[-1] + curve.length(there - points[-1]))
         points.append(there)
         tangents.append(following)
@@ -145,11 +145,11 @@ def _fold(curve: CycleCurve, point: np.ndarray, tangent: np.ndarray, reach: floa
     found = [point]
 
     def slope(length: float) -> float:
-        there, _ = curve.correct(point + length * tangent, tangent)
-        if there is None:
+        met, _ = curve.meet(point + length * tangent, tangent)
+        if met is None:
             raise ArithmeticError
-        found.append(there)
-        return float(curve.tangent(there, tangent)[0][-1])
+        found.append(met.point)
+        return float(met.tangent[-1])
 
     with suppress(ArithmeticError, ValueError):  # of rounding: what was found so far is as good
         root_between(slope, 0.0, reach, xtol=1e-9 * reach, rtol=1e-12)

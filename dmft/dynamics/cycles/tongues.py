@@ -23,9 +23,9 @@ from . import turns
 from .bordered import Bordered, Plane
 from .curves import Curve, follow_curve
 from .middles import Across, Place
-from .newton import windows_of
 from .rotations import passages
 from .tips import shrunk, tip_of
+from .window_map import windows_of
 
 LEAST, MOST = 5, 1_000  # turns of the cycles: those of strong resonances are not born so
 FOLDED = 1e-10  # of the range across: where the folds of a tongue so thin can still be followed as such

@@ -13,6 +13,7 @@ from ..._util.memory import need_memory
 from .linear import solved, top_rows
 
 N_BORDERS = 4  # solutions with the one before as the border, until it is a null vector
+NULL = 1e-9  # how little it changes then
 
 
 def twisted(rows: np.ndarray, factor: complex = 1.0) -> np.ndarray:
@@ -162,9 +163,12 @@ def null_vectors(rows: np.ndarray, factor: complex = 1.0) -> tuple[np.ndarray, n
     """Return the left and the right vector that `twisted` shrinks most, where it is nearly singular, of unit length."""
     left = right = draw = np.random.default_rng(0).normal(size=len(rows) * rows.shape[-1])
     for _ in range(N_BORDERS):  # where it is singular any border will do
+        before = left, right
         right, left, _ = nearly_null(rows, factor, left, right)
         with np.errstate(invalid="ignore"):  # NaN where two directions are null exactly
             left, right = (each * np.exp(-1j * np.angle(draw @ each)) / np.linalg.norm(each) for each in (left, right))
         if not np.iscomplexobj(factor):
             left, right = left.real, right.real
+        if np.abs(left - before[0]).max() < NULL and np.abs(right - before[1]).max() < NULL:
+            break  # the next change would be its square
     return left, right

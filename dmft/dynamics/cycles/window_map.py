@@ -8,6 +8,7 @@ derivatives, by the window and by a parameter, follow. A subclass may compute th
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -239,6 +240,28 @@ class WindowMap(Whole):
         """Return the same as `slope`, where the rows of `linearize` are known: a map may have it of them."""
         return self.slope(windows)
 
+    def _along(self, orbit: np.ndarray, value: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return what every step of a cycle misses at a value of the parameter, and how cycle and parameter drive it.
+
+        Parameters
+        ----------
+        orbit : ndarray, shape (n_steps, n_features)
+            Of a map of one point; row t is made in step t, and step 0 has phase 0.
+        value : float
+
+        Returns
+        -------
+        miss : ndarray, shape (n_steps, n_features)
+            The step of the window before less the row.
+        rows : ndarray, shape (1, n_steps, n_context, n_features, n_features)
+            As of `linearize`.
+        rise : ndarray, shape (n_steps, n_features)
+            As of `slope`.
+        """
+        system, windows = self.at([value]), windows_of(orbit[None], self.n_context)
+        following, rows = system.linearize(windows)
+        return following[0] - orbit, rows, system.slope_along(windows, rows)[0]
+
     def _directions(self, directions: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the argument `directions`, real or complex, which goes with windows of that shape."""
         is_complex = isinstance(directions, np.ndarray) and directions.dtype.kind == "c"
@@ -246,6 +269,27 @@ class WindowMap(Whole):
         if not _goes_into(array.shape[-len(shape) :], shape) or isinstance(directions, np.ma.MaskedArray):
             raise ValueError(f"directions must have shape (..., {str(shape)[1:-1]}), got shape {array.shape}")
         return array
+
+
+def windows_of(orbit: np.ndarray, n_context: int) -> np.ndarray:
+    """Return the window before each step of cycles (..., period, n_features).
+
+    Examples
+    --------
+    >>> windows_of(np.array([[1.0], [2.0], [3.0]]), 2)[..., 0]
+    array([[3., 2.],
+           [1., 3.],
+           [2., 1.]])
+    """
+    return orbit[..., _before(orbit.shape[-2], n_context), :]
+
+
+@functools.lru_cache(maxsize=32)  # curves of cycles ask for the same in every step
+def _before(period: int, n_context: int) -> np.ndarray:
+    """Return which steps made the window before each step."""
+    rows = (np.arange(period)[:, None] - 1 - np.arange(n_context)) % period
+    rows.flags.writeable = False
+    return rows
 
 
 def _goes_into(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:

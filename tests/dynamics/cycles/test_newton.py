@@ -46,11 +46,13 @@ def test_perturbations_with_a_parameter_solve_the_dense_system(n_steps, fold):
         rows[:, 0] += (np.eye(2).sum(axis=1) - rows.sum(axis=(1, 3)))[:, :, None] / 2.0
     normal, drive = rng.normal(size=2 * n_steps + 1), rng.normal(size=(n_steps, 2))
     matrix = np.block([[dense(rows), -rise.reshape(-1, 1)], [normal[None]]])
-    for given, right in ((drive, np.append(drive, 0.0)), (None, np.append(0.0 * drive, 1.0))):
-        expected = np.linalg.solve(matrix, right)
-        got = linear_algebra.solve_bordered(rows[None], rise, normal, given)
-        assert_allclose(got, expected, rtol=0, atol=1e-11 * np.linalg.cond(matrix) * np.abs(expected).max() / 1e2)
-    assert np.isnan(linear_algebra.solve_bordered(rows[None], rise, 0.0 * normal)).all()
+    right = np.stack([np.append(drive, 0.0), np.append(0.0 * drive, 1.0)])
+    expected = np.linalg.solve(matrix, right.T).T
+    got = linear_algebra.solve_bordered(rows[None], rise, normal, right)
+    atol = 1e-13 * np.linalg.cond(matrix) * np.abs(expected).max(axis=1)
+    for i in range(2):
+        assert_allclose(got[i], expected[i], rtol=0, atol=atol[i])
+    assert np.isnan(linear_algebra.solve_bordered(rows[None], rise, 0.0 * normal, right)).all()
 
 
 def test_growth_by_e_200_along_the_cycle_costs_no_digits():

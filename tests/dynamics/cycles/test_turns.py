@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 import dmft
 from dmft.dynamics.cycles import turns
 from dmft.dynamics.cycles.branches import SpecialPoint
-from dmft.dynamics.cycles.newton import windows_of
+from dmft.dynamics.cycles.window_map import windows_of
 
 SHAPES = [(1, 1, 1), (1, 3, 2), (2, 3, 2), (5, 1, 3), (4, 4, 3), (7, 3, 2), (28, 4, 3)]  # steps, rows, features
 FACTORS = [1.0, -1.0, 0.7, 0.3 + 0.9j]
