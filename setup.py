@@ -99,7 +99,7 @@ COMPILER = (output(VERSION) or "unknown").strip()
 
 # By module: sources compiled once a set, and their further flags.
 KERNELS = {
-    "dmft._kernels": (["attention/orbits.c", "attention/spectra.c"], ORDER),
+    "dmft._kernels": (["attention/orbits.c", "attention/few.c", "attention/spectra.c"], ORDER),
     "dmft.gaussian._integrals": (["gaussian/integrals.c"], []),
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),

@@ -56,6 +56,7 @@ cdef extern from "attention/attention.h" nogil:
         void (*run)(const Job *, Py_ssize_t, void *) noexcept nogil
     ctypedef struct Kernels:
         const Kernel *orbits
+        const Kernel *few
         const Kernel *spectra
         const Kernel *steps
 
@@ -230,6 +231,15 @@ cdef int drive(Job *job, const double[::1] left, const double[:, :, ::1] given, 
     return 0
 
 
+cdef const Kernel *kernel_for(const Job *job) noexcept:
+    """Return the kernel that takes a job's points in the least time: the narrowest block that holds them all."""
+    if job.n_tangents > 1:
+        return _narrow.spectra if job.n_points <= _narrow.spectra.n_block else _active.spectra
+    if job.n_points <= _narrow.few.n_block:
+        return _narrow.few
+    return _active.few if job.n_points <= _active.few.n_block else _active.orbits
+
+
 cdef int run_blocks(const Kernel *kernel, Job *job, int n_threads) except -1:
     """Take all points through a job, block by block, on so many threads at most."""
     positive("n_threads", n_threads)
@@ -356,9 +366,7 @@ def advance(*,
     if n_samples >= 0 and 1 <= until <= n_steps:
         ranged("samples", 1 + ((n_steps - until) // interval if interval > 0 else 0), 0, n_samples)
 
-    cdef const Kernel *kernel = _active.spectra if job.n_tangents > 1 else _active.orbits
-    cdef const Kernel *narrow = _narrow.spectra if job.n_tangents > 1 else _narrow.orbits
-    run_blocks(narrow if job.n_points <= narrow.n_block else kernel, &job, n_threads)
+    run_blocks(kernel_for(&job), &job, n_threads)
 
 
 def linearize(*,

@@ -66,9 +66,9 @@ typedef struct {
     void (*run)(const Job *job, ptrdiff_t block, void *scratch);
 } Kernel;
 
-/* One instruction set: orbits with one tangent at most, with several, and single steps. */
+/* One instruction set: orbits with one tangent at most, many and few; orbits with several; and single steps. */
 typedef struct {
-    const Kernel *orbits, *spectra, *steps;
+    const Kernel *orbits, *few, *spectra, *steps;
 } Kernels;
 
 extern const Kernels dmft_attention_baseline, dmft_attention_avx2, dmft_attention_avx512;

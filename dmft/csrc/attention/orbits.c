@@ -1,7 +1,10 @@
 /* The kernel of orbits, with the leading exponent or without: one tangent, no matrix. Two groups at a
- * time fill the waits for divisions and exponentials.
+ * time fill the waits for divisions and exponentials; where one holds all points, few.c takes it alone.
  */
+#ifndef GROUPS
 #define GROUPS 2
+#define ORBITS dmft_orbits
+#endif
 #include "map.h"
 #include "sizes.h"
 #include "tangent.h"
@@ -215,5 +218,5 @@ static void run(const Job *whole, ptrdiff_t block, void *scratch)
     leave_wide_registers();
 }
 
-extern const Kernel ISA(dmft_orbits);
-const Kernel ISA(dmft_orbits) = {GROUPS * WIDTH, scratch_size, run};
+extern const Kernel ISA(ORBITS);
+const Kernel ISA(ORBITS) = {GROUPS * WIDTH, scratch_size, run};

@@ -92,5 +92,5 @@ static void linearize(const Job *job, ptrdiff_t block, void *scratch)
 static const Kernel spectra = {GROUPS * WIDTH, scratch_size, run};
 static const Kernel steps = {GROUPS * WIDTH, scratch_size, linearize};
 
-extern const Kernel ISA(dmft_orbits);
-const Kernels ISA(dmft_attention) = {&ISA(dmft_orbits), &spectra, &steps};
+extern const Kernel ISA(dmft_orbits), ISA(dmft_few);
+const Kernels ISA(dmft_attention) = {&ISA(dmft_orbits), &ISA(dmft_few), &spectra, &steps};
