@@ -146,11 +146,9 @@ class Record:
             8.0 * n_points * n_rows * row_size(model, names),
             "take fewer steps, or record fewer of them",
         )
-        self._shapes = {kind.name: (n_points, n_rows, *kind.shape(model)) for kind in _KINDS}
-        self._slots = [
-            unfilled((n_points, n_rows, math.prod(shape[2:]))) if name in names else None
-            for name, shape in self._shapes.items()
-        ]
+        self._shapes = {kind.name: (n_points, n_rows, *kind.shape(model)) for kind in _KINDS if kind.name in names}
+        filled = {name: unfilled((*shape[:2], math.prod(shape[2:]))) for name, shape in self._shapes.items()}
+        self._slots = [filled.get(name) for name in RECORDS]
         self._n_recorded = np.zeros(n_points, dtype=np.int64)
         self._rule = rule
         self._n_steps = 0
@@ -166,8 +164,8 @@ class Record:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the records by name, (n_points, n_rows) and the shape of a row; NaN where no row was filled."""
-        shapes = self._shapes.items()
-        return {name: x.reshape(shape) for (name, shape), x in zip(shapes, self._slots, strict=True) if x is not None}
+        slots = zip(RECORDS, self._slots, strict=True)
+        return {name: x.reshape(self._shapes[name]) for name, x in slots if x is not None}
 
     def kernel_arguments(self) -> dict[str, object]:
         """Return what the kernel asks of a record, by its keywords."""

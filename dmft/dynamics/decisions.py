@@ -93,7 +93,7 @@ class Verdict(Frozen):
 
 def lost(now: Round) -> Verdict | None:
     """Return the verdict for an orbit that has left the real numbers, None for another."""
-    if np.isfinite(now.states).all():
+    if now.finite:
         return None
     return _verdict(now, "lost", "the orbit left the real numbers")
 
@@ -105,7 +105,7 @@ def on_cycles(window_map: WindowMap, rounds: Sequence[Round], rules: Rules, peri
     alike: dict[tuple[int, int], list[int]] = {}
     kinds = window_map.kinds
     for i, now in enumerate(rounds):
-        if not np.isfinite(now.states).all():
+        if not now.finite:
             continue
         length = cycle_length(now.states, rules.arrived)
         if length:  # of starts that lead to one cycle one will do

@@ -173,7 +173,12 @@ class Exponents:
             )
 
     def estimate(
-        self, n_lost: ArrayLike = 0, n_directions: ArrayLike | None = None, *, exact_zeros: bool = True
+        self,
+        n_lost: ArrayLike = 0,
+        n_directions: ArrayLike | None = None,
+        *,
+        exact_zeros: bool = True,
+        dimension: bool = True,
     ) -> Estimates:
         """Return what is known now.
 
@@ -187,6 +192,8 @@ class Exponents:
         exact_zeros : bool, default=True
             Whether a stretch of zero is that of the map. False: it may have come of numbers too small to be held, and
             tells nothing.
+        dimension : bool, default=True
+            Whether to find the Kaplan-Yorke dimension, which takes as long as all else; NaN without.
 
         Returns
         -------
@@ -219,9 +226,11 @@ class Exponents:
         order, places = np.empty(values.shape, dtype=np.intp), np.argsort(np.isnan(values), axis=1, kind="stable")
         np.put_along_axis(order, places, np.argsort(-values, axis=1, kind="stable"), axis=1)
         values, errors, known, n_lost = (np.take_along_axis(x, order, axis=1) for x in (values, errors, known, n_lost))
-        sums = self._errors_of_sums(order, known, average, regular)
-        dimension, its_error = kaplan_yorke(values, errors, sums, self.dimension)
-        return Estimates(values, errors, order, n_lost, regular, dimension, its_error)
+        of_sums, its_error = np.full((2, len(values)), np.nan)
+        if dimension:
+            sums = self._errors_of_sums(order, known, average, regular)
+            of_sums, its_error = kaplan_yorke(values, errors, sums, self.dimension)
+        return Estimates(values, errors, order, n_lost, regular, of_sums, its_error)
 
     def _of_rounding(self) -> np.ndarray:
         """Return which tangents shrink, in a sample, below the rounding of what they grow from, (n_points, n_tangents).

@@ -25,6 +25,8 @@ class Round:
         Samples, steps from one to the next, and vectors of one kind in a sample.
     states : ndarray, shape (n_kept, size)
         The last ones.
+    finite : bool
+        Whether these are real numbers.
     mean, stderr : ndarray, shape (n_exponents,)
         Exponents per step as plain means, with the errors of batch means; in the order of `birkhoff`.
     birkhoff, error : ndarray, shape (n_exponents,)
@@ -39,6 +41,7 @@ class Round:
     period: int
     n_rows: int
     states: np.ndarray
+    finite: bool
     mean: np.ndarray
     stderr: np.ndarray
     birkhoff: np.ndarray
@@ -76,6 +79,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     gone = np.isneginf(mean)  # an annihilated direction is no doubtful one
     birkhoff[gone], stderr[gone], error[gone], halves[gone] = -np.inf, 0.0, 0.0, 0.0
     moments, moment_stderr, moment_birkhoff = batched.mean, batched.stderr(), weighted.mean
+    finite = np.logical_and.reduce(np.isfinite(kept), axis=(1, 2))
     rounds = []
     for i in range(n_points):
         order = np.argsort(-birkhoff[i], kind="stable")
@@ -85,6 +89,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
                 period=orbits.period,
                 n_rows=n_rows,
                 states=kept[i],
+                finite=bool(finite[i]),
                 mean=mean[i, order],
                 stderr=stderr[i, order],
                 birkhoff=birkhoff[i, order],

@@ -107,6 +107,6 @@ def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, n
     for done in range(0, n_turns, piece):
         growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
         found.add(growth, turn)
-    last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
+    last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros, dimension=False)
     last = system._measured_again(last, max(N_AGAIN, 4 * turn), turn)
     return last.exponents, last.stderr
