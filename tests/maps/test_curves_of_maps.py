@@ -66,33 +66,82 @@ def test_fold_and_flip_of_henon(kind, of_b, resonance):
     assert curve.special[0].cycle.model.parameters["b"] == curve.special[0].values[1]
 
 
-@pytest.mark.slow
-def test_torus_curve_of_the_generalised_henon_map():
-    """Of x' = y, y' = a - b x - y^2 + R x y: b = 1 + R x with x = 2 kappa / (R - 2).
+def generalised_henon(R=0.3, S=0.0):
+    """The map x' = y, y' = a - b x - y^2 + R x y + S y^3, and where its fixed point x has what trace and determinant.
 
-    The map of Gonchenko, Kuznetsov & Meijer, SIAM J. Appl. Dyn. Syst. 4 (2005) 407; the curve follows by hand from
-    determinant 1 and trace 2 kappa.
+    Gonchenko, Kuznetsov & Meijer, SIAM J. Appl. Dyn. Syst. 4 (2005) 407. The trace is (R-2) x + 3 S x^2, the
+    determinant b - R x; the quadratic coefficient of folds and the real part of that of the torus vanish at
+    x = (1-R) / 3S, as the formulas of Kuznetsov's book give by hand.
     """
-    R = -0.1
 
     def step(state, a, b):
         x, y = state
-        return y, a - b * x - y * y + R * x * y
+        return y, a - b * x - y * y + R * x * y + S * y**3
 
-    model = dmft.Map(step, state=[0.1, 0.1], parameters={"a": 0.0, "b": 0.9})
-    point = special(model, "neimark-sacker", guess=[[0.0, 0.0]], b=(0.8, 1.1))
-    curve = good(dmft.curve(point, "a", a=(-1.5, 3.5), b=(0.5, 1.5), max_step=0.2))
+    def slope(state, a, b):
+        x, y = state
+        return (0.0, 1.0), (R * y - b, R * x - 2 * y + 3 * S * y * y)
+
+    def values(x, determinant):
+        b = determinant + R * x
+        return (1 + b) * x + (1 - R) * x * x - S * x**3, b
+
+    def of_trace(trace, determinant):
+        return [values(x, determinant) for x in np.roots([3 * S, R - 2, -trace]) if np.isreal(x)]
+
+    model = dmft.Map(step, slope, state=[0.1, 0.1], parameters={"a": 0.0, "b": 0.9})
+    return model, lambda x: (R - 2) * x + 3 * S * x * x, values, of_trace, (1 - R) / (3 * S) if S else np.inf
+
+
+@pytest.mark.parametrize(
+    ("kind", "S"),
+    [("fold", -0.3), ("flip", -0.3), *(pytest.param("neimark-sacker", S, marks=pytest.mark.slow) for S in (-0.3, 0.3))],
+)
+def test_codimension_2_of_the_generalised_henon_map(kind, S):
+    model, trace, values, of_trace, degenerate = generalised_henon(S=S)
+    begin = model.replace(b=-0.6) if kind == "fold" else model
+    point = special(begin, kind, guess=[[0.0, 0.0]], a=(-1.5, 0.05) if kind == "fold" else (-1.0, 2.5))
+    curve = good(dmft.curve(point, "b", a=(-6.0, 7.0), b=(-4.0, 2.0), max_step=0.2))
     x = curve.orbits[:, 0, 0]
-    assert_allclose(curve.values, np.stack([1 + R * x, 2 * x + x * x], axis=1), rtol=0, atol=1e-9)
-    assert_allclose(x, 2 * np.cos(curve.theta) / (R - 2), rtol=0, atol=1e-8)
-    expected = {}
-    for name, kappa in {"1:1 resonance": 1, "1:2 resonance": -1, "1:3 resonance": -0.5, "1:4 resonance": 0}.items():
-        x = 2 * kappa / (R - 2)
-        expected[name] = [1 + R * x, 2 * x + x * x]
-    assert {each.kind for each in curve.special} == set(expected)
-    for each in curve.special:
-        assert_allclose(each.values, expected[each.kind], rtol=0, atol=1e-7)
-    assert set(curve.ends) == {"1:1 resonance", "1:2 resonance"}
+    determinant = {"fold": trace(x) - 1, "flip": -1 - trace(x), "neimark-sacker": 1.0}[kind]
+    assert_allclose(curve.values, np.stack(values(x, determinant), axis=1), rtol=0, atol=1e-9)
+    expected = {("fold-flip", *each) for each in of_trace(0, -1)}
+    if kind == "fold":
+        expected |= {("1:1 resonance", *each) for each in of_trace(2, 1)}
+        expected |= {("cusp", *values(degenerate, trace(degenerate) - 1))}
+    elif kind == "flip":
+        expected |= {("1:2 resonance", *each) for each in of_trace(-2, 1)}
+    else:
+        assert_allclose(np.cos(curve.theta), trace(x) / 2, rtol=0, atol=1e-8)
+        resonances = {"1:1 resonance": 2, "1:2 resonance": -2, "1:3 resonance": -1, "1:4 resonance": 0}
+        expected = {(name, *each) for name, at in resonances.items() for each in of_trace(at, 1)}
+        expected |= {("chenciner", *values(degenerate, 1))}
+        assert set(curve.ends) == {"1:2 resonance" if S < 0 else "1:1 resonance"}
+    inside = {each for each in expected if -6.0 < each[1] < 7.0 and -4.0 < each[2] < 2.0}
+    found = [(each.kind, *each.values) for each in curve.special]
+    assert len(found) == len(inside)
+    for each in inside:
+        assert any(name == each[0] and np.allclose(at, each[1:], rtol=0, atol=1e-7) for name, *at in found), each
+
+
+def test_a_torus_curve_ends_at_a_resonance_of_1_to_1():
+    """Past it both multipliers are real, of product 1: a neutral saddle, of which no torus is born."""
+    model, trace, values, of_trace, _ = generalised_henon()
+    point = special(model, "neimark-sacker", guess=[[0.0, 0.0]], a=(-1.0, 0.1))
+    curve = good(dmft.curve(point, "b", a=(-2.0, point.value), b=(0.0, 1.5), max_step=0.2))
+    (at,) = curve.special
+    ((a, b),) = of_trace(2, 1)
+    assert_allclose(at.values, (a, b), rtol=0, atol=1e-7)
+    assert at.kind == "1:1 resonance"
+    assert at.kind in curve.ends
+    assert_allclose(at.cycle.multipliers, 1.0, rtol=0, atol=1e-3)  # the root of rounding
+    end = 0 if curve.ends[0] == at.kind else -1
+    assert_allclose(curve.values[end], at.values, rtol=0, atol=0)
+    assert np.isnan(curve.coefficient[end])
+    x = curve.orbits[:, 0, 0]
+    assert (trace(x) <= 2 + 1e-9).all()
+    assert_allclose(curve.values, np.stack(values(x, 1.0), axis=1), rtol=0, atol=1e-9)
+    assert_allclose(2 * np.cos(curve.theta), trace(x), rtol=0, atol=1e-8)
 
 
 @pytest.mark.slow

@@ -213,15 +213,16 @@ class Continuation:
             gained, middle = n_outside(second) - n_outside(first), (a + b) / 2.0
             if not gained:
                 return
-            if not a < middle < b or b - a <= FINEST * reach:
-                found.append((b, min(first, second, key=lambda at: _off(at, gained)), gained))
-                return
+            nearest = min(first, second, key=lambda at: _off(at, gained))
+            apart = a < middle < b and b - a > FINEST * reach
             guess = cubic(0.0, here.point, here.tangent, reach, following.point, end, middle)
-            met, _ = self.curve.meet(guess, here.tangent)
+            met = self.curve.meet(guess, here.tangent)[0] if apart else None
             if met is not None:
                 between = node(met, first.frame)
                 look(a, first, middle, between)
                 look(middle, between, b, second)
+            elif not apart or _off(nearest, gained) < CRITICAL:  # rounding leaves none so near to where curves cross
+                found.append((b, nearest, gained))
 
         look(0.0, here, reach, following)
         turns = here.tangent[-1] * following.tangent[-1] < 0
@@ -252,7 +253,11 @@ class Continuation:
         def met_at(length: float) -> Met:
             if length not in met:
                 place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
-                there, _ = self.curve.meet(cubic(*known[place - 1], *known[place], length), here.tangent)
+                (one, first, _), (other, last, _) = sides = known[place - 1], known[place]
+                there, _ = self.curve.meet(cubic(*sides[0], *sides[1], length), here.tangent)
+                if there is None:  # where curves cross, rounding says where a tangent leads
+                    straight = first + (length - one) / (other - one) * (last - first)
+                    there, _ = self.curve.meet(straight, here.tangent)
                 if there is None:
                     raise ArithmeticError
                 slope = there.tangent / self.curve.product(here.tangent, there.tangent)

@@ -150,6 +150,28 @@ def test_rounding_moves_no_cycle_where_a_symmetry_breaks():
             assert_allclose(found, place, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("by_halving", [False, True])
+def test_rounding_where_curves_cross_hides_no_point(monkeypatch, by_halving):
+    """A symmetry that the drive has too is broken: next to the point Newton's method finds nothing at times."""
+    row = [[1.68, -2.51, 1.35, -1.79], [-2.66, -0.72, -0.46], [2.33, 0.91], [0.25]]
+    matrix = np.array([[row[min(i, j)][abs(i - j)] for j in range(4)] for i in range(4)])
+
+    def step(state, r, phase):
+        return [r * np.tanh(matrix[i] @ state) + 0.2 * np.cos(np.pi * phase + i) for i in range(4)]
+
+    model = dmft.Map(step, state=[0.1] * 4, parameters={"r": -1.8}, period=2)
+    guess = np.array([2.0, -1.49, 1.71, -1.90])
+    cycle = dmft.cycle(model, 2, guess=[guess, -guess])
+    if by_halving:
+        monkeypatch.setattr(Continuation, "locate", lambda *_: [])
+    places = []
+    for max_step in (0.03, 0.04, 0.07, 0.35):
+        branch = dmft.branch(cycle, r=(-1.85, -1.6), max_step=max_step)
+        assert check(branch) == [("branch point", -1)]
+        places.append(branch.special[0].value)
+    assert np.ptp(places) < 1e-6
+
+
 # -- maps of textbooks --------------------------------------------------------------------------
 
 
