@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .._util.arithmetic import own_arithmetic
 from .._util.checks import finite, shown
@@ -120,8 +121,8 @@ def plane_of(model: SelfAttention, period: int, first: str, second: str) -> Plan
     if "epsilon" in (first, second) and period % AttentionMap(model, "epsilon").n_phases:
         raise ValueError("epsilon must stay 0 for a cycle whose period is no multiple of that of the position code")
 
-    def maps(one: float, two: float) -> tuple[AttentionMap, AttentionMap]:
-        there: dict[str, Any] = {first: [one], second: [two]}
+    def maps(one: ArrayLike, two: ArrayLike) -> tuple[AttentionMap, AttentionMap]:
+        there: dict[str, Any] = {first: one, second: two}
         return AttentionMap(model, first, **there), AttentionMap(model, second, **there)
 
     return Plane((first, second), maps, SIZE)

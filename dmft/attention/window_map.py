@@ -62,10 +62,12 @@ class AttentionMap(WindowMap):
             one_of("parameter", name, names)
         given = [values_of(name, values.get(name, value)) for name, value in values_at(model).items()]
         try:
-            self.values = dict(zip(names, map(np.array, np.broadcast_arrays(*given)), strict=True))
+            (n_points,) = np.broadcast_shapes(*(one.shape for one in given))
         except ValueError:
             sizes = ", ".join(str(one.size) for one in given)
             raise ValueError(f"{', '.join(names)} must have one value a point, got {sizes} values") from None
+        each = (one if one.size == n_points else np.repeat(one, n_points) for one in given)
+        self.values = dict(zip(names, each, strict=True))
         moving = self.values["epsilon"].any() or parameter == "epsilon"
         self.n_phases = math.lcm(position_period(model) if moving else 1, drive_period(model))
 
@@ -173,6 +175,13 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`: fields of site classes read what their signs span."""
         basis = read_directions(self.model, self.values["epsilon"])
         return rows if basis is None else basis.T @ rows @ basis
+
+    @own_arithmetic
+    def slope(self, windows: np.ndarray) -> np.ndarray:
+        """As for `WindowMap`: what the parameter does not reach is no series."""
+        windows = self._trail(windows)
+        phases = np.arange(windows.shape[1]) % self.n_phases
+        return self.step(windows, phases, Jet(self.value[:, None], 1.0)).terms[1]
 
     @own_arithmetic
     def slope_along(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from .._util.checks import finite, one_of
 from ..dynamics.cycles.bordered import Plane
 from ..dynamics.cycles.branches import SpecialPoint
@@ -84,8 +86,8 @@ def with_model(tongue: Tongue, model: Any, of_model: Callable[[CurvePoint, Any],
 def plane(model: Map, first: str, second: str) -> Plane:
     """Return a map in two of its parameters."""
 
-    def maps(one: float, other: float) -> tuple[FunctionMap, FunctionMap]:
-        values = {first: [one], second: [other]}
+    def maps(one: ArrayLike, other: ArrayLike) -> tuple[FunctionMap, FunctionMap]:
+        values = {first: one, second: other}
         return FunctionMap(model, first, 1, **values), FunctionMap(model, second, 1, **values)
 
     return Plane((first, second), maps, float(abs(model.window).max()) or 1.0)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..._util.memory import need_memory
 from . import linear, turns
@@ -51,13 +52,14 @@ class Plane:
     ----------
     names : (str, str)
     maps : callable
-        Of two values: the map of one point there, once for each of the parameters, which it has as its `parameter`.
+        Of two values: the map of one point there, once for each of the parameters, which it has as its `parameter`; of
+        arrays (n_points,) of them, the map of as many.
     size : float
         Of cycles, where one at 0 does not tell.
     """
 
     def __init__(
-        self, names: tuple[str, str], maps: Callable[[float, float], tuple[WindowMap, WindowMap]], size: float
+        self, names: tuple[str, str], maps: Callable[[ArrayLike, ArrayLike], tuple[WindowMap, WindowMap]], size: float
     ) -> None:
         self.names, self.maps, self.size = names, maps, size
 
@@ -218,21 +220,19 @@ class Bordered:
                 break
         return np.vstack([moves[0] - (moves[0] @ ways.T) @ ways, ways]) / units
 
-    def _bends(self, point: np.ndarray, ways: np.ndarray) -> list[np.ndarray]:
+    def _bends(self, point: np.ndarray, ways: np.ndarray) -> np.ndarray:
         """Return how the derivatives of all steps change along ways, each of the shape of the rows.
 
         By differences: right to nine digits, which Newton's method does not notice.
         """
-        n, out = int(np.prod(self.shape)), []
-        for way in ways:
-            reach = REACH / (np.linalg.norm(self.units[: n + 2] * way) or 1.0)
-            sides = []
-            for sign in (1.0, -1.0):
-                moved = point[: n + 2] + sign * reach * way
-                system = self.plane.maps(*moved[n:])[0]
-                sides.append(system.linearize(windows_of(moved[:n].reshape(1, *self.shape), system.n_context))[1][0])
-            out.append((sides[0] - sides[1]) / (2.0 * reach))
-        return out
+        n = int(np.prod(self.shape))
+        reach = np.array([REACH / (np.linalg.norm(self.units[: n + 2] * way) or 1.0) for way in ways])
+        moved = point[: n + 2] + np.stack([reach, -reach])[..., None] * ways
+        moved = moved.reshape(-1, n + 2)
+        system = self.plane.maps(*moved[:, n:].T)[0]
+        rows = system.linearize(windows_of(moved[:, :n].reshape(-1, *self.shape), system.n_context))[1]
+        ahead, behind = np.split(rows, 2)
+        return (ahead - behind) / (2.0 * reach[:, None, None, None, None])
 
     def tangent(self, point: np.ndarray, before: np.ndarray | None = None) -> np.ndarray:
         """Return the unit tangent of the curve, in the direction of `before` if there is one; NaN if it has none."""

@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 from functools import partial
 from operator import itemgetter
+from typing import Protocol
 
 import numpy as np
 
@@ -124,7 +125,8 @@ class Continuation:
 
     def step(self, here: Node, step: float) -> tuple[Node | None, int]:
         """Return the next point, at a bound if one is passed, or None if the step is too long."""
-        there, n = self.curve.meet(self.ahead(here, step), here.tangent)
+        before = self.nodes[-2] if len(self.nodes) > 1 else None
+        there, n = self.curve.meet(led_on(self.curve, before, here, step), here.tangent)
         if there is None or self.curve.length(there.point - here.point) > 1.5 * step:
             return None, n
         for bound, outside in zip(self.bounds, (-1.0, 1.0), strict=True):
@@ -143,20 +145,6 @@ class Continuation:
         if not self.joined(here, there):
             return None, n
         return node(there, here.frame), n  # last, as multipliers take the most time
-
-    def ahead(self, here: Node, step: float) -> np.ndarray:
-        """Return where the cubic through the last two points leads: nearer to the curve than the tangent, as far on."""
-        guess = here.point + step * here.tangent
-        if len(self.nodes) > 1:
-            before = self.nodes[-2]
-            reach = self.curve.product(here.tangent, here.point - before.point)
-            turned = self.curve.product(here.tangent, before.tangent)
-            if step < FURTHEST * reach and turned > 0.0:
-                slope = before.tangent / turned
-                bent = cubic(-reach, before.point, slope, 0.0, here.point, here.tangent, step)
-                if self.curve.length(bent - guess) < step / 2.0:
-                    return bent
-        return guess
 
     def joined(self, here: Node, there: Met) -> bool:
         """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
@@ -295,6 +283,41 @@ class Continuation:
 def _off(at: Node, gained: int) -> float:
     """Return how far off the unit circle the last of the multipliers is that cross it."""
     return float(np.sort(np.abs(at.growth))[abs(gained) - 1])
+
+
+class Measure(Protocol):
+    """What measures lengths along a curve."""
+
+    def length(self, vector: np.ndarray) -> float:
+        """Return the length of a vector."""
+
+    def product(self, one: np.ndarray, other: np.ndarray) -> float:
+        """Return the scalar product of two vectors."""
+
+
+class Place(Protocol):
+    """A point of a curve with its tangent."""
+
+    @property
+    def point(self) -> np.ndarray:
+        """The point."""
+
+    @property
+    def tangent(self) -> np.ndarray:
+        """Its tangent."""
+
+
+def led_on(measure: Measure, before: Place | None, here: Place, step: float) -> np.ndarray:
+    """Return where the cubic through the last two points leads: nearer to the curve than the tangent, as far on."""
+    guess = here.point + step * here.tangent
+    if before is None:
+        return guess
+    reach = measure.product(here.tangent, here.point - before.point)
+    turned = measure.product(here.tangent, before.tangent)
+    if not (step < FURTHEST * reach and turned > 0.0):
+        return guess
+    bent = cubic(-reach, before.point, before.tangent / turned, 0.0, here.point, here.tangent, step)
+    return bent if measure.length(bent - guess) < step / 2.0 else guess
 
 
 def cubic(

@@ -10,7 +10,7 @@ import numpy as np
 from ..._util.progress import working
 from ..._util.roots import root_between
 from .bordered import Bordered
-from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic
+from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic, led_on
 from .stations import DEGENERATE, JOINED, Station, gains, poles, station
 
 TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
@@ -118,7 +118,8 @@ class Walk:
     def step(self, here: Station, step: float) -> tuple[Station | None, int]:
         """Return the next point, at the edge of the box if that is passed, or None if the step is too long."""
         curve = self.curve
-        point, n = curve.correct(here.point + step * here.tangent, here.tangent)
+        before = self.stations[-2] if len(self.stations) > 1 else None
+        point, n = curve.correct(led_on(curve, before, here, step), here.tangent)
         if point is None or curve.length(point - here.point) > 1.5 * step:
             return None, n
         shares = [1.0]

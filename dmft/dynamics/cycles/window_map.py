@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -258,7 +259,7 @@ class WindowMap(Whole):
         rise : ndarray, shape (n_steps, n_features)
             As of `slope`.
         """
-        system, windows = self.at([value]), windows_of(orbit[None], self.n_context)
+        system, windows = self.at(value), windows_of(orbit[None], self.n_context)
         following, rows = system.linearize(windows)
         return following[0] - orbit, rows, system.slope_along(windows, rows)[0]
 
@@ -302,6 +303,8 @@ def _goes_into(given: tuple[int, ...], shape: tuple[int, ...]) -> bool:
 
 def values_of(name: str, value: ArrayLike) -> np.ndarray:
     """Return the parameter of every point, (n_points,), as doubles."""
+    if isinstance(value, float) and math.isfinite(value):  # as curves give it in every step
+        return np.array([value])
     values = np.atleast_1d(finite(name, value))
     if values.ndim != 1:
         raise ValueError(f"{name} must have shape (n_points,), got shape {values.shape}")
