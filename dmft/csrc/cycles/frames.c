@@ -5,14 +5,14 @@
 
 #include "cycles.h"
 
+/* The larger of two sizes, NaN if one is. */
+static inline double larger(double largest, double size) { return size > largest || size != size ? size : largest; }
+
 /* The length of a column, in doubles of any size. */
 static double length_of(ptrdiff_t n, ptrdiff_t stride, const double *x)
 {
     double largest = 0.0, sum = 0.0;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const double size = fabs(x[i * stride]);
-        if (!(size <= largest)) largest = size; /* NaN is found too */
-    }
+    for (ptrdiff_t i = 0; i < n; i++) largest = larger(largest, fabs(x[i * stride]));
     if (largest == 0.0) return 0.0;
     if (largest > 1e-140 && largest < 1e140) {
         for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] * x[i * stride];
@@ -105,7 +105,7 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
         double largest = 0.0;
         for (ptrdiff_t j = 0; j < size; j++) {
             const double length = fabs(moved[j * (size + 1)]), grown = log(length);
-            if (!(length <= largest)) largest = length;
+            largest = larger(largest, length);
             stretch[j] += grown < DMFT_ANNIHILATED ? DMFT_ANNIHILATED : grown;
         }
         for (ptrdiff_t j = 0; j < size; j++) rounding[j] += DBL_EPSILON * largest / fabs(moved[j * (size + 1)]);
@@ -119,10 +119,7 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
     for (ptrdiff_t j = 1; j <= size; j++) {
         double largest = 0.0;
         for (ptrdiff_t i = j; i < size; i++)
-            for (ptrdiff_t c = 0; c < j; c++) {
-                const double apart = fabs(turn[i * size + c]);
-                if (!(apart <= largest)) largest = apart;
-            }
+            for (ptrdiff_t c = 0; c < j; c++) largest = larger(largest, fabs(turn[i * size + c]));
         leak[j - 1] = largest;
     }
     return 0;
@@ -144,7 +141,7 @@ void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptr
                 double sum = 0.0;
                 for (ptrdiff_t k = i; k < n; k++) sum += factor[i * size + k] * product[k * n + c];
                 work[i * n + c] = sum;
-                if (!(fabs(sum) <= largest)) largest = fabs(sum);
+                largest = larger(largest, fabs(sum));
             }
         int power = 0;
         if (largest > 0.0 && largest <= DBL_MAX) frexp(largest, &power);

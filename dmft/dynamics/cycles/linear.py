@@ -126,7 +126,8 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     -------
     growth : ndarray, shape (n_points, size)
         log of the modulus, descending, right to 1e-6 at the worst; then NaN, where stretches of
-        steps were so far below the largest one that rounding hides them; -inf for an exact zero.
+        steps were so far below the largest one that rounding hides them; -inf for an exact zero. NaN throughout for
+        points that have an entry that is not finite.
     angle : ndarray, shape (n_points, size)
         In (-pi, pi]; 0 where the growth is not finite.
     frame : ndarray, shape (n_points, size, size)
@@ -136,6 +137,13 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     ----------
     .. [1] Bojanczyk, Golub & Van Dooren, Proc. SPIE 1770 (1992) 31: the periodic Schur form.
     """
+    known = np.isfinite(rows).all(axis=(1, 2, 3, 4))
+    if not known.all():
+        size = rows.shape[2] * rows.shape[3]
+        growth, angle = np.full((len(rows), size), np.nan), np.zeros((len(rows), size))
+        frames = np.tile(np.eye(size), (len(rows), 1, 1)) if frame is None else np.array(frame)
+        growth[known], angle[known], frames[known] = multipliers(rows[known], None if frame is None else frame[known])
+        return growth, angle, frames
     growth, angle, frame = _multipliers(rows, frame)
     lost = np.flatnonzero(np.isnan(growth[:, 0]))
     if lost.size:

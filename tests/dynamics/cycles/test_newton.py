@@ -55,6 +55,24 @@ def test_perturbations_with_a_parameter_solve_the_dense_system(n_steps, fold):
     assert np.isnan(linear_algebra.solve_bordered(rows[None], rise, 0.0 * normal, right)).all()
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_hidden_by_no_zeros(bad):
+    """Neither from a solution nor from multipliers; and other points keep their bits."""
+    rng = np.random.default_rng(1)
+    for _ in range(40):
+        n_steps, n_context, n_features = rng.integers(1, [6, 3, 4])
+        rows = rng.normal(size=(2, n_steps, n_context, n_features, n_features))
+        rows *= rng.random(rows.shape) < 0.5
+        good, drive = rows.copy(), rng.normal(size=(2, n_steps, n_features))
+        rows[(1, *(rng.integers(n) for n in rows.shape[1:]))] = bad
+        solved, (growth, angle, _) = linear_algebra.solve(rows, drive), linear_algebra.multipliers(rows)
+        assert np.isnan(solved[1]).all()
+        assert np.isnan(growth[1]).all()
+        assert not angle[1].any()
+        assert_array_equal(solved[0], linear_algebra.solve(good, drive)[0])
+        assert_array_equal(growth[0], linear_algebra.multipliers(good)[0][0])
+
+
 def test_growth_by_e_200_along_the_cycle_costs_no_digits():
     """A saddle of two decoupled directions; products of its steps would lose the decaying one."""
     rng = np.random.default_rng(0)
