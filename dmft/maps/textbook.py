@@ -143,7 +143,7 @@ def _ikeda(state: Any, u: np.ndarray) -> Any:
 def standard(coupling: float = 0.971635) -> Map:
     r"""Return Chirikov's map: :math:`p' = p + \frac{K}{2\pi} \sin 2\pi x`, :math:`x' = x + p'`, both modulo 1.
 
-    Areas stay.     The last torus breaks at K = 0.971635; the fixed point (0, 1/2) loses stability at K = 4.
+    Areas stay. The last torus breaks at K = 0.971635; the fixed point (0, 1/2) loses stability at K = 4.
 
     References
     ----------
