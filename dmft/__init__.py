@@ -38,7 +38,7 @@ from .attention.orbit import Orbit, trajectory
 from .attention.orbits import Branch, Cycle, branch, cycle
 from .attention.spectrum import Spectrum, log_determinant, lyapunov
 from .attention.start import Start
-from .dynamics.covariance import CovariantVectors
+from .dynamics.covariant_vectors import CovariantVectors
 from .dynamics.cycles.curves import Curve
 from .dynamics.cycles.tongues import Tongue
 from .dynamics.labels import Attractor, Attractors

@@ -7,7 +7,7 @@ from typing import Any
 from .._util.arithmetic import own_arithmetic
 from .._util.checks import shown
 from .._util.progress import shows_progress
-from ..dynamics.covariance import CovariantVectors, measure_covariant
+from ..dynamics.covariant_vectors import CovariantVectors, measure_covariant
 from ..dynamics.system import System
 from ..maps.model import Map
 from ..maps.state import state_of

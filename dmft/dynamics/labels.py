@@ -12,11 +12,11 @@ from .._util.arithmetic import own_arithmetic
 from .._util.checks import instance, number, shown
 from .._util.values import Frozen
 from .classify import ATTRACTOR_KINDS, Kind, Verdict
+from .cycle_averages import fill
 from .matching import group
 from .recurrence import Frequency
 from .series import SIGNIFICANT
 from .system import System
-from .turns import fill
 
 SIGNATURE = ("kind", "period", "n_positive", "n_zero", "n_bands")  # the numbers of `Attractor.signature`
 
@@ -211,7 +211,7 @@ def distinct(each: Sequence[Attractor]) -> Attractors:
 
 
 def filled(system: System, each: Sequence[Attractor], n_exponents: int) -> list[Attractor]:
-    """Return attractors of the orbits of a system, the leading exponents of cycles filled in by averages; see `turns`.
+    """Return attractors of the orbits of a system, the leading exponents of cycles filled in; see `cycle_averages`.
 
     The system, at phase 0, is not changed; its copies are moved onto the cycles.
     """

@@ -13,18 +13,12 @@ from .._util.memory import free_memory
 from .._util.progress import shows_progress, working
 from .._util.reporting import tell
 from .._util.values import Frozen
+from .cycle_averages import fill
 from .cycles.newton import complete, cycle_bytes, find_cycles
-from .exponents import (
-    Estimates,
-    Exponents,
-    history_arrays,
-    history_marks,
-    run_to,
-)
+from .exponents import Estimates, Exponents, history_arrays, history_marks, run_to
 from .recurrence import ARRIVED, cycle_length
 from .system import System
 from .transients import run_transient, tangent_numbers
-from .turns import fill
 
 MAX_STEPS = 2_000_000  # of a run with a tolerance, if not told otherwise
 MULTIPLIERS = 2.0**30  # nobody asked for the multipliers of a cycle that take more

@@ -321,10 +321,8 @@ class Map(System):
         tick: Tick | None = None,
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Take all orbits further with a sample after every `interval` steps; see `System.strobe`."""
-        n_samples, interval = (
-            whole("n_samples", n_samples, 1),
-            self.period if interval is None else whole("interval", interval, 1),
-        )
+        n_samples = whole("n_samples", n_samples, 1)
+        interval = self.period if interval is None else whole("interval", interval, 1)
         flag("states", states)
         flag("tangents", tangents)
         if tick is not None:

@@ -6,7 +6,7 @@ from dmft.systems import Map
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
-from dmft.dynamics import covariance, reference
+from dmft.dynamics import covariant_vectors, reference
 from dmft.dynamics.cycles import _linear
 from dmft.maps import textbook
 
@@ -66,7 +66,7 @@ def test_the_kernel_is_its_twin(n_features, n_context, k, m):
     begin = np.linalg.qr(rng.normal(size=(size, k)))[0].copy()
     frames, factors = reference.forward(whole, begin)
     frame = begin.copy()
-    kept, upper = covariance.forward(top, frame)
+    kept, upper = covariant_vectors.forward(top, frame)
     signs = np.sign(np.einsum("tsk,tsk->tk", kept, frames[:-1]))  # of reflections
     assert_allclose(kept, frames[:-1] * signs[:, None], rtol=0, atol=1e-12)
     assert_allclose(np.abs(np.diagonal(upper, axis1=1, axis2=2)), np.abs(np.diagonal(factors, axis1=1, axis2=2)))
@@ -149,8 +149,8 @@ def test_what_the_map_annihilates_is_minus_infinity():
 def test_bits_do_not_depend_on_threads_nor_on_how_a_run_is_cut(model, monkeypatch):
     found = dmft.covariant(model, 200, **SHORT, n_threads=1)
     for length in (3, 4):
-        monkeypatch.setattr(covariance, "_LONGEST", 8 * length)
-        monkeypatch.setattr(covariance, "_BLOCK_BYTES", 2.0**24)
+        monkeypatch.setattr(covariant_vectors, "_LONGEST", 8 * length)
+        monkeypatch.setattr(covariant_vectors, "_BLOCK_BYTES", 2.0**24)
         again = dmft.covariant(model, 200, **SHORT, n_threads=2)
         for name in ("windows", "vectors", "local", "angles", "exponents", "density", "spread"):
             assert_array_equal(getattr(again, name), getattr(found, name), err_msg=name)

@@ -14,6 +14,7 @@ from ..._util.progress import working
 from ..._util.roots import root_between
 from . import turns
 from .curve import CycleCurve, Met, Node, crossing_kind, events, n_outside, node
+from .halves import is_twice, swap
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
 MIN_STEP = 1e-6  # of the longest
@@ -58,60 +59,61 @@ class Continuation:
     def __init__(self, curve: CycleCurve, start: Node, low: float, high: float, max_step: float, n_points: int) -> None:
         self.curve, self.bounds, self.max_step = curve, (low, high), max_step
         curve.measure(curve.orbit(start.point))
-        start = self.measured(start)
-        self.nodes: list[Node] = [start]
+        self.start = self.measured(start)
+        self.nodes: list[Node] = [self.start]
         self.special: list[Located] = []
         self.unlocated: list[tuple[float, float, int]] = []
-        step = max_step / 4.0
         self.end = f"{n_points} points"
         leads_out = low if start.tangent[-1] < 0 else high
         if start.point[-1] == leads_out:
             self.end = f"{leads_out:g} reached"
             return
-        n_seen = 0
+        step, n_seen = max_step / 4.0, 0
         with working(n_points, "points at most") as tick:
-            while len(self.nodes) < n_points:
+            while step and len(self.nodes) < n_points:
                 tick(len(self.nodes) - n_seen)
                 n_seen = len(self.nodes)
-                here = self.nodes[-1]
-                following, n = self.step(here, step)
-                kinds = None if following is None else events(here, following)
-                if kinds is None and step > MIN_STEP * max_step:
-                    step /= 2.0
-                    continue
-                if following is None:
-                    self.end = "no neighbour found: the cycle may cease to be smooth"
-                    if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
-                        self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                    break
-                located = self.located(here, following, kinds)
-                # The curve turns back where it passes through a cycle of half the period: no fold.
-                if self.halves(here, following) or any(
-                    (each.kind == "fold" and self.is_double(each.node, DOUBLE))
-                    or (not each.gained and self.is_double(each.node, NEARLY_DOUBLE))
-                    for each in located
-                ):
-                    if step > NEAR * max_step:
-                        step /= 2.0
-                        continue
-                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                    break
-                self.special += located
-                missing = n_outside(following) - n_outside(here) - sum(each.gained for each in located)
-                if missing:
-                    self.unlocated.append((float(here.point[-1]), float(following.point[-1]), missing))
-                self.nodes.append(following)
-                if following.point[-1] in self.bounds:
-                    self.end = f"{following.point[-1]:g} reached"
-                    break
-                if curve.outgrown(following.point):
-                    curve.measure(curve.orbit(following.point))
-                    self.nodes[-1], start = self.measured(following), self.measured(start)
-                if len(self.nodes) > 3 and self.closes(start, step):
-                    self.special += self.located(following, start, events(following, start))
-                    self.end = CLOSED
-                    break
-                step = min(step * (1.5 if n <= 4 else 1.0), max_step)
+                step = self._further(step)
+
+    def _further(self, step: float) -> float:
+        """Take the next point, or none if the step is too long; return the next step, 0 where the curve ends."""
+        here, half_met = self.nodes[-1], f"a cycle of period {self.curve.shape[0] // 2} is met"
+        following, n = self.step(here, step)
+        kinds = None if following is None else events(here, following)
+        if kinds is None and step > MIN_STEP * self.max_step:
+            return step / 2.0
+        if following is None:
+            self.end = "no neighbour found: the cycle may cease to be smooth"
+            if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
+                self.end = half_met
+            return 0.0
+        located = self.located(here, following, kinds)
+        # The curve turns back where it passes through a cycle of half the period: no fold.
+        if self.halves(here, following) or any(
+            (each.kind == "fold" and self.is_double(each.node, DOUBLE))
+            or (not each.gained and self.is_double(each.node, NEARLY_DOUBLE))
+            for each in located
+        ):
+            if step > NEAR * self.max_step:
+                return step / 2.0
+            self.end = half_met
+            return 0.0
+        self.special += located
+        missing = n_outside(following) - n_outside(here) - sum(each.gained for each in located)
+        if missing:
+            self.unlocated.append((float(here.point[-1]), float(following.point[-1]), missing))
+        self.nodes.append(following)
+        if following.point[-1] in self.bounds:
+            self.end = f"{following.point[-1]:g} reached"
+            return 0.0
+        if self.curve.outgrown(following.point):
+            self.curve.measure(self.curve.orbit(following.point))
+            self.nodes[-1], self.start = self.measured(following), self.measured(self.start)
+        if len(self.nodes) > 3 and self.closes(self.start, step):
+            self.special += self.located(following, self.start, events(following, self.start))
+            self.end = CLOSED
+            return 0.0
+        return min(step * (1.5 if n <= 4 else 1.0), self.max_step)
 
     def measured(self, at: Node) -> Node:
         """Return a node whose tangent has unit length as lengths are measured now."""
@@ -162,21 +164,11 @@ class Continuation:
 
     def is_double(self, at: Node, tolerance: float) -> bool:
         """Return whether a cycle is one of half its period twice over, but for so much of its size."""
-        half = self.curve.shape[0] // 2
-        if self.curve.shape[0] % 2 or half % self.curve.system.n_phases:
-            return False
-        orbit = self.curve.orbit(at.point)
-        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
+        return is_twice(self.curve.orbit(at.point), self.curve.system.n_phases, tolerance * self.curve.scale)
 
     def halves(self, here: Node, following: Node) -> bool:
         """Return whether both halves of the cycle become one another between two points."""
-        half = self.curve.shape[0] // 2
-        if self.curve.shape[0] % 2 or half % self.curve.system.n_phases:
-            return False
-        one, other = (self.curve.orbit(each.point) for each in (here, following))
-        apart = one[:half] - one[half:]
-        # Past that cycle they change places, or the continuation has gone over to it.
-        return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
+        return swap(self.curve.orbit(here.point), self.curve.orbit(following.point), self.curve.system.n_phases)
 
     def located(self, here: Node, following: Node, kinds: list[str] | None) -> list[Located]:
         """Return the bifurcations between two points: of known kinds, or where the number of unstable ones changes."""

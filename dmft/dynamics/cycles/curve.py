@@ -18,7 +18,7 @@ SINGULAR = 1e-9  # of the largest singular value: a direction in which nothing m
 EXACT = 1e-2  # of the tolerance: a point is met exactly
 GOOD = 1e-8  # length of the last correction of a point that is taken
 SAME = 1e-13  # the same where derivatives before and after it count as the same
-REAL = 1e-5  # the angle of multipliers that cross together, which rounding may make a pair
+REAL = 1e-5  # the angle of multipliers so near to each other that rounding may make them a pair
 GROWN = 2.0  # times its size before, and a cycle is measured anew
 BIFURCATIONS = ("fold", "flip", "neimark-sacker", "branch point")
 
@@ -81,7 +81,7 @@ class CycleCurve:
         """Return a direction along the curve in unit length, another where equations were singular."""
         if not np.isfinite(ahead).all() and np.isfinite(rows).all() and np.isfinite(rise).all():
             ahead = self._nearest_way(rows, rise, before)
-        return ahead / self.length(ahead)
+        return ahead / (self.length(ahead) or np.nan)
 
     def _nearest_way(self, rows: np.ndarray, rise: np.ndarray, before: np.ndarray) -> np.ndarray:
         """Return the direction nearest to `before` where curves cross, so that there are several."""
@@ -175,19 +175,19 @@ class Node:
 
     def tests(self) -> dict[str, float]:
         """Return for each of BIFURCATIONS a function that changes its sign there."""
-
-        def crossing(growth: np.ndarray) -> float:
-            """Distance of the nearest to the unit circle, with the parity of those outside as its sign."""
-            if not growth.size:
-                return 1.0
-            return float(np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0))
-
         return {
             "fold": float(self.tangent[-1]),
-            "flip": crossing(self.real(-1)),
-            "neimark-sacker": crossing(self.pairs()[0]),
-            "branch point": crossing(self.real(1)),
+            "flip": parity(self.real(-1)),
+            "neimark-sacker": parity(self.pairs()[0]),
+            "branch point": parity(self.real(1)),
         }
+
+
+def parity(growth: np.ndarray) -> float:
+    """Return how far the nearest of some multipliers is from the unit circle, with the parity of those outside."""
+    if not growth.size:
+        return 1.0
+    return float(np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0))
 
 
 def node(met: Met, frame: np.ndarray | None = None) -> Node:

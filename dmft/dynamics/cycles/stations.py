@@ -8,9 +8,8 @@ import numpy as np
 
 from . import linear, turns
 from .bordered import Bordered, Kind
+from .curve import REAL, parity
 from .normal_forms import normal_form
-
-REAL = 1e-5  # the angle of multipliers so near to another that rounding may make them a pair
 
 RESONANCES = {"1:1 resonance": 1.0, "1:2 resonance": -1.0, "1:3 resonance": -0.5, "1:4 resonance": 0.0}
 """Kappa of the strong resonances."""
@@ -27,16 +26,13 @@ JOINED = {
     "pitchfork": {"flip": "pitchfork-flip", "pair": "pitchfork-neimark-sacker"},
 }
 """What comes where other multipliers cross the unit circle too."""
-KINDS = tuple(
-    dict.fromkeys([*DEGENERATE.values(), *RESONANCES, *(n for each in JOINED.values() for n in each.values())])
-)
 
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Station:
-    """A point of the curve with its tangent, multipliers, normal form and test functions.
+    """A point of the curve with its tangent, multipliers, coefficient of the normal form and test functions.
 
-    `growth` and `angle` are of all multipliers, descending; `others` are those but the critical ones.
+    `growth` and `angle` are of all multipliers, descending; `n_unstable` counts those but the critical ones.
     """
 
     point: np.ndarray
@@ -64,7 +60,7 @@ def station(
     )
     rest_growth, rest_angle = _others(growth, angle, look.multiplier, curve.n_tests)
     joined = {"fold": _determinant(look.rows, 1.0), "flip": _determinant(look.rows, -1.0)}
-    joined["pair"] = _parity(rest_growth[(rest_angle > REAL) & (rest_angle < np.pi - REAL)])
+    joined["pair"] = parity(rest_growth[(rest_angle > REAL) & (rest_angle < np.pi - REAL)])
     tests = {name: joined[other] for other, name in JOINED[kind].items()}
     coefficient, vector = (complex(np.nan), look.vector) if bare else _coefficient(curve, point, look.multiplier)
     # The coefficient has poles where a determinant vanishes by which it divides: there its sign means nothing.
@@ -114,13 +110,6 @@ def _others(growth: np.ndarray, angle: np.ndarray, critical: complex, n_tests: i
         rest[np.argmin(apart)] = False
     rest &= ~np.isnan(growth)
     return growth[rest], angle[rest]
-
-
-def _parity(growth: np.ndarray) -> float:
-    """Return how far the nearest of some multipliers is from the unit circle, with the parity of those outside."""
-    if not growth.size:
-        return 1.0
-    return float(np.min(np.abs(growth)) * (-1.0) ** np.count_nonzero(growth > 0))
 
 
 def _determinant(rows: np.ndarray, factor: float) -> float:

@@ -46,12 +46,12 @@ class Tongue(Frozen):
     parameters : (str, str)
         Their names.
     tip : (float, float)
-        On the curve of torus points, where the tongue begins.
+        Where the tongue begins, as on a curve of torus points; NaN if it has no tip in the ranges.
     place : float
-        Of the tip between the points of that curve.
+        Of the tip between the points of the curve it was sought on; NaN of a tongue that was found otherwise.
     sides : (Curve, Curve) or ()
         Of folds of the cycles of q turns, from near the tip on. In a picture of the parameters, the first one to the
-        right of the other. None where the tongue is thinner than doubles tell throughout.
+        right of the other. Empty where the tongue is thinner than doubles tell throughout.
     across : str
         The parameter in which the width is measured.
     middle : ndarray, shape (n_places, 2)
@@ -313,10 +313,8 @@ def assembled(
     if tip is not None:
         places = _nearer(across, places, tip[1 - across.across], rotation[1])
     values = np.array([across.values(float(each.point[-1]), each.held) for each in places])
-    width, orbits = (
-        np.array([each.width for each in places]),
-        np.stack([each.curve.orbit(each.point) for each in places]),
-    )
+    width = np.array([each.width for each in places])
+    orbits = np.stack([each.curve.orbit(each.point) for each in places])
     if tip is not None:
         begun = int(places[0].held == tip[1 - across.across])
         values, width = np.vstack([tip, values[begun:]]), np.append(0.0, width[begun:])

@@ -11,6 +11,7 @@ from ..._util.progress import working
 from ..._util.roots import root_between
 from .bordered import Bordered
 from .continuation import CLOSED, MIN_STEP, NEAR, NEARLY_DOUBLE, cubic, led_on
+from .halves import is_twice, swap
 from .stations import DEGENERATE, JOINED, Station, gains, poles, station
 
 TURN = 0.95  # cosine between the tangents of neighbours: less is a step too long
@@ -34,13 +35,10 @@ class Walk:
         n_points: int,
     ) -> None:
         self.curve, self.box, self.max_step = curve, box, max_step
-        self.stations, self.special, self.unlocated = (
-            [start],
-            list[tuple[float, str, Station]](),
-            list[tuple[float, float]](),
-        )
+        self.stations: list[Station] = [start]
+        self.special: list[tuple[float, str, Station]] = []
+        self.unlocated: list[tuple[float, float]] = []
         self.end = f"{n_points} points"
-        step = max_step / 4.0
         for which, name in enumerate(curve.plane.names):
             value, way = curve.parameters(start.point)[which], curve.parameters(start.tangent)[which]
             if value == box[which][1 if way > 0 else 0] and abs(way) > ALONG * curve.spans[which]:
@@ -48,63 +46,68 @@ class Walk:
                 return
         curve.border(start.point)
         curve.measure(curve.orbit(start.point))
-        start = self.stations[0] = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
-        n_seen = 0
+        self.start = self.stations[0] = self.measured(start)
+        step, n_seen = max_step / 4.0, 0
         with working(n_points, "points at most") as tick:
-            while len(self.stations) < n_points:
+            while step and len(self.stations) < n_points:
                 tick(len(self.stations) - n_seen)
                 n_seen = len(self.stations)
-                here = self.stations[-1]
-                following, n = self.step(here, step)
-                events = [] if following is None else self.events(here, following)
-                unclear = following is None or len(events) > 1 or self.unexplained(here, following, events)
-                if unclear and step > MIN_STEP * max_step:
-                    step /= 2.0
-                    continue
-                if following is None:
-                    self.end = self.why()
-                    break
-                if self.ambiguous(here, following) and step > MIN_STEP * max_step and not self.leaves(following):
-                    step *= 0.7
-                    continue
-                # Nearer to a cycle of half the period rounding decides where the curve goes.
-                if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
-                    if step > NEAR * max_step:
-                        step /= 2.0
-                        continue
-                    self.end = f"a cycle of period {curve.shape[0] // 2} is met"
-                    break
-                place = len(self.stations) - 1.0
-                last = self.last(here, following, events)
-                if last:  # past it the two multipliers are real: no torus
-                    near = self.between(here, following, BEFORE * last[0])
-                    if near is not None:
-                        found = self.located(here, near, self.events(here, near))
-                        self.special += [(place + BEFORE * share, kind, at) for share, kind, at in found]
-                    self.stations.append(dataclasses.replace(last[2], coefficient=complex(np.nan)))
-                    self.special.append((place + 1.0, *last[1:]))
-                    self.end = last[1]
-                    break
-                found = self.located(here, following, events)
-                if len(found) < len(events) or self.unexplained(here, following, events):
-                    self.unlocated.append((place, place + 1.0))
-                self.special += [(place + share, kind, at) for share, kind, at in found]
-                self.stations.append(following)
-                left = self.leaves(following)
-                if left:
-                    self.end = left
-                    break
-                if len(self.stations) > 3 and self.closes(start, step):
-                    self.end = CLOSED
-                    break
-                if curve.outgrown(following.point):
-                    curve.measure(curve.orbit(following.point))
-                    self.stations[-1] = dataclasses.replace(
-                        following, tangent=following.tangent / curve.length(following.tangent)
-                    )
-                    start = dataclasses.replace(start, tangent=start.tangent / curve.length(start.tangent))
-                curve.reborder(curve.look(following.point), following.point)
-                step = min(step * (1.4 if n <= 4 else 1.0), max_step)
+                step = self._further(step)
+
+    def _further(self, step: float) -> float:
+        """Take the next point, or none if the step is too long; return the next step, 0 where the curve ends."""
+        curve, here, shortest = self.curve, self.stations[-1], step <= MIN_STEP * self.max_step
+        following, n = self.step(here, step)
+        events = [] if following is None else self.events(here, following)
+        if not shortest and (following is None or len(events) > 1 or self.unexplained(here, following, events)):
+            return step / 2.0
+        if following is None:
+            self.end = self.why()
+            return 0.0
+        if self.ambiguous(here, following) and not shortest and not self.leaves(following):
+            return 0.7 * step
+        # Nearer to a cycle of half the period rounding decides where the curve goes.
+        if self.halves(here, following) or self.doubles(following, NEARLY_DOUBLE):
+            if step > NEAR * self.max_step:
+                return step / 2.0
+            self.end = f"a cycle of period {curve.shape[0] // 2} is met"
+            return 0.0
+        last = self.last(here, following, events)
+        if last:  # past it the two multipliers are real: no torus
+            self._end_at(here, following, *last)
+            return 0.0
+        self._take(here, following, events)
+        left = self.leaves(following)
+        if left or (len(self.stations) > 3 and self.closes(self.start, step)):
+            self.end = left or CLOSED
+            return 0.0
+        if curve.outgrown(following.point):
+            curve.measure(curve.orbit(following.point))
+            self.stations[-1], self.start = self.measured(following), self.measured(self.start)
+        curve.reborder(curve.look(following.point), following.point)
+        return min(step * (1.4 if n <= 4 else 1.0), self.max_step)
+
+    def measured(self, at: Station) -> Station:
+        """Return a point whose tangent has unit length as lengths are measured now."""
+        return dataclasses.replace(at, tangent=at.tangent / self.curve.length(at.tangent))
+
+    def _take(self, here: Station, following: Station, events: list[str]) -> None:
+        """Take the next point, with what lies between."""
+        place, found = len(self.stations) - 1.0, self.located(here, following, events)
+        if len(found) < len(events) or self.unexplained(here, following, events):
+            self.unlocated.append((place, place + 1.0))
+        self.special += [(place + share, kind, at) for share, kind, at in found]
+        self.stations.append(following)
+
+    def _end_at(self, here: Station, following: Station, share: float, kind: str, resonance: Station) -> None:
+        """Take the resonance, so far on from one point to the next, that ends a curve of torus points."""
+        place, near = len(self.stations) - 1.0, self.between(here, following, BEFORE * share)
+        if near is not None:
+            found = self.located(here, near, self.events(here, near))
+            self.special += [(place + BEFORE * each[0], *each[1:]) for each in found]
+        self.stations.append(dataclasses.replace(resonance, coefficient=complex(np.nan)))
+        self.special.append((place + 1.0, kind, resonance))
+        self.end = kind
 
     def why(self) -> str:
         """Return why no neighbour was found."""
@@ -204,20 +207,15 @@ class Walk:
 
     def doubles(self, at: Station, tolerance: float) -> bool:
         """Return whether a cycle is one of half its period twice over, but for so much of its size."""
-        half = self.curve.shape[0] // 2
-        if self.curve.shape[0] % 2 or half % self._n_phases(at):
+        if self.curve.shape[0] % 2:
             return False
-        orbit = self.curve.orbit(at.point)
-        return bool(np.sqrt(np.mean((orbit[:half] - orbit[half:]) ** 2)) < tolerance * self.curve.scale)
+        return is_twice(self.curve.orbit(at.point), self._n_phases(at), tolerance * self.curve.scale)
 
     def halves(self, here: Station, following: Station) -> bool:
         """Return whether both halves of the cycle become one another between two points."""
-        half = self.curve.shape[0] // 2
-        if self.curve.shape[0] % 2 or half % self._n_phases(here):
+        if self.curve.shape[0] % 2:
             return False
-        one, other = self.curve.orbit(here.point), self.curve.orbit(following.point)
-        apart = one[:half] - one[half:]
-        return bool(np.sum(apart * (other[:half] - other[half:])) < 0.01 * np.sum(apart**2))
+        return swap(self.curve.orbit(here.point), self.curve.orbit(following.point), self._n_phases(here))
 
     def between(self, here: Station, following: Station, share: float, bare: bool = False) -> Station | None:
         """Return the point so far from one to another, or None if none is found."""

@@ -10,11 +10,8 @@ from .exponents import CHUNK, Exponents
 from .system import System
 
 MANY = 64  # dimensions beyond which all tangents take longer than a label
-N_TURNING, N_AVERAGED, N_TURNS = (
-    256,
-    512,
-    8,
-)  # samples in which they turn into place, and of the averages; turns at least
+N_TURNING = 256  # samples in which tangents turn into place
+N_AVERAGED, N_TURNS = 512, 8  # samples and turns of the averages, at least
 N_AGAIN = 64  # samples of what is measured in another way, which takes longer
 ROUNDED = 1e-11  # relative: no average is better
 _FRAMES = 2**22  # numbers in all frames at a time
