@@ -104,14 +104,13 @@ KERNELS = {
     "dmft.attention.finite._network": (["network/network.c"], []),
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.ising._regressions": (["regressions/regressions.c"], []),
-    "dmft.dynamics._series": (["series/zero_one.c", "series/nearest.c"], []),
+    "dmft.dynamics._series": (["series/series.c", "series/zero_one.c", "series/nearest.c"], []),
     "dmft.maps._maps": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
     "dmft.dynamics.cycles._linear": ([], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
 ONCE = {
-    "dmft.dynamics._series": ["series/series.c"],
     "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/covariant.c", "cycles/periodic.c"],
     "dmft.maps._maps": ["cycles/frames.c"],
 }

@@ -16,12 +16,13 @@ cdef extern from "series/series.h" nogil:
     enum: N_SUMS
     enum: N_TOGETHER
     enum: N_ROWS
-    int dmft_birkhoff_weights(int64_t n, double length, double *weight)
-    void dmft_birkhoff_add(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, const int *,
-                           double *, double *)
-    void dmft_batches_add(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *)
-    void dmft_extremes_add(Py_ssize_t, Py_ssize_t, const double *, double *, double *)
-    void dmft_moments(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *)
+    ctypedef struct Statistics:
+        int (*weights)(int64_t, double, double *) noexcept nogil
+        void (*birkhoff)(Py_ssize_t, Py_ssize_t, const double *, const double *, const double *, const int *, double *,
+                         double *) noexcept nogil
+        void (*batches)(Py_ssize_t, Py_ssize_t, const double *, int64_t, int64_t, int64_t, double *) noexcept nogil
+        void (*extremes)(Py_ssize_t, Py_ssize_t, const double *, double *, double *) noexcept nogil
+        void (*moments)(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *) noexcept nogil
     ctypedef void ZeroOne(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *, double *, double *,
                           double *, int (*)(void *) noexcept nogil, void *) noexcept nogil
     enum: N_BESIDE
@@ -40,9 +41,12 @@ cdef extern from *:
     static ZeroOne *const zero_one_sets[] = EACH_SET(ZERO_ONE);
     #define NEAREST(isa) &dmft_nearest_##isa
     static Nearest *const nearest_sets[] = EACH_SET(NEAREST);
+    #define STATISTICS(isa) &dmft_statistics_##isa
+    static const Statistics *const statistics_sets[] = EACH_SET(STATISTICS);
     """
     ZeroOne *zero_one_sets[]
     Nearest *nearest_sets[]
+    const Statistics *statistics_sets[]
 
 BIRKHOFF_SUMS = N_SUMS
 TOGETHER = N_TOGETHER
@@ -50,12 +54,13 @@ BESIDE = N_BESIDE
 
 cdef ZeroOne *_zero_one
 cdef Nearest *_nearest
+cdef const Statistics *_statistics
 
 
 def _use(int i):
-    global _zero_one, _nearest
+    global _zero_one, _nearest, _statistics
     ranged("set", i, 0, N_SETS - 1)
-    _zero_one, _nearest = zero_one_sets[i], nearest_sets[i]
+    _zero_one, _nearest, _statistics = zero_one_sets[i], nearest_sets[i], statistics_sets[i]
 
 
 _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
@@ -78,7 +83,7 @@ def weights(*,
     sized("total", total.shape, (n, N_SUMS))
     sized("done", done.shape, (n,))
     for s in range(weight.shape[0]):
-        done[s] = dmft_birkhoff_weights(first + s, length, &weight[s, 0])
+        done[s] = _statistics.weights(first + s, length, &weight[s, 0])
         for k in range(N_SUMS):
             norm[k] += weight[s, k]
             total[s, k] = norm[k]
@@ -105,8 +110,8 @@ def birkhoff(*,
     sized("average", average.shape, (x.shape[0], 3, x.shape[2]))
     positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_birkhoff_add(x.shape[1], x.shape[2], &x[p, 0, 0], &weight[0, 0], &total[0, 0], &done[0],
-                          &sums[p, 0, 0], &average[p, 0, 0])
+        _statistics.birkhoff(x.shape[1], x.shape[2], &x[p, 0, 0], &weight[0, 0], &total[0, 0], &done[0],
+                             &sums[p, 0, 0], &average[p, 0, 0])
 
 
 def batches(*,
@@ -123,7 +128,7 @@ def batches(*,
     ranged("first", first, 0, sums.shape[1] * length)
     positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_batches_add(x.shape[1], x.shape[2], &x[p, 0, 0], first, length, sums.shape[1], &sums[p, 0, 0])
+        _statistics.batches(x.shape[1], x.shape[2], &x[p, 0, 0], first, length, sums.shape[1], &sums[p, 0, 0])
 
 
 def extremes(*,
@@ -137,7 +142,7 @@ def extremes(*,
     sized("high", high.shape, (x.shape[0], x.shape[2]))
     positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_extremes_add(x.shape[1], x.shape[2], &x[p, 0, 0], &low[p, 0], &high[p, 0])
+        _statistics.extremes(x.shape[1], x.shape[2], &x[p, 0, 0], &low[p, 0], &high[p, 0])
 
 
 def zero_one(*,
@@ -179,7 +184,7 @@ def moments(*,
     sized("out", out.shape, (x.shape[0], x.shape[1], n_features * (n_features + 3) // 2))
     positive("n_threads", n_threads)
     for p in prange(x.shape[0], nogil=True, num_threads=n_threads):
-        dmft_moments(x.shape[1], x.shape[2] // n_features, n_features, &x[p, 0, 0], &out[p, 0, 0])
+        _statistics.moments(x.shape[1], x.shape[2] // n_features, n_features, &x[p, 0, 0], &out[p, 0, 0])
 
 
 def nearest(*,

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from dmft.dynamics import series
+from dmft._util.simd import simd_path, simd_paths
+from dmft.dynamics import _series, series
+from dmft.dynamics.rounds import moments_of
 from dmft.dynamics.streaming import BatchMeans, Extremes, WeightedAverages, spread
 
 GOLDEN = (np.sqrt(5) - 1) / 2
@@ -186,3 +188,24 @@ def test_bad_arguments_are_named():
         BatchMeans(1, 1, n_batches=1)
     with pytest.raises(ValueError, match="n_batches must be <= 5, the number of samples, got 6"):
         series.batch_means(np.zeros(5), 6)
+
+
+def test_bits_of_all_statistics_do_not_depend_on_the_instruction_set():
+    windows = np.random.default_rng(0).normal(size=(3, 200, 12))
+    states = np.concatenate([windows, windows[:, :, :5]], axis=2)  # rests of every width beside whole vectors
+    found, before = set(), simd_path()
+    for path in simd_paths():
+        simd_path(path)
+        kept = [kind(3, 17) for kind in (WeightedAverages, BatchMeans, Extremes)]
+        for one in kept:
+            one.add(states)
+        weights, totals, done = np.empty((200, 6)), np.empty((200, 6)), np.empty(200, dtype=np.intc)
+        _series.weights(first=7, length=20.5, norm=np.zeros(6), weight=weights, total=totals, done=done)
+        growth = np.empty((3, _series.TOGETHER))
+        cosines = 2.0 * np.cos(np.arange(20.0)[:, None] * np.linspace(0.7, 2.5, _series.TOGETHER))
+        _series.zero_one(x=np.ascontiguousarray(states[:, :, 0]), twice=cosines, growth=growth, n_threads=1)
+        arrays = [getattr(one, name) for one in kept for name in one._arrays]
+        arrays += [weights, totals, done, growth, *(moments_of(windows, n) for n in (1, 2, 4, 6, 12))]
+        found.add(b"".join(array.tobytes() for array in arrays))
+    simd_path(before)
+    assert len(found) == 1

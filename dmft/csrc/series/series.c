@@ -6,7 +6,7 @@
 
 #include "series.h"
 
-#include "../simd.h" /* compiled once: vexp has the same bits on every machine */
+#include "../simd.h"
 
 /* ---- weighted averages over the first l, 2l, 4l ... samples, all at once ----
  *
@@ -18,7 +18,7 @@
 enum { N_LEVELS = N_SUMS - 1, LATE = N_LEVELS };
 
 /* The weights of sample n, and which average is complete with it (-1: none; else the slot of its j). */
-int dmft_birkhoff_weights(int64_t n, double length, double *weight)
+static int birkhoff_weights(int64_t n, double length, double *weight)
 {
     int top = 0, place[N_SUMS];
     double end = length, t[N_SUMS]; /* end: of the smallest window that holds sample n */
@@ -36,6 +36,7 @@ int dmft_birkhoff_weights(int64_t n, double length, double *weight)
         bump = vexp(-1.0 / (v * (1.0 - v)));
         for (int i = 0; i < WIDTH && k + i < N_SUMS; i++) weight[place[k + i]] = v[i] > 0.0 && v[i] < 1.0 ? bump[i] : 0.0;
     }
+    leave_wide_registers();
     return (double)(n + 1) >= end ? top % N_LEVELS : -1;
 }
 
@@ -64,8 +65,8 @@ static void add_weighted(ptrdiff_t n_samples, ptrdiff_t n_channels, const double
 
 /* sums: (N_SUMS, n_channels); average: (3, n_channels), over the whole, the first and the second
    half of the last window that was complete. norm: (n_samples, N_SUMS), the sums of the weights. */
-void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
-                       const double *norm, const int *done, double *sums, double *average)
+static void birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, const double *weight,
+                         const double *norm, const int *done, double *sums, double *average)
 {
     for (ptrdiff_t begin = 0, end; begin < n_samples; begin = end) {
         for (end = begin; end < n_samples && done[end] < 0;) end++;
@@ -83,12 +84,13 @@ void dmft_birkhoff_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
             sum[c] = late[c] = 0.0;
         }
     }
+    leave_wide_registers();
 }
 
 /* ---- sums over batches of equal length, merged in pairs when there is no room for more ---- */
 
-void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
-                      int64_t room, double *sums)
+static void batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, int64_t n, int64_t length,
+                        int64_t room, double *sums)
 {
     for (ptrdiff_t s = 0; s < n_samples; s++, n++, x += n_channels) {
         if (n == room * length) {
@@ -105,7 +107,7 @@ void dmft_batches_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x
 
 /* ---- extremes; NaN is passed over ---- */
 
-void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high)
+static void extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *x, double *low, double *high)
 {
     for (ptrdiff_t s = 0; s < n_samples; s++, x += n_channels)
         for (ptrdiff_t c = 0; c < n_channels; c++) {
@@ -117,26 +119,29 @@ void dmft_extremes_add(ptrdiff_t n_samples, ptrdiff_t n_channels, const double *
 /* ---- first and second moments of the rows of windows (n_samples, n_rows, n_features), averaged over rows ----
    out: (n_samples, n_features (n_features + 3) / 2). In the order in which NumPy adds. */
 
+enum { MOST_FEW = 3 };
 INLINE void moments(ptrdiff_t n_samples, ptrdiff_t n_rows, const ptrdiff_t n_features, const double *x,
                     double *restrict out)
 {
     const ptrdiff_t n_moments = n_features * (n_features + 3) / 2;
     /* Of a power of two the inverse is exact, and a product sooner made than a quotient. */
     const double inverse = (n_rows & (n_rows - 1)) == 0 ? 1.0 / (double)n_rows : 0.0;
+    double few[MOST_FEW * (MOST_FEW + 3) / 2];
     for (ptrdiff_t s = 0; s < n_samples; s++, out += n_moments) {
-        memset(out, 0, n_moments * sizeof *out);
+        double *sum = __builtin_constant_p(n_features) ? few : out;
+        for (ptrdiff_t k = 0; k < n_moments; k++) sum[k] = 0.0;
         for (ptrdiff_t r = 0; r < n_rows; r++, x += n_features) {
-            double *second = out + n_features;
+            double *second = sum + n_features;
             for (ptrdiff_t i = 0; i < n_features; i++) {
-                out[i] += x[i];
+                sum[i] += x[i];
                 for (ptrdiff_t j = i; j < n_features; j++) *second++ += x[i] * x[j];
             }
         }
-        for (ptrdiff_t k = 0; k < n_moments; k++) out[k] = inverse ? out[k] * inverse : out[k] / (double)n_rows;
+        for (ptrdiff_t k = 0; k < n_moments; k++) out[k] = inverse ? sum[k] * inverse : sum[k] / (double)n_rows;
     }
 }
 
-void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out)
+static void moments_of(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, const double *x, double *out)
 {
     switch (n_features) { /* few features: sums that stay in registers */
     case 1: moments(n_samples, n_rows, 1, x, out); break;
@@ -144,4 +149,7 @@ void dmft_moments(ptrdiff_t n_samples, ptrdiff_t n_rows, ptrdiff_t n_features, c
     case 3: moments(n_samples, n_rows, 3, x, out); break;
     default: moments(n_samples, n_rows, n_features, x, out);
     }
+    leave_wide_registers();
 }
+
+const Statistics ISA(dmft_statistics) = {birkhoff_weights, birkhoff_add, batches_add, extremes_add, moments_of};
