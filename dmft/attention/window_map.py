@@ -85,7 +85,9 @@ class AttentionMap(WindowMap):
     @property
     def kinds(self) -> np.ndarray:
         """As for `WindowMap`: points of equal parameters."""
-        return np.unique(np.stack([*self.values.values()]), axis=1, return_inverse=True)[1].reshape(-1)
+        found: dict[tuple[float, ...], int] = {}
+        points = zip(*(value.tolist() for value in self.values.values()), strict=True)
+        return np.array([found.setdefault(point, len(found)) for point in points], dtype=int)
 
     @property
     def n_directions(self) -> np.ndarray:

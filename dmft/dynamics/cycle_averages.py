@@ -88,7 +88,7 @@ def _complete(
 
 def _parts(points: np.ndarray, n_samples: np.ndarray, most: int) -> Iterator[np.ndarray]:
     """Yield points with turns of equal length, so many at a time."""
-    for n in np.unique(n_samples[points]):
+    for n in sorted(set(n_samples[points].tolist())):
         alike = points[n_samples[points] == n]
         yield from (alike[i : i + most] for i in range(0, alike.size, most))
 

@@ -6,6 +6,8 @@ period of the map (`System.strobe`): a forcing of that period would be taken for
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -93,19 +95,30 @@ def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) ->
     still = np.ptp(series, axis=1) <= RESOLUTION * np.abs(series).max(axis=1)  # it varies by rounding alone
     # Without its mean a series has no oscillating term that would have to be taken out later.
     away = np.where(still[:, None], 0.0, series - series.mean(axis=1, keepdims=True))
-    c = np.pi * (0.2 + 0.6 * (np.arange(n_frequencies) + 0.5) / n_frequencies)
+    c = _frequencies(n_frequencies)
     parts = []
     for k in each(range(0, n_frequencies, n_at_once), "frequencies", n_at_once):
         some = c[k : k + n_at_once]
         if compiled:
-            padded = np.append(some, np.zeros(-some.size % _series.TOGETHER))
-            growth = np.empty((n_points, padded.size))
-            twice = 2.0 * np.cos(np.arange(n_longest)[:, None] * padded)
+            twice = _cosines(n_longest, n_frequencies, k, some.size)
+            growth = np.empty((n_points, twice.shape[1]))
             _series.zero_one(x=away, twice=twice, growth=growth, n_threads=n_threads)
             parts.append(growth[:, : some.size])
         else:
             parts.append(np.stack([_growth(one, some) for one in away]))
     return np.concatenate(parts, axis=1)
+
+
+def _frequencies(n: int) -> np.ndarray:
+    """Return n frequencies in (pi/5, 4 pi/5)."""
+    return np.pi * (0.2 + 0.6 * (np.arange(n) + 0.5) / n)
+
+
+@functools.lru_cache(maxsize=4)  # all orbits that are labelled meet the same ones
+def _cosines(n_longest: int, n_frequencies: int, first: int, n: int) -> np.ndarray:
+    """Return 2 cos(dc) of n frequencies from the first one on, beside as many zeros as the kernel wants."""
+    c = _frequencies(n_frequencies)[first : first + n]
+    return 2.0 * np.cos(np.arange(n_longest)[:, None] * np.append(c, np.zeros(-n % _series.TOGETHER)))
 
 
 def _growth(away: np.ndarray, c: np.ndarray) -> np.ndarray:

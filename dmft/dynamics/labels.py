@@ -196,7 +196,8 @@ def distinct(each: Sequence[Attractor]) -> Attractors:
     100.0% +- 8.3%  cycle of period 2
     """
     index = _grouped(each)
-    _, first, count = np.unique(index, return_index=True, return_counts=True)
+    count = np.bincount(index)
+    first = [index.tolist().index(i) for i in range(len(count))]
     order = np.argsort(-count, kind="stable")
     n, k = len(each), count[order]
     return Attractors(

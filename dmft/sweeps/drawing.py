@@ -49,6 +49,9 @@ def draw_into_file(
     if "matplotlib" not in sys.modules:  # which would refuse the backend that a notebook asks its children for
         os.environ["MPLBACKEND"] = "agg"
     from .. import figures
+    from ..figures._loading import load_without_docs
+
+    load_without_docs()
 
     figure = job.draw(result, feature, variable, findings)
     made = job if isinstance(job, Job) else job.from_specification(result.specification)

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 from textbook import circle
 
 from dmft.dynamics import _series
-from dmft.dynamics.recurrence import ARRIVED, Frequency, bands, cycle_length, rotation
+from dmft.dynamics.recurrence import ARRIVED, Frequency, _in_order, _quantile, bands, cycle_length, rotation
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -114,3 +114,11 @@ def test_an_orbit_has_come_to_rest_on_a_cycle_once_it_is_back_to_nine_digits():
     assert cycle_length(part) == 2
     assert cycle_length(part, throughout=True) == 4
     assert cycle_length(part[:7], throughout=True) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 21, 200])
+def test_order_and_quantile_are_those_of_numpy(n):
+    values = np.random.default_rng(n).normal(size=n)
+    for same in (values, values.round(1), np.full(n, 0.5), np.where(values > 1.0, np.inf, values)):
+        assert _in_order(same).tolist() == np.argsort(same, kind="stable").tolist()
+    assert _quantile(values, 0.95) == np.quantile(values, 0.95)

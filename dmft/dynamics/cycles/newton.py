@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -188,7 +189,7 @@ def find_cycles(
     windows, _, phase = system.beginning(windows, 1, phase)
     n_turn = -phase % system.n_phases
     guesses: list[np.ndarray] = [np.empty(0)] * system.n_points
-    for period in np.unique(periods):
+    for period in sorted(set(periods.tolist())):  # np.unique would load numpy.ma
         points = np.flatnonzero(periods == period)
         for some, part in zip(points, system.take(points).run(windows[points], n_turn + period, phase), strict=True):
             guesses[some] = part[n_turn:]
@@ -202,7 +203,8 @@ def polish(
 ) -> Cycles:
     """Search for the cycle near each guess (period, n_features), whose step 0 has phase 0."""
     n_points, size = system.n_points, system.n_context * system.n_features
-    for n_steps in {len(guess) for guess in guesses}:
+    n_steps = max((len(guess) for guess in guesses), key=functools.partial(cycle_bytes, system), default=0)
+    if n_steps:
         need_memory(
             f"a cycle of period {n_steps} in {size} dimensions", cycle_bytes(system, n_steps), "seek a shorter one"
         )
@@ -309,9 +311,9 @@ def cycle_bytes(system: WindowMap, period: int) -> float:
 def _groups(period: np.ndarray, phases: np.ndarray, chosen: np.ndarray | None = None) -> Iterator[np.ndarray]:
     """Yield the indices of points of one period, not too many at a time."""
     chosen = np.ones(len(period), dtype=bool) if chosen is None else chosen
-    for kind in np.unique(np.stack([period, phases])[:, chosen], axis=1).T:
-        points = np.flatnonzero(chosen & (period == kind[0]) & (phases == kind[1]))
-        n = max(1, _PIECE // int(kind[0]))
+    for length, n_phases in sorted(set(zip(period[chosen].tolist(), phases[chosen].tolist(), strict=True))):
+        points = np.flatnonzero(chosen & (period == length) & (phases == n_phases))
+        n = max(1, _PIECE // length)
         yield from (points[i : i + n] for i in range(0, len(points), n))
 
 
