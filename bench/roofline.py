@@ -131,7 +131,7 @@ def counts(work, M, L, J):
     # overlaps of q, k and v: the sum over classes, added to the position's part
     total += fma * (3 * M * J)
     # attend: gain m^q, scores, exp of the differences, their sum and inverse, the mean of the values
-    total += lone * M + sums(L, M) + (lone * 3 + EXP) * L + lone * -1 + div + sums(M, L) + lone * M
+    total += lone * M + sums(L, M) + (lone * 2 + EXP) * L + lone * -1 + div + sums(M, L) + lone * M
     if work == "orbit":
         return total
 
@@ -140,13 +140,13 @@ def counts(work, M, L, J):
     if work == "leading":
         # tangent_activations, and the three overlaps' tangents
         total += sums(J, M) + lone * J + sums(3 * M, J)
-        # tangent_attend: gain dq; score = dq.k + q.dk, then w (dv + (v - A) score) summed
-        total += lone * M + (fma * (2 * M) + (lone + fma * 2) * M) * L
+        # tangent_attend: gain dq; score = dq.k + q.dk, then w (dv + (v - A) score) summed, by the sum of w
+        total += lone * (2 * M) + (fma * (2 * M) + (lone + fma * 2) * M) * L
         # rescale at every fourth phase: the norm, then frame, dkey and dvalue
         return total + (sums(1, n) + lone * (3 * n)) * (-(-L // 4) / L)
 
-    # overlap_slopes of q, k and v
-    total += lone * (M * J) + sums(3 * M * M, J)
+    # weights that sum to 1; overlap_slopes of q, k and v
+    total += lone * L + lone * (M * J) + sums(3 * M * M, J)
     # tilts; jacobian_rows: dscore; lean, pull and the row itself; the query's pull on the newest slot
     total += (lone + fma) * (L * M) + lone * M + div
     total += sums(L * M, M) + (lone + fma * M + (lone + fma) * M) * (M * L)

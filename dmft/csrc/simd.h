@@ -58,6 +58,16 @@ INLINE vec fused_minus(vec x, vec y, vec z)
 #endif
 }
 
+/* x y - z, rounded once. */
+INLINE vec fused_less(vec x, vec y, vec z)
+{
+#ifdef VECTOR
+    return VECTOR(fmsub)(x, y, z);
+#else
+    return fused(x, y, -z);
+#endif
+}
+
 INLINE vec larger_of(vec x, vec y)
 {
 #ifdef VECTOR
@@ -72,6 +82,7 @@ INLINE vec larger_of(vec x, vec y)
 #define VEC(x) ((x) - (vec){0})
 #define fma3(x, y, z) fused(VEC(x), VEC(y), VEC(z))
 #define fnma3(x, y, z) fused_minus(VEC(x), VEC(y), VEC(z))
+#define fms3(x, y, z) fused_less(VEC(x), VEC(y), VEC(z))
 #define vmax(x, y) larger_of(VEC(x), VEC(y))
 
 /* The last thing before a return to code that knows of no wide registers: while their upper parts
@@ -148,17 +159,16 @@ INLINE vec vlog(vec x)
 }
 
 /* tanh(x) = numerator / denominator and sech(x)^2 = slope / denominator^2, so that neither
-   cancels. With exp(-2|x|) = s (c - r) / (c + r), s = 2^-n, |x| = r + n ln(2)/2, c = r coth(r):
-   tanh|x| = ((1-s) c + (1+s) r) / ((1+s) c + (1-s) r). The denominator is in [0.8, 2.4]; from
-   354 on tanh is 1 and sech 0. */
+   cancels. With exp(-2|x|) = s (c + r) / (c - r), s = 2^n, -|x| = r + n ln(2)/2, c = r coth(r):
+   tanh|x| = ((1-s) c - (1+s) r) / ((1+s) c - (1-s) r). The denominator is in [0.8, 2.4]. From n = -1023 on, which is
+   |x| > 354.3, the exponent's bits of s are 0: tanh is 1 and sech 0. */
 typedef struct { vec numerator, denominator, slope; } ratio;
 
 INLINE ratio tanh_ratio(vec x)
 {
-    vec size = (vec)((ivec)x & INT64_MAX), sign = (vec)((ivec)x & INT64_MIN);
-    vec u = -vmax(-354.0, -size);
-    vec shifted = fma3(u, -2.0 * LOG2_E, BIASED), n = shifted - BIASED; /* n <= 0 */
-    vec r = fma3(n, 0.5 * LN2_LO, fma3(n, 0.5 * LN2_HI, u));
+    vec u = vmax(-354.6, (vec)((ivec)x | INT64_MIN));
+    vec shifted = fma3(u, 2.0 * LOG2_E, BIASED), n = shifted - BIASED; /* n <= 0 */
+    vec r = fma3(n, -0.5 * LN2_LO, fma3(n, -0.5 * LN2_HI, u));
     vec s = power_of_two(shifted);
     vec z = r * r, z2 = z * z;
     vec c = fma3(z2, fma3(z2, 0x1.63f262586d051p-16,
@@ -167,9 +177,9 @@ INLINE ratio tanh_ratio(vec x)
     c = fma3(z, c, 1.0);
     vec a = 1.0 - s, b = 1.0 + s;
     return (ratio){
-        (vec)((ivec)fma3(a, c, b * r) | (ivec)sign),
-        fma3(b, c, a * r),
-        where(size > 354.0, splat(0.0), (4.0 * s) * fma3(c, c, -z)),
+        (vec)((ivec)fms3(a, c, b * r) | ((ivec)x & INT64_MIN)),
+        fms3(b, c, a * r),
+        (4.0 * s) * fms3(c, c, z),
     };
 }
 

@@ -21,8 +21,8 @@
 
 /* Whether the work shall end, asked at every i-th part or at every 64th, if parts are small; `work` is
    about that of a part, in multiply-adds. Never where sizes are constants: those parts take microseconds. */
-#define ENDED(b, i, work)                                                           \
-    (!__builtin_constant_p(M) && ((work) > 4000.0 || (i) % 64 == 0) && (b)->job->stopped((b)->job->crew))
+#define ASKED(b, i, work) (((work) > 4000.0 || (i) % 64 == 0) && (b)->job->stopped((b)->job->crew))
+#define ENDED(b, i, work) (!__builtin_constant_p(M) && ASKED(b, i, work))
 
 typedef vec pack[GROUPS];
 
@@ -45,7 +45,8 @@ typedef vec pack[GROUPS];
     X(gain_query, M)       /* ... times gain */                                     \
     X(key, L * M)          /* m^k ... */                                            \
     X(value, L * M)        /* ... and m^v of the token in each slot */              \
-    X(weight, H * L)       /* softmax weights */                                    \
+    X(weight, H * L)       /* of each key exp(score - the largest one), ... */      \
+    X(share_of_one, H)     /* ... and the inverse of their sum */                   \
     X(work, 5 * M)         /* scratch of the law of independent features */        \
     X(x, J)                /* mean activity of a site of each class */              \
     X(place, 3 * L * M)    /* the position's part of m^q, m^k, m^v at each phase */ \
@@ -163,10 +164,14 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
 
 /* Several of one kind side by side, so that none waits for itself: action(a, n) takes those of M from
    a on, a number n that the compiler knows. */
-#define ABREAST ((WIDTH == 8 ? 8 : 4) / GROUPS)
+#define ABREAST (WIDTH == 8 ? 8 : 4)
 #define SIDE_BY_SIDE(M, action)                                                     \
     do {                                                                            \
         int a_ = 0;                                                                 \
+        if (__builtin_constant_p(M) && (M) <= ABREAST) {                            \
+            action(a_, (M));                                                        \
+            break;                                                                  \
+        }                                                                           \
         for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
         if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4);               \
         if (ABREAST > 2 && a_ + 3 == (M)) action(a_, 3);                            \

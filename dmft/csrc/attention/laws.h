@@ -206,11 +206,13 @@ INLINE void class_activations(const int M, const Block *b, pack *att, pack *x, p
     for (int j = 0; j < n; j++) EACH(g) field[j][g] = sign[j * M] * att[0][g];
     for (int a = 1; a < M; a++)
         for (int j = 0; j < n; j++) EACH(g) field[j][g] = fma3(sign[j * M + a], att[a][g], field[j][g]);
-    for (int j = 0; j < n; j++) EACH(g) {
-        ratio t = tanh_ratio(b->beta[g] * field[j][g]);
-        vec inverse = 1.0 / t.denominator;
-        x[first + j][g] = (t.numerator * b->semantic[g]) * inverse;
-        if (rise) rise[first + j][g] = (t.slope * (b->beta[g] * b->semantic[g])) * (inverse * inverse);
+    EACH(g) {
+        for (int j = 0; j < n; j++) {
+            const ratio t = tanh_ratio(b->beta[g] * field[j][g]);
+            const vec inverse = 1.0 / t.denominator;
+            x[first + j][g] = (t.numerator * b->semantic[g]) * inverse;
+            if (rise) rise[first + j][g] = (t.slope * (b->beta[g] * b->semantic[g])) * (inverse * inverse);
+        }
     }
 }
 

@@ -80,25 +80,46 @@ INLINE void position_part(const int M, const Block *b, int role, int phase, pack
 /* Over all slots in their order if `full`, else over the n newest. */
 #define SLOT(e) (full ? (e) : (phase - (e) + L) % L)
 
-/* Loops over its slots are unrolled: what is the same for several features stays in registers by itself. */
-#define IS_SHORT(L) (__builtin_constant_p(L) && (L) <= 8)
+/* So many sums over slots go side by side in registers, where their number is a constant. */
+#define FEW 8
+#define IS_FEW(width) (__builtin_constant_p(width) && (width) <= FEW)
 
-/* exp(score - top) for n keys side by side. */
-INLINE void some_exponentials(const int L, const int full, int phase, const pack top, pack *w, int e, const int n)
+/* The scores of a head's keys, as weights; the largest of them. */
+INLINE vec scores(SIZES, const Block *b, const int full, int n_keys, int phase, int h, int g)
 {
-    UNROLL for (int i = 0; i < n; i++) EACH(g) w[SLOT(e + i)][g] = vexp(w[SLOT(e + i)][g] - top[g]);
+    const int width = M / H;
+    const pack *query = b->gain_query + h * width;
+    vec top = splat(0.0);
+    for (int e = 0; e < n_keys; e++) {
+        const pack *key = b->key + SLOT(e) * M + h * width;
+        vec score = query[0][g] * key[0][g];
+        for (int a = 1; a < width; a++) score = fma3(query[a][g], key[a][g], score);
+        b->weight[h * L + SLOT(e)][g] = score;
+        top = e ? vmax(top, score) : score;
+    }
+    return top;
 }
 
-/* The attention for n features from a on, side by side; `inverse` of the sum of weights. */
-INLINE void some_means(SIZES, const Block *b, const int full, int n_keys, int phase, const pack *w, const pack inverse,
-                       int a, const int n)
+/* The weight of the e-th key, made of its score; added to the sum of all, and its values times it to theirs. */
+INLINE void weigh(SIZES, const Block *b, const int full, int phase, int h, int g, vec top, int e, vec *sum, vec *mean)
 {
-    pack mean[ABREAST];
-    const pack *value = b->value + a;
-    for (int i = 0; i < n; i++) EACH(g) mean[i][g] = w[SLOT(0)][g] * value[SLOT(0) * M + i][g];
+    const int width = M / H, s = SLOT(e);
+    const pack *value = b->value + s * M + h * width;
+    const vec w = vexp(b->weight[h * L + s][g] - top);
+    b->weight[h * L + s][g] = w;
+    *sum = e ? *sum + w : w;
+    for (int a = 0; IS_FEW(width) && a < width; a++) mean[a] = e ? fma3(w, value[a][g], mean[a]) : w * value[a][g];
+}
+
+/* The attention for n features from a on, side by side, where there may be many. */
+INLINE void some_means(SIZES, const Block *b, const int full, int n_keys, int phase, int h, int g, int a, const int n)
+{
+    const pack *w = b->weight + h * L, *value = b->value + a;
+    vec mean[ABREAST];
+    for (int i = 0; i < n; i++) mean[i] = w[SLOT(0)][g] * value[SLOT(0) * M + i][g];
     for (int e = 1; e < n_keys; e++)
-        for (int i = 0; i < n; i++) EACH(g) mean[i][g] = fma3(w[SLOT(e)][g], value[SLOT(e) * M + i][g], mean[i][g]);
-    for (int i = 0; i < n; i++) EACH(g) b->att[a + i][g] = mean[i][g] * inverse[g];
+        for (int i = 0; i < n; i++) mean[i] = fma3(w[SLOT(e)][g], value[SLOT(e) * M + i][g], mean[i]);
+    for (int i = 0; i < n; i++) b->att[a + i][g] = mean[i] * b->share_of_one[h][g];
 }
 
 INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
@@ -106,25 +127,26 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
     const int width = M / H, n_keys = full ? L : n;
     for (int a = 0; a < M; a++) EACH(g) b->gain_query[a][g] = b->query[a][g] * b->gain[g];
     for (int h = 0; h < H; h++) {
-        pack *w = b->weight + h * L, top = {{0}}, sum = {{0}};
-        for (int e = 0; e < n_keys; e++) {
-            const int s = SLOT(e);
-            const pack *query = b->gain_query + h * width, *key = b->key + s * M + h * width;
-            EACH(g) {
-                vec score = query[0][g] * key[0][g];
-                for (int a = 1; a < width; a++) score = fma3(query[a][g], key[a][g], score);
-                w[s][g] = score;
-                top[g] = e ? vmax(top[g], score) : score;
-            }
+        pack top;
+        EACH(g) top[g] = scores(M, L, H, b, full, n_keys, phase, h, g);
+        EACH(g) {
+            vec sum, mean[FEW];
+            weigh(M, L, H, b, full, phase, h, g, top[g], 0, &sum, mean);
+            for (int e = 1; e < n_keys; e++) weigh(M, L, H, b, full, phase, h, g, top[g], e, &sum, mean);
+            const vec inverse = b->share_of_one[h][g] = 1.0 / sum;
+            for (int a = 0; IS_FEW(width) && a < width; a++) b->att[h * width + a][g] = mean[a] * inverse;
+#define MEANS(a, n) some_means(M, L, H, b, full, n_keys, phase, h, g, h * width + (a), n)
+            if (!IS_FEW(width)) SIDE_BY_SIDE(width, MEANS);
         }
-#define EXPONENTIALS(e, n) some_exponentials(L, full, phase, top, w, e, n)
-        SIDE_BY_SIDE(n_keys, EXPONENTIALS);
-        for (int e = 0; e < n_keys; e++) EACH(g) sum[g] = e ? sum[g] + w[SLOT(e)][g] : w[SLOT(e)][g];
-        EACH(g) sum[g] = 1.0 / sum[g];
-#define MEANS(a, n) some_means(M, L, H, b, full, n_keys, phase, w, sum, h * width + (a), n)
-        if (!IS_SHORT(L)) SIDE_BY_SIDE(width, MEANS);
-        else for (int a = h * width; a < (h + 1) * width; a++) MEANS(a - h * width, 1);
-        for (int e = 0; e < n_keys; e++) EACH(g) w[SLOT(e)][g] *= sum[g];
+    }
+}
+
+/* Softmax weights that sum to 1. */
+INLINE void normalise(SIZES, const Block *b)
+{
+    for (int h = 0; h < H; h++) EACH(g) {
+        for (int e = 0; e < L; e++) b->weight[h * L + e][g] *= b->share_of_one[h][g];
+        b->share_of_one[h][g] = splat(1.0);
     }
 }
 
@@ -168,7 +190,10 @@ INLINE void share_of_keys(SIZES, const Block *b, const int n, int phase)
 {
     for (int h = 0; h < H; h++)
         for (int d = 0; d < L; d++)
-            EACH(g) b->share[h * L + d][g] = d < n ? b->weight[h * L + (phase - d + L) % L][g] : splat(0.0);
+            EACH(g) {
+                const vec weight = b->weight[h * L + (phase - d + L) % L][g] * b->share_of_one[h][g];
+                b->share[h * L + d][g] = d < n ? weight : splat(0.0);
+            }
 }
 
 /* Row t, of a window with n tokens. */

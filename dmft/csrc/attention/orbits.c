@@ -9,14 +9,14 @@
 #include "sizes.h"
 #include "tangent.h"
 
-#define STEP_WORK (4.0 * M * (b->n_classes + L))
+#define RUN_ENDED(b, t) (!__builtin_constant_p(L) && ASKED(b, t, 4.0 * M * ((b)->n_classes + L)))
 
 INLINE void orbit(SIZES, Block *b, const int full)
 {
     load_block(M, L, H, b);
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
+    for (ptrdiff_t t = 0; t < b->job->n_steps && !RUN_ENDED(b, t); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, t, phase, 0);
         attend(M, L, H, b, full, n, phase);
         record(M, L, H, b, full ? L : n, t, phase);
@@ -73,56 +73,47 @@ INLINE void tangent_overlaps(const int M, const Block *b, int phase)
     project(M, b, VALUE, b->dx, NULL, b->dvalue + phase * M);
 }
 
-/* The new attention's tangent for the few features of a head, from `begin` on: all of a slot at once. */
-#define FEW 4
-INLINE void tangents_of_head(SIZES, const Block *b, int g, int begin, const int width, const pack *w, pack *to)
+/* The tangent of the score of a head's e-th key. */
+INLINE vec score_tangent(SIZES, const Block *b, const pack *keys, int h, int g, int e)
 {
-    vec sum[FEW];
-    UNROLL for (int a = 0; a < width; a++) sum[a] = splat(0.0);
-    for (int e = 0; e < L; e++) {
-        const pack *key = b->key + e * M + begin, *dkey = b->dkey + e * M + begin;
-        const pack *value = b->value + e * M + begin, *dvalue = b->dvalue + e * M + begin;
-        vec score = splat(0.0);
-        UNROLL for (int a = 0; a < width; a++)
-            score = fma3(b->dquery[begin + a][g], key[a][g], fma3(b->gain_query[begin + a][g], dkey[a][g], score));
-        UNROLL for (int a = 0; a < width; a++)
-            sum[a] = fma3(w[e][g], fma3(value[a][g] - b->att[begin + a][g], score, dvalue[a][g]), sum[a]);
-    }
-    UNROLL for (int a = 0; a < width; a++) to[begin + a][g] = sum[a];
+    const pack *key = keys + e * M, *dkey = b->dkey + e * M;
+    vec score = splat(0.0);
+    for (int a = h * (M / H); a < (h + 1) * (M / H); a++)
+        score = fma3(b->dquery[a][g], key[a][g], fma3(b->gain_query[a][g], dkey[a][g], score));
+    return score;
 }
 
-/* The same of n features from a on, when every slot's score has its tangent in `turn`. */
-INLINE void some_tangents(SIZES, const Block *b, const pack *w, pack *to, int a, const int n)
+/* The new attention's tangent, of n features from a on. What a slot's score moves by is in `turn`, or is `few`: a
+   head's features are few, and all of them are taken here. */
+INLINE void some_tangents(SIZES, const Block *b, int h, int g, pack *to, int a, const int n, const int few)
 {
-    pack sum[ABREAST];
-    for (int i = 0; i < n; i++) EACH(g) sum[i][g] = splat(0.0);
+    const pack *w = b->weight + h * L, *keys = b->key, *values = b->value;
+    vec sum[ABREAST];
+#ifdef __GNUC__
+    __asm__("" : "+r"(keys), "+r"(values)); /* read anew: too many to stay in registers since `attend` */
+#endif
+    for (int i = 0; i < n; i++) sum[i] = splat(0.0);
     for (int e = 0; e < L; e++) {
-        const pack *value = b->value + e * M + a, *dvalue = b->dvalue + e * M + a;
-        for (int i = 0; i < n; i++) EACH(g) {
-            vec move = fma3(value[i][g] - b->att[a + i][g], b->turn[e][g], dvalue[i][g]);
-            sum[i][g] = fma3(w[e][g], move, sum[i][g]);
-        }
+        const pack *value = values + e * M + a, *dvalue = b->dvalue + e * M + a;
+        const vec score = few ? score_tangent(M, L, H, b, keys, h, g, e) : b->turn[e][g];
+        for (int i = 0; i < n; i++)
+            sum[i] = fma3(w[e][g], fma3(value[i][g] - b->att[a + i][g], score, dvalue[i][g]), sum[i]);
     }
-    for (int i = 0; i < n; i++) EACH(g) to[a + i][g] = sum[i][g];
+    for (int i = 0; i < n; i++) to[a + i][g] = sum[i] * b->share_of_one[h][g];
 }
 
 INLINE void tangent_attend(SIZES, const Block *b, int phase)
 {
-    const int width = M / H, next = NEXT(phase);
+    const int width = M / H;
+    pack *to = b->frame + NEXT(phase) * M;
     for (int a = 0; a < M; a++) EACH(g) b->dquery[a][g] *= b->gain[g];
-    for (int h = 0; h < H; h++) {
-        if (__builtin_constant_p(M) && M / H <= FEW) {
-            EACH(g) tangents_of_head(M, L, H, b, g, h * width, M / H, b->weight + h * L, b->frame + next * M);
+    for (int h = 0; h < H; h++) EACH(g) {
+        if (IS_FEW(width) && width <= ABREAST) {
+            some_tangents(M, L, H, b, h, g, to, h * width, width, 1);
             continue;
         }
-        for (int e = 0; e < L; e++) EACH(g) {
-            const pack *key = b->key + e * M, *dkey = b->dkey + e * M;
-            vec score = splat(0.0);
-            for (int a = h * width; a < (h + 1) * width; a++)
-                score = fma3(b->dquery[a][g], key[a][g], fma3(b->gain_query[a][g], dkey[a][g], score));
-            b->turn[e][g] = score;
-        }
-#define TANGENTS(a, n) some_tangents(M, L, H, b, b->weight + h * L, b->frame + next * M, h * width + (a), n)
+        for (int e = 0; e < L; e++) b->turn[e][g] = score_tangent(M, L, H, b, b->key, h, g, e);
+#define TANGENTS(a, n) some_tangents(M, L, H, b, h, g, to, h * width + (a), n, 0)
         SIDE_BY_SIDE(width, TANGENTS);
     }
 }
@@ -148,11 +139,11 @@ INLINE void leading(SIZES, Block *b)
     load_frame(M, L, H, b, 1);
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (int s = 0; s < L && !ENDED(b, s, STEP_WORK); s++) {
+    for (int s = 0; s < L && !RUN_ENDED(b, s); s++) {
         driven_activations(M, b, b->ring + s * M, stage_of(b, -((phase - s + L) % L)), 1);
         tangent_overlaps(M, b, s);
     }
-    for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, STEP_WORK); t++, phase = NEXT(phase)) {
+    for (ptrdiff_t t = 0; t < b->job->n_steps && !RUN_ENDED(b, t); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, t, phase, 1);
         tangent_overlaps(M, b, phase);
         attend(M, L, H, b, 1, L, phase);
@@ -172,14 +163,24 @@ INLINE void leading(SIZES, Block *b)
 
 /* ---- the kernel ---- */
 
-#define ORBIT(...) BUILT_FUNCTION(orbit, 1, orbit(M, L, H, &b, 1), __VA_ARGS__)
-#define LEADING(...) BUILT_FUNCTION(leading, 1, leading(M, L, H, &b), __VA_ARGS__)
-BUILT_SIZES(ORBIT)
-BUILT_SIZES(LEADING)
+#define ORBIT(...) BY_SOURCE_ORDER BUILT_FUNCTION(orbit, 1, orbit(M, L, H, &b, 1), __VA_ARGS__)
+#define LEADING(...) BY_SOURCE_ORDER BUILT_FUNCTION(leading, 1, leading(M, L, H, &b), __VA_ARGS__)
+SMALL_SIZES(ORBIT)
+SMALL_SIZES(LEADING)
 #define ORBIT_ITEM(...) BUILT_ITEM(orbit, __VA_ARGS__)
 #define LEADING_ITEM(...) BUILT_ITEM(leading, __VA_ARGS__)
-static const Built built_orbits[] = {BUILT_SIZES(ORBIT_ITEM){0}};
-static const Built built_leading[] = {BUILT_SIZES(LEADING_ITEM){0}};
+static const Built built_orbits[] = {SMALL_SIZES(ORBIT_ITEM){0}};
+static const Built built_leading[] = {SMALL_SIZES(LEADING_ITEM){0}};
+
+#define ANY_CONTEXT(M_)                                                             \
+    BY_SOURCE_ORDER static void of_features_##M_(const Job *job, ptrdiff_t first, void *scratch) \
+    {                                                                               \
+        Block b = any_block(job, first, scratch);                                   \
+        b.law = LAW_CLASSES;                                                        \
+        if (job->n_tangents) leading(M_, job->n_context, 1, &b);                    \
+        else orbit(M_, job->n_context, 1, &b, 1);                                   \
+    }
+BUILT_FEATURES(ANY_CONTEXT)
 
 static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 {
@@ -194,8 +195,13 @@ static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 static void run_full(const Job *job, ptrdiff_t first, void *scratch)
 {
     void (*built)(const Job *, ptrdiff_t) = built_for(job, job->n_tangents ? built_leading : built_orbits);
-    if (built) built(job, first);
-    else run_any(job, first, scratch);
+    if (built) {
+        built(job, first);
+        return;
+    }
+#define TAKE_ANY_CONTEXT(M_) case M_: of_features_##M_(job, first, scratch); return;
+    if (job->n_heads == 1 && job->law == LAW_CLASSES) switch (job->n_features) { BUILT_FEATURES(TAKE_ANY_CONTEXT) }
+    run_any(job, first, scratch);
 }
 
 static void run(const Job *whole, ptrdiff_t block, void *scratch)

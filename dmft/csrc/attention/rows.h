@@ -107,6 +107,7 @@ INLINE void step_with_rows(SIZES, const Block *b, ptrdiff_t t, int phase)
     begin_step(M, L, H, b, t, phase, 1);
     overlap_slopes(M, b, phase);
     attend(M, L, H, b, 1, L, phase);
+    normalise(M, L, H, b);
     jacobian_rows(M, L, H, b, phase);
 }
 

@@ -19,9 +19,21 @@ typedef struct {
 
 /* M, L, J: random features have J = 2^(M-1) classes, three segments 3. */
 #if defined(__x86_64__) && WIDTH == 2 /* hardly a machine needs this path: keep it quick to compile */
+#define SMALL_SIZES(X)
 #define BUILT_SIZES(X)
+#define BUILT_FEATURES(X)
 #else
-#define BUILT_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4) X(3, 8, 0) X(5, 4, 0)
+#define SMALL_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4)
+#define BUILT_SIZES(X) SMALL_SIZES(X) X(3, 8, 0) X(5, 4, 0)
+#define BUILT_FEATURES(X) X(3) X(5) X(8) /* so many features, with any context: functions of orbits alone */
+#endif
+
+/* The compiler is told to order instructions before it hands out registers (setup.py), which helps functions of any
+   size; where sizes are constants, the order of the source keeps more in registers. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define BY_SOURCE_ORDER __attribute__((optimize("no-schedule-insns")))
+#else
+#define BY_SOURCE_ORDER
 #endif
 
 /* A function for one size, named after the work and the size: `call` uses its constants M, L, H and block b. */

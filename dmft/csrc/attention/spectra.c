@@ -52,14 +52,6 @@ INLINE void linearize_block(SIZES, Block *b)
 
 /* ---- the kernels ---- */
 
-/* The compiler is told to order instructions before it hands out registers (setup.py), which helps
-   the map; the loops over a frame have no registers left for that. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define BY_SOURCE_ORDER __attribute__((optimize("no-schedule-insns", "gcse")))
-#else
-#define BY_SOURCE_ORDER
-#endif
-
 #define SPECTRUM(M_, L_, J_) BY_SOURCE_ORDER BUILT_FUNCTION(spectrum, M_ * L_, spectrum(M, L, H, &b), M_, L_, J_)
 #define SPECTRUM_ITEM(...) BUILT_ITEM(spectrum, __VA_ARGS__)
 BUILT_SIZES(SPECTRUM)
