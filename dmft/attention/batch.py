@@ -144,12 +144,12 @@ class Batch(System):
         self.tangents = Tangents.of_unit_vectors(self.n_points, n_tangents, self.shape, qr_interval, n_dual)
 
     def turn_tangents(self) -> None:
-        """Give tangents in general directions to points whose first tangent stays away from a row of the window.
+        """Give all points tangents in general directions.
 
-        Where the softmax takes but one token, at one distance, a unit vector never reaches the rows between, and its
-        growth is not the largest that there is.
+        Where the softmax takes but one token, at one distance, a unit vector hardly ever reaches the rows between, and
+        its growth is not the largest that there is.
         """
-        self.tangents.turn(self.tangents.kept_apart())
+        self.tangents.turn()
 
     def keep_tangents(self, n_tangents: int) -> bool:
         """Let all tangents but the first ones go; return whether these are carried by the Jacobian itself."""
@@ -379,11 +379,12 @@ class Batch(System):
         )
         return n_directions_of(self._model, self.beta, self.epsilon, suspect & ~self.failed())
 
-    def _measured_again(self, found: Any, n_samples: int, turn: int = 1) -> Any:
-        """Return estimates with exponents of deficient features that were lost; see `reduced`."""
-        from .reduced import measured_again  # which runs a batch
+    def _measured_again(self, found: Any, n_samples: int, turn: int = 1, at_length: bool = False) -> Any:
+        """Return estimates with exponents that were lost; see `reduced`, and `decimal_tangents` for what takes long."""
+        from . import decimal_tangents, reduced  # which run a batch
 
-        return measured_again(self, found, n_samples, turn)
+        found = reduced.measured_again(self, found, n_samples, turn)
+        return decimal_tangents.measured_again(self, found, n_samples, turn) if at_length else found
 
     def _log_volume(self, n_steps: int) -> np.ndarray:
         """Take all points n_steps further, whole periods; return the mean of log |det J| of a step, (n_points,)."""

@@ -18,6 +18,7 @@ from .model import SelfAttention
 from .window_map import site_classes
 
 ROLES: tuple[Role, ...] = ("query", "key", "value")
+MOST_ALIKE = 4_000  # digits in which tokens may be alike
 exact = np.frompyfunc(Decimal, 1, 1)
 
 
@@ -50,6 +51,12 @@ def exponential(x: Decimal) -> Decimal:
         for _ in range(n_halvings):
             total *= total
     return +total
+
+
+def saturation(model: SelfAttention, attention: np.ndarray) -> int:
+    """Return to how many digits tokens made from attentions (..., n_features) may be alike: differences need them."""
+    field = np.abs(attention @ site_classes(model)[0].T).max(initial=0.0)
+    return 5 + int(min(2.0 * model.beta * field / np.log(10.0), MOST_ALIKE))
 
 
 class Token:

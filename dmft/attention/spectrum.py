@@ -105,7 +105,9 @@ def lyapunov(
     stretches by far the most, the part of the token that leaves the window, is cleared from the tangents that come
     later, exactly and before the step; and where J all but annihilates a tangent of the leading half, it is taken
     from the other side in that step. A step in which rounding has eaten a stretch all the same adds its share to the
-    error; more than one of 64 such steps, as at :math:`\beta` beyond 8, leave the exponent NaN.
+    error. Where more than one of 64 are such steps, as at :math:`\beta` beyond 8, the exponents that are lost are
+    measured again along some hundred steps that follow, in as many digits as these take (of site classes), for a
+    second or two. What that does not tell is NaN.
 
     Exponents are per token step. The map has the period L of the position code; the exponents of
     its L-step map are L times these. The position code itself is not a state and adds none.

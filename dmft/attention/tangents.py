@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-NOTHING = 1e-100  # a part of a tangent in a row of the window that steps alone do not make
-
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Tangents:
@@ -78,21 +76,13 @@ class Tangents:
         frame, exponent, n_lost, mark = (np.concatenate([getattr(self, x), getattr(other, x)]) for x in names)
         return Tangents(frame, exponent, n_lost, mark, self.qr_interval, self.n_dual)
 
-    def kept_apart(self) -> np.ndarray:
-        """Return the points whose first tangent has no part in some row of the window."""
-        size = np.abs(self.frame[:, :1]).max(axis=(1, 3), initial=0.0)  # (n_points, n_context)
-        largest = size.max(axis=1, keepdims=True, initial=0.0)
-        return np.flatnonzero((size < NOTHING * largest).any(axis=1) & np.isfinite(largest[:, 0]))
-
-    def turn(self, points: np.ndarray) -> None:
-        """Give some of the points orthonormal tangents in general directions, the same to all."""
+    def turn(self) -> None:
+        """Give all points orthonormal tangents in general directions, the same to all."""
         n_tangents, *shape = self.frame.shape[1:]
-        if not points.size:
-            return
         general = np.random.default_rng(0).normal(size=(math.prod(shape), n_tangents))
-        self.frame[points] = np.linalg.qr(general)[0].T.reshape(n_tangents, *shape)
+        self.frame[:] = np.linalg.qr(general)[0].T.reshape(n_tangents, *shape)
         for array in (self.exponent, self.mark):
-            array[points] = 0.0
+            array[:] = 0.0
 
     def kernel_arguments(self) -> dict[str, object]:
         """Return what the kernel asks of tangents, by its keywords."""

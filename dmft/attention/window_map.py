@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import decimal
 import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from .._util.arithmetic import own_arithmetic
 from .._util.checks import Role, finite, one_of, places
 from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
+from ..dynamics.cycles import many_digits
 from ..dynamics.cycles.jets import Jet, power, tanh
 from ..dynamics.cycles.window_map import WindowMap, values_of, windows_of
 from .axes import PARAMETERS, continuous, values_at, with_values
@@ -204,16 +206,19 @@ class AttentionMap(WindowMap):
 
     def exact_rows(self, orbit: np.ndarray) -> np.ndarray:
         """As for `WindowMap`."""
-        from .many_digits import Step, Token  # it needs the classes from here
+        from .many_digits import Step, Token, saturation  # it needs the classes from here
 
         orbit = finite("orbit", orbit, (None, self.n_features))
         if not len(orbit) or not self.exact:
             raise ValueError(f"orbit must have steps, and the map few classes of sites, got {len(orbit)} steps")
         values = {name: float(value[0]) for name, value in self.values.items()}
         model, n_context, n_steps = with_values(self.model, **values), self.n_context, len(orbit)
-        tokens = [Token(model, row, t % model.period) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
-        steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
-        return np.stack([step.rows() for step in steps])
+        with decimal.localcontext() as more:
+            more.prec += saturation(model, orbit)
+            tokens = [Token(model, row, t % model.period) for t, row in enumerate(np.roll(orbit, 1, axis=0))]
+            steps = [Step(model, [tokens[(t - d) % n_steps] for d in range(n_context)]) for t in range(n_steps)]
+            rows = np.stack([step.rows() for step in steps])
+        return many_digits.rounded(rows)
 
     @own_arithmetic
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:

@@ -121,10 +121,8 @@ class _Group:
             return
         self.begun = True
         self.orbits.begin_tangents(self.n_exponents)
-        half = max(1, rules.first // 8)
-        self.orbits.strobe(half, tangents=True, states=False)
         self.orbits.turn_tangents()
-        self.orbits.strobe(max(1, rules.first // 4 - half), tangents=True, states=False)
+        self.orbits.strobe(max(1, rules.first // 4), tangents=True, states=False)
 
 
 def _next(waiting: list[_Group], at_once: int, rules: Rules) -> _Group:

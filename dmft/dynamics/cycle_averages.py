@@ -19,7 +19,12 @@ _FRAMES = 2**22  # numbers in all frames at a time
 
 @np.errstate(all="ignore")  # NaN is what is not known here
 def fill(
-    system: System, periods: np.ndarray, exponents: np.ndarray, stderr: np.ndarray, n_exponents: int
+    system: System,
+    periods: np.ndarray,
+    exponents: np.ndarray,
+    stderr: np.ndarray,
+    n_exponents: int,
+    at_length: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the exponents of cycles with averages in the place of those that are hidden.
 
@@ -37,6 +42,8 @@ def fill(
         Descending, NaN where they are not known. What is known stays.
     n_exponents : int
         So many of them are asked for.
+    at_length : bool, default=False
+        Whether seconds for an orbit may be spent.
 
     Returns
     -------
@@ -55,7 +62,7 @@ def fill(
     n_tangents = system.n_dim if system.n_dim <= MANY else n_exponents
     n_samples = np.lcm(periods, system.period) // system.period
     for some in _parts(hidden, n_samples, max(1, _FRAMES // (system.n_dim * n_tangents))):
-        values, errors = _averages(system.select(some), int(n_samples[some[0]]), n_tangents)
+        values, errors = _averages(system.select(some), int(n_samples[some[0]]), n_tangents, at_length)
         here = exponents[some, :n_tangents]
         known = ~np.isnan(here)
         # By as many errors as averages miss what is known, those of what is not known may be off, too.
@@ -93,9 +100,10 @@ def _parts(points: np.ndarray, n_samples: np.ndarray, most: int) -> Iterator[np.
         yield from (alike[i : i + most] for i in range(0, alike.size, most))
 
 
-def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, np.ndarray]:
+def _averages(system: System, turn: int, n_tangents: int, at_length: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return exponents and errors of orbits on cycles of so many samples, each (n_points, n_tangents)."""
     system.begin_tangents(n_tangents)
+    system.turn_tangents()
     system.strobe(N_TURNING, tangents=True, states=False)
     system.forget_lost()
     n_turns = max(N_TURNS, -(-N_AVERAGED // turn))
@@ -105,5 +113,5 @@ def _averages(system: System, turn: int, n_tangents: int) -> tuple[np.ndarray, n
         growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
         found.add(growth, turn)
     last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros, dimension=False)
-    last = system._measured_again(last, max(N_AGAIN, 4 * turn), turn)
+    last = system._measured_again(last, max(N_AGAIN, 4 * turn), turn, at_length)
     return last.exponents, last.stderr

@@ -163,10 +163,13 @@ class Exponents:
         average = np.stack([self.weighted.mean, self.weighted.first, self.weighted.second], axis=1) / self.period
         largest = np.maximum(np.abs(self.extremes.low), np.abs(self.extremes.high))
         rounding = np.sqrt(16.0 + self.n_samples) * np.finfo(float).eps * largest / self.period
+        mean = self.means.mean
         with np.errstate(invalid="ignore"):  # infinities
+            # Batches may be whole turns of a cycle, and what is left over a part of one.
+            noise = np.maximum(self.means.stderr(), np.abs(mean - self.means.batches.mean(axis=1)))
             return Averages(
-                mean=self.means.mean / self.period,
-                noise=np.maximum(self.means.stderr() / self.period, rounding),
+                mean=mean / self.period,
+                noise=np.maximum(noise / self.period, rounding),
                 weighted=average,
                 drift=np.maximum(spread(average), rounding),
                 rounding=rounding,

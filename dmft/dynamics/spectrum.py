@@ -35,7 +35,7 @@ class Spectrum(Frozen):
     exponents : ndarray, shape (n_exponents,)
         Descending, in nats per step. -inf where the map annihilates a direction; NaN where
         the stretch was below rounding in more than one of 64 steps, so that nothing is known but that it lies
-        between its finite neighbours.
+        between its finite neighbours. Of a network such exponents are measured again in more digits, if these do.
     stderr : ndarray, shape (n_exponents,)
         Their standard errors: 0 for -inf, NaN for NaN.
     regular : bool
@@ -47,7 +47,8 @@ class Spectrum(Frozen):
     kaplan_yorke, kaplan_yorke_stderr : float
         The Kaplan-Yorke dimension and its error; NaN where it takes more exponents.
     n_lost : ndarray of int, shape (n_exponents,)
-        Steps in which the stretch was below rounding: a few widen the error, many leave the exponent NaN.
+        Steps in which the stretch was below rounding: a few widen the error, many leave the exponent NaN, or to
+        what is measured in more digits.
     n_steps : int
         Steps that were averaged over.
     converged : bool or None
@@ -168,7 +169,7 @@ class Run:
             )
             found, period_found = self._on_a_cycle(found)
             if not period_found:
-                found = self.system._measured_again(found, n_samples)
+                found = self.system._measured_again(found, n_samples, at_length=True)
             if tolerance is not None:
                 errors = found.stderr[~np.isnan(found.exponents)]
                 converged = bool(errors.size and (errors <= tolerance).all())
@@ -204,7 +205,7 @@ class Run:
             return found, 0
         stderr = np.where(np.isnan(exponents), np.nan, 0.0)
         if np.isnan(exponents).any():
-            exponents, stderr = fill(system, cycles.period, exponents, stderr, n_exponents)
+            exponents, stderr = fill(system, cycles.period, exponents, stderr, n_exponents, at_length=True)
         exponents, stderr = exponents[:, :n_exponents], stderr[:, :n_exponents]
         settled = dataclasses.replace(found, exponents=exponents, stderr=stderr, regular=np.array([True]))
         n_lost = np.where(np.isnan(settled.exponents), np.maximum(found.n_lost, 1), 0)

@@ -62,7 +62,7 @@ class System(Whole, abc.ABC):
         """Give every orbit orthonormal tangents, to be made orthogonal again every so many steps."""
 
     def turn_tangents(self) -> None:
-        """Turn the tangents that the map keeps within some directions whatever the time, midway in their transient."""
+        """Turn tangents that have begun into general directions, where the map may keep others within some."""
 
     def keep_tangents(self, n_tangents: int) -> bool:
         """Let all tangents but the first ones go; return whether that can be done. Default: it cannot, all stay."""
@@ -150,8 +150,11 @@ class System(Whole, abc.ABC):
         self.advance(whole("n_steps", n_steps, 1))
         return np.full(self.n_points, np.nan)
 
-    def _measured_again(self, found: Any, n_samples: int, turn: int = 1) -> Any:
-        """Return `Estimates` with what tangents have lost measured in another way from here on. Default: nothing is."""
+    def _measured_again(self, found: Any, n_samples: int, turn: int = 1, at_length: bool = False) -> Any:
+        """Return `Estimates` with what tangents have lost measured in another way from here on. Default: nothing is.
+
+        `at_length`: seconds for an orbit may be spent.
+        """
         return found
 
     def window_map(self) -> WindowMap | None:

@@ -46,8 +46,6 @@ def run_transient(
     )
     system.advance(n_steps - n_tangent_steps, tick=tick)
     system.begin_tangents(n_tangents, qr_interval)
-    half = n_tangent_steps // 2
-    system.advance(half, tangents=True, tick=tick)
     system.turn_tangents()
-    system.advance(n_tangent_steps - half, tangents=True, tick=tick)
+    system.advance(n_tangent_steps, tangents=True, tick=tick)
     system.forget_lost()

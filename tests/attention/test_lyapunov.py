@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from strategies import batch_of
 
 import dmft
-from dmft.attention import reference
+from dmft.attention import decimal_tangents, reference
 from dmft.attention.start import State
 
 PAPER = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
@@ -106,12 +106,24 @@ def test_all_exponents_are_known_in_chaos(beta):
 
 
 @pytest.mark.parametrize("beta", [8.0, 13.0])
-def test_stretches_below_rounding_are_reported_as_lost(beta):
+def test_stretches_below_rounding_are_reported_as_lost(beta, monkeypatch):
+    monkeypatch.setattr(decimal_tangents, "COST", 0.0)
     spectrum = dmft.lyapunov(PAPER.replace(beta=beta), 5_000, multipliers=False)
     lost = spectrum.n_lost > 5_000 / 64
     assert lost.any()
     assert np.isnan(spectrum.exponents[lost]).all()
     assert np.isfinite(spectrum.exponents[0])
+
+
+@pytest.mark.parametrize("beta", [8.0, 13.0])
+def test_what_is_lost_is_measured_in_digits(beta, monkeypatch):
+    monkeypatch.setattr(decimal_tangents, "STEPS", 96)
+    spectrum = dmft.lyapunov(PAPER.replace(beta=beta), 5_000, multipliers=False)
+    assert np.isfinite(spectrum.exponents).all()
+    assert_array_equal(np.diff(spectrum.exponents) <= 0, True)
+    volume, error = dmft.log_determinant(PAPER.replace(beta=beta), 5_000)
+    assert abs(spectrum.exponents.sum() - volume) < 5.0 * (error + spectrum.stderr.sum())
+    assert (spectrum.stderr < 0.2 * np.abs(spectrum.exponents)).all()
 
 
 def test_nothing_is_lost_on_a_cycle():

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from strategies import batch_of
 
 import dmft
+from dmft.attention import decimal_tangents
 from dmft.attention.start import State
 from dmft.dynamics.cycles import many_digits
 
@@ -21,6 +22,11 @@ def stored(beta, gamma):
     with np.load(FILE) as file:
         window, phase, growth = (file[f"{name}_{what}"] for what in ("window", "phase", "growth"))
     return PAPER.replace(beta=float(beta), gamma=float(gamma)), window, int(phase), growth
+
+
+@pytest.fixture(autouse=True)
+def _few_steps(monkeypatch):
+    monkeypatch.setattr(decimal_tangents, "STEPS", 48)
 
 
 SATURATED = [(6, 220), (8, 220), (13, 220), (24, 220), (40, 220), (3, 2000), (3, 10_000)]
@@ -42,6 +48,7 @@ def test_every_growth_is_right_or_lost(beta, gamma):
 @pytest.mark.parametrize("changes", [{"beta": 40.0}, {"beta": 3.0, "gamma": 1e4}])
 def test_zeros_of_numbers_too_small_are_lost(changes, monkeypatch):
     monkeypatch.setattr(many_digits, "COST", 1e8)  # a thousand digits and more have tests of their own
+    monkeypatch.setattr(decimal_tangents, "COST", 0.0)
     model = PAPER.replace(**changes)
     for multipliers in (False, True):
         spectrum = dmft.lyapunov(model, 1_000, multipliers=multipliers)
@@ -81,6 +88,32 @@ def test_tangents_reach_all_rows_where_the_softmax_takes_one_token(n_exponents):
         assert np.sum(spectrum.exponents > -2) == 12
         assert (np.diff(spectrum.exponents[:12]) <= 0).all()
         assert np.isneginf(spectrum.exponents[16:]).all()
+
+
+@pytest.mark.parametrize(("beta", "n_context", "period"), [(2.1, 6, 12), (2.5, 6, 12)])
+def test_tangents_reach_all_rows_where_weights_are_tiny(beta, n_context, period):
+    """Averages are those of the multipliers of the cycle; -0.43 was the largest for -0.31, with an error of 0.002."""
+    features = dmft.Features.segments(n_features=3, n_segments=2, n_sites=100, n_positions=3, seed=1)
+    model = dmft.SelfAttention(features, n_context=n_context, beta=beta, gamma=220.0, epsilon=0.02)
+    expected = dmft.lyapunov(model, 360, n_transient=2_000)
+    assert expected.period == period
+    averages = dmft.lyapunov(model, 360, n_transient=2_000, multipliers=False)
+    apart = np.abs(averages.exponents[:12] - expected.exponents[:12])
+    assert (apart < 6.0 * averages.stderr[:12] + 4.0 / 360).all()
+    assert np.isneginf(averages.exponents[12:]).all()
+
+
+@pytest.mark.parametrize(("seed", "n_known"), [(1, 8), (2, 12)])
+def test_graded_directions_of_deficient_features_are_measured_in_digits(seed, n_known):
+    """Slopes of tanh of two classes differ by twenty digits: all but the first were NaN."""
+    features = dmft.Features.segments(n_features=5, n_segments=3, n_sites=100, n_positions=2, seed=seed)
+    model = dmft.SelfAttention(features, n_context=4, beta=15.0, gamma=220.0, epsilon=0.02)
+    expected = dmft.lyapunov(model, 320, n_transient=2_000)
+    averages = dmft.lyapunov(model, 320, n_transient=2_000, multipliers=False)
+    assert expected.period
+    apart = np.abs(averages.exponents[:n_known] - expected.exponents[:n_known])
+    assert (apart < 6.0 * averages.stderr[:n_known] + 4.0 / 320).all()
+    assert np.isneginf(averages.exponents[n_known:]).all()
 
 
 @pytest.mark.parametrize(

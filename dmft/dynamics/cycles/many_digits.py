@@ -20,7 +20,7 @@ DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
 ESTIMATE = 20  # to begin with, for how many there must be
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
-COST = 2e10  # of all multiplications, in units of one of single digits: seconds
+COST = 4e9  # of all multiplications, in units of one of single digits: seconds
 LITTLE = 1e9  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
@@ -76,7 +76,7 @@ def multipliers(
     growth, angle = np.where(np.arange(size) < n_kept, np.nan, -np.inf), np.zeros(size)
     if n_kept == 0:
         return growth, angle
-    n_products = n_steps * (window_map.exact_cost + window_map.n_features * size**2) + 4 * size**2 * n_kept
+    n_products = n_steps * (window_map.exact_cost + window_map.n_features * size**2) + N_TURNS * size**2 * n_kept
 
     def affordable(ladder: tuple[int, ...]) -> tuple[int, ...]:
         spent = np.cumsum([n_products * (digits + OVERHEAD) ** 1.6 for digits in ladder])
@@ -89,13 +89,13 @@ def multipliers(
     best = 0
     for digits in ladder:
         more = digits + digits // 4
-        with _context(more):
+        with context(more):
             rows = window_map.exact_rows(orbit)
-        with _context(digits):
-            first, _ = _eigenvalues(_rounded(rows), n_kept)
+        with context(digits):
+            first, _ = _eigenvalues(rounded(rows), n_kept)
         if len(first) <= best or (len(first) < n_kept and digits != ladder[-1]):
             continue  # more digits will tell more
-        with _context(more):
+        with context(more):
             second, angles = _eigenvalues(rows, n_kept)
         n = min(len(first), len(second))
         agree = np.abs(first[:n] - second[:n]) <= AGREEMENT * np.maximum(1.0, np.abs(second[:n]))
@@ -107,12 +107,12 @@ def multipliers(
     return growth, angle
 
 
-def _context(digits: int) -> AbstractContextManager[decimal.Context]:
+def context(digits: int) -> AbstractContextManager[decimal.Context]:
     """Return a context of so many digits, and of any exponent."""
     return decimal.localcontext(decimal.Context(prec=digits, Emax=decimal.MAX_EMAX, Emin=decimal.MIN_EMIN))
 
 
-_rounded = np.frompyfunc(operator.pos, 1, 1)
+rounded = np.frompyfunc(operator.pos, 1, 1)
 
 
 def _digits(window_map: WindowMap, orbit: np.ndarray, known: np.ndarray) -> int:
@@ -123,9 +123,9 @@ def _digits(window_map: WindowMap, orbit: np.ndarray, known: np.ndarray) -> int:
     told = known[np.isfinite(known)]
     if not 0 < told.size < known.size:
         return DIGITS[0]
-    with _context(ESTIMATE):
+    with context(ESTIMATE):
         volume = sum(
-            _log(abs(x)) for step in window_map.exact_rows(orbit) for x in np.diagonal(_triangular(step[-1])[2])
+            log_of(abs(x)) for step in window_map.exact_rows(orbit) for x in np.diagonal(triangular(step[-1])[2])
         )
     if not np.isfinite(volume):
         return DIGITS[0]
@@ -149,14 +149,14 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
     turn = _exact(np.eye(size))
     for step in top:
         turn = np.concatenate([step @ turn, turn[:-n_features]])
-    frame, order, _ = _triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
+    frame, order, _ = triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
     limit = Decimal(1).scaleb(-int(LEAK * digits))
     # What is annihilated leaves the window when it is renewed, and the frame is known to stay in one turn more.
     n_least = -(-n_context // n_steps) + 1
     for done in range(1, n_least + N_TURNS):
         before, order_before, places = frame, order, order[:n_kept]
-        frame, order, upper = _triangular(turn @ frame)
+        frame, order, upper = triangular(turn @ frame)
         back = frame[places]  # in terms of the frame before, by substitution: it is triangular there
         for k in range(n_kept):
             back[k] = back[k] - before[places[k], :k] @ back[:k]
@@ -183,7 +183,7 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
     return values
 
 
-def _triangular(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def triangular(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return columns as a product of two triangular factors, by elimination with pivots.
 
     Returns
@@ -211,7 +211,7 @@ def _block(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = len(matrix)
     if n == 1:
         value = matrix[0, 0]
-        return np.array([_log(abs(value))]), np.array([np.pi if value < 0 else 0.0])
+        return np.array([log_of(abs(value))]), np.array([np.pi if value < 0 else 0.0])
     coefficients = _characteristic(matrix)
     growth, angle = _log_moduli(coefficients), np.zeros(n)
     first = 0
@@ -266,7 +266,7 @@ def _log_moduli(coefficients: list[Decimal]) -> np.ndarray:
             + 2 * sum((-1) ** j * coefficients[k - j] * coefficients[k + j] for j in range(1, min(k, n - k) + 1))
             for k in range(n + 1)
         ]
-    heights = [_log(abs(c)) / 2.0**N_SQUARINGS for c in coefficients]
+    heights = [log_of(abs(c)) / 2.0**N_SQUARINGS for c in coefficients]
     slopes: list[float] = []
     while len(slopes) < n:
         k = len(slopes)
@@ -276,7 +276,7 @@ def _log_moduli(coefficients: list[Decimal]) -> np.ndarray:
     return np.array(slopes)
 
 
-def _log(x: Decimal) -> float:
+def log_of(x: Decimal) -> float:
     """Return log x of x >= 0 as a float."""
     if not x:
         return -np.inf
