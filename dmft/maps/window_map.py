@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,8 +33,11 @@ class FunctionMap(WindowMap):
         self.n_context, self.n_features, self.n_phases = model.lags, model.size, model.period
         self.parameter = next(iter(model.parameters), "value") if parameter is None else parameter
         given = {name: values_of(name, values.get(name, value)) for name, value in model.parameters.items()}
-        n = max([n_points, *(len(value) for value in given.values())])
-        self.values = {name: np.array(np.broadcast_to(value, (n,))) for name, value in given.items()}
+        n = max([n_points, *(one.size for one in given.values())])
+        if any(one.size not in (1, n) for one in given.values()):
+            sizes = ", ".join(str(one.size) for one in given.values())
+            raise ValueError(f"{', '.join(given)} must have one value a point, got {sizes} values of {n} points")
+        self.values = {name: one if one.size == n else np.repeat(one, n) for name, one in given.items()}
         self._n_points = n
 
     @property
@@ -52,9 +56,11 @@ class FunctionMap(WindowMap):
         value = values_of("value", value)
         if value.size != self.n_points and 1 not in (value.size, self.n_points):
             raise ValueError(f"value must have shape ({self.n_points},), got shape {value.shape}")
-        if not self.values:
-            return FunctionMap(self.model, self.parameter, max(value.size, self.n_points))
-        return FunctionMap(self.model, self.parameter, 1, **{**self.values, self.parameter: value})
+        some, n = copy.copy(self), max(value.size, self.n_points)
+        values = {**self.values, **({self.parameter: value} if self.parameter in self.values else {})}
+        some.values = {name: one if one.size == n else np.repeat(one, n) for name, one in values.items()}
+        some._n_points = n
+        return some
 
     def take(self, points: np.ndarray | Sequence[int]) -> FunctionMap:
         """Return the map of some of the points."""

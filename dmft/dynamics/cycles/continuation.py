@@ -224,39 +224,21 @@ class Continuation:
 
     def locate(self, here: Node, following: Node, kinds: list[str]) -> list[tuple[float, str, Node]]:
         """Return the place, kind and node of the bifurcations between two points."""
-        reach = self.curve.product(here.tangent, following.point - here.point)
-        # Points of the curve by their length along the tangent, with its direction per length.
-        known = [(0.0, here.point, here.tangent)]
-        known.append((reach, following.point, following.tangent / self.curve.product(here.tangent, following.tangent)))
-        met: dict[float, Met] = {}
-
-        def met_at(length: float) -> Met:
-            if length not in met:
-                place = min(max(bisect.bisect([each[0] for each in known], length), 1), len(known) - 1)
-                (one, first, _), (other, last, _) = sides = known[place - 1], known[place]
-                there, _ = self.curve.meet(cubic(*sides[0], *sides[1], length), here.tangent)
-                if there is None:  # where curves cross, rounding says where a tangent leads
-                    straight = first + (length - one) / (other - one) * (last - first)
-                    there, _ = self.curve.meet(straight, here.tangent)
-                if there is None:
-                    raise ArithmeticError
-                slope = there.tangent / self.curve.product(here.tangent, there.tangent)
-                bisect.insort(known, (length, there.point, slope), key=_first)
-                met[length] = there
-            return met[length]
+        between = Between(self.curve, here, following)
+        reach = between.reach
 
         def test(length: float, kind: str) -> float:
             # Neither asks for all multipliers: those take the most time.
             end = ends.get(length)
             if kind == "fold":
-                return float((met_at(length) if end is None else end).tangent[-1])
+                return float((between.at(length) if end is None else end).tangent[-1])
             if kind == "flip":  # det(1 + M) changes its sign with the number of real multipliers below -1
-                rows = met_at(length).rows if end is None else self.curve.linearize(end.point)[1]
+                rows = between.at(length).rows if end is None else self.curve.linearize(end.point)[1]
                 sign, size = turns.determinant(rows[0], -1.0)
                 unit.append(size)
                 return float(sign * np.exp(min(size - unit[0], 600.0)))
             if end is None:
-                latest[0] = end = node(met_at(length), latest[0].frame)
+                latest[0] = end = node(between.at(length), latest[0].frame)
             return end.tests()[kind]
 
         ends = {0.0: here, reach: following}
@@ -265,7 +247,7 @@ class Continuation:
             unit: list[float] = []
             try:
                 length = root_between(partial(test, kind=kind), 0.0, reach, xtol=PLACED * reach, rtol=1e-15)
-                found = node(met_at(length), here.frame)
+                found = node(between.at(length), here.frame)
             except (ArithmeticError, ValueError):
                 continue  # not isolated, even at the smallest step
             located.append((len(self.nodes) - 1 + length / reach, kind, found))
@@ -275,6 +257,31 @@ class Continuation:
 def _off(at: Node, gained: int) -> float:
     """Return how far off the unit circle the last of the multipliers is that cross it."""
     return float(np.sort(np.abs(at.growth))[abs(gained) - 1])
+
+
+class Between:
+    """Points of a curve of cycles between two neighbours, by their length along the tangent of the first."""
+
+    def __init__(self, curve: CycleCurve, here: Place, following: Place) -> None:
+        self.curve, self.along = curve, here.tangent
+        self.reach = curve.product(here.tangent, following.point - here.point)
+        # By their length: point, and direction per length.
+        self.known = [(0.0, here.point, here.tangent), (self.reach, following.point, self._slope(following))]
+        self.met: dict[float, Met] = {}
+
+    def _slope(self, at: Place) -> np.ndarray:
+        return at.tangent / self.curve.product(self.along, at.tangent)
+
+    def at(self, length: float) -> Met:
+        """Return the point so far on, sought from the cubic through those on both sides; ArithmeticError if none is."""
+        if length not in self.met:
+            place = min(max(bisect.bisect([each[0] for each in self.known], length), 1), len(self.known) - 1)
+            there, _ = self.curve.meet(cubic(*self.known[place - 1], *self.known[place], length), self.along)
+            if there is None:
+                raise ArithmeticError
+            bisect.insort(self.known, (length, there.point, self._slope(there)), key=_first)
+            self.met[length] = there
+        return self.met[length]
 
 
 class Measure(Protocol):

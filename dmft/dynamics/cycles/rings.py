@@ -16,7 +16,8 @@ import numpy as np
 
 from ..._util.roots import root_between
 from . import turns
-from .curve import CycleCurve
+from .continuation import Between, led_on
+from .curve import CycleCurve, Met
 
 N_PHASES = 16  # places at least within a q-th of the torus
 MOST_PHASES = 2_000
@@ -98,36 +99,36 @@ def ring(curve: CycleCurve, point: np.ndarray, way: np.ndarray, n_turns: int) ->
     nearest = min(curve.length(target - point) for target in targets) if n_turns > 1 else 2.0 * np.pi
     if nearest < COLLAPSED:
         return None
-    tangent = curve.tangent(point, way)[0]
-    points, tangents, arc = [point], [tangent], [0.0]
+    round_it, arc = [Met(point, *curve.tangent(point, way))], [0.0]
     longest = step = nearest / N_PHASES
-    while len(points) < MOST_PHASES:
-        met, n = curve.meet(points[-1] + step * tangents[-1], tangents[-1])
-        if met is None or not curve.product(met.tangent, tangents[-1]) > 0.9:
+    while len(round_it) < MOST_PHASES:
+        here, before = round_it[-1], round_it[-2] if len(round_it) > 1 else None
+        there, n = curve.meet(led_on(curve, before, here, step), here.tangent)
+        if there is None or not curve.product(there.tangent, here.tangent) > 0.9:
             step /= 2.0
             if step < SHORTEST * longest:
                 return None
             continue
-        there, following = met.point, met.tangent
-        arc.append(arc[-1] + curve.length(there - points[-1]))
-        points.append(there)
-        tangents.append(following)
+        arc.append(arc[-1] + curve.length(there.point - here.point))
+        round_it.append(there)
         if arc[-1] > 0.5 * nearest:
-            k = int(np.argmin([curve.length(target - there) for target in targets]))
-            ahead = targets[k] - there
-            if curve.length(ahead) < 2.0 * step and curve.product(ahead, following) <= 0.0:
-                return _measured(curve, np.array(points), np.array(tangents), np.array(arc), (k + 1) % n_turns)
+            k = int(np.argmin([curve.length(target - there.point) for target in targets]))
+            ahead = targets[k] - there.point
+            if curve.length(ahead) < 2.0 * step and curve.product(ahead, there.tangent) <= 0.0:
+                return _measured(curve, round_it, np.array(arc), (k + 1) % n_turns)
         step = min(longest, step * (1.4 if n <= 4 else 1.0))
     return None
 
 
-def _measured(curve: CycleCurve, points: np.ndarray, tangents: np.ndarray, arc: np.ndarray, shift: int) -> Ring:
+def _measured(curve: CycleCurve, round_it: list[Met], arc: np.ndarray, shift: int) -> Ring:
     """Return a ring with the ends of the parameter, and what of it is rounding."""
+    points = np.array([each.point for each in round_it])
+    tangents = np.array([each.tangent for each in round_it])
     folds = tangents[:, -1]
     ends = [points[int(np.argmin(points[:, -1]))], points[int(np.argmax(points[:, -1]))]]
     where = np.flatnonzero(folds[:-1] * folds[1:] < 0.0)
     if len(where) <= MOST_FOLDS:
-        ends += [_fold(curve, points[i], tangents[i], arc[i + 1] - arc[i]) for i in where]
+        ends += [_fold(Between(curve, *round_it[i : i + 2]), *folds[i : i + 2]) for i in where]
     values = [end[-1] for end in ends]
     turns = 2.0 * np.pi * arc / arc[-1]
     waves = np.column_stack(
@@ -140,17 +141,17 @@ def _measured(curve: CycleCurve, points: np.ndarray, tangents: np.ndarray, arc: 
     return Ring(points, tangents, ends[int(np.argmin(values))], ends[int(np.argmax(values))], rounding, shift)
 
 
-def _fold(curve: CycleCurve, point: np.ndarray, tangent: np.ndarray, reach: float) -> np.ndarray:
-    """Return where the parameter turns on a stretch of the ring."""
-    found = [point]
+def _fold(between: Between, first: float, last: float) -> np.ndarray:
+    """Return where the parameter turns on a stretch of the ring, at whose ends it rises and falls so fast."""
+    ends, found = {0.0: first, between.reach: last}, [between.known[0][1]]
 
     def slope(length: float) -> float:
-        met, _ = curve.meet(point + length * tangent, tangent)
-        if met is None:
-            raise ArithmeticError
+        if length in ends:
+            return ends[length]
+        met = between.at(length)
         found.append(met.point)
         return float(met.tangent[-1])
 
     with suppress(ArithmeticError, ValueError):  # of rounding: what was found so far is as good
-        root_between(slope, 0.0, reach, xtol=1e-9 * reach, rtol=1e-12)
+        root_between(slope, 0.0, between.reach, xtol=1e-9 * between.reach, rtol=1e-12)
     return found[-1]
