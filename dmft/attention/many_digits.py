@@ -59,6 +59,12 @@ def saturation(model: SelfAttention, attention: np.ndarray) -> int:
     return 5 + int(min(2.0 * model.beta * field / np.log(10.0), MOST_ALIKE))
 
 
+@functools.lru_cache(maxsize=2)  # all tokens of a cycle meet the same ones; doubles are exact in any context
+def _exact_classes(model: SelfAttention) -> tuple[np.ndarray, dict[Role, np.ndarray]]:
+    signs, couplings = site_classes(model)
+    return exact(signs), {role: exact(couplings[role]) for role in ROLES}
+
+
 class Token:
     """A token: its overlaps and their derivatives by the attention that it was made from.
 
@@ -72,9 +78,7 @@ class Token:
     """
 
     def __init__(self, model: SelfAttention, attention: np.ndarray, position: int) -> None:
-        signs, couplings = site_classes(model)
-        self._signs = exact(signs)
-        self._couplings = {role: exact(couplings[role]) for role in ROLES}
+        self._signs, self._couplings = _exact_classes(model)
         beta, epsilon = Decimal(model.beta), Decimal(model.epsilon)
         field = beta * (self._signs @ exact(attention))
         decay = np.frompyfunc(exponential, 1, 1)(-2 * np.abs(field))

@@ -14,10 +14,11 @@ from decimal import Decimal
 
 import numpy as np
 
-from .window_map import WindowMap
+from .window_map import WindowMap, windows_of
 
 DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
 ESTIMATE = 20  # to begin with, for how many there must be
+PLAIN = 1e-8  # a stretch that doubles tell, relative to the largest one
 GUARD = 30  # digits that the smallest stretch of a turn must keep
 AGREEMENT = 1e-9  # of the logarithms with more digits
 COST = 4e9  # of all multiplications, in units of one of single digits: seconds
@@ -123,15 +124,23 @@ def _digits(window_map: WindowMap, orbit: np.ndarray, known: np.ndarray) -> int:
     told = known[np.isfinite(known)]
     if not 0 < told.size < known.size:
         return DIGITS[0]
-    with context(ESTIMATE):
-        volume = sum(
-            log_of(abs(x)) for step in window_map.exact_rows(orbit) for x in np.diagonal(triangular(step[-1])[2])
-        )
+    volume = _log_volume(window_map, orbit)
     if not np.isfinite(volume):
         return DIGITS[0]
     mean = (volume - told.sum()) / (known.size - told.size)
     least = min(mean, 2.0 * mean - told[-1])
     return max(DIGITS[0], GUARD + int(np.ceil((told[0] - least) / np.log(10.0))))
+
+
+def _log_volume(window_map: WindowMap, orbit: np.ndarray) -> float:
+    """Return the log of what a turn multiplies volumes by: in a step that is its derivative by the oldest vector."""
+    _, rows = window_map.linearize(windows_of(orbit, window_map.n_context)[None])
+    stretches = np.linalg.svd(rows[0, :, -1], compute_uv=False) if np.isfinite(rows).all() else np.zeros((1, 1))
+    if (stretches[:, -1] > PLAIN * stretches[:, 0]).all():
+        return float(np.log(stretches).sum())
+    with context(ESTIMATE):  # doubles would not tell the least of them
+        steps = window_map.exact_rows(orbit)
+        return float(sum(log_of(abs(x)) for step in steps for x in np.diagonal(triangular(step[-1])[2])))
 
 
 def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]:
