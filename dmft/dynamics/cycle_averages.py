@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .exponents import CHUNK, Exponents
+from .exponents import Exponents
 from .system import System
 
 MANY = 64  # dimensions beyond which all tangents take longer than a label
@@ -14,7 +14,7 @@ N_TURNING = 256  # samples in which tangents turn into place
 N_AVERAGED, N_TURNS = 512, 8  # samples and turns of the averages, at least
 N_AGAIN = 64  # samples of what is measured in another way, which takes longer
 ROUNDED = 1e-11  # relative: no average is better
-_FRAMES = 2**22  # numbers in all frames at a time
+_NUMBERS = 2**22  # in all frames, and in the growth of all tangents, at a time
 
 
 @np.errstate(all="ignore")  # NaN is what is not known here
@@ -61,8 +61,8 @@ def fill(
     hidden = np.flatnonzero(np.isnan(exponents[:, :n_exponents]).any(axis=1))
     n_tangents = system.n_dim if system.n_dim <= MANY else n_exponents
     n_samples = np.lcm(periods, system.period) // system.period
-    for some in _parts(hidden, n_samples, max(1, _FRAMES // (system.n_dim * n_tangents))):
-        values, errors = _averages(system.select(some), int(n_samples[some[0]]), n_tangents, at_length)
+    for some in _parts(hidden, n_samples, system.n_dim, n_tangents):
+        values, errors = _averages(system.select(some), n_samples[some], n_tangents, at_length)
         here = exponents[some, :n_tangents]
         known = ~np.isnan(here)
         # By as many errors as averages miss what is known, those of what is not known may be off, too.
@@ -73,45 +73,68 @@ def fill(
         least = np.fmin.accumulate(np.where(known, here, np.inf), axis=1)
         told = ~known & (values <= least + errors)
         if n_tangents == system.n_dim:
-            _complete(system.select(some), n_samples[some[0]], np.where(told, values, here), values, errors, told)
+            _complete(system.select(some), n_samples[some], np.where(told, values, here), values, errors, told)
         exponents[some, :n_tangents] = np.where(told, values, here)
         stderr[some, :n_tangents] = np.where(told, errors, stderr[some, :n_tangents])
     return exponents, stderr
 
 
 def _complete(
-    system: System, turn: int, best: np.ndarray, values: np.ndarray, errors: np.ndarray, told: np.ndarray
+    system: System, turns: np.ndarray, best: np.ndarray, values: np.ndarray, errors: np.ndarray, told: np.ndarray
 ) -> None:
     """Find the only exponent that is not known from the sum of all."""
-    alone = np.flatnonzero((np.isnan(best).sum(axis=1) == 1) & ~np.isneginf(best).any(axis=1))
-    if not alone.size:
-        return
-    total = system.select(alone)._log_volume(int(turn) * system.period)
-    place = np.isnan(best[alone]).argmax(axis=1)
-    values[alone, place] = total - np.nansum(best[alone], axis=1)
-    errors[alone, place] = ROUNDED * np.abs(total) + np.where(told[alone], errors[alone], 0.0).sum(axis=1)
-    told[alone, place] = ~np.isnan(total)
+    for turn, place in _by_turn(turns):
+        alone = place[(np.isnan(best[place]).sum(axis=1) == 1) & ~np.isneginf(best[place]).any(axis=1)]
+        if not alone.size:
+            continue
+        total = system.select(alone)._log_volume(turn * system.period)
+        last = np.isnan(best[alone]).argmax(axis=1)
+        values[alone, last] = total - np.nansum(best[alone], axis=1)
+        errors[alone, last] = ROUNDED * np.abs(total) + np.where(told[alone], errors[alone], 0.0).sum(axis=1)
+        told[alone, last] = ~np.isnan(total)
 
 
-def _parts(points: np.ndarray, n_samples: np.ndarray, most: int) -> Iterator[np.ndarray]:
-    """Yield points with turns of equal length, so many at a time."""
-    for n in sorted(set(n_samples[points].tolist())):
-        alike = points[n_samples[points] == n]
-        yield from (alike[i : i + most] for i in range(0, alike.size, most))
+def _by_turn(turns: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield every length of a turn, and the places of those that have it."""
+    for turn in sorted(set(turns.tolist())):
+        yield turn, np.flatnonzero(turns == turn)
 
 
-def _averages(system: System, turn: int, n_tangents: int, at_length: bool) -> tuple[np.ndarray, np.ndarray]:
+def _averaged(turns: np.ndarray) -> np.ndarray:
+    """Return over how many samples averages go: whole turns."""
+    return turns * np.maximum(N_TURNS, -(-N_AVERAGED // turns))
+
+
+def _parts(points: np.ndarray, turns: np.ndarray, n_dim: int, n_tangents: int) -> Iterator[np.ndarray]:
+    """Yield points that go together, as few cost as much as many: those with shorter turns first, some at a time."""
+    points = points[np.argsort(_averaged(turns[points]), kind="stable")]
+    while points.size:
+        numbers = np.arange(1, points.size + 1) * n_tangents * np.maximum(n_dim, _averaged(turns[points]))
+        n = max(1, np.count_nonzero(numbers <= _NUMBERS))
+        yield points[:n]
+        points = points[n:]
+
+
+def _averages(system: System, turns: np.ndarray, n_tangents: int, at_length: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return exponents and errors of orbits on cycles of so many samples, each (n_points, n_tangents)."""
     system.begin_tangents(n_tangents)
     system.turn_tangents()
     system.strobe(N_TURNING, tangents=True, states=False)
     system.forget_lost()
-    n_turns = max(N_TURNS, -(-N_AVERAGED // turn))
-    found = Exponents(system.n_points, n_tangents, system.n_dim, system.period * turn, n_turns)
-    piece = max(1, CHUNK // (system.n_points * n_tangents * turn))
-    for done in range(0, n_turns, piece):
-        growth = system.strobe(min(piece, n_turns - done) * turn, tangents=True, states=False)[1]
-        found.add(growth, turn)
-    last = found.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros, dimension=False)
-    last = system._measured_again(last, max(N_AGAIN, 4 * turn), turn, at_length)
-    return last.exponents, last.stderr
+    exponents, stderr = np.empty((2, system.n_points, n_tangents))
+    left, n_samples, series = np.arange(system.n_points), _averaged(turns), np.empty((system.n_points, 0, n_tangents))
+    while left.size:
+        now = int(n_samples[left].min())
+        more = system.strobe(now - series.shape[1], tangents=True, states=False)[1]
+        series, over = np.concatenate([series, more], axis=1), n_samples[left] == now
+        for turn, place in _by_turn(np.where(over, turns[left], 0)):
+            if not turn:
+                continue
+            some = system.select(place)
+            found = Exponents(some.n_points, n_tangents, some.n_dim, some.period * turn, now // turn)
+            found.add(series[place], turn)
+            last = found.estimate(some.n_lost, some.n_directions(), exact_zeros=some.exact_zeros, dimension=False)
+            last = some._measured_again(last, max(N_AGAIN, 4 * turn), turn, at_length)
+            exponents[left[place]], stderr[left[place]] = last.exponents, last.stderr
+        left, series, system = left[~over], series[~over], system.select(np.flatnonzero(~over))
+    return exponents, stderr
