@@ -29,6 +29,10 @@ class Steps(WindowMap):
     def exact_rows(self, orbit):
         return np.stack(self.matrices)[:, None]
 
+    def linearize(self, windows):
+        rows = np.stack(self.matrices).astype(float)[None, :, None]
+        return np.einsum("ptdab,ptdb->pta", rows, windows), rows
+
 
 def found(*matrices, n=None):
     return many_digits.multipliers(Steps(*matrices, n=n), np.zeros((len(matrices), len(matrices[0]))))
@@ -105,6 +109,17 @@ def test_what_is_known_stays():
     growth[0] = 1.0  # wrong: it is replaced
     got, _ = many_digits.complete(map_, np.zeros((1, 3)), growth, np.zeros(3))
     assert_allclose(got[0], np.log(2))
+
+
+def test_doubles_tell_the_volume_of_a_turn_where_they_do(monkeypatch):
+    orbit = np.zeros((2, 3))
+    turns = [Steps(mixed([2, "0.5", x]), mixed([1, 3, "0.25"], seed=2)) for x in ("1e-3", "1e-12")]
+    mild, steep = (many_digits._log_volume(one, orbit) for one in turns)
+    assert_allclose([mild, steep], np.log(0.75) - np.log(10.0) * np.array([3, 12]), rtol=1e-5)
+    monkeypatch.setattr(Steps, "exact_rows", None)
+    assert many_digits._log_volume(turns[0], orbit) == mild
+    with pytest.raises(TypeError):
+        many_digits._log_volume(turns[1], orbit)
 
 
 def test_maps_in_doubles_are_left_alone():
