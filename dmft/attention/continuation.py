@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from .._util.checks import shown
+from .._util.checks import shown, whole
 from ..maps import following as of_maps
 from ..maps.model import Map
 from ..maps.sweep_job import sweep_of
@@ -111,7 +111,7 @@ def follow(
     how = Execution(store=store, resume=resume, n_threads=n_threads, block=block, executor=executor, progress=progress)
     if isinstance(model, Map):
         for name, value in (("n_segments", n_segments), ("n_overlap", n_overlap)):
-            if value != 1:
+            if whole(name, value) != 1:
                 raise ValueError(f"{name} must be 1 of a dmft.Map, got {shown(value)}")
         axes = {name: arguments.pop(name) for name in list(arguments) if name in model.parameters}
         given = {"section": None, "record": ("attention",), **arguments}

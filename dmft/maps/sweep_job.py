@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .._util.checks import number, shown, whole
+from .._util.checks import finite, number, shown, whole, words
 from .._util.values import Value
 from ..sweeps.errors import PythonOnly
 from ..sweeps.grid import Task
@@ -150,10 +150,11 @@ def sweep_of(model: Map, start: Any, section: Any, record: Any, measure: Any, **
     """Return the job of `dmft.sweep` for a map, its arguments checked."""
     if section is not None:
         raise ValueError(f"section must be None of a dmft.Map, got {shown(section)}")
-    if record != ("attention",):
+    if words("record", record) != ("attention",):
         raise ValueError(f"record must not be given of a dmft.Map, whose states are kept, got {shown(record)}")
     made = Plan(model=model, measure=measure, **plan)
     among = isinstance(start, list | tuple) and any(isinstance(one, State) for one in start)
-    if among or (not isinstance(start, State) and np.ndim(start) == np.ndim(model.state) + 1):
+    known = among or start is None or isinstance(start, State)
+    if among or (not known and finite("start", start).ndim == np.ndim(model.state) + 1):
         return MapSweep(made, tuple(states_of(model, start)))
     return MapSweep(made, (state_of(model, start),))

@@ -120,10 +120,12 @@ def test_maps_come_from_python_alone(tmp_path):
         ({"a": [np.nan]}, "a must be finite"),
         ({"a": [1.0], "measure": "irreversibility"}, r"measure must name some of .* of a map"),
         ({"a": [1.0], "record": ("attention", "key")}, "record must not be given"),
+        ({"a": [1.0], "record": np.zeros((2, 2))}, "record must be a name or a list of names"),
         ({"a": [1.0], "section": 0}, "section must be None"),
         ({"a": [1.0], "n_rows": 9}, "n_rows must be <= 5"),
         ({"a": [1.0], "measure": "lyapunov", "n_exponents": 3}, "n_exponents must be <= the dimension"),
         ({"a": [1.0], "start": [0.1]}, "start must have shape"),
+        ({"a": [1.0], "start": [1, [2, 3]]}, "start must"),
         ({"a": [1.0], "start": dmft.Start.random(0)}, "start must"),
     ],
 )
@@ -185,9 +187,19 @@ def test_a_forced_map_is_followed_in_its_phase():
     assert not dmft.hysteresis(found).differ.any()
 
 
-@pytest.mark.parametrize("wrong", [{"n_segments": 2}, {"along": "a"}, {"anchors": [9.0]}, {"anchors": 0.0},
-                                   {"anchors": [(0.0, [1.0, 2.0])]}, {"start": [[0.1], [0.2]]},
-                                   {"n_first_transient": 1}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"n_segments": 2},
+        {"n_overlap": np.zeros((2, 2))},
+        {"along": "a"},
+        {"anchors": [9.0]},
+        {"anchors": 0.0},
+        {"anchors": [(0.0, [1.0, 2.0])]},
+        {"start": [[0.1], [0.2]]},
+        {"n_first_transient": 1},
+    ],
+)
 def test_chains_of_maps_check_their_arguments(wrong):
     (name,) = wrong
     with pytest.raises(ValueError, match=f"{name}.* must"):
