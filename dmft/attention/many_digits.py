@@ -18,7 +18,7 @@ from .model import SelfAttention
 from .window_map import site_classes
 
 ROLES: tuple[Role, ...] = ("query", "key", "value")
-MOST_ALIKE = 4_000  # digits in which tokens may be alike
+MOST_ALIKE = 240  # digits in which tokens may be alike
 exact = np.frompyfunc(Decimal, 1, 1)
 
 

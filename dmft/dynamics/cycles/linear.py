@@ -24,6 +24,8 @@ MAX_ROUNDS = 64
 PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of two
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
 EPS = np.finfo(float).eps
+MILD = 1e-11  # rounding of a stretch by itself below which nothing else is asked
+MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weights among them
 ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
 
@@ -144,12 +146,31 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
         frames = np.tile(np.eye(size), (len(rows), 1, 1)) if frame is None else np.array(frame)
         growth[known], angle[known], frames[known] = multipliers(rows[known], None if frame is None else frame[known])
         return growth, angle, frames
-    growth, angle, frame = _multipliers(rows, frame)
+    growth, angle, frame = _doubted(rows, *_multipliers(rows, frame))
     lost = np.flatnonzero(np.isnan(growth[:, 0]))
     if lost.size:
         scaled, scale = balanced(rows[lost])
-        again, angle[lost], _ = _multipliers(scaled)
+        again, angle[lost], _ = _doubted(scaled, *_multipliers(scaled))
         growth[lost] = again + scale[:, None]
+    return growth, angle, frame
+
+
+def _doubted(
+    rows: np.ndarray, growth: np.ndarray, angle: np.ndarray, frame: np.ndarray, graded: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return multipliers, unknown from the first on that moves where the entries of graded steps move by rounding.
+
+    Steps that shrink some directions far more than others take up errors of one another's, which the rounding of each
+    stretch by itself does not tell.
+    """
+    some = np.flatnonzero(graded)
+    if some.size:
+        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=rows.shape[1:])
+        again = _multipliers(rows[some] * (1.0 + MOVED * signs), frame[some])[0]
+        with np.errstate(invalid="ignore"):
+            alike = (np.abs(again - growth[some]) <= 0.25 * LOST) | (again == growth[some])
+        unknown = ~np.logical_and.accumulate(alike, axis=1) & ~np.isneginf(growth[some])
+        growth[some], angle[some] = np.where(unknown, np.nan, growth[some]), np.where(unknown, 0.0, angle[some])
     return growth, angle, frame
 
 
@@ -202,8 +223,10 @@ def balanced(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows * power_of[..., None, None], scale
 
 
-def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the same as `multipliers` in the units the rows come in."""
+def _multipliers(
+    rows: np.ndarray, frame: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the same as `multipliers` in the units the rows come in, and where known stretches have lost digits."""
     n_points, n_steps, n_context, n_features, _ = rows.shape
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
@@ -216,7 +239,7 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
         frame = np.broadcast_to(start, (n_points, size, size))
     active, rest = np.arange(n_points), np.empty((n_points, size, size))
     unrest: list[list[float]] = [[np.inf] for _ in range(n_points)]
-    stretch = np.full((n_points, size), np.nan)
+    stretch, graded = np.full((n_points, size), np.nan), np.zeros(n_points, dtype=bool)
     for done in range(1, MAX_ROUNDS + 1):
         last, frame, n = stretch, np.array(frame, order="C"), active.size
         upper, turn = np.empty((n, n_steps, size, size)), np.empty((n, size, size))
@@ -244,11 +267,12 @@ def _multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.
                 if mixed:
                     known += _half_settled(known[-1][1] if known else 0, leak[:n_known], stretch[i], last[i])
                 growth[point], angle[point] = _eigenvalues(known, turn[i], upper[i])
+                graded[point] = bool(known) and rounding[i, known[-1][1] - 1] > MILD
                 rest[point] = frame[i]
         active, frame, stretch = active[busy], frame[busy], stretch[busy]
         if not active.size:
             break
-    return growth, angle, rest
+    return growth, angle, rest, graded
 
 
 def _half_settled(
