@@ -1,5 +1,7 @@
 """Tongues from a rigid rotation, from a cycle, from a rotation number, and thinner than folds are told."""
 
+from types import SimpleNamespace
+
 import mpmath
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from textbook import resonance_step
 import dmft
 from dmft.dynamics.cycles.middles import Across
 from dmft.dynamics.cycles.rings import onto, ring, way_round
+from dmft.dynamics.cycles.tips import tip_of
 from dmft.maps import textbook
 from dmft.maps.curves import plane
 
@@ -97,6 +100,18 @@ def test_a_rotation_number_that_a_cycle_has_not_is_refused():
     ranges = {"omega": (0.35, 0.45), "coupling": (0.4, 0.6)}
     with pytest.raises(ValueError, match="rotation must be that of the cycle, 2 / 5, got 1 / 5"):
         dmft.tongues(locked, (1, 5), **ranges, max_step=1.0, n_points=2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rounding_of_the_least_widths_does_not_move_the_tip(seed):
+    """Widths of the tongue 8 / 21 are some ulps of omega where they can first be told."""
+    rng, held = np.random.default_rng(seed), 0.285 + 0.02 * np.arange(20)
+    ulp = np.spacing(0.38)
+    width = np.rint(3.3e-4 * held**21 * np.exp(0.3 * held) / ulp + rng.uniform(-2, 2, held.size)) * ulp
+    places = [SimpleNamespace(held=0.0, width=np.nan, point=np.array([0.0, 0.38]))]
+    places += [SimpleNamespace(held=h, width=w, point=np.array([0.0, 0.38])) for h, w in zip(held, width, strict=True)]
+    across = SimpleNamespace(bounds=(0.0, 1.0), spans=(0.2, 1.0), values=lambda omega, coupling: (omega, coupling))
+    assert_allclose(tip_of(across, places, 21)[1], [0.38, 0.0], rtol=0, atol=1e-12)
 
 
 @pytest.mark.slow

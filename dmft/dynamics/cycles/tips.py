@@ -7,9 +7,10 @@ import numpy as np
 from .middles import Across, Place
 from .rings import apart
 
-N_PLACES = 8  # next to the tip, which tell it
+N_PLACES = 12  # next to the tip, which tell it
 LEAST = 4
 HALF = 0.05  # the power of a width is that of a whole or a half number but for this
+FINE = 1e-4  # of a width: what rounding may shake of it without a loss of weight
 GOOD = 0.02  # of a width: how well a power law has to fit
 NEAR = 1e-6  # of the range: so near to its end a tip is there
 HIDDEN = 0.2  # the same, of the stretch where rounding hides the width
@@ -34,8 +35,10 @@ def tip_of(across: Across, places: list[Place], n_turns: int) -> tuple[list[Plac
         if len(known) < LEAST:
             return places, None
         held, width = np.array([each.held for each in known]), np.array([each.width for each in known])
+        ulps = np.array([np.spacing(abs(each.point[-1])) for each in known])
+        weight = 1.0 / np.hypot(1.0, 2.0 * ulps / (FINE * width))
         powers = (None, float(n_turns), (n_turns - 2) / 2.0) if n_turns > 2 else (None, float(n_turns))
-        laws = (_power_law(held, np.log(width), outward, power) for power in powers)
+        laws = (_power_law(held, np.log(width), weight, outward, power) for power in powers)
         found = next((law for law in laws if law is not None), None)
         hidden = places[0]
         if found is not None and hidden.held in across.bounds:
@@ -71,10 +74,12 @@ def _root(held: np.ndarray, values: np.ndarray) -> float:
     return _through(values, held, 0.0)
 
 
-def _power_law(held: np.ndarray, log_width: np.ndarray, outward: float, power: float | None) -> float | None:
+def _power_law(
+    held: np.ndarray, log_width: np.ndarray, weight: np.ndarray, outward: float, power: float | None
+) -> float | None:
     """Return the place from which the logarithm of the width follows a power law best; None if it does not.
 
-    Without a power it is the whole or half number that fits, if one does.
+    Without a power it is the whole or half number that fits, if one does. What rounding shakes has less weight.
     """
     first, reach = held[0], abs(held[-1] - held[0])
 
@@ -87,7 +92,7 @@ def _power_law(held: np.ndarray, log_width: np.ndarray, outward: float, power: f
             columns.append(np.log(away))
         else:
             target = target - power * np.log(away)
-        matrix = np.column_stack(columns)
+        matrix, target = weight[:, None] * np.column_stack(columns), weight * target
         solved = np.linalg.lstsq(matrix, target, rcond=None)[0]
         return float(np.sum((matrix @ solved - target) ** 2)), float(solved[-1]) if power is None else power
 
@@ -104,5 +109,5 @@ def _power_law(held: np.ndarray, log_width: np.ndarray, outward: float, power: f
         if power < 0.5 or abs(free - power) > HALF * max(1.0, power):
             return None
     gap = best(power)
-    good = fitted(gap, power)[0] < GOOD**2 * len(held)
+    good = fitted(gap, power)[0] < GOOD**2 * np.sum(weight**2)
     return float(first - outward * gap) if good else None
