@@ -3,8 +3,9 @@
     python examples/arnold_tongues.py [FILE] [STEP]
 
 The angle turns by omega - K sin(2 pi theta) / 2 pi in a step. Where K = 0 it is a rotation, and at every rational omega
-a tongue begins, in which the rotation number stays p / q; it is as wide as K^q. Each is found by its rotation number.
-Writes FILE (default: arnold_tongues.png); STEP is the longest step along K (default: 0.02). About 40 cpu-seconds.
+a tongue begins, in which the rotation number stays p / q; it is as wide as K^q. Each is found by its rotation number;
+dashed is how the widths of the first three begin, in closed form. Writes FILE (default: arnold_tongues.png); STEP is
+the longest step along K (default: 0.02). About 25 cpu-seconds.
 """
 
 import sys
@@ -47,11 +48,11 @@ def main(path="arnold_tongues.png", step=0.02):
         right.loglog(tongue.middle[told, 1], tongue.width[told], ".-", color=color, markersize=2, label=f"{p} / {q}")
         if q in BEGINNINGS:
             k = tongue.middle[told, 1]
-            right.loglog(k, BEGINNINGS[q] * k**q, color="0.5", linewidth=0.6, linestyle="dashed", zorder=0)
+            right.loglog(k, BEGINNINGS[q] * k**q, color="black", linewidth=0.7, linestyle="dashed", zorder=3)
     left.set(xlabel=r"$\Omega$", ylabel="$K$", xlim=(0.0, 1.0), ylim=(0.0, 1.0))
     right.axhspan(1e-17, 2.0**-53, color="0.9", zorder=0)
     right.set(xlabel="$K$", ylabel="width", xlim=(1e-4, 1.0), ylim=(1e-17, 1.0))
-    right.legend(fontsize="xx-small", loc="lower left")
+    right.legend(fontsize="xx-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     print(f"drew {figures.save(figure, path)}")
 
 

@@ -5,7 +5,7 @@
 The Neimark-Sacker point at beta = 1.2434 (gamma = 220, epsilon = 0.02) is followed in (beta, gamma) and in
 (beta, epsilon), and laid over the leading exponent of the attractor a run settles on. Marked are bifurcations of
 codimension 2: a resonance 1:4, and a Chenciner point (CH), past which the torus is born unstable. Writes FILE
-(default: curves.png); SIZE is the number of points along each axis of the diagrams (default: 41). About 60 cpu-seconds.
+(default: curves.png); SIZE is the number of points along each axis of the diagrams (default: 41). About 3 cpu-seconds.
 """
 
 import sys

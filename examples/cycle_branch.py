@@ -6,7 +6,7 @@ Left, the fixed point of the four-step map (a cycle of 4 token steps) followed i
 point, over the orbits that a run settles on; the dotted lines are the torus as the normal form predicts it. Right, the
 cycle of 28 steps whose window opens at a fold near beta = 1.267: it doubles between two flips that face each other, and
 the branch of 56 steps born at one of them dies at the other. Writes FILE (default: cycle_branch.png); MAX_STEP is the
-longest step along a branch as a part of its range (default: 0.02). About 15 cpu-seconds.
+longest step along a branch as a part of its range (default: 0.02). About 3 cpu-seconds.
 """
 
 import sys

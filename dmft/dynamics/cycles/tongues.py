@@ -95,7 +95,8 @@ class Tongue(Frozen):
         first, second = self.parameters
         told = self.width[self.width > 0.0]
         width = f"up to {told.max():.3g} wide in {self.across}" if told.size else "too thin for doubles"
-        tip = "no tip in the ranges" if np.isnan(self.tip).any() else f"tip at ({self.tip[0]:.8g}, {self.tip[1]:.8g})"
+        one, other = (value + 0.0 for value in self.tip)  # no -0
+        tip = "no tip in the ranges" if np.isnan(self.tip).any() else f"tip at ({one:.8g}, {other:.8g})"
         return f"Tongue({p} / {q} in {first} and {second}: {tip}; {width}; {len(self.sides)} sides)"
 
 
