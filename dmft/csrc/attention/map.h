@@ -84,20 +84,28 @@ INLINE void position_part(const int M, const Block *b, int role, int phase, pack
 #define FEW 8
 #define IS_FEW(width) (__builtin_constant_p(width) && (width) <= FEW)
 
-/* The scores of a head's keys, as weights; the largest of them. */
-INLINE vec scores(SIZES, const Block *b, const int full, int n_keys, int phase, int h, int g)
+/* The score of the e-th key of a head, as its weight; the largest so far. */
+INLINE void score(SIZES, const Block *b, const pack *query, int n_keys, int s, int h, int g, int e, pack top)
+{
+    const pack *key = b->key + s * M + h * (M / H);
+    vec sum = query[0][g] * key[0][g];
+    for (int a = 1; a < M / H; a++) sum = fma3(query[a][g], key[a][g], sum);
+    b->weight[h * L + s][g] = sum;
+    top[g] = e || !__builtin_constant_p(n_keys) ? vmax(top[g], sum) : sum;
+}
+
+INLINE void scores(SIZES, const Block *b, const int full, int n_keys, int phase, int h, pack top)
 {
     const int width = M / H;
     const pack *query = b->gain_query + h * width;
-    vec top = splat(0.0);
-    for (int e = 0; e < n_keys; e++) {
-        const pack *key = b->key + SLOT(e) * M + h * width;
-        vec score = query[0][g] * key[0][g];
-        for (int a = 1; a < width; a++) score = fma3(query[a][g], key[a][g], score);
-        b->weight[h * L + SLOT(e)][g] = score;
-        top = e ? vmax(top, score) : score;
-    }
-    return top;
+    pack some[FEW]; /* in registers, whatever is written */
+    for (int a = 0; IS_FEW(width) && a < width; a++) EACH(g) some[a][g] = query[a][g];
+    if (IS_FEW(width)) query = some;
+    EACH(g) top[g] = splat(-INFINITY);
+    if (__builtin_constant_p(n_keys))
+        EACH(g) for (int e = 0; e < n_keys; e++) score(M, L, H, b, query, n_keys, SLOT(e), h, g, e, top);
+    else /* no largest one waits for itself */
+        for (int e = 0; e < n_keys; e++) EACH(g) score(M, L, H, b, query, n_keys, SLOT(e), h, g, e, top);
 }
 
 /* The weight of the e-th key, made of its score; added to the sum of all, and its values times it to theirs. */
@@ -128,7 +136,7 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
     for (int a = 0; a < M; a++) EACH(g) b->gain_query[a][g] = b->query[a][g] * b->gain[g];
     for (int h = 0; h < H; h++) {
         pack top;
-        EACH(g) top[g] = scores(M, L, H, b, full, n_keys, phase, h, g);
+        scores(M, L, H, b, full, n_keys, phase, h, top);
         EACH(g) {
             vec sum, mean[FEW];
             weigh(M, L, H, b, full, phase, h, g, top[g], 0, &sum, mean);
