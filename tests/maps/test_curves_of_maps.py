@@ -100,7 +100,7 @@ def test_codimension_2_of_the_generalised_henon_map(kind, S):
     model, trace, values, of_trace, degenerate = generalised_henon(S=S)
     begin = model.replace(b=-0.6) if kind == "fold" else model
     point = special(begin, kind, guess=[[0.0, 0.0]], a=(-1.5, 0.05) if kind == "fold" else (-1.0, 2.5))
-    curve = good(dmft.curve(point, "b", a=(-6.0, 7.0), b=(-4.0, 2.0), max_step=0.2))
+    curve = good(dmft.curve(point, "b", a=(-6.0, 7.0), b=(-4.0, 2.0), max_step=0.3))
     x = curve.orbits[:, 0, 0]
     determinant = {"fold": trace(x) - 1, "flip": -1 - trace(x), "neimark-sacker": 1.0}[kind]
     assert_allclose(curve.values, np.stack(values(x, determinant), axis=1), rtol=0, atol=1e-9)
@@ -127,7 +127,7 @@ def test_a_torus_curve_ends_at_a_resonance_of_1_to_1():
     """Past it both multipliers are real, of product 1: a neutral saddle, of which no torus is born."""
     model, trace, values, of_trace, _ = generalised_henon()
     point = special(model, "neimark-sacker", guess=[[0.0, 0.0]], a=(-1.0, 0.1))
-    curve = good(dmft.curve(point, "b", a=(-2.0, point.value), b=(0.0, 1.5), max_step=0.2))
+    curve = good(dmft.curve(point, "b", a=(-2.0, point.value), b=(0.0, 1.5), max_step=0.5))
     (at,) = curve.special
     ((a, b),) = of_trace(2, 1)
     assert_allclose(at.values, (a, b), rtol=0, atol=1e-7)
