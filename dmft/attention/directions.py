@@ -45,7 +45,10 @@ def _kept(mild: SelfAttention) -> int:
         if frame.shape[1] == 0:
             break
     # Where orbits, and what they differ by, lie in a smaller space at last, points elsewhere say too much.
-    return min(frame.shape[1], n_context * reached(mild).shape[1])
+    n_read = reached(mild).shape[1]
+    if mild.drive is None and mild.features.classes is not None and mild.features.law == "classes":
+        n_read = min(n_read, _read(mild).shape[1])
+    return min(frame.shape[1], n_context * n_read)
 
 
 def reached(model: SelfAttention) -> np.ndarray:

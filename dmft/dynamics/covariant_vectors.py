@@ -27,7 +27,7 @@ from .cycles import _linear
 from .cycles.linear import top_rows
 from .cycles.window_map import WindowMap
 from .exponents import LOST
-from .spectrum import measure_spectrum
+from .spectrum import Spectrum, measure_spectrum
 from .streaming import BatchMeans
 from .system import System
 from .transients import run_transient
@@ -49,8 +49,8 @@ class CovariantVectors(Frozen):
         Means of the local exponents, in nats per step, and their standard errors. -inf where the map annihilates a
         vector; NaN where its stretch was below rounding in `n_lost` steps. Rounding adds up in vectors that contract
         far faster than others, unseen in single steps: so the errors of a network's have added to them how far each is
-        from that of `dmft.lyapunov` on the same steps, whose last tangents come of the inverse. They are NaN
-        where that one is, or more than one of 64 steps was lost.
+        from that of `dmft.lyapunov` on the same steps, whose last tangents come of the inverse. Where more than one
+        of 64 steps was lost, they are those of `dmft.lyapunov`, NaN where these are.
     spread : ndarray, shape (n_vectors,)
         Standard deviations of exponents over `interval` steps.
     interval : int
@@ -221,7 +221,7 @@ def measure_covariant(
     known = None
     if system.from_both_ends:
         how = {"n_transient": n_tangent_transient, "n_tangent_transient": n_tangent_transient}
-        known = measure_spectrum(system, n_steps, n_exponents=n_vectors, multipliers=False, **how).exponents
+        known = measure_spectrum(system, n_steps, n_exponents=n_vectors, multipliers=False, **how)
     back = _Back(along, n_vectors, n_expanding, n_steps, n_rows, interval, n_bins)
     return back.measured(blocks, after, known)
 
@@ -290,23 +290,26 @@ class _Back:
             hits[0, np.arange(len(angles)), place] = 2.0 * self.n_bins / np.pi
             self.counts.add(hits)
 
-    def exponents(self, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """Return the exponents and their errors; `known` are those of frames, descending, if rounding spares them."""
+    def exponents(self, known: Spectrum | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the exponents and their errors; `known` are those of frames, if rounding spares them.
+
+        They stand in for those of vectors that rounding does not spare.
+        """
         mean, its_error = self.growth.mean[0], self.growth.stderr()[0]
         if known is None:
             lost = self.n_lost > 0
             error = np.where(np.isneginf(mean), 0.0, its_error)
             return np.where(lost, np.nan, mean), np.where(lost, np.nan, error)
-        frames = np.empty_like(mean)
-        frames[np.argsort(-mean, kind="stable")] = known
-        vanished = np.isneginf(frames)
-        unknown = (self.n_lost > LOST * self.n_steps) | np.isnan(frames) | np.isneginf(mean)
+        frames, errors = np.empty((2, *mean.shape))
+        lost = np.logical_or.accumulate((self.n_lost > LOST * self.n_steps) | np.isneginf(mean))
+        order = np.argsort(np.where(lost, np.inf, -mean), kind="stable")  # those of rounding have no place of their own
+        frames[order], errors[order] = known.exponents, known.stderr
+        alone = lost | ~np.isfinite(frames)  # frames tell all that is known, -inf and NaN too
         with np.errstate(invalid="ignore"):
             stderr = its_error + np.abs(mean - frames)
-        stderr = np.where(vanished, 0.0, np.where(unknown, np.nan, stderr))
-        return np.where(vanished, -np.inf, np.where(unknown, np.nan, mean)), stderr
+        return np.where(alone, frames, mean), np.where(alone, errors, stderr)
 
-    def measured(self, blocks: list[_Block], after: list[_Block], known: np.ndarray | None) -> CovariantVectors:
+    def measured(self, blocks: list[_Block], after: list[_Block], known: Spectrum | None) -> CovariantVectors:
         """Take the vectors back through all blocks; `known` are the exponents of `exponents`."""
         for block in reversed(after):
             self.carry(block, 0)

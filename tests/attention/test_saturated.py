@@ -103,6 +103,16 @@ def test_tangents_reach_all_rows_where_weights_are_tiny(beta, n_context, period)
     assert np.isneginf(averages.exponents[12:]).all()
 
 
+def test_what_fields_do_not_read_of_the_tokens_is_annihilated():
+    """Of what tokens span the signs read one direction: numbers of rounding, -34 or -3, were called exponents."""
+    features = dmft.Features.segments(n_features=4, n_segments=3, n_sites=100, n_positions=2, seed=2)
+    model = dmft.SelfAttention(features, n_context=4, beta=2.0, gamma=220.0, epsilon=0.02)
+    for multipliers in (False, True):
+        found = dmft.lyapunov(model, 300, n_transient=600, multipliers=multipliers)
+        assert np.isfinite(found.exponents[:4]).all()
+        assert np.isneginf(found.exponents[4:]).all()
+
+
 @pytest.mark.parametrize(("seed", "n_known"), [(1, 8), (2, 12)])
 def test_graded_directions_of_deficient_features_are_measured_in_digits(seed, n_known):
     """Slopes of tanh of two classes differ by twenty digits: all but the first were NaN."""

@@ -6,6 +6,7 @@ from dmft.systems import Map
 from numpy.testing import assert_allclose, assert_array_equal
 
 import dmft
+from dmft.attention import decimal_tangents
 from dmft.dynamics import covariant_vectors, reference
 from dmft.dynamics.cycles import _linear
 from dmft.maps import textbook
@@ -182,3 +183,14 @@ def test_an_orbit_that_escapes_is_told():
         dmft.covariant(textbook.henon(2.0), 50, n_transient=0)
     with pytest.raises(FloatingPointError, match="the orbit left the real numbers"):
         dmft.covariant(textbook.henon(2.0), 50, n_transient=100)
+
+
+def test_exponents_of_vectors_that_rounding_hides_are_those_of_frames(monkeypatch):
+    monkeypatch.setattr(decimal_tangents, "STEPS", 48)
+    model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=8.0, gamma=220.0, epsilon=0.02)
+    found = dmft.covariant(model, 200, n_transient=500, n_tangent_transient=100)
+    frames = dmft.lyapunov(model, 200, n_transient=600, multipliers=False)
+    assert (found.n_lost > 200 / 64).any()
+    assert np.isfinite(found.exponents).all()
+    apart = np.abs(found.exponents - frames.exponents)
+    assert (apart < 6.0 * (found.stderr + frames.stderr)).all()
