@@ -29,7 +29,7 @@ Figure: TypeAlias = Any
 Tick: TypeAlias = Callable[[float], None]
 """Is called with a number of points just done, which may be a fraction."""
 
-_MANY = 10_000  # values of an axis above which only its ends are checked
+_MANY = 10_000  # whole numbers of an axis above which only its ends are checked
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,12 +330,17 @@ class Job(abc.ABC):
             array = given.astype(np.int64)
         if array.ndim != 1 or array.size == 0:
             raise ValueError(f"{name} must be a one-dimensional array with entries, got shape {array.shape}")
-        # The domain of a parameter is an interval: of a long axis it is enough to check the ends.
+        # The domain of a parameter is an interval: it is enough to check the ends.
         checked = array[~np.isfinite(array)][:1]
         if not checked.size:
-            checked = array if array.size <= _MANY else np.array([array.min(), array.max()])
-        for value in checked.tolist():
-            self.check(name, value)
+            checked = array if name in self.integers and array.size <= _MANY else np.array([array.min(), array.max()])
+        try:
+            for value in checked.tolist():
+                self.check(name, value)
+        except ValueError:
+            for value in array[:_MANY].tolist():  # the first one that is wrong is named
+                self.check(name, value)
+            raise
         return array
 
 
