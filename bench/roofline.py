@@ -151,8 +151,17 @@ def counts(work, M, L, J):
     total += (lone + fma) * (L * M) + lone * M + div
     total += sums(L * M, M) + (lone + fma * M + (lone + fma) * M) * (M * L)
     total += (sums(1, M) + fma) * (M * M)
-    # step_frame: C^-T by Gram-Schmidt on the M rows of C
     n_dual = n - 2 * ((n + 3) // 4) if work == "spectrum" else 0
+    if n_dual and (M, L) == (3, 4):
+        # step_small: C^-T by cross products, its condition; propagated
+        total += (fma * 2 + lone * 3) * 9 + sums(7, 3) + fma * 3 + lone * 4 + div
+        total += sums(M * (n - n_dual), n) + sums(M * n_dual, M) + fma * (M * (n - M) * n_dual)
+        for k in (n - n_dual, n_dual):
+            # products of all, Cholesky's factor, parts taken out, lengths
+            total += fma * (n * k * (k + 1) // 2) + div * (k - 1) + lone * (k * (k - 1) // 2)
+            total += fma * (k * (k * k - 1) // 6 + n * k * (k - 1) // 2 + n * k)
+        return total + div * (n - n_dual) + lone * (n * n) * (-(-L // 4) / L)
+    # step_frame: C^-T by Gram-Schmidt on the M rows of C
     if n_dual:
         total += (sums(1, M) + div) * M + (sums(1, M) + lone + fma * M) * (M * (M - 1)) + lone * (M * (M - 1) // 2)
         total += lone * (2 * M * M) + fma * (M * M * (M - 1) // 2) + div

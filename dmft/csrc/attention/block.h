@@ -103,6 +103,9 @@ typedef vec pack[GROUPS];
     X(first_lost, 1)       /* ... the first one that is lost, ... */                \
     X(kept_inverse, K)     /* ... their inverse squared lengths before the step ... */ \
     X(kept_power, K)       /* ... and the powers of two taken out of them */        \
+    X(moved, (2 * K + 2) * PITCH(L * M)) /* for step_small: the frame after a step, or before it, ... */ \
+    X(newest, PANEL * M)   /* ... y'_0 of its dual tangents ... */                  \
+    X(squared, K)          /* ... and their squared lengths; ... */                 \
     X(share, H * L)        /* ... and of that of the weights */
 
 typedef struct {

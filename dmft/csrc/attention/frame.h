@@ -167,8 +167,8 @@ INLINE void take_out(SIZES, const Block *b, int g, int i, int c, const int n)
 #define FINISH(n) finish(M, L, H, b, g, side, c, n)
 
 /* Direct tangents again, in the lanes and from the one on that are lost: they follow the dual ones, which are finished,
-   as the next of their side. A tangent y, of image z there, is stretched by |y| / |z|. */
-static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int phase, int n_tangents)
+   as the next of their side. A tangent y, of image z there, is stretched by |y| / |z|. `cleared`: pivots are taken out of them. */
+static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int phase, int n_tangents, int cleared)
 {
     const ptrdiff_t rows = L * M;
     const int n_direct = n_tangents - b->job->n_dual, begin[2] = {0, n_direct};
@@ -176,7 +176,7 @@ static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int p
     int first = n_direct;
     for (int i = 0; i < WIDTH; i++) first = b->first_lost[0][g][i] < first ? (int)b->first_lost[0][g][i] : first;
     const int end = kept + n_direct - (first & ~1); /* they go two by two */
-    clear_kept(M, L, H, b, g, NEXT(phase), kept, end);
+    if (!cleared) clear_kept(M, L, H, b, g, NEXT(phase), kept, end);
     for (int panel = kept; panel < end; panel += PANEL) {
         const int c = panel, n = end - c, side = 1;
         FOR_PANEL(n, PROPAGATE_READY);
@@ -216,7 +216,7 @@ static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int p
 }
 
 /* The same with arrays of one vector of its own, so that the block's may stay in registers. */
-INLINE void start_repair(SIZES, const Block *b, int g, int phase, int n_tangents)
+INLINE void start_repair(SIZES, const Block *b, int g, int phase, int n_tangents, int cleared)
 {
     pack size[2], along[2], doubt[2], condition[1], first_lost[1], may_repair[1], shrink[1], remain[1], leading[1];
     doubt[1][g] = b->doubt[1][g];
@@ -233,7 +233,7 @@ INLINE void start_repair(SIZES, const Block *b, int g, int phase, int n_tangents
         .first_lost = first_lost, .may_repair = may_repair, .shrink = shrink, .pivot = b->pivot, .pivot_length = b->pivot_length, .pivot_rest = b->pivot_rest,
         .remain = remain, .leading = leading, .chosen = b->chosen, .factor = b->factor,
         .kept_inverse = b->kept_inverse, .kept_power = b->kept_power, .fresh = b->fresh, .again = b->again};
-    repair(M, L, H, &some, g, phase, n_tangents);
+    repair(M, L, H, &some, g, phase, n_tangents, cleared);
 }
 
 /* One step of the frame: propagated and, if `qr`, made orthogonal by modified Gram-Schmidt
@@ -277,7 +277,7 @@ INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int s
     }
     if (!qr) return;
     if (b->repairs) EACH(g)
-        if (any(b->first_lost[0][g] < (double)begin[1])) start_repair(M, L, H, b, g, phase, n_tangents);
+        if (any(b->first_lost[0][g] < (double)begin[1])) start_repair(M, L, H, b, g, phase, n_tangents, 0);
     if (scaled) EACH(g)
         scale_columns((ptrdiff_t)L * M, g, (ivec){0} == 0, n_tangents, b->frame, b->inverse, b->power);
     EACH(g) forget_step(b, g);

@@ -6,6 +6,7 @@
 #include "map.h"
 #include "rows.h"
 #include "sizes.h"
+#include "small.h"
 #include "tangent.h"
 
 INLINE void spectrum(SIZES, Block *b)
@@ -15,13 +16,19 @@ INLINE void spectrum(SIZES, Block *b)
     load_frame(M, L, H, b, n_tangents);
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
+    const int small = is_small(M, L, H, b->job);
+    for (int k = 0; small && k < b->job->n_dual; k++)
+        EACH(g) b->squared[k][g] = squared_length(L * M, g, b->frame + (L * M - b->job->n_dual + k) * PITCH(L * M));
     slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
         step_with_rows(M, L, H, b, t, phase);
         const int sampled = strobe(b, &until);
         const int qr = sampled || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
-        step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
+        if (small) {
+            step_small(M, L, H, b, 0, phase);
+            end_small(M, L, H, b, 0, phase % 4 == 0, sampled);
+        } else step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
         record(M, L, H, b, L, t, phase);
         if (sampled) {
             sample_window(M, L, H, b, n_sampled, NEXT(phase));
