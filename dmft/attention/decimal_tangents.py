@@ -116,8 +116,9 @@ class Tangents:
         errors = _divided(upper @ self.errors, upper) + fresh * Decimal(1).scaleb(-self.digits)
         size, self.errors = np.abs(errors), np.tril(errors, -1)
         below = np.tril(size, -1)
-        worst = np.tril(size + below[:, : self.n] @ np.triu(size[: self.n], 1)).max(axis=0)
-        self.error = np.fmax(self.error, [float(one) if one == one else np.inf for one in worst])
+        n = next((k for k in range(self.n) if size[0, k] != size[0, k]), self.n)  # from there on nothing is known
+        worst = np.tril(size[:, :n] + below[:, :n] @ np.triu(size[:n, :n], 1)).astype(float).max(axis=0, initial=0.0)
+        self.error = np.maximum(self.error, np.append(worst, np.full(self.n - n, np.inf)))
 
 
 def _divided(matrix: np.ndarray, upper: np.ndarray) -> np.ndarray:

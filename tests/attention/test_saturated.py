@@ -151,3 +151,13 @@ def test_what_rounding_leaves_of_annihilated_directions_is_measured_again(beta, 
         check(spectrum.exponents, spectrum.stderr, spectrum.n_lost)
     swept = dmft.sweep(model, beta=[beta], measure="lyapunov", progress=False, **how)
     check(swept["exponents"][0], swept["stderr"][0], swept["n_lost"][0])
+
+
+def test_a_stretch_of_no_digits_leaves_its_tangent_unknown():
+    batch = batch_of(PAPER, [State(dmft.trajectory(PAPER, 4).attention[::-1], 0)])
+    tangents = decimal_tangents.Tangents(PAPER, batch, 3, 20)
+    upper = decimal_tangents.exact(np.triu(np.ones((4, 4))))
+    upper[1, 1] *= 0
+    tangents._let_errors_grow(upper, decimal_tangents._divided(upper[:, :3], upper))
+    assert np.isfinite(tangents.error[0])
+    assert np.isinf(tangents.error[1:]).all()
