@@ -108,7 +108,13 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
             largest = larger(largest, length);
             stretch[j] += grown < DMFT_ANNIHILATED ? DMFT_ANNIHILATED : grown;
         }
-        for (ptrdiff_t j = 0; j < size; j++) rounding[j] += DBL_EPSILON * largest / fabs(moved[j * (size + 1)]);
+        for (ptrdiff_t j = 0; j < size; j++) {
+            /* What is rounded in a column is its length; an error of the frame along a later vector takes up its part
+               of the row. Both may be far larger than any stretch: windows are shifted at length 1. */
+            double sum = larger(largest, length_of(j + 1, size, moved + j));
+            for (ptrdiff_t c = j + 1; c < size; c++) sum = larger(sum, fabs(moved[j * size + c]));
+            rounding[j] += DBL_EPSILON * sum / fabs(moved[j * (size + 1)]);
+        }
     }
     for (ptrdiff_t i = 0; i < size; i++) {
         double *restrict row = turn + i * size;

@@ -126,6 +126,17 @@ def test_what_rounding_hides_is_nan_and_what_vanishes_is_minus_infinity():
     assert np.isneginf(linear_algebra.multipliers(np.zeros((1, 3, 1, 1, 1)))[0]).all()
 
 
+def test_a_shifted_window_longer_than_all_stretches_hides_the_smallest():
+    """x' = a x + b y, y' = x: a column of length 1 leaves its rounding of b / a, which was given as -36.7 a step."""
+    growth = linear_algebra.multipliers(np.tile([-4.7e-10, 1.3e-94], (2, 1)).reshape(1, 2, 2, 1, 1))[0][0]
+    assert_allclose(growth[0], 2.0 * np.log(4.7e-10), rtol=0, atol=1e-6)
+    assert np.isnan(growth[1])
+    first = linear_algebra.multipliers(np.tile([-4.7e-13, 1.3e-94], (2, 1)).reshape(1, 2, 2, 1, 1))[0][0, 0]
+    assert_allclose(first, 2.0 * np.log(4.7e-13), rtol=1e-12)  # it was off by 1e-4
+    known = linear_algebra.multipliers(np.tile([-4.7e-5, 1.3e-12], (2, 1)).reshape(1, 2, 2, 1, 1))[0][0]
+    assert_allclose(known.sum(), 2.0 * np.log(1.3e-12), rtol=1e-9)
+
+
 # -- textbook maps ----------------------------------------------------------------------------
 
 
