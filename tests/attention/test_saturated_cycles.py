@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -201,3 +202,27 @@ def test_averages_of_deficient_features_come_from_both_ends(beta):
         assert (np.abs(values[:8] - exact[:8]) <= 5.0 * errors[:8] + 1e-4).all()
     alone = dmft.sweep(model, beta=[beta], n_steps=1_024, measure="lyapunov", progress=False, **how)
     assert_array_equal(alone["exponents"][0], swept["exponents"][0])
+
+
+@pytest.mark.parametrize(("seed", "beta", "period"), [(298, 6.349816645111089, 2), (37, 8.4474, 3), (22, 7.3531, 1)])
+def test_both_multipliers_of_one_class_are_those_of_a_quadratic(seed, beta, period):
+    """One class reads one number of a token. Doubles gave -36.7 for -194.7; digits took pairs apart: -26.36, -26.36."""
+    features = dmft.Features.segments(n_features=4, n_segments=1, n_sites=100, n_positions=1, seed=seed)
+    model = dmft.SelfAttention(features, n_context=2, beta=beta, gamma=50.0, epsilon=0.0)
+    found = dmft.attractor(model)
+    assert len(found.orbit) == period
+    window_map = AttentionMap(model)
+    rows = window_map.linearize(found.orbit[(np.arange(period)[:, None] - 1 - np.arange(2)) % period][None])[1]
+    numbers = window_map._reduced(rows)[0, :, :, 0, 0]
+    with mpmath.workdps(300):
+        turn = mpmath.eye(2)
+        for a, b in numbers.tolist():
+            turn = mpmath.matrix([[a, b], [1, 0]]) * turn
+        trace, det = turn[0, 0] + turn[1, 1], turn[0, 0] * turn[1, 1] - turn[0, 1] * turn[1, 0]
+        root = mpmath.sqrt(trace**2 - 4 * det)
+        moduli = sorted((abs(trace + root) / 2, abs(trace - root) / 2), reverse=True)
+        expected = [float(mpmath.log(x)) for x in moduli]
+    assert_allclose(found.exponents[:2] * period, expected, rtol=1e-6)
+    digits = many_digits.multipliers(window_map, found.orbit)[0]
+    assert_allclose(digits[:2], expected, rtol=1e-9)
+    assert np.isneginf(digits[2:]).all()

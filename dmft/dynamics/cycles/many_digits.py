@@ -25,7 +25,7 @@ COST = 4e9  # of all multiplications, in units of one of single digits: seconds
 LITTLE = 1e9  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
-LEAK = 0.1  # of the digits: a subspace that returns to itself but for this is invariant
+LEAK = 0.2  # of the digits: a subspace that returns to itself but for this is invariant
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 FAINT = Decimal("1e-60")  # a coefficient that does not count for roots of modulus 1
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
@@ -177,7 +177,9 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         # What of the leading columns turns up in the rows behind, or outside the frame, relative to the size of these.
         outside = frame[order_before[n_kept:]] - before[order_before[n_kept:]] @ back
         behind = np.concatenate([np.maximum(stretch, least), np.full(size - n_kept, max(least, min(stretch)))])
-        leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * stretch[:n_known] / behind[:, None]
+        # A row of the upper factor may be far larger than its stretch: all of it turns up there.
+        carried = np.abs(upper[:n_known]).max(axis=1, initial=Decimal(0))
+        leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * carried / behind[:, None]
         leak[n_known:] = leak[n_known:] * limit.scaleb(20)  # what is below all that is known is of rounding
         ends = [0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) <= limit)]
         blocks = list(itertools.pairwise(ends))
