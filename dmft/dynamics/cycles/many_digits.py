@@ -25,7 +25,7 @@ COST = 4e9  # of all multiplications, in units of one of single digits: seconds
 LITTLE = 1e9  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
-LEAK = 0.2  # of the digits: a subspace that returns to itself but for this is invariant
+LEAK, SPLIT = 0.1, 12  # of the digits, but so many: a subspace that returns to itself but for this is invariant
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 FAINT = Decimal("1e-60")  # a coefficient that does not count for roots of modulus 1
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
@@ -160,7 +160,7 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         turn = np.concatenate([step @ turn, turn[:-n_features]])
     frame, order, _ = triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
-    limit = Decimal(1).scaleb(-int(LEAK * digits))
+    limit = Decimal(1).scaleb(-max(SPLIT, int(LEAK * digits)))
     # What is annihilated leaves the window when it is renewed, and the frame is known to stay in one turn more.
     n_least = -(-n_context // n_steps) + 1
     for done in range(1, n_least + N_TURNS):
