@@ -80,7 +80,7 @@ def seconds(*calls, repeats=5):
     return best
 
 
-def network_sweeps(n_points=256, n_steps=4_000):
+def network_sweeps(n_points=256, n_steps=40_000):
     """Print the time of both sweeps of the network."""
     begun = dmft.trajectory(NETWORK, 8)
     parts = begun.attention, begun.overlaps["key"], begun.overlaps["value"]
