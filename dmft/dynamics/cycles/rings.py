@@ -130,9 +130,9 @@ def _measured(curve: CycleCurve, round_it: list[Met], arc: np.ndarray, shift: in
     if len(where) <= MOST_FOLDS:
         ends += [_fold(Between(curve, *round_it[i : i + 2]), *folds[i : i + 2]) for i in where]
     values = [end[-1] for end in ends]
-    turns = 2.0 * np.pi * arc / arc[-1]
+    angle = 2.0 * np.pi * arc / arc[-1]
     waves = np.column_stack(
-        [np.ones_like(arc)] + [f(k * turns) for k in range(1, N_HARMONICS + 1) for f in (np.cos, np.sin)]
+        [np.ones_like(arc)] + [f(k * angle) for k in range(1, N_HARMONICS + 1) for f in (np.cos, np.sin)]
     )
     fitted = waves @ np.linalg.lstsq(waves, points[:, -1] - points[0, -1], rcond=None)[0]
     rest = points[:, -1] - points[0, -1] - fitted
