@@ -1,8 +1,9 @@
 """Loops over a map that is one compiled function: no Python in a step.
 
 The function is ``void (const double *window, const double *parameters, int64_t phase, double *out)``: from a window,
-newest first, to the next state, or to its derivative by the window, row by row. It gets a copy of the window. One of
-several lanes takes as many points at once: every number of its arguments is then one of each point, side by side.
+newest first, to the next state, or to its derivative by the window, row by row. It gets a copy of the window, unless
+it is known to leave that alone. One of several lanes takes as many points at once: every number of its arguments is
+then one of each point, side by side.
 """
 
 from cython.parallel cimport parallel, threadid
@@ -18,6 +19,10 @@ from .._util.doors cimport natural, positive, ranged, sized
 cdef extern from "cycles/cycles.h" nogil:
     void dmft_factorise(Py_ssize_t, Py_ssize_t, double *, double *, double *)
 
+cdef extern from "maps/arrays.h" nogil:
+    int64_t *dmft_arrays_taken()
+    void *dmft_array(int64_t)
+
 ctypedef void (*Function)(const double *, const double *, int64_t, double *) noexcept nogil
 
 KINDS = ("given", "complex step", "differences")
@@ -26,6 +31,7 @@ cdef enum:
     COMPLEX = 1
     DIFFERENCES = 2
     BETWEEN = 64  # steps from one look for signals to the next
+    ROOM = 2048   # numbers of states to come that have a place in front of the window: of the cache nearest to the core
 
 cdef double STEP = 2.0**-7  # as in derivatives.py, whose bits these derivatives have
 cdef double TINY = 1e-30
@@ -34,6 +40,7 @@ cdef double TINY = 1e-30
 cdef struct Shape:
     Function step           # the map, of `lanes` points side by side
     Function slope          # its derivative; for a complex step the map itself, of complex numbers
+    bint reads              # the step leaves its window alone
     int kind                # where the derivative comes from
     Py_ssize_t lanes        # of a block; in all its arrays they are innermost
     Py_ssize_t slope_lanes  # of the derivative: as many, or 1
@@ -47,7 +54,10 @@ cdef struct Shape:
 
 
 cdef struct Work:
-    double *window          # (n_in, lanes): where the block is
+    double *window          # (n_in, lanes): where the block is; it moves down, state by state
+    double *ring            # (room + n_in, lanes): what it moves in
+    int64_t *taken          # of the memory for arrays that functions make
+    Py_ssize_t room
     double *parameters      # (n_parameters, lanes)
     double *point           # (2 n_in, lanes) each: windows that are handed over
     double *other
@@ -70,18 +80,27 @@ cdef struct Sampling:       # steps lead, lead + every, ...; the newest `width` 
     Py_ssize_t n_grown      # rows of growth
 
 
+cdef Py_ssize_t room_of(const Shape *map) noexcept nogil:
+    """Return how many numbers of a lane have a place in front of the window, whole states."""
+    return max(1, ROOM // (map.size * map.lanes)) * map.size
+
+
 cdef Py_ssize_t needed(const Shape *map) noexcept nogil:
     """Return how many doubles a thread works with."""
-    cdef Py_ssize_t k = map.n_tangents, n = (5 * map.n_in + 3 * map.n_parameters + 4 * map.size) * map.lanes
+    cdef Py_ssize_t k = map.n_tangents
+    cdef Py_ssize_t n = (room_of(map) + 5 * map.n_in + 3 * map.n_parameters + 4 * map.size) * map.lanes
     if k:
         n += (3 * map.lanes + 1) * map.size * map.n_in + map.lanes + k * (map.size + k + map.n_in + 2)
-    return n + 8  # so that threads do not write side by side
+    return n + 16  # so that threads do not write side by side, and vectors are aligned
 
 
 cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
     """Divide the memory of a thread up."""
     cdef Py_ssize_t lanes = map.lanes
-    work.window = given
+    work.taken = dmft_arrays_taken()
+    work.room = room_of(map)
+    work.ring = given + (64 - <uintptr_t>given % 64) % 64 // sizeof(double)
+    work.window = work.ring + work.room * lanes
     work.parameters = work.window + map.n_in * lanes
     work.point = work.parameters + map.n_parameters * lanes
     work.other = work.point + 2 * map.n_in * lanes
@@ -122,6 +141,7 @@ cdef void differentiate(const Shape *map, int64_t phase, const Work *work) noexc
     cdef double *rows = work.rows
     if map.kind == GIVEN:
         memcpy(work.point, work.window, n_in * lanes * sizeof(double))
+        work.taken[0] = 0
         map.slope(work.point, work.parameters, phase, rows)
         return
     for i in range(n_in):
@@ -136,7 +156,9 @@ cdef void differentiate(const Shape *map, int64_t phase, const Work *work) noexc
             # Before functions can write into them: as they came out in doubles.
             for lane in range(lanes):
                 work.apart[lane] = work.point[i * lanes + lane] - work.other[i * lanes + lane]
+            work.taken[0] = 0
             map.step(work.point, work.parameters, phase, work.ahead)
+            work.taken[0] = 0
             map.step(work.other, work.parameters, phase, work.behind)
             for a in range(size):
                 for lane in range(lanes):
@@ -160,12 +182,14 @@ cdef void differentiate_one(const Shape *map, Py_ssize_t lane, int64_t phase, co
     if map.kind == GIVEN:
         for a in range(n_in):
             work.point[a] = work.window[a * lanes + lane]
+        work.taken[0] = 0
         map.slope(work.point, work.values, phase, work.one)
         return
     for i in range(n_in):
         for a in range(n_in):
             work.point[2 * a] = work.window[a * lanes + lane]
             work.point[2 * a + 1] = TINY if a == i else 0.0
+        work.taken[0] = 0
         map.slope(work.point, work.values, phase, work.ahead)
         for a in range(size):
             work.one[a * n_in + i] = work.ahead[2 * a + 1] / TINY
@@ -221,23 +245,32 @@ cdef void straighten(const Shape *map, double *frame, double *growth, const Work
         growth[i] += log(length) if length > 0.0 else -INFINITY
 
 
+cdef void advance(const Shape *map, int64_t phase, Work *work) noexcept nogil:
+    """Take the window a step on: the next state is put in front of it."""
+    cdef Py_ssize_t lanes = map.lanes, n = map.n_in * lanes
+    cdef double *window = work.window
+    if window == work.ring:
+        window += work.room * lanes
+        memmove(window, work.ring, n * sizeof(double))
+    work.window = window - map.size * lanes
+    if not map.reads:
+        memcpy(work.point, window, n * sizeof(double))
+        window = work.point
+    work.taken[0] = 0
+    map.step(window, work.parameters, phase, work.window)
+
+
 cdef void follow(const Shape *map, const Sampling *asked, Py_ssize_t n_here, int64_t phase, int64_t n_steps,
-                 double *states, double *frames, double *growth, const Work *work, Crew *crew) noexcept nogil:
+                 double *states, double *frames, double *growth, Work *work, Crew *crew) noexcept nogil:
     """Take the orbits of a block further; what they leave is of the first of them on."""
     cdef int64_t t, since = 0, sampled = asked.lead
-    cdef Py_ssize_t state = map.size * map.lanes, k = map.n_tangents, row = 0, grown = 0, lane
-    cdef Py_ssize_t rest = (map.n_in - map.size) * map.lanes * sizeof(double), a_frame = map.n_in * k
-    cdef Py_ssize_t a_growth = asked.n_grown * k
+    cdef Py_ssize_t k = map.n_tangents, row = 0, grown = 0, lane, a_frame = map.n_in * k, a_growth = asked.n_grown * k
     for lane in range(n_here if k else 0):
         memset(growth + lane * a_growth, 0, k * sizeof(double))
     for t in range(1, n_steps + 1):
         if k:
             carry(map, frames, n_here, phase, work)
-        memcpy(work.point, work.window, map.n_in * map.lanes * sizeof(double))
-        map.step(work.point, work.parameters, phase, work.ahead)
-        if rest:
-            memmove(work.window + state, work.window, rest)
-        memcpy(work.window, work.ahead, state * sizeof(double))
+        advance(map, phase, work)
         phase += 1
         if phase == map.period:
             phase = 0
@@ -258,6 +291,11 @@ cdef void follow(const Shape *map, const Sampling *asked, Py_ssize_t n_here, int
                     memset(growth + lane * a_growth + grown, 0, k * sizeof(double))
         if t % BETWEEN == 0 and crew_stopped(crew):
             return
+
+
+def array_function():
+    """Return the address of what gives functions memory for an array, ``void *(int64_t bytes)``, or NULL."""
+    return <uintptr_t>&dmft_array
 
 
 def evaluate(*,
@@ -302,6 +340,7 @@ cdef void evaluate_block(Function call, Py_ssize_t lanes, Py_ssize_t n_here, con
     """Call a function for the points of a block, once for each phase that they have."""
     cdef double *values = scratch + n_in * lanes
     cdef double *returned = values + k * lanes
+    cdef int64_t *taken = dmft_arrays_taken()
     cdef Py_ssize_t end, first = 0
     while first < n_here:
         end = first + 1
@@ -310,6 +349,7 @@ cdef void evaluate_block(Function call, Py_ssize_t lanes, Py_ssize_t n_here, con
         gather(scratch, lanes, windows + first * n_in, n_in, end - first)
         gather(values, lanes, parameters + first * k, k, end - first)
         gather(returned, lanes, out + first * n_out, n_out, end - first)  # what a function leaves stays as it was
+        taken[0] = 0
         call(scratch, values, phase[first], returned)
         scatter(returned, lanes, out + first * n_out, n_out, n_out, end - first)
         first = end
@@ -332,7 +372,8 @@ def run(*,
         int64_t qr_interval,
         int n_threads,
         Py_ssize_t lanes=1,                       # points that step takes side by side
-        Py_ssize_t slope_lanes=1):                # and slope: as many, or 1
+        Py_ssize_t slope_lanes=1,                 # and slope: as many, or 1
+        bint reads=False):                        # whether step leaves its window alone
     """Take all orbits further, and their tangents if there are any."""
     cdef Py_ssize_t n = window.shape[0], n_in = window.shape[1], n_rows = states.shape[1], width = states.shape[2], i
     cdef Py_ssize_t n_parameters = parameters.shape[1], k = frame.shape[2]
@@ -367,7 +408,7 @@ def run(*,
     if n == 0 or n_steps == 0:
         return
     map.step, map.slope, map.kind = <Function>step, <Function>slope, KINDS.index(kind)
-    map.lanes, map.slope_lanes = lanes, slope_lanes
+    map.lanes, map.slope_lanes, map.reads = lanes, slope_lanes, reads
     map.size, map.n_in, map.n_parameters, map.n_tangents = size, n_in, n_parameters, k
     map.period, map.qr_interval, map.scale = period, qr_interval, &scale[0]
     asked.lead, asked.every, asked.n_rows, asked.width, asked.n_grown = lead, every, n_rows, width, growth.shape[1]

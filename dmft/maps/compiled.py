@@ -18,7 +18,7 @@ from .functions import Functions, Values
 from .njit import PHASE, SIGNATURE, JitPointer, is_njit
 from .njit import pointer_of as jit_pointer
 
-_LANES = 8  # points that functions of Numba take side by side
+_LANES = 8, 16  # points that functions of Numba take side by side: where a thread has many, two vectors in turns
 _FEW = 4  # points that are worth it; fewer are checked when a map is made
 _SHARE = 256  # points that are worth a thread where a function is called once for each
 _GUARD = 64  # numbers beyond those that a function shall write, to see whether it does
@@ -55,15 +55,22 @@ class CompiledFunctions(Functions):
             return "given"
         return "complex step" if self.complex_step is not None else "differences"
 
-    def loop(self, n: int) -> dict[str, Any]:
+    def loop(self, n: int, n_threads: int = 1) -> dict[str, Any]:
         """Return what the kernel calls for n orbits: step and derivative, and how many points they take at once."""
         given: Any = self.complex_step if self.jacobian is None else self.jacobian
-        step, lanes = _wide(self.step, n)
-        slope, slope_lanes = (0, 1) if given is None else _wide(given, n)
+        step, lanes = _wide(self.step, n, n_threads)
+        slope, slope_lanes = (given, 1) if given is None else _wide(given, n, n_threads)
         if slope_lanes not in (1, lanes):
-            slope, slope_lanes = given.address, 1
-        asked = {"step": step, "lanes": lanes, "slope": slope, "slope_lanes": slope_lanes}
-        return {**asked, "kind": self.slope_kind, "scale": self.scale}
+            slope, slope_lanes = given, 1
+        return {
+            "step": step.address,
+            "lanes": lanes,
+            "reads": isinstance(step, JitPointer) and step.reads,
+            "slope": 0 if slope is None else slope.address,
+            "slope_lanes": slope_lanes,
+            "kind": self.slope_kind,
+            "scale": self.scale,
+        }
 
     def parameters(self, values: Values, n: int, dtype: type = float) -> np.ndarray:
         """Return the parameters of n points as the functions take them, (n, n_parameters)."""
@@ -87,24 +94,26 @@ class CompiledFunctions(Functions):
             raise TypeError(f"{name} must be of complex numbers for a complex step, got a function of doubles")
         dtype = complex if is_complex else float
         out = np.empty((n, math.prod(shape)), dtype=dtype)
-        address, lanes = _wide(pointer, n)
+        n_threads = max(1, min(threads(), n // _SHARE))
+        pointer, lanes = _wide(pointer, n, n_threads)
         _maps.evaluate(
-            function=address,
+            function=pointer.address,
             lanes=lanes,
             window=_doubles(np.ascontiguousarray(windows, dtype=dtype).reshape(n, -1)),
             parameters=_doubles(self.parameters(values, n, dtype)),
             phase=np.ascontiguousarray(phase, dtype=np.int64),
             out=_doubles(out),
-            n_threads=max(1, min(threads(), n // _SHARE)),
+            n_threads=n_threads,
         )
         return out.reshape(n, *shape)
 
 
-def _wide(pointer: Any, n: int) -> tuple[int, int]:
-    """Return the address of a function for n points, and how many of them it takes at once."""
-    if n >= _FEW and isinstance(pointer, JitPointer) and (address := pointer.side_by_side(_LANES)):
-        return address, _LANES
-    return pointer.address, 1
+def _wide(pointer: Any, n: int, n_threads: int) -> tuple[Any, int]:
+    """Return a function for n points, and how many of them it takes at once."""
+    lanes = _LANES[n > _LANES[0] * n_threads]
+    if n >= _FEW and isinstance(pointer, JitPointer) and (wide := pointer.side_by_side(lanes)):
+        return wide, lanes
+    return pointer, 1
 
 
 def _doubles(array: np.ndarray) -> np.ndarray:

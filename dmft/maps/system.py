@@ -133,8 +133,9 @@ class CompiledSystem(MapSystem):
         states, frame = self.state.copy(), self.frame.copy() if tangents else np.empty((n, self.n_dim, 0))
         sampled = np.empty((n, n_samples, width))
         growth = np.zeros((n, max(1, n_samples), frame.shape[2]))
+        n_threads = max(1, min(threads(self.n_threads), n))
         _maps.run(
-            **functions.loop(n),
+            **functions.loop(n, n_threads),
             window=states,
             parameters=functions.parameters(self.values, n),
             size=self.model.size,
@@ -147,7 +148,7 @@ class CompiledSystem(MapSystem):
             frame=frame,
             growth=growth,
             qr_interval=self.qr_interval,
-            n_threads=max(1, min(threads(self.n_threads), n)),
+            n_threads=n_threads,
         )
         self.state, self.phase = states, (self.phase + n_steps) % self.period
         if tangents:

@@ -77,6 +77,15 @@ def test_orbits_have_the_bits_of_arrays(pair):
         assert compiled.window.phase == plain.window.phase
 
 
+def test_long_orbits_have_the_bits_of_arrays():
+    """The window comes back to where it began several times."""
+    found = dmft.trajectory(of_c("delayed_logistic", **DELAYED), 5_000).states[:, 0]
+    older = newer = 0.3
+    for x in found:
+        older, newer = newer, 2.16 * newer * (1.0 - older)
+        assert x == newer
+
+
 def test_derivatives_have_the_bits_of_arrays(pair):
     for phase in range(pair[0].period):
         for compiled, plain in zip(

@@ -116,7 +116,8 @@ def alone(network, window, gain):
 def test_functions_of_numba_take_points_side_by_side(network):
     model = dmft.Map(network, state=[0.1, 0.2, -0.3], parameters={"gain": 1.5}, derivative="differences")
     assert model.functions.loop(1)["lanes"] == 1
-    assert model.functions.loop(9)["lanes"] == 8
+    assert [model.functions.loop(n, n_threads)["lanes"] for n, n_threads in ((4, 1), (9, 1), (16, 2))] == [8, 16, 8]
+    assert not model.functions.loop(9)["reads"]  # it writes into its window
     gains = np.linspace(0.5, 3.0, 13)
     options = {"n_steps": 20, "n_transient": 3, "progress": False, "measure": ("orbit", "lyapunov")}
     swept = dmft.sweep(model, gain=gains, **options)
@@ -131,6 +132,44 @@ def test_functions_of_numba_take_points_side_by_side(network):
     for t, found in enumerate(dmft.trajectory(model, 6).states):
         state = alone(network, state, 1.5)
         np.testing.assert_allclose(found, state, rtol=1e-12, atol=1e-14, err_msg=f"step {t}")
+
+
+def test_arrays_that_a_step_makes_do_not_meet(numba):
+    """More of them than have a place in a thread's memory, alive to the end."""
+
+    @numba.njit
+    def ring(x, r):
+        kept = [np.zeros((2, 50)) for _ in range(60)]
+        for k in range(60):
+            for i in range(50):
+                kept[k][1, i] = r * x[i % 3] + k
+        total, none = np.zeros(3), np.zeros((0, 7))
+        for k in range(60):
+            for i in range(50):
+                total[i % 3] += kept[k][1, i] - k
+        return np.tanh(total[0] - total[1]), 0.1 * total[1] + len(none), 0.01 * total[2]
+
+    model = dmft.Map(ring, state=[0.1, 0.2, 0.3], parameters={"r": 1e-3}, derivative="differences")
+    assert model.functions.loop(16)["reads"]
+    r = np.linspace(1e-3, 2e-3, 16)
+    swept = dmft.sweep(model, r=r, n_steps=3, n_transient=0, progress=False, n_threads=1)["states"]
+    for i in (0, 15):
+        np.testing.assert_array_equal(dmft.trajectory(model.replace(r=r[i]), 3).states, swept[i])
+        state = np.array([0.1, 0.2, 0.3])
+        for found in swept[i]:
+            state = np.array(ring.py_func(state, r[i]))
+            np.testing.assert_allclose(found, state, rtol=1e-9)
+
+
+def test_a_step_that_returns_another_number_of_numbers_is_no_number(numba):
+    @numba.njit
+    def step(x, phase):
+        return 0.5 * np.ones(2 + phase // 2)
+
+    model = dmft.Map(step, state=[0.1, 0.2], period=3, derivative="differences")
+    assert (dmft.trajectory(model, 2).states == 0.5).all()
+    with pytest.raises(FloatingPointError):
+        dmft.trajectory(model, 3)
 
 
 def test_random_numbers_are_not_shared(numba):

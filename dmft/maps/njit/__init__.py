@@ -65,15 +65,15 @@ def pointer_of(
     import numba
 
     shape = (size,) if lags == 1 else (lags, size)
-    call, n = _caller(numba, function, order_of(name, function, names), names, shape), max(1, len(names))
+    call, n = _caller(numba, function, order_of(name, function, names), names), max(1, len(names))
     kind = numba.float64 if of is float else numba.complex128
     dtype = np.float64 if of is float else np.complex128
 
     @numba.njit
-    def counted(window: Any, parameters: Any, phase: int, out: Any) -> Any:
-        return call(window, parameters, phase, out)
+    def counted(state: Any, parameters: Any, phase: int, out: Any) -> Any:
+        return call(state, parameters, phase, out)
 
-    given = np.ones(lags * size, dtype), np.ones(n, dtype), 0, np.empty(n_out, dtype)
+    given = np.ones(shape, dtype), np.ones(n, dtype), 0, np.empty(n_out, dtype)
     try:
         count = counted(*given)
     except numba.core.errors.NumbaError as error:
@@ -86,16 +86,16 @@ def pointer_of(
         raise ValueError(f"what {name} returns must be {n_out} numbers, got {count}")
 
     recipe = name, function, lags, size, names, n_out, of
-    if of is float and (made := _side_by_side(*recipe[:-1], 1)):  # the bits of several
-        return JitPointer(made, made.address, recipe)
+    if of is float and (made := _side_by_side(*recipe, 1)):  # the bits of several
+        return made
     pointer = numba.types.CPointer(kind)
-    n_in = lags * size
 
     @numba.cfunc(numba.void(pointer, pointer, numba.int64, pointer))
     def called(window: Any, parameters: Any, phase: int, out: Any) -> None:
         filled = numba.carray(out, (n_out,))
         try:
-            call(numba.carray(window, (n_in,)), numba.carray(parameters, (n,)), phase, filled)
+            if call(numba.carray(window, shape), numba.carray(parameters, (n,)), phase, filled) != n_out:
+                filled[:] = np.nan
         except Exception:  # as of a division by zero, which in arrays gives what is no number
             filled[:] = np.nan
 
@@ -104,8 +104,8 @@ def pointer_of(
 
 @functools.lru_cache(maxsize=256)
 def _side_by_side(
-    name: str, function: Any, lags: int, size: int, names: tuple[str, ...], n_out: int, width: int
-) -> Any:
+    name: str, function: Any, lags: int, size: int, names: tuple[str, ...], n_out: int, of: type, width: int
+) -> JitPointer | None:
     """Return the function of so many points side by side; None if it branches on numbers, or does what lanes cannot.
 
     Every number of its arguments is one of each point, point by point.
@@ -115,43 +115,58 @@ def _side_by_side(
     from .elementary import rewritten
     from .lanes import lanes
 
-    try:
-        kind, view = lanes().Lanes(width), lanes().view
-        shape, n, n_in = (size,) if lags == 1 else (lags, size), max(1, len(names)), lags * size
-        call = _caller(numba, rewritten(function, width, {}), order_of(name, function, names), names, shape)
+    def compiled(reads: bool) -> JitPointer:
+        kind, view, seen = lanes().Lanes(width), lanes().view_of(False), lanes().view_of(reads)
+        shape, n = (size,) if lags == 1 else (lags, size), max(1, len(names))
+        call = _caller(numba, rewritten(function, width, {}), order_of(name, function, names), names)
         pointer = numba.types.CPointer(kind)
 
         @numba.cfunc(numba.void(pointer, pointer, numba.int64, pointer))
         def called(window: Any, parameters: Any, phase: int, out: Any) -> None:
             filled = view(out, (n_out,))
             try:
-                call(view(window, (n_in,)), view(parameters, (n,)), phase, filled)
+                if call(seen(window, shape), view(parameters, (n,)), phase, filled) != n_out:
+                    filled[:] = np.nan
             except Exception:
                 filled[:] = np.nan
 
-        return called
-    except Exception:  # whatever Numba raises of what it cannot compile
-        return None
+        return JitPointer(called, called.address, (name, function, lags, size, names, n_out, of), reads)
+
+    for reads in (True, False):
+        try:
+            return compiled(reads)
+        except Exception as error:  # whatever Numba raises of what it cannot compile
+            if "readonly" not in str(error):
+                break
+    return None
 
 
 class JitPointer(Pointer):
-    """A compiled function that another process can compile for itself."""
+    """A compiled function that another process can compile for itself.
 
-    __slots__ = ("recipe",)
+    Attributes
+    ----------
+    recipe : tuple
+        What it is made of.
+    reads : bool
+        Whether it is known to leave its window alone.
+    """
+
+    __slots__ = ("reads", "recipe")
+    reads: bool
     recipe: tuple[Any, ...]
 
-    def __init__(self, given: Any, address: int, recipe: tuple[Any, ...]) -> None:
+    def __init__(self, given: Any, address: int, recipe: tuple[Any, ...], reads: bool = False) -> None:
         super().__init__(given, address)
         object.__setattr__(self, "recipe", recipe)
+        object.__setattr__(self, "reads", reads)
 
     def __reduce__(self) -> Any:
         return pointer_of, self.recipe
 
-    def side_by_side(self, width: int) -> int:
-        """Return the address of the same function of so many points side by side; 0 if there is none."""
-        if self.recipe[-1] is not float or not (made := _side_by_side(*self.recipe[:-1], width)):
-            return 0
-        return made.address
+    def side_by_side(self, width: int) -> JitPointer | None:
+        """Return the same function of so many points side by side, if there is one."""
+        return _side_by_side(*self.recipe, width) if self.recipe[-1] is float else None
 
     @property
     def function(self) -> Any:
@@ -159,13 +174,10 @@ class JitPointer(Pointer):
         return self.recipe[1]
 
 
-def _caller(
-    numba: Any, function: Any, order: tuple[int, ...], names: tuple[str, ...], shape: tuple[int, ...]
-) -> Callable[..., Any]:
+def _caller(numba: Any, function: Any, order: tuple[int, ...], names: tuple[str, ...]) -> Callable[..., Any]:
     """Return what calls a function with its arguments in order, puts what it returns in an array, and counts it."""
     put, at = _put(numba), names.index(PHASE) if PHASE in names else -1
     take = [_taker(numba, place, at) for place in order]
-    flat = len(shape) == 1
     if not take:
 
         @numba.njit
@@ -175,9 +187,8 @@ def _caller(
     else:
         arguments = _together(numba, take)
 
-    @numba.njit
-    def call(window: Any, parameters: Any, phase: int, out: Any) -> Any:
-        state = window if flat else window.reshape(shape)
+    @numba.njit(forceinline=True)
+    def call(state: Any, parameters: Any, phase: int, out: Any) -> Any:
         return put(out, 0, function(state, *arguments(parameters, phase)))
 
     return call
@@ -271,4 +282,4 @@ def _put(numba: Any) -> Any:
     def entry(out: Any, place: Any, given: Any) -> Any:
         return put(out, place, given)
 
-    return numba.njit(entry)
+    return numba.njit(entry, forceinline=True)

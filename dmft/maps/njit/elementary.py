@@ -62,7 +62,8 @@ def exponentials(made: SimpleNamespace) -> tuple[Any, Any]:
         r4 = r2 * r2
         p = fma(r4, fma(r4, fma(r, j, i), middle), low)
         half = fma(n, 0.5, ROUND) - ROUND  # 2^n itself may be out of range
-        return (1.0 + fma(r2, p, r)) * scale(half + BIASED) * scale((n - half) + BIASED)
+        rest = select(x < -745.2, 0.0, scale((n - half) + BIASED))  # a product that underflows is slow
+        return (1.0 + fma(r2, p, r)) * scale(half + BIASED) * rest
 
     def tanh(x: Any) -> Any:
         size = size_of(x)
@@ -263,11 +264,15 @@ def arrays(width: int) -> dict[Any, Any]:
 
 
 def rewritten(function: Any, width: int, done: dict[int, Any]) -> Any:
-    """Return a function of Numba as one of lanes: the same code, with the functions for lanes in its namespace."""
+    """Return a function of Numba as one of lanes: the same code, with the functions for lanes in its namespace.
+
+    It becomes a part of what calls it; functions that it calls do where LLVM finds that worth it.
+    """
     import numba
 
     if id(function) in done:
         return done[id(function)]
+    outermost = not done
     done[id(function)] = function  # one that calls itself calls that of numbers
     plain = function.py_func
     stand_ins = {**functions(), **arrays(width)}
@@ -290,7 +295,7 @@ def rewritten(function: Any, width: int, done: dict[int, Any]) -> Any:
     cells = tuple(CellType(instead(cell.cell_contents)) for cell in plain.__closure__ or ())
     copy = FunctionType(plain.__code__, globals_, plain.__name__, plain.__defaults__, cells)
     copy.__kwdefaults__, copy.__qualname__, copy.__module__ = plain.__kwdefaults__, plain.__qualname__, plain.__module__
-    done[id(function)] = made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True)(copy)
+    done[id(function)] = made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=outermost)(copy)
     return made
 
 

@@ -12,6 +12,9 @@ import operator
 from types import SimpleNamespace
 from typing import Any
 
+from .. import _maps
+
+MEMORY = "dmft_array"  # what arrays that a step makes are put into
 BINARY = {operator.add: "fadd", operator.sub: "fsub", operator.mul: "fmul", operator.truediv: "fdiv"}
 IN_PLACE = {"fadd": operator.iadd, "fsub": operator.isub, "fmul": operator.imul, "fdiv": operator.itruediv}
 COMPARED = {
@@ -264,13 +267,17 @@ def _operate(made: SimpleNamespace) -> None:
 
 
 def _arrange(made: SimpleNamespace) -> None:
-    """Make arrays of lanes: `view(pointer, shape)`, and `empty(kind, shape)` by the kind of an argument."""
+    """Make arrays of lanes: ``view_of(readonly)(pointer, shape)``, and ``empty_of(width)(shape)``."""
+    from llvmlite import binding, ir
     from numba.core import cgutils
     from numba.extending import intrinsic
     from numba.np import arrayobj
 
-    def kind_of(lanes: Any, n_axes: int) -> Any:
-        return made.types.Array(lanes, n_axes, "C", aligned=False)
+    whole, byte = ir.IntType(64), ir.IntType(8)
+    binding.add_symbol(MEMORY, _maps.array_function())
+
+    def kind_of(lanes: Any, n_axes: int, readonly: bool = False) -> Any:
+        return made.types.Array(lanes, n_axes, "C", readonly=readonly, aligned=False)
 
     def sizes_of(context: Any, builder: Any, shape: Any, value: Any) -> list[Any]:
         if not isinstance(shape, made.types.BaseTuple):
@@ -278,28 +285,34 @@ def _arrange(made: SimpleNamespace) -> None:
         parts = cgutils.unpack_tuple(builder, value, len(shape))
         return [context.cast(builder, *each, made.types.intp) for each in zip(parts, shape, strict=True)]
 
-    @intrinsic
-    def view(typing: Any, pointer: Any, shape: Any) -> Any:
-        kind = kind_of(pointer.dtype, len(shape))
+    def array_of(context: Any, builder: Any, kind: Any, data: Any, sizes: list[Any]) -> Any:
+        out = arrayobj.make_array(kind)(context, builder)
+        step = itemsize = whole(kind.dtype.width * 8)
+        strides: list[Any] = []
+        for size in sizes[::-1]:
+            strides.insert(0, step)
+            step = builder.mul(step, size)
+        arrayobj.populate_array(
+            out,
+            data=builder.bitcast(data, out.data.type),
+            shape=cgutils.pack_array(builder, sizes),
+            strides=cgutils.pack_array(builder, strides),
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return out._getvalue()
 
-        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            out, sizes = arrayobj.make_array(kind)(context, builder), sizes_of(context, builder, shape, args[1])
-            step = itemsize = context.get_constant(made.types.intp, pointer.dtype.width * 8)
-            strides: list[Any] = []
-            for size in sizes[::-1]:
-                strides.insert(0, step)
-                step = builder.mul(step, size)
-            arrayobj.populate_array(
-                out,
-                data=builder.bitcast(args[0], out.data.type),
-                shape=cgutils.pack_array(builder, sizes),
-                strides=cgutils.pack_array(builder, strides),
-                itemsize=itemsize,
-                meminfo=None,
-            )
-            return out._getvalue()
+    def view_of(readonly: bool) -> Any:
+        @intrinsic
+        def view(typing: Any, pointer: Any, shape: Any) -> Any:
+            kind = kind_of(pointer.dtype, len(shape), readonly)
 
-        return kind(pointer, shape), emit
+            def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                return array_of(context, builder, kind, args[0], sizes_of(context, builder, shape, args[1]))
+
+            return kind(pointer, shape), emit
+
+        return view
 
     def empty_of(width: int) -> Any:
         @intrinsic
@@ -308,10 +321,25 @@ def _arrange(made: SimpleNamespace) -> None:
 
             def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 sizes = sizes_of(context, builder, shape, args[0])
-                return arrayobj._empty_nd_impl(context, builder, kind, sizes)._getvalue()
+                n_bytes, fits = whole(width * 8), ir.IntType(1)(1)
+                for size in sizes:  # of which none is so large that their product goes round
+                    n_bytes = builder.mul(n_bytes, size)
+                    for each in (size, n_bytes):
+                        fits = builder.and_(fits, builder.icmp_unsigned("<=", each, whole(2**24)))
+                signature = ir.FunctionType(byte.as_pointer(), [whole])
+                take = cgutils.get_or_insert_function(builder.module, signature, MEMORY)
+                take.return_value.add_attribute("noalias")
+                data = builder.call(take, [builder.select(fits, n_bytes, whole(-1))])
+                out = cgutils.alloca_once(builder, context.get_value_type(kind))
+                with builder.if_else(cgutils.is_null(builder, data)) as (none, some):
+                    with none:
+                        builder.store(arrayobj._empty_nd_impl(context, builder, kind, sizes)._getvalue(), out)
+                    with some:
+                        builder.store(array_of(context, builder, kind, data, sizes), out)
+                return builder.load(out)
 
             return kind(shape), emit
 
         return empty
 
-    made.view, made.empty_of = view, functools.cache(empty_of)
+    made.view_of, made.empty_of = functools.cache(view_of), functools.cache(empty_of)
