@@ -30,7 +30,7 @@ from .cycles.window_map import WindowMap
 from .decisions import ATTRACTOR_KINDS, Kind, Rules, Verdict
 from .indicators import RESOLUTION, zero_one_each
 from .recurrence import bands
-from .rounds import CHUNK, KEPT, Round, run_round
+from .rounds import KEPT, Round, chunk_of, run_round
 from .system import System, Tick
 
 __all__ = ["ATTRACTOR_KINDS", "Kind", "Rules", "Verdict", "classify"]
@@ -230,7 +230,7 @@ def _test_zero_one(
         doubtful = []
         for k, (i, test) in enumerate(zip(some, _median_test(series), strict=True)):
             if verdicts[points[i]].kind == "chaos" and test < 0.5:
-                last = np.concatenate([part[k] for part in states])
+                last = np.concatenate([part[k] for part in states])[-KEPT:]
                 test = _on_finer_bands(longer.select([k]), step, component[[k]], series[[k]], last, test)
                 if test < 0.5 and points[i] not in doubted:
                     doubtful.append(k)
@@ -254,7 +254,7 @@ def _on_finer_bands(
             break
         begun = series[:, (series.shape[1] - 1) % finer :: finer]
         more, last = _series(orbit, series.shape[1] - begun.shape[1], step, component)
-        states = np.concatenate(last, axis=1)[0]
+        states = np.concatenate(last, axis=1)[0, -KEPT:]
         series = np.concatenate([begun, more], axis=1)
         test = _median_test(series)[0]
     return test
@@ -269,11 +269,12 @@ def _median_test(series: np.ndarray) -> list[float]:
 def _series(orbits: System, length: int, step: int, component: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
     """Run orbits on; return one component of each at every `step`-th sample, (n_points, length), and the last states.
 
-    These come in pieces (n_points, n_samples, size).
+    These come in pieces (n_points, n_samples, size), `KEPT` of them or a few more.
     """
     parts, each, kept = [], np.arange(component.size), list[np.ndarray]()
-    for first in range(0, length, CHUNK):
-        states = orbits.strobe(min(CHUNK, length - first), interval=step * orbits.period)[0]
+    chunk = chunk_of(component.size)
+    for first in range(0, length, chunk):
+        states = orbits.strobe(min(chunk, length - first), interval=step * orbits.period)[0]
         parts.append(states[each, :, component])
-        kept = [*kept, states][-(KEPT // CHUNK) :]
+        kept = [*kept, states][-(KEPT // chunk + 1) :]  # the last piece may be short
     return np.concatenate(parts, axis=1), kept

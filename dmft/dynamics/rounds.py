@@ -12,6 +12,7 @@ from .streaming import BatchMeans, WeightedAverages
 from .system import System
 
 CHUNK = 512  # samples at a time
+_BLOCK = 8  # orbits whose samples fill a chunk
 KEPT = 2_048  # states of an orbit that are kept to look at
 
 
@@ -62,8 +63,9 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     weighted = WeightedAverages(n_points, n_moments, n_samples)
     batched = BatchMeans(n_points, n_moments)
     kept = np.empty((n_points, min(KEPT, n_samples), orbits.size))
-    for first in range(0, n_samples, CHUNK):
-        states, growth = orbits.strobe(min(CHUNK, n_samples - first), tangents=True)
+    chunk = chunk_of(n_points)
+    for first in range(0, n_samples, chunk):
+        states, growth = orbits.strobe(min(chunk, n_samples - first), tangents=True)
         exponents.add(growth / orbits.period)
         each = moments_of(states, n_rows)
         weighted.add(each)
@@ -102,6 +104,11 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
             )
         )
     return rounds
+
+
+def chunk_of(n_points: int) -> int:
+    """Return how many samples to take at a time: more of few orbits, lest calls outweigh them."""
+    return CHUNK * max(1, _BLOCK // n_points)
 
 
 def moments_of(samples: np.ndarray, n_rows: int) -> np.ndarray:

@@ -20,6 +20,8 @@ References
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,6 +29,7 @@ from .._util.arithmetic import own_arithmetic
 from .._util.checks import array_of, whole
 
 SIGNIFICANT = 5.0  # standard errors: a difference that is larger is taken for real, a smaller one for chance
+_SHORT = 4_096  # samples whose weights are kept
 
 
 def _samples(series: ArrayLike) -> np.ndarray:
@@ -35,6 +38,19 @@ def _samples(series: ArrayLike) -> np.ndarray:
     if not array.ndim or not len(array):
         raise ValueError(f"series must have at least one sample along its first axis, got shape {array.shape}")
     return array
+
+
+def bump(n: int) -> np.ndarray:
+    """Return the weights of n samples, not normalised; not to be written to."""
+    return _bump(n) if n <= _SHORT else _bump.__wrapped__(n)
+
+
+@functools.lru_cache(maxsize=8)  # all orbits that are labelled meet the same ones
+def _bump(n: int) -> np.ndarray:
+    t = (np.arange(n) + 0.5) / n
+    weight = np.exp(-1.0 / (t * (1.0 - t)))
+    weight.flags.writeable = False
+    return weight
 
 
 @own_arithmetic
@@ -57,8 +73,7 @@ def weighted_average(series: ArrayLike) -> np.ndarray:
     (True, True)
     """
     series = _samples(series)
-    t = (np.arange(len(series)) + 0.5) / len(series)
-    weight = np.exp(-1.0 / (t * (1.0 - t)))
+    weight = bump(len(series))
     return np.tensordot(weight, series, axes=(0, 0)) / weight.sum()
 
 

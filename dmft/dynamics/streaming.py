@@ -24,6 +24,7 @@ from .series import standard_error
 
 N_BATCHES = 20  # complete batches, or up to twice as many
 SHORTEST = 16  # samples of the shortest weighted average, or up to twice as many
+_FEW, _KEPT = 4, 512  # series, and samples of a piece whose weights are kept
 _NUMBERS = 2**20  # in one call of a kernel: Ctrl-C gets a word in between
 
 
@@ -58,11 +59,14 @@ class Statistic(Whole):
             raise ValueError(
                 f"chunk must have shape ({self.n_points}, any, {self.n_channels}), got shape {chunk.shape}"
             )
-        n_at_once = max(1, _NUMBERS // max(1, self.n_points * self.n_channels))
+        n_at_once = self._at_once(chunk.shape[1])
         for first in range(0, chunk.shape[1], n_at_once):
             some = np.ascontiguousarray(chunk[:, first : first + n_at_once])
             self._add(some)
             self.n_samples += some.shape[1]
+
+    def _at_once(self, n_samples: int) -> int:
+        return max(1, min(n_samples, _NUMBERS // max(1, self.n_points * self.n_channels)))
 
     def _add(self, chunk: np.ndarray) -> None:
         raise NotImplementedError
@@ -105,9 +109,13 @@ class WeightedAverages(Statistic):
         self._sums = np.zeros((n_points, _series.BIRKHOFF_SUMS, n_channels))
         self._average = np.full((n_points, 3, n_channels), np.nan)
 
+    def _at_once(self, n_samples: int) -> int:
+        # In pieces whose weights are kept, where these take longer to make than the pieces to add.
+        return min(super()._at_once(n_samples), _KEPT if self.n_points < _FEW else n_samples)
+
     def _add(self, chunk: np.ndarray) -> None:
         n = chunk.shape[1]
-        weights = _weights if n <= 1024 else _weights.__wrapped__  # not to keep much
+        weights = _weights if n <= 2 * _KEPT else _weights.__wrapped__  # not to keep much
         weight, total, done, self._norm = weights(self.n_samples, n, self.length, self._norm)
         _series.birkhoff(
             x=chunk,
@@ -165,7 +173,8 @@ def spread(averages: np.ndarray) -> np.ndarray:
     array([[0.75]])
     """
     with np.errstate(invalid="ignore"):  # -inf - -inf
-        return np.abs(averages - np.roll(averages, 1, axis=1)).max(axis=1)
+        whole, first, second = averages[:, 0], averages[:, 1], averages[:, 2]
+        return np.maximum(np.abs(whole - first), np.maximum(np.abs(first - second), np.abs(second - whole)))
 
 
 @functools.lru_cache(maxsize=256)  # series of equal length, as all blocks of a sweep have, meet the same ones

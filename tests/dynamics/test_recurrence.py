@@ -6,7 +6,17 @@ from numpy.testing import assert_allclose
 from textbook import circle
 
 from dmft.dynamics import _series
-from dmft.dynamics.recurrence import ARRIVED, Frequency, _in_order, _quantile, bands, cycle_length, rotation
+from dmft.dynamics.recurrence import (
+    ARRIVED,
+    Frequency,
+    _in_order,
+    _quantile,
+    bands,
+    cycle_length,
+    rotation,
+    strongest_line,
+)
+from dmft.dynamics.series import bump
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -80,6 +90,18 @@ def test_rotation_number_where_the_orbit_does_not_go_round_its_centre():
     found = rotation(np.stack([z.real, z.imag], axis=1))
     assert found.method == "line"
     assert_allclose(found.value, 1 - GOLDEN, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("n", [33, 512])
+@pytest.mark.parametrize("weaker", [0.5, 0.97, 0.999])
+def test_the_strongest_line_is_found_among_rivals(n, weaker):
+    """Half a place off it loses a tenth of its height in the spectrum, where the rival, right on a place, is higher."""
+    place, time = n // 7 + 0.5, np.arange(n)
+    signal = np.exp(2j * np.pi * place / n * time) + weaker * np.exp(2j * np.pi * (2 * n // 5) / n * time)
+    near = (place + np.linspace(-0.1, 0.1, 201)) / n
+    height = np.abs(np.exp(-2j * np.pi * np.outer(near, time)) @ (bump(n) * signal))
+    assert abs(strongest_line(signal) - near[height.argmax()]) <= 1e-3 / n
+    assert_allclose(strongest_line(signal.real), place / n, rtol=0, atol=0.05 / n)
 
 
 @pytest.mark.parametrize(("omega", "ratio"), [(0.0, (0, 1)), (0.5, (1, 2)), (0.34, (1, 3))])
