@@ -18,6 +18,7 @@ import click
 import numpy as np
 
 from . import _kernels
+from ._util.memory import garbage_seldom_sought
 from ._util.output import fill_descriptors, put, say
 from ._util.signals import Stopped
 from ._util.text import printable, refusal
@@ -58,7 +59,8 @@ class _Commands(click.Group):
         """Run a command line; the exit code is the same where nobody can be told of an error."""
         fill_descriptors()
         try:
-            return super().main(*arguments, **how)
+            with garbage_seldom_sought():
+                return super().main(*arguments, **how)
         except OSError as error:  # of printing help, or the message of an error
             told = error.__context__
             say(f"Error: standard output: {refusal(error)}", err=True)

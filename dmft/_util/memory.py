@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from .control_groups import group_folders
 
 PIECE = 1 << 22  # numbers that are written at once
+_NEW_OBJECTS = 100_000  # after which garbage is sought
 
 
 def free_memory(proc: str = "/proc/self") -> float:
@@ -130,3 +133,18 @@ def unfilled(shape: tuple[int, ...]) -> np.ndarray:
     for first in range(0, flat.size, PIECE):
         flat[first : first + PIECE] = np.nan
     return out
+
+
+@contextlib.contextmanager
+def garbage_seldom_sought() -> Iterator[None]:
+    """Let Python look for objects that hold each other less often, for the command line.
+
+    A command loads hundreds of thousands of objects that stay, and every search goes through them.
+    """
+    before = gc.get_threshold()
+    if before[0]:  # 0: never
+        gc.set_threshold(max(before[0], _NEW_OBJECTS), *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

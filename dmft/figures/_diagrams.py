@@ -162,14 +162,17 @@ def bifurcation(
         return dots
 
     need_memory(f"{bins} bins of {len(parameter)} columns", 16.0 * bins * len(parameter), "take fewer (bins)")
-    share = np.full((bins, len(parameter)), np.nan)
+    share, y_edges = np.full((bins, len(parameter)), np.nan), np.linspace(low, high, bins + 1)
     for i, row in enumerate(values[point] for point in order):
         row = row[~np.isnan(row)].astype(float)
-        count = np.histogram(row, bins, (low, high))[0]
+        # As np.histogram, which takes twice as long.
+        place = np.searchsorted(y_edges, row[(row >= low) & (row < high)], "right") - 1
+        count = np.bincount(place, minlength=bins)
+        count[-1] += np.count_nonzero(row == high)
         share[count > 0, i] = count[count > 0] / len(row)
     if isinstance(cmap, str):
         cmap = ListedColormap(matplotlib.colormaps[cmap](np.linspace(0.2, 1, 256)))
-    x_edges, y_edges = edges(parameter), np.linspace(low, high, bins + 1)
+    x_edges = edges(parameter)
     extent = (*x_edges[[0, -1]], *y_edges[[0, -1]])
     # Below a tenth of the even share all is as pale: a handful of rows should not set the scale.
     look: Look = {"norm": LogNorm(0.1 / bins, 1.0), "cmap": cmap, "extent": extent}

@@ -49,9 +49,6 @@ def draw_into_file(
     if "matplotlib" not in sys.modules:  # which would refuse the backend that a notebook asks its children for
         os.environ["MPLBACKEND"] = "agg"
     from .. import figures
-    from ..figures._loading import load_without_docs
-
-    load_without_docs()
 
     figure = job.draw(result, feature, variable, findings)
     made = job if isinstance(job, Job) else job.from_specification(result.specification)
@@ -73,4 +70,5 @@ def fixed_in_words(job: Job, result: SweepResult) -> str:
     """Return what is fixed in a picture of a result: symbols and values."""
     fixed = {name: value for name, value in job.described.items() if name not in result.axes}
     numbers = {name: value for name, value in fixed.items() if isinstance(value, int | float) and value == value}
-    return ", ".join(f"{label(name)} = {value:g}" for name, value in numbers.items())
+    # Lines break between parameters, not within one.
+    return ", ".join(f"{label(name)}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{value:g}" for name, value in numbers.items())

@@ -72,19 +72,6 @@ assert len(sys.modules["matplotlib.pyplot"].get_fignums()) == 1
         done = run_python(code)
         assert done.returncode == 0, done.stderr
 
-    def test_pictures_of_files_need_no_docstrings_of_matplotlib(self):
-        code = """
-from dmft.figures import bifurcation
-from dmft.figures._loading import load_without_docs
-load_without_docs()
-from matplotlib import artist, lines
-assert "dash_capstyle" not in lines.Line2D.set.__doc__
-assert "dash_capstyle" in artist.kwdoc(lines.Line2D)
-bifurcation([0.0, 1.0], [[0.1, 0.2], [0.3, 0.4]])
-"""
-        done = run_python(code)
-        assert done.returncode == 0, done.stderr
-
     def test_missing_matplotlib_is_one_clear_line(self, monkeypatch):
         monkeypatch.setitem(sys.modules, "matplotlib", None)
         with pytest.raises(ImportError) as caught:

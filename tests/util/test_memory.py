@@ -1,5 +1,6 @@
 """Memory is asked for in words before it is taken."""
 
+import gc
 import resource
 
 import numpy as np
@@ -85,3 +86,15 @@ def test_an_array_that_cannot_be_copied_is_not_called_a_wrong_kind(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: 2.0**25)
     with pytest.raises(MemoryError, match=r"^x of shape \(10000000,\) would take 76\.3 MiB of memory"):
         numbers("x", np.zeros(10**7))
+
+
+def test_a_command_seeks_garbage_seldom_and_leaves_python_as_it_was():
+    before = gc.get_threshold()
+    try:
+        for told, inside in (((700, 10, 10), 100_000), ((200_000, 5, 5), 200_000), ((0, 10, 10), 0)):
+            gc.set_threshold(*told)
+            with memory.garbage_seldom_sought():
+                assert gc.get_threshold() == (inside, *told[1:])
+            assert gc.get_threshold() == told
+    finally:
+        gc.set_threshold(*before)
