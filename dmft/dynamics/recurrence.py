@@ -15,7 +15,7 @@ import numpy as np
 
 from .._util.values import Value
 from . import _series
-from .series import bump, weighted_average
+from .series import bump
 
 __all__ = ["ARRIVED", "Frequency", "bands", "cycle_length", "frequencies", "rotation"]
 
@@ -208,8 +208,7 @@ def rotation(states: np.ndarray) -> Frequency:
     >>> bool(abs(rotation(circle).value - (3 - np.sqrt(5)) / 2) < 1e-12)
     True
     """
-    centre = weighted_average(states)
-    spread = states - centre
+    spread = states - _average(states)
     axes = np.linalg.eigh(spread.T @ spread)[1].T[::-1]
     plane = [spread @ axis for axis in axes[:3]]
     angle = None
@@ -217,7 +216,7 @@ def rotation(states: np.ndarray) -> Frequency:
         if j < len(plane):
             turn = on_an_arc(np.diff(np.arctan2(plane[j], plane[i]) / (2 * np.pi)))
             if turn is not None:
-                angle = Frequency(*_halves(weighted_average, turn), "angle")
+                angle = Frequency(*_halves(_average, turn), "angle")
                 break
     if angle is not None and angle.error < 1e-9:  # the line takes longer, and is not asked
         return angle
@@ -227,9 +226,15 @@ def rotation(states: np.ndarray) -> Frequency:
     return angle if angle is not None and angle.error <= 1e3 * line.error else line
 
 
+def _average(values: np.ndarray) -> np.ndarray:
+    """Return the weighted Birkhoff average of values (n_samples, ...), as `series.weighted_average`."""
+    weight = bump(len(values))
+    return weight @ values / weight.sum()
+
+
 def on_an_arc(turns: np.ndarray, gap: float = 0.05) -> np.ndarray | None:
     """Return turns modulo 1 as numbers of one interval shorter than 1 - gap; None if they fill the circle."""
-    turns = np.mod(turns, 1.0)
+    turns = turns - np.floor(turns)
     ordered = np.sort(turns)
     gaps = np.diff(ordered, append=ordered[0] + 1.0)
     widest = int(gaps.argmax())
@@ -327,7 +332,7 @@ def frequencies(states: np.ndarray, n: int, longest: int = 30, first: Frequency 
     found = [first or rotation(states)]
     if n == 1:
         return tuple(found)
-    rest = states - weighted_average(states)
+    rest = states - _average(states)
     t = (np.arange(len(rest)) + 0.5) / len(rest)
     root = np.exp(-0.5 / (t * (1.0 - t)))[:, None]
     for _ in range(40 * n):

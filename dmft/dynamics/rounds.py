@@ -12,7 +12,7 @@ from .streaming import BatchMeans, WeightedAverages
 from .system import System
 
 CHUNK = 512  # samples at a time
-_BLOCK = 8  # orbits whose samples fill a chunk
+_BLOCK = 32  # orbits whose samples fill a chunk
 KEPT = 2_048  # states of an orbit that are kept to look at
 
 
@@ -62,8 +62,9 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     exponents = Exponents(n_points, n_exponents, orbits.n_dim, length=n_samples)
     weighted = WeightedAverages(n_points, n_moments, n_samples)
     batched = BatchMeans(n_points, n_moments)
-    kept = np.empty((n_points, min(KEPT, n_samples), orbits.size))
     chunk = chunk_of(n_points)
+    at_once = n_samples <= min(chunk, KEPT)  # then they are not copied
+    kept = np.empty((n_points, 0 if at_once else min(KEPT, n_samples), orbits.size))
     for first in range(0, n_samples, chunk):
         states, growth = orbits.strobe(min(chunk, n_samples - first), tangents=True)
         exponents.add(growth / orbits.period)
@@ -71,7 +72,9 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
         weighted.add(each)
         batched.add(each)
         place = first + kept.shape[1] - n_samples
-        if place + states.shape[1] > 0:
+        if at_once:
+            kept = states
+        elif place + states.shape[1] > 0:
             kept[:, max(0, place) : place + states.shape[1]] = states[:, max(0, -place) :]
     now = exponents.averages()
     mean, stderr, birkhoff, error = now.mean, now.noise, now.weighted[:, 0], now.drift
