@@ -144,6 +144,9 @@ cdef void differentiate(const Shape *map, int64_t phase, const Work *work) noexc
         work.taken[0] = 0
         map.slope(work.point, work.parameters, phase, rows)
         return
+    if map.kind == COMPLEX:
+        step_in_complex(map, phase, work)
+        return
     for i in range(n_in):
         least = map.scale[i]
         for k in range(3):
@@ -169,6 +172,29 @@ cdef void differentiate(const Shape *map, int64_t phase, const Work *work) noexc
         first = (4.0 * rows[n + at] - rows[at]) / 3.0
         second = (4.0 * rows[2 * n + at] - rows[n + at]) / 3.0
         rows[at] = (16.0 * second - first) / 15.0
+
+
+cdef void step_in_complex(const Shape *map, int64_t phase, const Work *work) noexcept nogil:
+    """Fill in the derivative of a step of all lanes by complex steps."""
+    cdef Py_ssize_t i, a, at, lanes = map.lanes, n_in = map.n_in
+    cdef size_t row = lanes * sizeof(double)
+    cdef const double *imaginary
+    cdef double *to
+    for a in range(map.n_parameters):
+        memcpy(work.values + 2 * a * lanes, work.parameters + a * lanes, row)
+        memset(work.values + (2 * a + 1) * lanes, 0, row)
+    for i in range(n_in):
+        for a in range(n_in):
+            memcpy(work.point + 2 * a * lanes, work.window + a * lanes, row)
+            memset(work.point + (2 * a + 1) * lanes, 0, row)
+        for at in range(lanes):
+            work.point[(2 * i + 1) * lanes + at] = TINY
+        work.taken[0] = 0
+        map.slope(work.point, work.values, phase, work.ahead)
+        for a in range(map.size):
+            to, imaginary = work.rows + (a * n_in + i) * lanes, work.ahead + (2 * a + 1) * lanes
+            for at in range(lanes):
+                to[at] = imaginary[at] / TINY
 
 
 cdef void differentiate_one(const Shape *map, Py_ssize_t lane, int64_t phase, const Work *work) noexcept nogil:
@@ -212,7 +238,7 @@ cdef void push(const Shape *map, double *frame, const Work *work) noexcept nogil
 cdef void carry(const Shape *map, double *frames, Py_ssize_t n_here, int64_t phase, const Work *work) noexcept nogil:
     """Take the frames of all lanes through a step."""
     cdef Py_ssize_t a, lane, n = map.size * map.n_in
-    cdef bint together = map.kind == DIFFERENCES or map.slope_lanes == map.lanes and map.kind == GIVEN
+    cdef bint together = map.kind == DIFFERENCES or map.slope_lanes == map.lanes
     if together:
         differentiate(map, phase, work)
     for lane in range(n_here):

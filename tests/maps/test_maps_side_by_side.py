@@ -134,6 +134,64 @@ def test_functions_of_numba_take_points_side_by_side(network):
         np.testing.assert_allclose(found, state, rtol=1e-12, atol=1e-14, err_msg=f"step {t}")
 
 
+def test_complex_steps_go_side_by_side(network):
+    """Also of functions that compare numbers."""
+    options = {"state": [0.1, 0.2, -0.3], "parameters": {"gain": 1.5}}
+    model, rough = dmft.Map(network, **options), dmft.Map(network, **options, derivative="differences")
+    assert model.derivative == "complex step"
+    assert [model.functions.loop(n)["slope_lanes"] for n in (1, 4, 9)] == [1, 8, 16]
+    gains = np.linspace(0.5, 3.0, 13)
+    options = {"n_steps": 100, "n_transient": 3, "progress": False, "measure": "lyapunov", "n_threads": 1}
+    swept = dmft.sweep(model, gain=gains, **options)
+    for block in (1, 5):
+        again = dmft.sweep(model, gain=gains, **options, block=block)
+        np.testing.assert_array_equal(again["exponents"], swept["exponents"])
+    np.testing.assert_allclose(model.jacobian_and_error()[0], rough.jacobian_and_error()[0], rtol=1e-9, atol=1e-10)
+
+
+SMOOTH = (
+    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arctanh", "log", "log2", "log10",
+    "log1p", "expm1", "exp2", "exp", "tanh", "sqrt",
+)  # fmt: skip
+
+
+def test_complex_steps_have_the_derivatives_of_functions(numba):
+    each = ", ".join(f"np.{name}(x[0])" for name in SMOOTH)
+    of_two = "np.arctan2(x[0], x[1]), np.hypot(x[0], x[1]), np.copysign(x[0], -x[1]), np.floor(x[0] + x[1])"
+    operators = "x[0] ** 3, x[0] ** -2, x[0] ** 2.5, 2.0 ** x[0], x[0] ** x[1], x[0] / x[1], 1.0 / x[0], x[1] % x[0]"
+    others = "np.arccosh(1.0 + x[0]), max(x[0], x[1]), np.minimum(x[0], 0.7), np.where(x[0] > x[1], 1.0, 0.5) * x[0]"
+    scope = {"np": np, "max": max}
+    exec(f"def step(x): return ({each}, {of_two}, {operators}, {others}, -np.sign(x[0]) * abs(-x[1]))", scope)
+    state = np.append([0.4, 0.9], np.zeros(len(SMOOTH) + 15))
+    model = dmft.Map(numba.njit(scope["step"]), state=state)
+    assert model.derivative == "complex step"
+    assert model.functions.complex_step.side_by_side(8)
+    points = np.repeat(state[None, None], 4, axis=0)
+    found = model.functions.rows(points, np.zeros(4, dtype=int), {})
+    np.testing.assert_array_equal(found, np.repeat(found[:1], 4, axis=0))
+    values = np.array([0.4 + 1e-30j, 0.9])
+    smooth = [getattr(np, name)(values[0]).imag * 1e30 for name in SMOOTH]
+    np.testing.assert_allclose(found[0, 0, : len(SMOOTH), 0], smooth, rtol=4e-15)
+    x, y = 0.4, 0.9
+    r2, h = x * x + y * y, math.hypot(x, y)
+    known = [
+        [y / r2, -x / r2], [x / h, y / h], [-1.0, 0.0], [0.0, 0.0], [3 * x * x, 0.0], [-2 * x**-3, 0.0],
+        [2.5 * x**1.5, 0.0], [math.log(2) * 2**x, 0.0], [y * x ** (y - 1), x**y * math.log(x)], [1 / y, -x / y**2],
+        [-1 / x**2, 0.0], [-2.0, 1.0], [((1 + x) ** 2 - 1) ** -0.5, 0.0], [0.0, 1.0], [1.0, 0.0], [0.5, 0.0],
+        [0.0, -1.0],
+    ]  # fmt: skip
+    np.testing.assert_allclose(found[0, 0, len(SMOOTH) :, :2], known, rtol=4e-15, atol=1e-300)
+    assert (found[:, :, :, 2:] == 0.0).all()
+
+
+def test_slopes_of_tanh_have_their_digits(numba):
+    x = np.array([0.0, 1e-9, 0.3, -1.0, 5.0, -19.0, 100.0, 319.0, 400.0])
+    model = dmft.Map(numba.njit(lambda x: np.tanh(x[0])), state=[0.5])
+    found = model.functions.rows(x[:, None, None], np.zeros(len(x), dtype=int), {})[:, 0, 0, 0]
+    true = np.where(np.abs(x) < 320, np.cosh(np.minimum(np.abs(x), 320).astype(np.longdouble)) ** -2, 0.0)
+    np.testing.assert_allclose(found, true.astype(float), rtol=1e-14)
+
+
 def test_arrays_that_a_step_makes_do_not_meet(numba):
     """More of them than have a place in a thread's memory, alive to the end."""
 

@@ -64,6 +64,9 @@ def pointer_of(
     """
     import numba
 
+    recipe = name, function, lags, size, names, n_out, of
+    if of is complex and (made := _side_by_side(*recipe, 1)):  # the bits of several; checked as one of doubles
+        return made
     shape = (size,) if lags == 1 else (lags, size)
     call, n = _caller(numba, function, order_of(name, function, names), names), max(1, len(names))
     kind = numba.float64 if of is float else numba.complex128
@@ -85,7 +88,6 @@ def pointer_of(
     if count != n_out:
         raise ValueError(f"what {name} returns must be {n_out} numbers, got {count}")
 
-    recipe = name, function, lags, size, names, n_out, of
     if of is float and (made := _side_by_side(*recipe, 1)):  # the bits of several
         return made
     pointer = numba.types.CPointer(kind)
@@ -112,13 +114,15 @@ def _side_by_side(
     """
     import numba
 
+    from .duals import duals
     from .elementary import rewritten
     from .lanes import lanes
 
     def compiled(reads: bool) -> JitPointer:
-        kind, view, seen = lanes().Lanes(width), lanes().view_of(False), lanes().view_of(reads)
+        kind = lanes().Lanes(width) if of is float else duals().Duals(width)
+        view, seen = lanes().view_of(False), lanes().view_of(reads)
         shape, n = (size,) if lags == 1 else (lags, size), max(1, len(names))
-        call = _caller(numba, rewritten(function, width, {}), order_of(name, function, names), names)
+        call = _caller(numba, rewritten(function, kind, {}), order_of(name, function, names), names)
         pointer = numba.types.CPointer(kind)
 
         @numba.cfunc(numba.void(pointer, pointer, numba.int64, pointer))
@@ -166,7 +170,7 @@ class JitPointer(Pointer):
 
     def side_by_side(self, width: int) -> JitPointer | None:
         """Return the same function of so many points side by side, if there is one."""
-        return _side_by_side(*self.recipe, width) if self.recipe[-1] is float else None
+        return _side_by_side(*self.recipe, width)
 
     @property
     def function(self) -> Any:
@@ -244,7 +248,7 @@ def _put(numba: Any) -> Any:
 
     @overload(put)
     def put_(out: Any, place: Any, given: Any) -> Any:
-        if isinstance(given, types.Number | types.Boolean | lanes().Lanes):
+        if isinstance(given, types.Number | types.Boolean | lanes().Numbers):
 
             def number(out: Any, place: Any, given: Any) -> Any:
                 if place < len(out):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from .duals import duals, functions_of_duals, functions_of_two_duals
 from .lanes import common, lane_function, lanes, overloaded, vector_function
 
 # By LLVM for vectors, and by a call for each lane.
@@ -21,6 +22,7 @@ OF_LANES = (
     "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh", "arccosh", "arctanh", "log", "log2",
     "log10", "log1p", "expm1", "exp2",
 )  # fmt: skip
+OF_TWO = {"arctan2": math.atan2, "hypot": math.hypot, "copysign": math.copysign}
 OF_MATH = {
     "asin": "arcsin",
     "acos": "arccos",
@@ -45,8 +47,13 @@ TANH = _hexadecimal("""0x1.5555555555553p-2 -0x1.6c16c16c0abe6p-6 0x1.1566ab5c0c
 0x1.63f262586d051p-16""")
 
 
-def exponentials(made: SimpleNamespace) -> tuple[Any, Any]:
-    """Return exp and tanh of lanes, as csrc/simd.h has them, exp over the whole range of doubles."""
+def exponentials(made: SimpleNamespace) -> tuple[Any, Any, Any]:
+    """Return exp and tanh of lanes, as csrc/simd.h has them, exp over the whole range of doubles; tanh with its slope.
+
+    The slope is 0 beyond 320, where it would be no normal number times that of a complex step.
+    """
+    from numba.extending import register_jitable
+
     fma, copysign = vector_function(made, "fma", 3), vector_function(made, "copysign", 2)
     select, size_of, scale = made.select, made.size, made.scale
     a, b, c, d, e, f, g, h, i, j = EXP
@@ -65,7 +72,7 @@ def exponentials(made: SimpleNamespace) -> tuple[Any, Any]:
         rest = select(x < -745.2, 0.0, scale((n - half) + BIASED))  # a product that underflows is slow
         return (1.0 + fma(r2, p, r)) * scale(half + BIASED) * rest
 
-    def tanh(x: Any) -> Any:
+    def parts(x: Any) -> Any:
         size = size_of(x)
         u = select(size > 354.0, 354.0, size)
         shifted = fma(u, -2.0 * LOG2_E, BIASED)
@@ -75,41 +82,59 @@ def exponentials(made: SimpleNamespace) -> tuple[Any, Any]:
         z2 = z * z
         y = fma(z, fma(z2, fma(z2, c4, fma(z, c3, c2)), fma(z, c1, c0)), 1.0)
         less, more = 1.0 - s, 1.0 + s
-        return copysign(fma(less, y, more * r), x) / fma(more, y, less * r)
+        slope = select(size > 320.0, 0.0, 4.0 * s * fma(y, y, -z))
+        return copysign(fma(less, y, more * r), x), fma(more, y, less * r), slope
 
-    return exp, tanh
+    parts_of = register_jitable(parts)
+
+    def tanh(x: Any) -> Any:
+        numerator, denominator, _ = parts_of(x)
+        return numerator / denominator
+
+    def tanh_and_slope(x: Any) -> Any:
+        numerator, denominator, slope = parts_of(x)
+        return numerator / denominator, slope / (denominator * denominator)
+
+    return register_jitable(exp), register_jitable(tanh), register_jitable(tanh_and_slope)
 
 
-def _of_one(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
-    """Return what calls one function for lanes, another for numbers."""
+def _of_one(made: SimpleNamespace, original: Any, of_lanes: Any, of_duals: Any) -> Any:
+    """Return what calls one function for lanes, one for duals, another for numbers."""
+    Duals = duals().Duals
 
     def stand_in(x: Any) -> Any:
         raise NotImplementedError
 
     @overloaded(stand_in)
     def typed(x: Any) -> Any:
-        return (lambda x: of_lanes(x)) if isinstance(x, made.Lanes) else lambda x: original(x)
+        if isinstance(x, made.Lanes):
+            return lambda x: of_lanes(x)
+        return (lambda x: of_duals(x)) if isinstance(x, Duals) else lambda x: original(x)
 
     return stand_in
 
 
-def _of_two(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
+def _of_two(made: SimpleNamespace, original: Any, of_lanes: Any, of_duals: Any) -> Any:
     first, second = made.first, made.second
+    first_dual, second_dual, more = duals().first, duals().second, duals()
 
     def stand_in(x: Any, y: Any) -> Any:
         raise NotImplementedError
 
     @overloaded(stand_in)
     def typed(x: Any, y: Any) -> Any:
-        if not common(made, x, y):
-            return lambda x, y: original(x, y)
-        return lambda x, y: of_lanes(first(x, y), second(x, y))
+        if common(made, x, y):
+            return lambda x, y: of_lanes(first(x, y), second(x, y))
+        if common(more, x, y):
+            return lambda x, y: of_duals(first_dual(x, y), second_dual(x, y))
+        return lambda x, y: original(x, y)
 
     return stand_in
 
 
 def _of_several(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
     """Return what stands for max or min."""
+    more = duals()
 
     def stand_in(*given: Any) -> Any:
         raise NotImplementedError
@@ -117,7 +142,7 @@ def _of_several(made: SimpleNamespace, original: Any, of_lanes: Any) -> Any:
     @overloaded(stand_in)
     def typed(*given: Any) -> Any:
         given = given[0] if len(given) == 1 and isinstance(given[0], tuple | made.types.BaseTuple) else given
-        if not common(made, *given):
+        if not common(made, *given) and not common(more, *given):
             return lambda *given: original(*given)
         if len(given) == 2:
             return lambda *given: of_lanes(given[0], given[1])
@@ -131,36 +156,33 @@ def functions() -> dict[Any, Any]:
     """Return what takes the place of functions of numbers, by what they are."""
     from numba.extending import register_jitable
 
-    made = lanes()
-    out: dict[Any, Any] = {}
-    select = made.select
-    exp, tanh = (register_jitable(each) for each in exponentials(made))
-    for names, of_lanes in (((np.exp, math.exp), exp), ((np.tanh, math.tanh), tanh)):
-        out.update((each, _of_one(made, each, of_lanes)) for each in names)
-    for name, originals in OF_VECTORS.items():
-        out.update((each, _of_one(made, each, vector_function(made, name, 1))) for each in originals)
+    made, choose = lanes(), duals().choose
+    exp, tanh, tanh_and_slope = exponentials(made)
+    of: dict[str, Any] = {"exp": exp, "tanh": tanh, "tanh and slope": tanh_and_slope}
+    of.update((name, vector_function(made, name, 1)) for name in OF_VECTORS)
+    of.update((name, lane_function(made, getattr(np, name), 1)) for name in OF_LANES)
+    of.update((name, lane_function(made, getattr(np, name), 2)) for name in OF_TWO)
+    of["sign"] = register_jitable(lambda x: choose(x > 0.0, 1.0, choose(x < 0.0, -1.0, x)))
+    of_duals, of_two_duals = functions_of_duals(of), functions_of_two_duals(of)
     aliases = {of_np: of_math for of_math, of_np in OF_MATH.items()}
-    for name in OF_LANES:
-        of_numpy = getattr(np, name)
-        of_lanes = lane_function(made, of_numpy, 1)
-        for each in (of_numpy, getattr(math, aliases.get(name, name), of_numpy)):
-            out[each] = _of_one(made, each, of_lanes)
-    for of_numpy, of_math in ((np.arctan2, math.atan2), (np.hypot, math.hypot), (np.copysign, math.copysign)):
-        for each in (of_numpy, of_math):
-            out[each] = _of_two(made, each, lane_function(made, of_numpy, 2))
+    originals = {
+        name: (getattr(np, name), getattr(math, aliases.get(name, name), None)) for name in ("exp", "tanh", *OF_LANES)
+    }
+    out: dict[Any, Any] = {}
+    for name, each in {**originals, **OF_VECTORS, "sign": (np.sign,)}.items():
+        out.update((one, _of_one(made, one, of[name], of_duals[name])) for one in each if one)
+    for name, of_math in OF_TWO.items():
+        for one in (getattr(np, name), of_math):
+            out[one] = _of_two(made, one, of[name], of_two_duals[name])
     # As Python takes them: the second where it is larger.
-    larger = register_jitable(lambda x, y: select(y > x, y, x))
-    smaller = register_jitable(lambda x, y: select(y < x, y, x))
+    larger = register_jitable(lambda x, y: choose(y > x, y, x))
+    smaller = register_jitable(lambda x, y: choose(y < x, y, x))
     out[builtins.max], out[builtins.min] = _of_several(made, max, larger), _of_several(made, min, smaller)
     # As NumPy does: NaN if either is.
-    out[np.maximum] = _of_two(
-        made, np.maximum, register_jitable(lambda x, y: select(x != x, x, select(y > x, y, select(y != y, y, x))))
-    )
-    out[np.minimum] = _of_two(
-        made, np.minimum, register_jitable(lambda x, y: select(x != x, x, select(y < x, y, select(y != y, y, x))))
-    )
-    sign = register_jitable(lambda x: select(x > 0.0, 1.0, select(x < 0.0, -1.0, x)))
-    out[np.sign] = _of_one(made, np.sign, sign)
+    maximum = register_jitable(lambda x, y: choose(x != x, x, choose(y > x, y, choose(y != y, y, x))))
+    minimum = register_jitable(lambda x, y: choose(x != x, x, choose(y < x, y, choose(y != y, y, x))))
+    out[np.maximum] = _of_two(made, np.maximum, maximum, maximum)
+    out[np.minimum] = _of_two(made, np.minimum, minimum, minimum)
 
     def where(mask: Any, x: Any, y: Any) -> Any:
         raise NotImplementedError
@@ -168,7 +190,7 @@ def functions() -> dict[Any, Any]:
     @overloaded(where)
     def typed(mask: Any, x: Any, y: Any) -> Any:
         if isinstance(mask, made.Mask):
-            return lambda mask, x, y: select(mask, x, y)
+            return lambda mask, x, y: choose(mask, x, y)
         return lambda mask, x, y: np.where(mask, x, y)
 
     out[np.where] = where
@@ -176,10 +198,10 @@ def functions() -> dict[Any, Any]:
 
 
 @functools.cache
-def arrays(width: int) -> dict[Any, Any]:
-    """Return what takes the place of functions that make arrays: their numbers are lanes."""
+def arrays(number: Any) -> dict[Any, Any]:
+    """Return what takes the place of functions that make arrays, of lanes or duals."""
     made = lanes()
-    types, empty = made.types, made.empty_of(width)
+    types, empty = made.types, made.empty_of(number)
 
     def of_doubles(dtype: Any) -> bool:
         none = dtype is None or isinstance(dtype, types.NoneType | types.Omitted)
@@ -263,8 +285,8 @@ def arrays(width: int) -> dict[Any, Any]:
     }  # fmt: skip
 
 
-def rewritten(function: Any, width: int, done: dict[int, Any]) -> Any:
-    """Return a function of Numba as one of lanes: the same code, with the functions for lanes in its namespace.
+def rewritten(function: Any, number: Any, done: dict[int, Any]) -> Any:
+    """Return a function of Numba as one of lanes or duals: the same code, with functions of these in its namespace.
 
     It becomes a part of what calls it; functions that it calls do where LLVM finds that worth it.
     """
@@ -275,15 +297,15 @@ def rewritten(function: Any, width: int, done: dict[int, Any]) -> Any:
     outermost = not done
     done[id(function)] = function  # one that calls itself calls that of numbers
     plain = function.py_func
-    stand_ins = {**functions(), **arrays(width)}
+    stand_ins = {**functions(), **arrays(number)}
 
     def instead(value: Any) -> Any:
         if isinstance(value, ModuleType) and value in (np, math):
-            return _namespaces(width)[value.__name__]
+            return _namespaces(number)[value.__name__]
         if value is np.random or isinstance(getattr(value, "__self__", None), np.random.RandomState):
             raise ValueError("points must not share random numbers")
         if isinstance(value, numba.core.dispatcher.Dispatcher):
-            return rewritten(value, width, done)
+            return rewritten(value, number, done)
         try:
             return stand_ins.get(value, value)
         except TypeError:  # what cannot be hashed is no function
@@ -323,5 +345,5 @@ class _Namespace(ModuleType):
 
 
 @functools.cache
-def _namespaces(width: int) -> dict[str, ModuleType]:
-    return {module.__name__: _Namespace(module, {**functions(), **arrays(width)}) for module in (np, math)}
+def _namespaces(number: Any) -> dict[str, ModuleType]:
+    return {module.__name__: _Namespace(module, {**functions(), **arrays(number)}) for module in (np, math)}

@@ -36,18 +36,24 @@ def lanes() -> SimpleNamespace:
 
     plain = (types.Integer, types.Float, types.Boolean)
 
-    class Lanes(types.Type):
-        """Doubles of so many points."""
+    class Numbers(types.Type):
+        """A number of so many points, of so many parts."""
+
+        n_parts = 1
+        taken: tuple[Any, ...] = plain  # what becomes one where it meets one
 
         def __init__(self, width: int) -> None:
-            self.width = width
-            super().__init__(name=f"Lanes({width})")
+            self.width, self.n_doubles = width, width * self.n_parts
+            super().__init__(name=f"{type(self).__name__}({width})")
 
         def can_convert_from(self, context: Any, other: Any) -> Any:
-            return Conversion.safe if isinstance(other, plain) else None
+            return Conversion.safe if isinstance(other, self.taken) else None
 
         def unify(self, context: Any, other: Any) -> Any:
-            return self if isinstance(other, plain) else None
+            return self if isinstance(other, self.taken) else None
+
+    class Lanes(Numbers):
+        """Doubles of so many points."""
 
     class Mask(types.Type):
         """What a comparison says of each."""
@@ -63,10 +69,10 @@ def lanes() -> SimpleNamespace:
         """Vectors in registers, whole numbers in memory: lists do not align vectors."""
 
         def __init__(self, manager: Any, kind: Any) -> None:
-            super().__init__(manager, kind, ir.VectorType(ir.DoubleType(), kind.width))
+            super().__init__(manager, kind, ir.VectorType(ir.DoubleType(), kind.n_doubles))
 
         def get_data_type(self) -> Any:
-            return ir.IntType(64 * self._fe_type.width)
+            return ir.IntType(64 * self._fe_type.n_doubles)
 
         def as_data(self, builder: Any, value: Any) -> Any:
             return builder.bitcast(value, self.get_data_type())
@@ -79,7 +85,7 @@ def lanes() -> SimpleNamespace:
         def __init__(self, manager: Any, kind: Any) -> None:
             super().__init__(manager, kind, ir.VectorType(ir.IntType(1), kind.width))
 
-    made = SimpleNamespace(Lanes=Lanes, Mask=Mask, plain=plain, types=types)
+    made = SimpleNamespace(Numbers=Numbers, Lanes=Lanes, Mask=Mask, Model=_Doubles, plain=plain, types=types)
     _cast(made)
     _operate(made)
     _arrange(made)
@@ -267,7 +273,7 @@ def _operate(made: SimpleNamespace) -> None:
 
 
 def _arrange(made: SimpleNamespace) -> None:
-    """Make arrays of lanes: ``view_of(readonly)(pointer, shape)``, and ``empty_of(width)(shape)``."""
+    """Make arrays of lanes: ``view_of(readonly)(pointer, shape)``, and ``empty_of(number)(shape)``."""
     from llvmlite import binding, ir
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -287,7 +293,7 @@ def _arrange(made: SimpleNamespace) -> None:
 
     def array_of(context: Any, builder: Any, kind: Any, data: Any, sizes: list[Any]) -> Any:
         out = arrayobj.make_array(kind)(context, builder)
-        step = itemsize = whole(kind.dtype.width * 8)
+        step = itemsize = whole(kind.dtype.n_doubles * 8)
         strides: list[Any] = []
         for size in sizes[::-1]:
             strides.insert(0, step)
@@ -314,14 +320,14 @@ def _arrange(made: SimpleNamespace) -> None:
 
         return view
 
-    def empty_of(width: int) -> Any:
+    def empty_of(number: Any) -> Any:
         @intrinsic
         def empty(typing: Any, shape: Any) -> Any:
-            kind = kind_of(made.Lanes(width), len(shape) if isinstance(shape, made.types.BaseTuple) else 1)
+            kind = kind_of(number, len(shape) if isinstance(shape, made.types.BaseTuple) else 1)
 
             def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
                 sizes = sizes_of(context, builder, shape, args[0])
-                n_bytes, fits = whole(width * 8), ir.IntType(1)(1)
+                n_bytes, fits = whole(number.n_doubles * 8), ir.IntType(1)(1)
                 for size in sizes:  # of which none is so large that their product goes round
                     n_bytes = builder.mul(n_bytes, size)
                     for each in (size, n_bytes):
