@@ -107,7 +107,7 @@ KERNELS = {
     "dmft.dynamics._series": (["series/series.c", "series/zero_one.c", "series/nearest.c"], []),
     "dmft.maps._maps": ([], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
-    "dmft.dynamics.cycles._linear": ([], []),
+    "dmft.dynamics.cycles._linear": (["cycles/carry.c"], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
 ONCE = {

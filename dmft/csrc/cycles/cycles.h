@@ -28,6 +28,19 @@ size_t dmft_frames_work(ptrdiff_t size);
 int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frame,
                      double *upper, double *turn, double *leak, double *stretch, double *rounding, double *work,
                      int (*stopped)(void *), void *crew);
+/* The same of n cycles at a time, at most `width`, that follow one another in all arrays: carry.c, for each instruction
+   set. Frames beyond CARRIED leave the first cache: dmft_carry_frame takes these, whatever their number. work: WORK in
+   doubles, beginning at 64 bytes. */
+enum { CARRIED = 16 };
+typedef struct {
+    int width;
+    size_t (*work)(ptrdiff_t n_features, ptrdiff_t size);
+    int (*carry)(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frames,
+                 double *upper, double *turn, double *leak, double *stretch, double *rounding, double *work,
+                 int (*stopped)(void *), void *crew);
+} Carry;
+extern const Carry dmft_carry_baseline, dmft_carry_avx2, dmft_carry_avx512;
+
 void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
                          double *product, double *exponent, double *work);
 

@@ -4,9 +4,11 @@ Shapes and indices are checked at the top. A cycle is worked on by itself: its n
 """
 
 from cython.parallel cimport parallel, threadid
+from libc.stdint cimport uintptr_t
 
 import numpy as np
 
+from ..._util import simd as _simd
 from ..._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from ..._util.doors cimport positive, ranged, sized
 
@@ -14,6 +16,12 @@ cdef extern from "cycles/cycles.h" nogil:
     size_t dmft_frames_work(Py_ssize_t)
     int dmft_carry_frame(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *, double *,
                          double *, double *, double *, int (*)(void *) noexcept nogil, void *)
+    enum: CARRIED
+    ctypedef struct Carry:
+        int width
+        size_t (*work)(Py_ssize_t, Py_ssize_t) noexcept nogil
+        int (*carry)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *,
+                     double *, double *, double *, double *, int (*)(void *) noexcept nogil, void *) noexcept nogil
     size_t dmft_covariant_work(Py_ssize_t, Py_ssize_t)
     int dmft_carry_forward(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *,
                            double *, int (*)(void *) noexcept nogil, void *)
@@ -26,6 +34,31 @@ cdef extern from "cycles/cycles.h" nogil:
     int dmft_solve_periodic(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *,
                             const double *, const double *, const double *, const double *, double *, double *,
                             double *, int (*)(void *) noexcept nogil, void *)
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define CARRY(isa) &dmft_carry_##isa
+    static const Carry *const carry_sets[] = EACH_SET(CARRY);
+    """
+    const Carry *carry_sets[]
+
+cdef const Carry *_active
+cdef const Carry *_narrow  # for cycles that fit a register of it: fewer idle lanes, and the same bits
+
+
+def _use(int i):
+    global _active, _narrow
+    ranged("set", i, 0, N_SETS - 1)
+    _active = carry_sets[i]
+    _narrow = carry_sets[i + 1] if i + 2 < N_SETS and set_runs(i + 1) else _active
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 
 
 cdef int _steps(const Py_ssize_t *shape) except -1:
@@ -56,16 +89,27 @@ def carry(*,
     sized("stretch", stretch.shape, (n, size))
     sized("rounding", rounding.shape, (n, size))
     positive("n_threads", n_threads)
-    cdef double[:, ::1] scratch = np.empty((n_threads, dmft_frames_work(size)))
-    cdef Crew crew = crew_of(n)
-    p = -1
+    cdef const Carry *many = _narrow if n <= _narrow.width else _active
+    cdef Py_ssize_t width = many.width if size <= CARRIED else 1, i
+    cdef size_t n_scratch = ((many.work(n_features, size) if width > 1 else dmft_frames_work(size)) + 15) // 8 * 8
+    cdef double[::1] scratch = np.empty(n_threads * n_scratch + 8)
+    cdef double *aligned = <double *> ((<uintptr_t> &scratch[0] + 63) // 64 * 64)
+    cdef double *own = NULL
+    cdef Crew crew = crew_of((n + width - 1) // width)
+    i = p = -1
     with nogil, parallel(num_threads=n_threads):
-        p = next_part(&crew, -1)
-        while p >= 0:
-            dmft_carry_frame(n_steps, n_features, size, &top[p, 0, 0, 0], &frame[p, 0, 0], &upper[p, 0, 0, 0],
-                             &turn[p, 0, 0], &leak[p, 0], &stretch[p, 0], &rounding[p, 0], &scratch[threadid(), 0],
-                             crew_stopped, &crew)
-            p = next_part(&crew, p)
+        own = aligned + threadid() * n_scratch
+        i = next_part(&crew, -1)
+        while i >= 0:
+            p = i * width
+            if width > 1:
+                many.carry(min(width, n - p), n_steps, n_features, size, &top[p, 0, 0, 0], &frame[p, 0, 0],
+                           &upper[p, 0, 0, 0], &turn[p, 0, 0], &leak[p, 0], &stretch[p, 0], &rounding[p, 0], own,
+                           crew_stopped, &crew)
+            else:
+                dmft_carry_frame(n_steps, n_features, size, &top[p, 0, 0, 0], &frame[p, 0, 0], &upper[p, 0, 0, 0],
+                                 &turn[p, 0, 0], &leak[p, 0], &stretch[p, 0], &rounding[p, 0], own, crew_stopped, &crew)
+            i = next_part(&crew, i)
     dismiss(&crew)
 
 

@@ -1,0 +1,89 @@
+"""Frames of tangents taken round cycles, many at a time, against NumPy's factorisations."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from dmft._util.simd import simd_path, simd_paths
+from dmft.attention.reference import companion
+from dmft.dynamics.cycles import _linear, linear
+
+
+@pytest.fixture(params=simd_paths())
+def on_each_set(request):
+    before = simd_path()
+    simd_path(request.param)
+    yield
+    simd_path(before)
+
+
+def cycles(n_points, n_steps, n_context, n_features, graded=0.0):
+    """Rows of the derivatives of steps, (n_points, n_steps, n_context, n_features, n_features), and a frame."""
+    rng = np.random.default_rng(n_points * n_steps)
+    rows = rng.normal(size=(n_points, n_steps, n_context, n_features, n_features))
+    rows *= np.exp(graded * rng.normal(size=(n_points, n_steps, n_context, 1, 1)))
+    size = n_context * n_features
+    return rows, np.linalg.qr(rng.normal(size=(size, size)))[0]
+
+
+def carried(rows, frame, n_threads=1):
+    (n, n_steps, *_), size = rows.shape, len(frame)
+    frames, turn = np.array(np.broadcast_to(frame, (n, size, size)), order="C"), np.empty((n, size, size))
+    upper, (leak, stretch, rounding) = np.empty((n, n_steps, size, size)), np.empty((3, n, size))
+    out = {"upper": upper, "turn": turn, "leak": leak, "stretch": stretch, "rounding": rounding}
+    top = np.ascontiguousarray(linear.top_rows(rows))
+    _linear.carry(top=top, frame=frames, **out, n_threads=n_threads)
+    return {"frame": frames, **out}
+
+
+# The last one is too large for lanes.
+@pytest.mark.parametrize("sizes", [(9, 4, 4, 3), (3, 5, 1, 2), (2, 3, 1, 1), (2, 2, 6, 3)])
+@pytest.mark.usefixtures("on_each_set")
+def test_frames_are_those_of_orthogonal_factorisations(sizes):
+    rows, begun = cycles(*sizes)
+    found = carried(rows, begun)
+    for i, steps in enumerate(rows):
+        q, logs, rough = begun, np.zeros(len(begun)), np.zeros(len(begun))
+        for t, step in enumerate(steps):
+            q, r = np.linalg.qr(companion(step) @ q)
+            sign = np.sign(np.diag(r) * np.diag(found["upper"][i, t]))
+            q, r = q * sign, r * sign[:, None]
+            assert_allclose(found["upper"][i, t], r, rtol=0, atol=1e-12 * np.abs(r).max())
+            length = np.abs(np.diag(r))
+            logs += np.log(length)
+            widest = np.maximum(np.linalg.norm(r, axis=0), np.abs(r).max(axis=1))
+            rough += np.finfo(float).eps * np.maximum(widest, length.max()) / length
+        turn = begun.T @ q
+        assert_allclose(found["frame"][i], q, rtol=0, atol=1e-10)
+        assert_allclose(found["turn"][i], turn, rtol=0, atol=1e-10)
+        assert_allclose(found["stretch"][i], logs, rtol=0, atol=1e-10)
+        assert_allclose(found["rounding"][i], rough, rtol=1e-8)
+        leak = [np.abs(turn[j:, :j]).max(initial=0.0) for j in range(1, len(turn) + 1)]
+        assert_allclose(found["leak"][i], leak, rtol=0, atol=1e-10)
+
+
+def test_bits_depend_on_neither_company_nor_threads_nor_instruction_set():
+    before, every = simd_path(), []
+    rows, begun = cycles(11, 7, 4, 3, graded=60.0)
+    for path in simd_paths():
+        simd_path(path)
+        every += [carried(rows, begun), carried(rows, begun, 2), carried(rows[:5], begun), carried(rows[4:5], begun)]
+    simd_path(before)
+    for found in every:
+        here = slice(4, 5) if len(found["leak"]) == 1 else slice(0, len(found["leak"]))
+        assert all(found[name].tobytes() == every[0][name][here].tobytes() for name in found)
+
+
+@pytest.mark.usefixtures("on_each_set")
+@pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e160])
+def test_lengths_whose_squares_are_no_numbers(scale):
+    """Diagonal steps far from 1, one of them 0, beside cycles of usual size."""
+    rows, begun = cycles(3, 6, 1, 3)
+    rows[1] = np.diag([scale, 0.0, 0.5 * scale])
+    found = carried(rows, np.eye(3))
+    assert_allclose(found["stretch"][1], [6 * np.log(scale), -6e9, 6 * np.log(0.5 * scale)], rtol=1e-13)
+    assert_allclose(found["upper"][1, 0], np.diag([scale, 0.0, 0.5 * scale]), rtol=1e-13)
+    usual = carried(rows[[0, 2]], np.eye(3))
+    assert all(found[name][[0, 2]].tobytes() == usual[name].tobytes() for name in found)
+    rows[1, 2, 0, 0, 0] = np.nan
+    assert np.isnan(carried(rows, begun)["stretch"][1]).all()
