@@ -148,17 +148,17 @@ def extremes(*,
 def zero_one(*,
              const double[:, ::1] x not None,          # IN    (n_points, n_samples), each of mean 0
              const double[:, ::1] twice not None,      # IN    (n_longest, n_frequencies): 2 cos(dc); n of TOGETHER
-             double[:, ::1] growth not None,           # OUT   (n_points, n_frequencies)
+             double[:, :, ::1] growth not None,        # OUT   (n_points, 2, n_frequencies): of c, of pi - c
              int n_threads):
-    """The 0-1 test of every series at every frequency."""
+    """The 0-1 test of every series at every frequency c, and at pi - c."""
     cdef Py_ssize_t n_longest = twice.shape[0], n_frequencies = twice.shape[1], p
     cdef double *work = NULL
     ranged("n_longest", n_longest, 1, x.shape[1] - 1)
     positive("n_frequencies", n_frequencies)
     ranged("n_frequencies % TOGETHER", n_frequencies % N_TOGETHER, 0, 0)
-    sized("growth", growth.shape, (x.shape[0], n_frequencies))
+    sized("growth", growth.shape, (x.shape[0], 2, n_frequencies))
     positive("n_threads", n_threads)
-    cdef double[:, ::1] scratch = np.empty((n_threads, n_longest * (n_frequencies + 1 + N_ROWS)))
+    cdef double[:, ::1] scratch = np.empty((n_threads, n_longest * (2 * n_frequencies + 1 + N_ROWS)))
     cdef Crew crew = crew_of(x.shape[0])
     p = -1
     with nogil, parallel(num_threads=n_threads):
@@ -166,7 +166,7 @@ def zero_one(*,
         p = next_part(&crew, -1)
         while p >= 0:
             _zero_one(x.shape[1], n_longest, n_frequencies, &x[p, 0], &twice[0, 0], work,
-                      work + n_longest * n_frequencies, &growth[p, 0], crew_stopped, &crew)
+                      work + 2 * n_longest * n_frequencies, &growth[p, 0, 0], crew_stopped, &crew)
             p = next_part(&crew, p)
     dismiss(&crew)
 

@@ -95,18 +95,22 @@ def zero_one_each(series: np.ndarray, n_frequencies: int, n_threads: int = 1) ->
     still = np.ptp(series, axis=1) <= RESOLUTION * np.abs(series).max(axis=1)  # it varies by rounding alone
     # Without its mean a series has no oscillating term that would have to be taken out later.
     away = np.where(still[:, None], 0.0, series - series.mean(axis=1, keepdims=True))
-    c = _frequencies(n_frequencies)
-    parts = []
-    for k in each(range(0, n_frequencies, n_at_once), "frequencies", n_at_once):
-        some = c[k : k + n_at_once]
-        if compiled:
-            twice = _cosines(n_longest, n_frequencies, k, some.size)
-            growth = np.empty((n_points, twice.shape[1]))
-            _series.zero_one(x=away, twice=twice, growth=growth, n_threads=n_threads)
-            parts.append(growth[:, : some.size])
-        else:
-            parts.append(np.stack([_growth(one, some) for one in away]))
-    return np.concatenate(parts, axis=1)
+    growth = np.empty((n_points, n_frequencies))
+    if not compiled:
+        c = _frequencies(n_frequencies)
+        for k in each(range(0, n_frequencies, n_at_once), "frequencies", n_at_once):
+            growth[:, k : k + n_at_once] = [_growth(one, c[k : k + n_at_once]) for one in away]
+        return growth
+    # They lie evenly round pi/2: one and its mirror image, pi - c, take as long as one.
+    n_pairs = (n_frequencies + 1) // 2
+    for k in each(range(0, n_pairs, n_at_once), "frequencies", n_at_once):
+        n = min(n_at_once, n_pairs - k)
+        twice = _cosines(n_longest, n_frequencies, k, n)
+        both = np.empty((n_points, 2, twice.shape[1]))
+        _series.zero_one(x=away, twice=twice, growth=both, n_threads=n_threads)
+        growth[:, n_frequencies - k - n : n_frequencies - k] = both[:, 1, :n][:, ::-1]
+        growth[:, k : k + n] = both[:, 0, :n]
+    return growth
 
 
 def _frequencies(n: int) -> np.ndarray:

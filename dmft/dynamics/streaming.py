@@ -111,7 +111,8 @@ class WeightedAverages(Statistic):
 
     def _at_once(self, n_samples: int) -> int:
         # In pieces whose weights are kept, where these take longer to make than the pieces to add.
-        return min(super()._at_once(n_samples), _KEPT if self.n_points < _FEW else n_samples)
+        at_once = super()._at_once(n_samples)
+        return min(at_once, _KEPT) if self.n_points < _FEW else at_once
 
     def _add(self, chunk: np.ndarray) -> None:
         n = chunk.shape[1]

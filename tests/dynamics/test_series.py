@@ -201,7 +201,7 @@ def test_bits_of_all_statistics_do_not_depend_on_the_instruction_set():
             one.add(states)
         weights, totals, done = np.empty((200, 6)), np.empty((200, 6)), np.empty(200, dtype=np.intc)
         _series.weights(first=7, length=20.5, norm=np.zeros(6), weight=weights, total=totals, done=done)
-        growth = np.empty((3, _series.TOGETHER))
+        growth = np.empty((3, 2, _series.TOGETHER))
         cosines = 2.0 * np.cos(np.arange(20.0)[:, None] * np.linspace(0.7, 2.5, _series.TOGETHER))
         _series.zero_one(x=np.ascontiguousarray(states[:, :, 0]), twice=cosines, growth=growth, n_threads=1)
         arrays = [getattr(one, name) for one in kept for name in one._arrays]

@@ -196,7 +196,7 @@ DOORS = {
     "extremes": (_series.extremes, {"x": doubles(2, N, 3), "low": doubles(2, 3), "high": doubles(2, 3),
         "n_threads": 2}, {"n_threads": [0, -1]}, ("x",)),
     "zero_one": (_series.zero_one, {"x": doubles(2, N), "twice": doubles(2, _series.TOGETHER),
-        "growth": doubles(2, _series.TOGETHER), "n_threads": 2}, {
+        "growth": doubles(2, 2, _series.TOGETHER), "n_threads": 2}, {
         "n_threads": [0, -1], "twice": [doubles(N, _series.TOGETHER), doubles(2, 3), doubles(0, 8)]}, ("x", "twice")),
     "moments": (_series.moments, {"x": doubles(2, N, 6), "n_features": 3, "out": doubles(2, N, 9), "n_threads": 2}, {
         "n_threads": [0, -1], "n_features": [0, -1, 2, 4, 6, 12, LONG]}, ("x", "out")),

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 enum { N_SUMS = 6 };
-enum { N_TOGETHER = 32 }; /* frequencies of the 0-1 test come in so many, enough for the widest registers */
-enum { N_ROWS = 4 };      /* its rows that are worked on together */
+enum { N_TOGETHER = 16 }; /* pairs of frequencies of the 0-1 test come in so many, enough for the widest registers */
+enum { N_ROWS = 4 };      /* its rows that are worked on together, an even number */
 enum { N_BESIDE = 8 };    /* numbers beside sorted states, as many as the widest registers hold */
 
 /* What is kept of series that come in chunks (n_samples, n_channels); see series.c. */

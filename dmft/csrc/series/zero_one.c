@@ -6,7 +6,8 @@
  *     R(a, b) = sum_{j < J} x_{j + a} x_{j + b}.
  *
  * R knows nothing of c, and R(a + 1, b + 1) differs from R(a, b) by two products: no walk is made and no Fourier
- * transform, and what is left for each frequency is n / 2 products a step.
+ * transform, and what is left for each frequency is n / 2 products a step. Frequencies come in pairs c, pi - c, whose
+ * cosines differ by the sign of those of odd d alone: sums over odd and over even d serve both.
  */
 #include <math.h>
 
@@ -16,7 +17,7 @@
 
 /* Vectors side by side, for as many sums as there are registers: they wait for none of the others, and every number of
    the table is loaded once for all rows. */
-enum { ROWS = N_ROWS, LANES = WIDTH == 8 ? 4 : 2, LAGS = 8 };
+enum { ROWS = N_ROWS, LANES = WIDTH == 8 ? 2 : 1, LAGS = 8 };
 
 INLINE vec loaded(const double *x)
 {
@@ -76,13 +77,13 @@ static double correlation(ptrdiff_t n, ptrdiff_t stride, const double *moved, do
 }
 
 /* x: (n_samples,), of mean 0; twice: (n_longest, n_frequencies), 2 cos(dc), the frequencies padded to a multiple of
-   N_TOGETHER; moved: WORK (n_longest, n_frequencies); rows: WORK (1 + N_ROWS, n_longest); growth: OUT
-   (n_frequencies,). */
+   N_TOGETHER; moved: WORK (n_longest, 2, n_frequencies); rows: WORK (1 + N_ROWS, n_longest); growth: OUT
+   (2, n_frequencies), of c and of pi - c. */
 void ISA(dmft_zero_one)(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_frequencies, const double *x,
                         const double *twice, double *moved, double *rows, double *growth, int (*stopped)(void *),
                         void *crew)
 {
-    const ptrdiff_t n_begins = n_samples - n_longest;
+    const ptrdiff_t n_begins = n_samples - n_longest, n_both = 2 * n_frequencies;
     double *first = rows, *row[ROWS];
     for (int r = 0; r < ROWS; r++) row[r] = rows + (1 + r) * n_longest;
     first_products(n_begins, n_longest, x, first);
@@ -92,25 +93,30 @@ void ISA(dmft_zero_one)(ptrdiff_t n_samples, ptrdiff_t n_longest, ptrdiff_t n_fr
         const int n_rows = n_longest - b + 1 < ROWS ? (int)(n_longest - b + 1) : ROWS;
         for (int r = 0; r < n_rows; r++) next_row(b + r, n_begins, x, first, row[(r + ROWS - 1) % ROWS], row[r]);
         for (ptrdiff_t f = 0; f < n_frequencies; f += LANES * WIDTH) {
-            vec sum[ROWS][LANES] = {{{0}}};
-            for (ptrdiff_t d = 1; d < b; d++)
-                for (int k = 0; k < LANES; k++) {
-                    const vec wave = loaded(twice + d * n_frequencies + f + k * WIDTH);
-                    for (int r = 0; r < ROWS; r++) sum[r][k] += splat(row[r][d]) * wave;
-                }
+            vec sum[2][ROWS][LANES] = {{{{0}}}}; /* even and odd d */
+            for (ptrdiff_t d = 1; d < b; d += 2) /* an even number of them */
+                for (int odd = 1; odd >= 0; odd--)
+                    for (int k = 0; k < LANES; k++) {
+                        const ptrdiff_t here = d + 1 - odd;
+                        const vec wave = loaded(twice + here * n_frequencies + f + k * WIDTH);
+                        for (int r = 0; r < ROWS; r++) sum[odd][r][k] += splat(row[r][here]) * wave;
+                    }
             for (int r = 0; r < n_rows; r++)
                 for (int k = 0; k < LANES; k++) {
-                    const ptrdiff_t here = (b - 1 + r) * n_frequencies + f + k * WIDTH;
+                    double *here = moved + (b - 1 + r) * n_both + f + k * WIDTH;
                     for (ptrdiff_t d = b; d < b + r; d++) {
                         const vec wave = loaded(twice + d * n_frequencies + f + k * WIDTH);
-                        sum[r][k] += splat(row[r][d]) * wave;
+                        sum[d % 2][r][k] += splat(row[r][d]) * wave;
                     }
-                    const vec last = here < n_frequencies ? splat(0.0) : loaded(moved + here - n_frequencies);
-                    store(moved + here, last + (splat(row[r][0]) + sum[r][k]));
+                    for (int other = 0; other < 2; other++, here += n_frequencies) {
+                        const vec last = b + r == 1 ? splat(0.0) : loaded(here - n_both);
+                        const vec waves = other ? sum[0][r][k] - sum[1][r][k] : sum[0][r][k] + sum[1][r][k];
+                        store(here, last + (splat(row[r][0]) + waves));
+                    }
                 }
         }
     }
     leave_wide_registers();
-    for (ptrdiff_t f = 0; f < n_frequencies; f++)
-        growth[f] = correlation(n_longest, n_frequencies, moved + f, first[0]);
+    for (ptrdiff_t f = 0; f < n_both; f++)
+        growth[f] = correlation(n_longest, n_both, moved + f, first[0]);
 }
