@@ -148,14 +148,24 @@ class Build(build_ext):
     """Compile kernels once for each instruction set, then modules, side by side: most of an installation's time."""
 
     def build_extensions(self):
+        self.check_extensions_list(self.extensions)
         kernels = [(ext, source) for ext in self.extensions for source in KERNELS.get(ext.name, ([],))[0]]
-        jobs = [(ext, source, name) for ext, source in kernels for name in SETS]
+        # What takes longest first, so that all cores end together: wide registers, and what Cython wrote most of.
+        jobs = [(ext, source, name) for name in reversed(SETS) for ext, source in kernels]
+        modules = sorted(self.extensions, key=lambda ext: -Path(ext.sources[0]).stat().st_size)
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # a compiler takes 0.4 GB
-            for (ext, _, _), path in zip(jobs, pool.map(lambda job: self.kernel(*job), jobs), strict=True):
-                ext.extra_objects.append(path)
-                ext.depends.append(path)
-        self.parallel = os.cpu_count()
-        super().build_extensions()
+            objects = {}
+            for job in jobs:
+                objects.setdefault(job[0].name, []).append(pool.submit(self.kernel, *job))
+            for built in [pool.submit(self.module, ext, objects.get(ext.name, ())) for ext in modules]:
+                built.result()
+
+    def module(self, ext, objects):
+        """Compile and link a module with its kernels, which are compiled by now or soon."""
+        for path in [future.result() for future in objects]:
+            ext.extra_objects.append(path)
+            ext.depends.append(path)
+        self.build_extension(ext)
 
     def copy_extensions_to_source(self):
         """Put modules beside their sources; those for one version of Python, which would be taken first, go."""

@@ -331,7 +331,7 @@ def test_bits_do_not_depend_on_the_instruction_set(n_tangents, simd_path):
     assert ours == [digest(*run(paper_batch(n), n_tangents)) for n in sizes]
 
 
-@pytest.mark.parametrize("n_tangents", [0, 1, 12])
+@pytest.mark.parametrize("n_tangents", [0, 1, 5, 12])
 def test_any_size_kernel_has_the_bits_of_the_built_one(n_tangents, simd_path):
     """A further class that nothing couples to makes the kernel for any size, or any context, take over."""
     batch, other = paper_batch(20), paper_batch(20)

@@ -118,11 +118,22 @@ typedef struct {
     ARRAYS(POINTER)
 } Block;
 
+/* What takes sizes as they come, or happens seldom, is a call of its own that all functions of a source share: most of the
+   time of a compilation goes into copies of the same. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define APART static __attribute__((noinline, noclone))
+#else
+#define APART static __attribute__((noinline))
+#endif
+/* A block of its own for such a call: what the call is not shown may stay in registers. */
+#define COPIED(b) ((const Block[]){*(b)})
+#define ITS_SIZES(b) (b)->job->n_features, (b)->job->n_context, (b)->job->n_heads
+
 /* ---- between the caller's arrays (point first) and lanes ---- */
 
 /* Calls of their own, which are not shown the Block: what they cannot change, the compiler may keep
    in registers. The last block repeats its last point, so every point sees the same instructions. */
-static __attribute__((noinline)) void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride,
+APART void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride,
                                              pack to)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
@@ -131,7 +142,7 @@ static __attribute__((noinline)) void gather(const Job *job, ptrdiff_t first, co
     }
 }
 
-static __attribute__((noinline)) void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride,
+APART void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride,
                                               const pack from)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
@@ -140,7 +151,7 @@ static __attribute__((noinline)) void scatter(const Job *job, ptrdiff_t first, d
     }
 }
 
-static __attribute__((noinline)) void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride,
+APART void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride,
                                                    const pack more)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
@@ -159,6 +170,14 @@ INLINE void store(const Block *b, double *to, ptrdiff_t stride, const pack from)
     scatter(b->job, b->first, to, stride, from);
 }
 
+INLINE void load_parameters(Block *b)
+{
+    load(b, b->job->beta, 1, b->beta);
+    load(b, b->job->gain, 1, b->gain);
+    load(b, b->job->epsilon, 1, b->positional);
+    EACH(g) b->semantic[g] = 1.0 - b->positional[g];
+}
+
 /* Add whole numbers to the caller's counts. */
 INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more)
 {
@@ -166,7 +185,7 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
 }
 
 /* Several of one kind side by side, so that none waits for itself: action(a, n) takes those of M from
-   a on, a number n that the compiler knows. */
+   a on, a number n that the compiler knows. ROUGHLY: up to three that are left go one after another, in less code. */
 #define ABREAST (WIDTH == 8 ? 8 : 4)
 #define SIDE_BY_SIDE(M, action)                                                     \
     do {                                                                            \
@@ -175,11 +194,23 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
             action(a_, (M));                                                        \
             break;                                                                  \
         }                                                                           \
-        for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
-        if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4);               \
+        SOME_ABREAST(M, action);                                                    \
         if (ABREAST > 2 && a_ + 3 == (M)) action(a_, 3);                            \
         else if (ABREAST > 2 && a_ + 2 == (M)) action(a_, 2);                       \
         else if (a_ + 1 == (M)) action(a_, 1);                                      \
     } while (0)
+#define SIDE_BY_SIDE_ROUGHLY(M, action)                                             \
+    do {                                                                            \
+        int a_ = 0;                                                                 \
+        if (__builtin_constant_p(M) && (M) <= ABREAST) {                            \
+            action(a_, (M));                                                        \
+            break;                                                                  \
+        }                                                                           \
+        SOME_ABREAST(M, action);                                                    \
+        for (; a_ < (M); a_++) action(a_, 1);                                       \
+    } while (0)
+#define SOME_ABREAST(M, action)                                                     \
+    for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);                 \
+    if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4)
 
 #endif

@@ -168,7 +168,7 @@ INLINE void take_out(SIZES, const Block *b, int g, int i, int c, const int n)
 
 /* Direct tangents again, in the lanes and from the one on that are lost: they follow the dual ones, which are finished,
    as the next of their side. A tangent y, of image z there, is stretched by |y| / |z|. `cleared`: pivots are taken out of them. */
-static __attribute__((noinline)) void repair(SIZES, const Block *b, int g, int phase, int n_tangents, int cleared)
+APART void repair(SIZES, const Block *b, int g, int phase, int n_tangents, int cleared)
 {
     const ptrdiff_t rows = L * M;
     const int n_direct = n_tangents - b->job->n_dual, begin[2] = {0, n_direct};

@@ -11,17 +11,17 @@
 /* Gaussian features: x_j = beta A_j g(beta sigma), sigma^2 = A.C.A, with g(s) =
    E sech^2(s z) = sum_k weight_k / sqrt(node_k^2 + s^2), the scale mixture
    of tanh by Gaussians (Kolmogorov's distribution); slope: dx_j/dA_b. */
-static __attribute__((noinline)) void gaussian_activations(int M, const Block *b, pack *att, pack *x, pack *slope)
+APART void gaussian_activations(int M, const Job *job, const pack beta, pack *att, pack *x, pack *slope)
 {
     EACH(g) {
         vec variance = splat(0.0), mean = splat(0.0), fall = splat(0.0);
         for (int j = 0; j < M; j++) {
             vec field = splat(0.0);
-            for (int a = 0; a < M; a++) field += b->job->signs[j * M + a] * att[a][g];
+            for (int a = 0; a < M; a++) field += job->signs[j * M + a] * att[a][g];
             x[j][g] = field;
             variance += field * att[j][g];
         }
-        variance *= b->beta[g] * b->beta[g];
+        variance *= beta[g] * beta[g];
         for (int k = 0; k < N_MIXTURE; k++) {
             vec width = MIXTURE_VARIANCE[k] + variance, root;
             for (int i = 0; i < WIDTH; i++) root[i] = sqrt(width[i]);
@@ -31,10 +31,10 @@ static __attribute__((noinline)) void gaussian_activations(int M, const Block *b
         }
         for (int j = 0; slope && j < M; j++)
             for (int a = 0; a < M; a++) {
-                vec rise = att[j][g] * x[a][g] * fall * (b->beta[g] * b->beta[g]);
-                slope[j * M + a][g] = b->beta[g] * (j == a ? rise + mean : rise);
+                vec rise = att[j][g] * x[a][g] * fall * (beta[g] * beta[g]);
+                slope[j * M + a][g] = beta[g] * (j == a ? rise + mean : rise);
             }
-        for (int j = 0; j < M; j++) x[j][g] = b->beta[g] * att[j][g] * mean;
+        for (int j = 0; j < M; j++) x[j][g] = beta[g] * att[j][g] * mean;
     }
 }
 
@@ -66,12 +66,10 @@ INLINE void far_wave(double n, double angle, double rest, double *c, double *s)
 
 /* Of lanes in `strong` alone: sums over half of the sign vectors, the rest being the same, in the order of Gray's code.
    sigma.A is kept in two doubles, where it cancels too. */
-static __attribute__((noinline)) void enumerated_activations(int M, const Block *b, int g, ivec strong, pack *att,
-                                                             pack *x, pack *slope)
+APART void enumerated_activations(int M, const Job *job, vec beta, pack *part, int g, ivec strong, pack *att, pack *x,
+                                  pack *slope)
 {
-    const vec beta = b->beta[g];
     const int64_t count = (int64_t)1 << (M - 1);
-    pack *part = b->work;
     double sign[ENUMERABLE];
     vec high = splat(0.0), low = splat(0.0);
     for (int a = 0; a < M; a++) {
@@ -81,7 +79,7 @@ static __attribute__((noinline)) void enumerated_activations(int M, const Block 
         for (int c = 0; slope && c < M; c++) slope[a * M + c][g] = where(strong, splat(0.0), slope[a * M + c][g]);
     }
     for (int64_t n = 0; n < count; n++) {
-        if (n % OFTEN == 0 && b->job->stopped(b->job->crew)) return;
+        if (n % OFTEN == 0 && job->stopped(job->crew)) return;
         const int flipped = n ? __builtin_ctzll((unsigned long long)n) : 0; /* one sign a vector */
         if (n) sign[flipped] = -sign[flipped];
         for (int a = flipped; a < (n ? flipped + 1 : M); a++) {
@@ -117,11 +115,12 @@ static __attribute__((noinline)) void enumerated_activations(int M, const Block 
     }
 }
 
-static __attribute__((noinline)) void independent_activations(int M, const Block *b, pack *att, pack *x, pack *slope)
+APART void independent_activations(int M, const Job *job, const pack all_beta, pack *work, pack *att, pack *x,
+                                  pack *slope)
 {
-    pack *cosine = b->work, *sine = cosine + M, *turn = sine + M, *tilt = turn + M, *before = tilt + M;
+    pack *cosine = work, *sine = cosine + M, *turn = sine + M, *tilt = turn + M, *before = tilt + M;
     EACH(g) {
-        const vec beta = b->beta[g];
+        const vec beta = all_beta[g];
         vec extent = splat(0.0);
         for (int a = 0; a < M; a++) extent += (vec)((ivec)att[a][g] & INT64_MAX);
         const vec dk = PI / (extent + DIGITS / (2.0 * beta));
@@ -146,7 +145,7 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
         vec k = dk;
         int n = 1;
         for (; n < MOST_NODES && any(k <= last); n++, k = (double)n * dk) {
-            if (n % OFTEN == 0 && b->job->stopped(b->job->crew)) return;
+            if (n % OFTEN == 0 && job->stopped(job->crew)) return;
             const vec fall = vexp(-PI / 2.0 * k / beta);
             /* A lane whose nodes are done adds zeros: its bits do not depend on its company. */
             const vec weight = where(k <= last, 2.0 * fall / (beta * (1.0 - fall * fall)), splat(0.0));
@@ -193,7 +192,7 @@ static __attribute__((noinline)) void independent_activations(int M, const Block
                 vec rise = where(beta > FLAT, dk * slope[a * M + c][g], a == c ? beta : splat(0.0));
                 slope[a * M + c][g] = slope[c * M + a][g] = rise;
             }
-        if (any(enumerated)) enumerated_activations(M, b, g, enumerated, att, x, slope);
+        if (any(enumerated)) enumerated_activations(M, job, beta, work, g, enumerated, att, x, slope);
     }
 }
 
@@ -221,14 +220,16 @@ INLINE void activations(const int M, const Block *b, pack *att, const int slopin
 {
     pack *x = b->x, *slope = sloping ? b->slope : NULL, *rise = sloping ? b->rise : NULL;
     if (b->law != LAW_CLASSES) {
-        if (b->law == LAW_GAUSSIAN) gaussian_activations(M, b, att, x, slope);
-        else independent_activations(M, b, att, x, slope);
+        pack beta;
+        EACH(g) beta[g] = b->beta[g];
+        if (b->law == LAW_GAUSSIAN) gaussian_activations(M, b->job, beta, att, x, slope);
+        else independent_activations(M, b->job, beta, b->work, att, x, slope);
         for (int j = 0; j < M; j++) EACH(g) x[j][g] *= b->semantic[g];
         for (int i = 0; slope && i < M * M; i++) EACH(g) slope[i][g] *= b->semantic[g];
         return;
     }
 #define CLASSES(j, n) class_activations(M, b, att, x, rise, j, n)
-    SIDE_BY_SIDE(b->n_classes, CLASSES);
+    SIDE_BY_SIDE_ROUGHLY(b->n_classes, CLASSES);
 }
 
 /* The stage of the drive in step t of a call; below 0: in one before it. */

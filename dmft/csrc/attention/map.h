@@ -13,6 +13,12 @@
 
 #include "laws.h"
 
+/* Whether what a run does once, or once a row, is written out in functions of one size: calls would see the arrays,
+   which then cannot live in registers. */
+#ifndef WRITTEN_OUT
+#define WRITTEN_OUT __builtin_constant_p(L)
+#endif
+
 /* m_a = from_a + sum_j G^role_{j,a} y_j; `from` may be m, or NULL for none. */
 INLINE void project_some(const int M, const Block *b, const double *coupling, const pack *y, const pack *from, pack *m,
                          const int n)
@@ -130,7 +136,7 @@ INLINE void some_means(SIZES, const Block *b, const int full, int n_keys, int ph
     for (int i = 0; i < n; i++) b->att[a + i][g] = mean[i] * b->share_of_one[h][g];
 }
 
-INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
+INLINE void attend_keys(SIZES, const Block *b, const int full, int n, int phase)
 {
     const int width = M / H, n_keys = full ? L : n;
     for (int a = 0; a < M; a++) EACH(g) b->gain_query[a][g] = b->query[a][g] * b->gain[g];
@@ -147,6 +153,17 @@ INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
             if (!IS_FEW(width)) SIDE_BY_SIDE(width, MEANS);
         }
     }
+}
+
+APART void attend_any(const Block *b, int n, int phase)
+{
+    attend_keys(ITS_SIZES(b), b, 0, n, phase);
+}
+
+INLINE void attend(SIZES, const Block *b, const int full, int n, int phase)
+{
+    if (__builtin_constant_p(M) || full) attend_keys(M, L, H, b, full, n, phase);
+    else attend_any(b, n, phase);
 }
 
 /* Softmax weights that sum to 1. */
@@ -178,7 +195,7 @@ INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GR
 
 /* One row of every record, for the chosen lanes. A call of its own, and of copies: if the block's
    arrays had addresses the compiler could not keep them in registers. */
-static __attribute__((noinline)) void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
+APART void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
                                                  const pack *row, const pack *share)
 {
     const int M = job->n_features, n_weights = job->n_heads * job->n_context;
@@ -204,11 +221,9 @@ INLINE void share_of_keys(SIZES, const Block *b, const int n, int phase)
             }
 }
 
-/* Row t, of a window with n tokens. */
-INLINE void record(SIZES, const Block *b, const int n, ptrdiff_t t, int phase)
+/* Row t of some lanes, of a window with n tokens. */
+INLINE void record_row(SIZES, const Block *b, const int n, ptrdiff_t t, int phase, const ivec lanes[GROUPS])
 {
-    ivec lanes[GROUPS];
-    if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
     pack *row = b->row, *semantic = row + RECORD_SEMANTIC * M, *output = row + RECORD_OUTPUT * M;
     clear(M, semantic);
     given_part(M, b, OUTPUT, stage_of(b, t), semantic);
@@ -223,15 +238,24 @@ INLINE void record(SIZES, const Block *b, const int n, ptrdiff_t t, int phase)
     write_rows(b->job, b->first, lanes, b->row, b->share);
 }
 
+APART void record_any_row(const Block *b, int n, ptrdiff_t t, int phase, const ivec lanes[GROUPS])
+{
+    record_row(ITS_SIZES(b), b, n, t, phase, lanes);
+}
+
+INLINE void record(SIZES, const Block *b, const int n, ptrdiff_t t, int phase)
+{
+    ivec lanes[GROUPS];
+    if (!b->job->n_rows || !chosen(b, t, b->ring + phase * M, lanes)) return;
+    if (WRITTEN_OUT) record_row(M, L, H, b, n, t, phase, lanes);
+    else record_any_row(COPIED(b), n, t, phase, lanes);
+}
+
 /* ---- state in and out ---- */
 
-INLINE void load_block(SIZES, Block *b)
+INLINE void load_window(SIZES, const Block *b)
 {
     const Job *job = b->job;
-    load(b, job->beta, 1, b->beta);
-    load(b, job->gain, 1, b->gain);
-    load(b, job->epsilon, 1, b->positional);
-    EACH(g) b->semantic[g] = 1.0 - b->positional[g];
     for (int role = 0; role < OUTPUT; role++)
         for (int s = 0; s < L; s++) position_part(M, b, role, s, b->place + (role * L + s) * M);
     for (int d = 0; d < job->n_filled; d++) {
@@ -267,12 +291,23 @@ INLINE void store_window(SIZES, const Block *b, int n, int phase)
 
 /* ---- one run of the map ---- */
 
-INLINE void begin_step(SIZES, const Block *b, ptrdiff_t t, int phase, const int sloping)
+INLINE void take_up(SIZES, const Block *b, ptrdiff_t t, int phase, const int sloping)
 {
     const int stage = stage_of(b, t);
     copy(M, b->att, b->ring + phase * M);
     driven_activations(M, b, b->att, stage, sloping);
     overlaps(M, L, H, b, phase, stage);
+}
+
+APART void take_any_up(const Block *b, ptrdiff_t t, int phase, int sloping)
+{
+    take_up(ITS_SIZES(b), b, t, phase, sloping);
+}
+
+INLINE void begin_step(SIZES, const Block *b, ptrdiff_t t, int phase, const int sloping)
+{
+    if (__builtin_constant_p(M)) take_up(M, L, H, b, t, phase, sloping);
+    else take_any_up(b, t, phase, sloping);
 }
 
 #define NEXT(phase) ((phase) + 1 == L ? 0 : (phase) + 1)

@@ -13,7 +13,6 @@
 
 INLINE void orbit(SIZES, Block *b, const int full)
 {
-    load_block(M, L, H, b);
     int n = full ? L : b->job->n_filled, phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
     for (ptrdiff_t t = 0; t < b->job->n_steps && !RUN_ENDED(b, t); t++, phase = NEXT(phase)) {
@@ -23,7 +22,6 @@ INLINE void orbit(SIZES, Block *b, const int full)
         if (full && strobe(b, &until)) sample_window(M, L, H, b, n_sampled++, NEXT(phase));
         if (!full && n < L) n++;
     }
-    store_window(M, L, H, b, n, phase);
 }
 
 /* ---- the leading exponent ---- */
@@ -43,7 +41,7 @@ INLINE void tangent_activations(const int M, const Block *b, const pack *delta)
 {
 #define CLASS_TANGENTS(j, n) class_tangents(M, b, delta, j, n)
     if (b->law == LAW_CLASSES) {
-        SIDE_BY_SIDE(b->n_classes, CLASS_TANGENTS);
+        SIDE_BY_SIDE_ROUGHLY(b->n_classes, CLASS_TANGENTS);
         return;
     }
     for (int j = 0; j < M; j++) EACH(g) {
@@ -72,6 +70,8 @@ INLINE void tangent_overlaps(const int M, const Block *b, int phase)
     project(M, b, KEY, b->dx, NULL, b->dkey + phase * M);
     project(M, b, VALUE, b->dx, NULL, b->dvalue + phase * M);
 }
+
+APART void any_tangent_overlaps(const Block *b, int phase) { tangent_overlaps(b->job->n_features, b, phase); }
 
 /* The tangent of the score of a head's e-th key. */
 INLINE vec score_tangent(SIZES, const Block *b, const pack *keys, int h, int g, int e)
@@ -135,17 +135,12 @@ INLINE void rescale(SIZES, const Block *b)
 
 INLINE void leading(SIZES, Block *b)
 {
-    load_block(M, L, H, b);
-    load_frame(M, L, H, b, 1);
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    for (int s = 0; s < L && !RUN_ENDED(b, s); s++) {
-        driven_activations(M, b, b->ring + s * M, stage_of(b, -((phase - s + L) % L)), 1);
-        tangent_overlaps(M, b, s);
-    }
     for (ptrdiff_t t = 0; t < b->job->n_steps && !RUN_ENDED(b, t); t++, phase = NEXT(phase)) {
         begin_step(M, L, H, b, t, phase, 1);
-        tangent_overlaps(M, b, phase);
+        if (__builtin_constant_p(M)) tangent_overlaps(M, b, phase);
+        else any_tangent_overlaps(b, phase);
         attend(M, L, H, b, 1, L, phase);
         tangent_attend(M, L, H, b, phase);
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
@@ -157,20 +152,52 @@ INLINE void leading(SIZES, Block *b)
             sample_growth(M, L, H, b, n_sampled++, 1);
         }
     }
-    store_window(M, L, H, b, L, phase);
-    store_frame(M, L, H, b, 1, phase);
 }
 
 /* ---- the kernel ---- */
 
-#define ORBIT(...) BY_SOURCE_ORDER BUILT_FUNCTION(orbit, 1, orbit(M, L, H, &b, 1), __VA_ARGS__)
-#define LEADING(...) BY_SOURCE_ORDER BUILT_FUNCTION(leading, 1, leading(M, L, H, &b), __VA_ARGS__)
+/* Before the first step and after the last one. */
+INLINE void begin(SIZES, const Block *b, const int n_tangents)
+{
+    load_window(M, L, H, b);
+    if (!n_tangents) return;
+    load_frame(M, L, H, b, 1);
+    for (int s = 0; s < L && !RUN_ENDED(b, s); s++) {
+        driven_activations(M, b, b->ring + s * M, stage_of(b, -((b->job->phase - s + L) % L)), 1);
+        tangent_overlaps(M, b, s);
+    }
+}
+
+INLINE void end(SIZES, const Block *b, const int n_tangents)
+{
+    const Job *job = b->job;
+    const int phase = (int)((job->phase + job->n_steps) % L);
+    store_window(M, L, H, b, job->n_steps < L - job->n_filled ? job->n_filled + (int)job->n_steps : L, phase);
+    if (n_tangents) store_frame(M, L, H, b, 1, phase);
+}
+
+#define WHOLE(work, n_tangents) (begin(M, L, H, &b, n_tangents), work, end(M, L, H, &b, n_tangents))
+#define ORBIT(...) BY_SOURCE_ORDER BUILT_FUNCTION(orbit, 1, WHOLE(orbit(M, L, H, &b, 1), 0), __VA_ARGS__)
+#define LEADING(...) BY_SOURCE_ORDER BUILT_FUNCTION(leading, 1, WHOLE(leading(M, L, H, &b), 1), __VA_ARGS__)
 SMALL_SIZES(ORBIT)
 SMALL_SIZES(LEADING)
 #define ORBIT_ITEM(...) BUILT_ITEM(orbit, __VA_ARGS__)
 #define LEADING_ITEM(...) BUILT_ITEM(leading, __VA_ARGS__)
 static const Built built_orbits[] = {SMALL_SIZES(ORBIT_ITEM){0}};
 static const Built built_leading[] = {SMALL_SIZES(LEADING_ITEM){0}};
+
+/* The same where arrays are in the scratch memory, for all functions that work on them there. */
+APART void begin_any(const Job *job, ptrdiff_t first, void *scratch)
+{
+    const Block b = any_block(job, first, scratch);
+    begin(ITS_SIZES(&b), &b, job->n_tangents);
+}
+
+APART void end_any(const Job *job, ptrdiff_t first, void *scratch)
+{
+    const Block b = any_block(job, first, scratch);
+    end(ITS_SIZES(&b), &b, job->n_tangents);
+}
 
 #define ANY_CONTEXT(M_)                                                             \
     BY_SOURCE_ORDER static void of_features_##M_(const Job *job, ptrdiff_t first, void *scratch) \
@@ -182,26 +209,32 @@ static const Built built_leading[] = {SMALL_SIZES(LEADING_ITEM){0}};
     }
 BUILT_FEATURES(ANY_CONTEXT)
 
+static void of_any(const Job *job, ptrdiff_t first, void *scratch)
+{
+    Block b = any_block(job, first, scratch);
+    if (job->n_tangents) leading(ITS_SIZES(&b), &b);
+    else if (job->n_filled == job->n_context) orbit(ITS_SIZES(&b), &b, 1);
+    else orbit(ITS_SIZES(&b), &b, 0);
+}
+
 static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 {
-    const int M = job->n_features, L = job->n_context, H = job->n_heads;
-    Block b = any_block(job, first, scratch);
-    if (job->n_tangents) leading(M, L, H, &b);
-    else if (job->n_filled == L) orbit(M, L, H, &b, 1);
-    else orbit(M, L, H, &b, 0);
+    begin_any(job, first, scratch);
+    const int classes = job->n_heads == 1 && job->law == LAW_CLASSES && job->n_filled == job->n_context;
+#define OF_FEATURES(M_) case M_: of_features_##M_(job, first, scratch); break;
+    switch (classes ? job->n_features : 0) {
+    BUILT_FEATURES(OF_FEATURES)
+    default: of_any(job, first, scratch);
+    }
+    end_any(job, first, scratch);
 }
 
 /* Take a block whose windows are full through a job. */
 static void run_full(const Job *job, ptrdiff_t first, void *scratch)
 {
     void (*built)(const Job *, ptrdiff_t) = built_for(job, job->n_tangents ? built_leading : built_orbits);
-    if (built) {
-        built(job, first);
-        return;
-    }
-#define TAKE_ANY_CONTEXT(M_) case M_: of_features_##M_(job, first, scratch); return;
-    if (job->n_heads == 1 && job->law == LAW_CLASSES) switch (job->n_features) { BUILT_FEATURES(TAKE_ANY_CONTEXT) }
-    run_any(job, first, scratch);
+    if (built) built(job, first);
+    else run_any(job, first, scratch);
 }
 
 static void run(const Job *whole, ptrdiff_t block, void *scratch)

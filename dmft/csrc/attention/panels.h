@@ -106,7 +106,7 @@ INLINE void take_panels(ptrdiff_t rows, const Block *b, int g, int i, int end, i
 
 /* The same of any even number of them, a panel at most. */
 #define TAKE_PANELS(n) take_panels(rows, b, g, i, end, c, n)
-static __attribute__((noinline)) void take_panels_out(ptrdiff_t rows, const Block *b, int g, int i, int end, int c, int n)
+APART void take_panels_out(ptrdiff_t rows, const Block *b, int g, int i, int end, int c, int n)
 {
     const ptrdiff_t M = 1, L = rows;
     FOR_PANEL(n, TAKE_PANELS);
@@ -132,7 +132,7 @@ INLINE void know_tangents(ptrdiff_t rows, const Block *b, int g, int i, const in
 }
 
 #define KNOW_TANGENTS(n) know_tangents(rows, b, g, i, n)
-static __attribute__((noinline)) void know_panel(ptrdiff_t rows, const Block *b, int g, int i, int n)
+APART void know_panel(ptrdiff_t rows, const Block *b, int g, int i, int n)
 {
     const ptrdiff_t M = 1, L = rows;
     FOR_PANEL(n, KNOW_TANGENTS);

@@ -102,13 +102,22 @@ INLINE void slopes(SIZES, const Block *b)
 }
 
 /* A step and its dense rows, from the state that `slopes` and later steps have made. */
-INLINE void step_with_rows(SIZES, const Block *b, ptrdiff_t t, int phase)
+INLINE void make_rows(SIZES, const Block *b, ptrdiff_t t, int phase)
 {
     begin_step(M, L, H, b, t, phase, 1);
     overlap_slopes(M, b, phase);
     attend(M, L, H, b, 1, L, phase);
     normalise(M, L, H, b);
     jacobian_rows(M, L, H, b, phase);
+}
+
+APART void any_slopes(const Block *b) { slopes(ITS_SIZES(b), b); }
+APART void make_any_rows(const Block *b, ptrdiff_t t, int phase) { make_rows(ITS_SIZES(b), b, t, phase); }
+
+INLINE void step_with_rows(SIZES, const Block *b, ptrdiff_t t, int phase)
+{
+    if (__builtin_constant_p(M)) make_rows(M, L, H, b, t, phase);
+    else make_any_rows(b, t, phase);
 }
 
 #endif

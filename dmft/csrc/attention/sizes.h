@@ -24,7 +24,7 @@ typedef struct {
 #define BUILT_FEATURES(X)
 #else
 #define SMALL_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 3) X(3, 4, 4)
-#define BUILT_SIZES(X) SMALL_SIZES(X) X(3, 8, 0) X(5, 4, 0)
+#define BUILT_SIZES(X) X(1, 4, 1) X(2, 4, 2) X(3, 4, 0) X(3, 8, 0) X(5, 4, 0)
 #define BUILT_FEATURES(X) X(3) X(5) X(8) /* so many features, with any context: functions of orbits alone */
 #endif
 
@@ -43,6 +43,7 @@ typedef struct {
         enum { M = M_, L = L_, H = 1, J = 1 << (M_ - 1), K = K_ };                  \
         Block b = {.job = job, .law = LAW_CLASSES, .n_classes = J_ ? J_ : job->n_classes, .first = first}; \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        load_parameters(&b);                                                        \
         call;                                                                       \
     }
 #define BUILT_ITEM(work, M_, L_, J_) {M_, L_, J_, work##_##M_##_##L_##_##J_},
@@ -74,6 +75,7 @@ INLINE Block any_block(const Job *job, ptrdiff_t first, void *scratch)
     Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = first};
     pack *at = scratch;
     ARRAYS(CARVE)
+    load_parameters(&b);
     return b;
 }
 

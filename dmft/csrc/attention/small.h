@@ -14,11 +14,12 @@
 
 #define WELL 0x1p-42
 
-/* Whether a job's frames take such steps: all tangents of windows of four tokens with three features. Of fewer the
-   panels are too short to gain. */
-INLINE int is_small(SIZES, const Job *job)
+/* Whether a job's frames take such steps: all tangents of windows of four tokens with three features, on every instruction
+   set. Of fewer the panels are too short to gain. */
+static int is_small(const Job *job)
 {
-    return M == 3 && L == 4 && H == 1 && job->n_tangents == 12 && job->n_dual == 6 && job->qr_interval == 1;
+    return job->n_features == 3 && job->n_context == 4 && job->n_heads == 1 && job->n_tangents == 12 && job->n_dual == 6
+        && job->qr_interval == 1;
 }
 
 /* Where the products of tangents k <= j of a side are. */
@@ -319,8 +320,7 @@ INLINE ivec keeps_enough(vec left, vec before)
 INLINE void step_small(SIZES, Block *b, int g, int phase)
 {
     const ptrdiff_t rows = L * M;
-    const int n_dual = __builtin_constant_p(M) ? USUAL_DUAL(L * M) : b->job->n_dual, n_direct = L * M - n_dual;
-    const int oldest = NEXT(phase);
+    const int n_dual = USUAL_DUAL(L * M), n_direct = L * M - n_dual, oldest = NEXT(phase);
     const vec *columns = &b->frame[n_direct * PITCH(rows)][g];
     vec *moved = &b->moved[n_direct * PITCH(rows)][g], *newest = &b->newest[0][g], *taken = &b->taken[0][g];
     vec mutual[2][N_MUTUAL], part[2][N_MUTUAL], before[2][PANEL], size[2][PANEL], removed[PANEL];

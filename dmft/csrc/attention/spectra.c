@@ -2,6 +2,7 @@
  * group of points at a time: the frames of two would not fit into the first cache.
  */
 #define GROUPS 1
+#define WRITTEN_OUT 0
 #include "frame.h"
 #include "map.h"
 #include "rows.h"
@@ -9,17 +10,35 @@
 #include "small.h"
 #include "tangent.h"
 
-INLINE void spectrum(SIZES, Block *b)
+/* What is done once, and at strobes, for all sizes. */
+APART void begin_any(const Block *b)
+{
+    load_window(ITS_SIZES(b), b);
+    load_frame(ITS_SIZES(b), b, b->job->n_tangents);
+    any_slopes(b);
+}
+
+APART void end_any(const Block *b, int phase)
+{
+    store_window(ITS_SIZES(b), b, b->job->n_context, phase);
+    store_frame(ITS_SIZES(b), b, b->job->n_tangents, phase);
+}
+
+APART void sample_any(const Block *b, ptrdiff_t at, int phase)
+{
+    sample_window(ITS_SIZES(b), b, at, phase);
+    sample_growth(ITS_SIZES(b), b, at, b->job->n_tangents);
+}
+
+/* `small`: a job for step_small. */
+INLINE void spectrum(SIZES, Block *b, const int small)
 {
     const int n_tangents = b->job->n_tangents;
-    load_block(M, L, H, b);
-    load_frame(M, L, H, b, n_tangents);
+    begin_any(COPIED(b));
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
-    const int small = is_small(M, L, H, b->job);
     for (int k = 0; small && k < b->job->n_dual; k++)
         EACH(g) b->squared[k][g] = squared_length(L * M, g, b->frame + (L * M - b->job->n_dual + k) * PITCH(L * M));
-    slopes(M, L, H, b);
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
         step_with_rows(M, L, H, b, t, phase);
         const int sampled = strobe(b, &until);
@@ -31,13 +50,11 @@ INLINE void spectrum(SIZES, Block *b)
         } else step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
         record(M, L, H, b, L, t, phase);
         if (sampled) {
-            sample_window(M, L, H, b, n_sampled, NEXT(phase));
             settle_dual_power(b);
-            sample_growth(M, L, H, b, n_sampled++, n_tangents);
+            sample_any(COPIED(b), n_sampled++, NEXT(phase));
         }
     }
-    store_window(M, L, H, b, L, phase);
-    store_frame(M, L, H, b, n_tangents, phase);
+    end_any(COPIED(b), phase);
 }
 
 /* ---- one step and its derivative, of windows that stay as they are ---- */
@@ -45,8 +62,8 @@ INLINE void spectrum(SIZES, Block *b)
 INLINE void linearize_block(SIZES, Block *b)
 {
     const Job *job = b->job;
-    load_block(M, L, H, b);
-    slopes(M, L, H, b);
+    load_window(M, L, H, b);
+    any_slopes(b);
     step_with_rows(M, L, H, b, 0, job->phase);
     for (int a = 0; a < M; a++) {
         store(b, job->next + a, M, b->att[a]);
@@ -59,15 +76,26 @@ INLINE void linearize_block(SIZES, Block *b)
 
 /* ---- the kernels ---- */
 
-#define SPECTRUM(M_, L_, J_) BY_SOURCE_ORDER BUILT_FUNCTION(spectrum, M_ * L_, spectrum(M, L, H, &b), M_, L_, J_)
+#define SPECTRUM(M_, L_, J_) BY_SOURCE_ORDER BUILT_FUNCTION(spectrum, M * L, spectrum(M, L, H, &b, 0), M_, L_, J_)
 #define SPECTRUM_ITEM(...) BUILT_ITEM(spectrum, __VA_ARGS__)
 BUILT_SIZES(SPECTRUM)
 static const Built built_spectra[] = {BUILT_SIZES(SPECTRUM_ITEM){0}};
 
+/* As BUILT_FUNCTION, for any law and any number of classes: there is no other function for such jobs. */
+BY_SOURCE_ORDER static void small(const Job *job, ptrdiff_t first, void *scratch)
+{
+    enum { M = 3, L = 4, H = 1, J = 1 << (M - 1), K = M * L };
+    const Block any = any_block(job, first, scratch);
+    Block b = any;
+    ARRAYS(LOCAL) ARRAYS(BIND)
+    if (job->n_classes > J) b.x = any.x, b.rise = any.rise, b.dx = any.dx;
+    spectrum(M, L, H, &b, 1);
+}
+
 static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 {
     Block b = any_block(job, first, scratch);
-    spectrum(job->n_features, job->n_context, job->n_heads, &b);
+    spectrum(job->n_features, job->n_context, job->n_heads, &b, 0);
 }
 
 static void run(const Job *job, ptrdiff_t block, void *scratch)
@@ -75,7 +103,8 @@ static void run(const Job *job, ptrdiff_t block, void *scratch)
     const ptrdiff_t first = block * GROUPS * WIDTH;
     void (*built)(const Job *, ptrdiff_t) = built_for(job, built_spectra);
     const int usual = USUAL_DUAL(job->n_features * job->n_context);
-    if (built && (job->n_dual == 0 || job->n_dual == usual)) built(job, first);
+    if (is_small(job)) small(job, first, scratch);
+    else if (built && (job->n_dual == 0 || job->n_dual == usual)) built(job, first);
     else run_any(job, first, scratch);
     leave_wide_registers();
 }
