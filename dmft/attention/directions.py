@@ -9,6 +9,7 @@ import numpy as np
 from .._kernels import Network
 from . import reference
 from .drive import ROLE_ORDER
+from .kernel import linearize
 from .model import SelfAttention
 
 NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
@@ -29,17 +30,21 @@ def n_directions(model: SelfAttention) -> int:
     if model.beta == 0.0 or model.epsilon == 1.0:
         return 0
     # The rank of a product of Jacobians is that at random, unsaturated points.
-    return _kept(model.replace(beta=1.0, gamma=np.sqrt(model.n_features / model.n_heads), epsilon=model.epsilon))
+    return _kept(_mild(model, model.epsilon))
 
 
 @functools.lru_cache(maxsize=8)  # the points of a sweep over beta and gamma ask for the same one
 def _kept(mild: SelfAttention) -> int:
     """Return the rank of a product of Jacobians of a model that is not saturated."""
     n_context, n_features = mild.n_context, mild.n_features
-    rng = np.random.default_rng(0)
-    frame = np.eye(n_context * n_features)
-    for t in range(max(2 * n_context * n_features, 2 * mild.period)):
-        rows = reference.jacobian(mild, rng.uniform(-0.5, 0.5, (n_context, n_features)), t % mild.period)
+    n_steps, frame = max(2 * n_context * n_features, 2 * mild.period), np.eye(n_context * n_features)
+    windows = np.random.default_rng(0).uniform(-0.5, 0.5, (n_steps, n_context, n_features))
+    steps = np.empty((n_steps, n_context, n_features, n_features))
+    for phase in range(mild.period):
+        some = windows[phase :: mild.period]
+        beta, gamma, epsilon = (np.full(len(some), x) for x in (mild.beta, mild.gamma, mild.epsilon))
+        steps[phase :: mild.period] = linearize(mild, beta, gamma, epsilon, some, phase, n_threads=1)[1]
+    for rows in steps:
         left, size, _ = np.linalg.svd(reference.companion(rows) @ frame, full_matrices=False)
         frame = left[:, size > 1e-9 * np.linalg.norm(rows)]
         if frame.shape[1] == 0:
@@ -82,9 +87,18 @@ def read_directions(model: SelfAttention, epsilon: np.ndarray) -> np.ndarray | N
     cases = {float(x) if x in (0.0, 1.0) else 0.5 for x in epsilon.tolist()}
     if model.features.classes is None or model.features.law != "classes":
         return None
-    gamma = np.sqrt(model.n_features / model.n_heads)
-    basis = _read(model.replace(beta=1.0, gamma=gamma, epsilon=cases.pop())) if len(cases) == 1 else None
+    basis = _read_by(model, cases.pop()) if len(cases) == 1 else None
     return None if basis is None or basis.shape[1] in (0, model.n_features) else basis
+
+
+@functools.lru_cache(maxsize=8)  # orbits of one model ask for it again and again
+def _read_by(model: SelfAttention, epsilon: float) -> np.ndarray:
+    return _read(_mild(model, epsilon))
+
+
+def _mild(model: SelfAttention, epsilon: float) -> SelfAttention:
+    """Return a model that is not saturated, whose beta and gamma do not count."""
+    return model.replace(beta=1.0, gamma=np.sqrt(model.n_features / model.n_heads), epsilon=epsilon)
 
 
 @functools.lru_cache(maxsize=8)
@@ -111,7 +125,7 @@ def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray,
     for i in np.flatnonzero(suspect):
         case = (bool(beta[i] == 0.0), bool(epsilon[i] == 1.0), bool(epsilon[i] == 0.0))
         if case not in known:
-            known[case] = n_directions(model.replace(beta=beta[i], epsilon=epsilon[i]))
+            known[case] = 0 if case[0] or case[1] else _kept(_mild(model, epsilon[i]))
         out[i] = known[case]
     return out
 
