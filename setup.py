@@ -112,7 +112,7 @@ KERNELS = {
 }
 ONCE = {
     "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/covariant.c", "cycles/periodic.c"],
-    "dmft.maps._maps": ["cycles/frames.c"],
+    "dmft.maps._maps": ["cycles/frames.c", "cycles/stretches.c"],
 }
 # What Cython writes for every module that takes arrays, once: it is more than all of ours and takes as long to compile.
 SHARED = "dmft._util._cyutility"

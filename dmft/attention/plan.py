@@ -11,7 +11,7 @@ import numpy as np
 from .._util.checks import shown, whole, words
 from .._util.memory import need_memory
 from .._util.values import Value
-from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to
+from ..dynamics.exponents import Exponents, estimated, history_arrays, history_marks, run_to
 from ..dynamics.system import Tick
 from ..dynamics.transients import run_transient, tangent_numbers
 from .batch import Batch
@@ -233,7 +233,7 @@ class Plan(Value):
         history = []
         for end, record in ((first // self.interval, None), (n_samples, rows)):
             history += run_to(batch, exponents, end, marks, interval=self.interval, record=record, tick=tick)
-        last = exponents.estimate(batch.n_lost, batch.n_directions(), exact_zeros=batch.exact_zeros)
+        last = estimated(batch, exponents)
         last = batch._measured_again(last, min(_AGAIN, self.n_steps // batch.period))
         arrays = {"exponents": last.exponents, "stderr": last.stderr, "kaplan_yorke": last.kaplan_yorke}
         arrays["kaplan_yorke_stderr"] = last.kaplan_yorke_stderr

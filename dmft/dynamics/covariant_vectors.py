@@ -34,6 +34,7 @@ from .transients import run_transient
 
 _BLOCK_BYTES = 2.0**24
 _LONGEST = 4_096  # steps of a block, of a run that is not long
+GRADED = 2.0**-20  # of the largest: stretches below may be of rounding
 BEYOND = 3.0  # standard errors of an exponent that is called positive
 
 
@@ -48,9 +49,10 @@ class CovariantVectors(Frozen):
     exponents, stderr : ndarray, shape (n_vectors,)
         Means of the local exponents, in nats per step, and their standard errors. -inf where the map annihilates a
         vector; NaN where its stretch was below rounding in `n_lost` steps. Rounding adds up in vectors that contract
-        far faster than others, unseen in single steps: so the errors of a network's have added to them how far each is
-        from that of `dmft.lyapunov` on the same steps, whose last tangents come of the inverse. Where more than one
-        of 64 steps was lost, they are those of `dmft.lyapunov`, NaN where these are.
+        far faster than others, unseen in single steps: so the errors of a network's, and of a map that contracts a
+        million times more in one direction than in another, have added to them how far each is from that of
+        `dmft.lyapunov` on the same steps, and are no less than its error. Where more than one of 64 steps was lost,
+        they are those of `dmft.lyapunov`, NaN where these are.
     spread : ndarray, shape (n_vectors,)
         Standard deviations of exponents over `interval` steps.
     interval : int
@@ -207,11 +209,13 @@ def measure_covariant(
     try:
         for _ in along.blocks(frame, n_tangent_transient):
             pass
-        blocks, forth = [], BatchMeans(1, n_vectors)
+        blocks, forth, graded = [], BatchMeans(1, n_vectors), False
         for block, upper in along.blocks(frame, n_steps):
             blocks.append(block)
+            stretch = np.abs(np.diagonal(upper, axis1=1, axis2=2))
+            graded |= bool((stretch < GRADED * np.abs(upper).max(axis=(1, 2))[:, None]).any())
             with np.errstate(divide="ignore"):
-                forth.add(np.log(np.abs(np.diagonal(upper, axis1=1, axis2=2)))[None])
+                forth.add(np.log(stretch)[None])
         after = [block for block, _ in along.blocks(frame, n_tangent_transient)]
     except FloatingPointError:
         raise FloatingPointError(f"the orbit left the real numbers at {system.describe()}; {system.remedy()}") from None
@@ -219,7 +223,7 @@ def measure_covariant(
         error = np.nan_to_num(forth.stderr()[0])
         n_expanding = int(np.count_nonzero(np.cumprod(forth.mean[0] > BEYOND * error)))
     known = None
-    if system.from_both_ends:
+    if system.from_both_ends or graded:
         how = {"n_transient": n_tangent_transient, "n_tangent_transient": n_tangent_transient}
         known = measure_spectrum(system, n_steps, n_exponents=n_vectors, multipliers=False, **how)
     back = _Back(along, n_vectors, n_expanding, n_steps, n_rows, interval, n_bins)
@@ -306,7 +310,7 @@ class _Back:
         frames[order], errors[order] = known.exponents, known.stderr
         alone = lost | ~np.isfinite(frames)  # frames tell all that is known, -inf and NaN too
         with np.errstate(invalid="ignore"):
-            stderr = its_error + np.abs(mean - frames)
+            stderr = np.maximum(its_error + np.abs(mean - frames), errors)
         return np.where(alone, frames, mean), np.where(alone, errors, stderr)
 
     def measured(self, blocks: list[_Block], after: list[_Block], known: Spectrum | None) -> CovariantVectors:

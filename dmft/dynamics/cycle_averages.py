@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .exponents import Exponents
+from .exponents import Exponents, estimated
 from .system import System
 
 MANY = 64  # dimensions beyond which all tangents take longer than a label
@@ -133,7 +133,7 @@ def _averages(system: System, turns: np.ndarray, n_tangents: int, at_length: boo
             some = system.select(place)
             found = Exponents(some.n_points, n_tangents, some.n_dim, some.period * turn, now // turn)
             found.add(series[place], turn)
-            last = found.estimate(some.n_lost, some.n_directions(), exact_zeros=some.exact_zeros, dimension=False)
+            last = estimated(some, found, dimension=False)
             last = some._measured_again(last, max(N_AGAIN, 4 * turn), turn, at_length)
             exponents[left[place]], stderr[left[place]] = last.exponents, last.stderr
         left, series, system = left[~over], series[~over], system.select(np.flatnonzero(~over))

@@ -193,7 +193,7 @@ def _apart(states: np.ndarray, turn: np.ndarray) -> np.ndarray:
 
 def chaos(now: Round, before: Round | None, total: int, rules: Rules) -> Verdict | None:
     """Return the verdict for an orbit whose leading exponent is positive in two rounds, None for another."""
-    if before is None or total < rules.patience:
+    if before is None or total < rules.patience or now.unknown[0]:
         return None
     if not (_positive(now, rules)[0] and _positive(before, rules)[0]):
         return None
@@ -216,7 +216,7 @@ def chaos(now: Round, before: Round | None, total: int, rules: Rules) -> Verdict
 def torus(now: Round, before: Round | None, system_dim: int, rules: Rules) -> Verdict | None:
     """Return the verdict for an orbit whose leading exponents are zero in two rounds, None for another."""
     n_zero = _n_zero(now, rules)
-    if before is None or n_zero == 0 or _n_zero(before, rules) != n_zero:
+    if before is None or n_zero == 0 or now.unknown[0] or _n_zero(before, rules) != n_zero:
         return None
     zero, error = np.abs(now.birkhoff[:n_zero]).max(), now.halves[:n_zero].max()
     # In weak chaos the halves of a round may agree by chance; what they leave open is then no small growth.
@@ -244,8 +244,7 @@ def torus(now: Round, before: Round | None, system_dim: int, rules: Rules) -> Ve
         "torus",
         "the leading exponents are zero within their errors, and no cycle is near",
         evidence,
-        exponents=now.birkhoff,
-        stderr=now.error,
+        **_told(now, now.birkhoff, now.error),
         n_zero=n_zero,
         n_bands=n_bands,
         rotations=frequencies(now.states[-1::-n_bands][::-1], n_zero, first=turns if n_bands == 1 else None),
@@ -286,11 +285,16 @@ def n_leading(now: Round, rules: Rules) -> int:
 def _verdict(now: Round, kind: Kind, reason: str, evidence: dict[str, float] | None = None, **more: Any) -> Verdict:
     """Return a verdict from the numbers of a round, but for those given."""
     base = {
-        "exponents": now.mean,
-        "stderr": now.stderr,
+        **_told(now, now.mean, now.stderr),
         "moments": now.moments,
         "moments_error": now.moment_stderr,
         "n_samples": now.n_samples,
         "states": now.states,
     }
     return Verdict(kind=kind, reason=reason, evidence=evidence or {}, **{**base, **more})
+
+
+def _told(now: Round, exponents: np.ndarray, stderr: np.ndarray) -> dict[str, Any]:
+    """Return exponents and their errors with what rounding does to them."""
+    exponents, stderr = (np.where(now.unknown, np.nan, x) for x in (exponents, stderr + now.blur))
+    return {"exponents": exponents, "stderr": stderr}

@@ -182,6 +182,7 @@ class Exponents:
         *,
         exact_zeros: bool = True,
         dimension: bool = True,
+        rounding: ArrayLike = 0.0,
     ) -> Estimates:
         """Return what is known now.
 
@@ -197,6 +198,8 @@ class Exponents:
             tells nothing.
         dimension : bool, default=True
             Whether to find the Kaplan-Yorke dimension, which takes as long as all else; NaN without.
+        rounding : array_like, shape (n_points, n_tangents)
+            How far the sums of the growth may be off: their share is added to the errors.
 
         Returns
         -------
@@ -222,7 +225,9 @@ class Exponents:
         errors = np.where(better, drift, noise)
         _average_pairs(values, errors, average, regular[:, None] & known)
         with np.errstate(invalid="ignore"):
-            errors = errors + np.where(share > 0.0, share * (self.extremes.high - self.extremes.low), 0.0)
+            more = np.where(share > 0.0, share * (self.extremes.high - self.extremes.low), 0.0)
+            more = more + np.asarray(rounding) / (max(1, self.n_samples) * self.period)
+            errors = errors + more
         values[~known], errors[~known] = np.nan, np.nan
         values[vanished], errors[vanished] = -np.inf, 0.0
         # What is known descends, what is annihilated last; what is unknown stays between its neighbours.
@@ -232,6 +237,7 @@ class Exponents:
         of_sums, its_error = np.full((2, len(values)), np.nan)
         if dimension:
             sums = self._errors_of_sums(order, known, average, regular)
+            sums = sums + np.where(known, np.take_along_axis(more, order, axis=1), 0.0).cumsum(axis=1)
             of_sums, its_error = kaplan_yorke(values, errors, sums, self.dimension)
         return Estimates(values, errors, order, n_lost, regular, of_sums, its_error)
 
@@ -255,6 +261,17 @@ class Exponents:
 
         noise = standard_error(sums(self.means.batches / self.period), axis=1)
         return np.where(regular[:, None], spread(sums(average)), noise)
+
+
+def estimated(system: System, exponents: Exponents, dimension: bool = True) -> Estimates:
+    """Return what is known of a system now."""
+    return exponents.estimate(
+        system.n_lost,
+        system.n_directions(),
+        exact_zeros=system.exact_zeros,
+        dimension=dimension,
+        rounding=system.rounding,
+    )
 
 
 def accumulate(system: System, exponents: Exponents, n_samples: int, **how: Any) -> None:
@@ -286,8 +303,7 @@ def run_to(
     for end in sorted({mark for mark in marks if begun < mark <= n_samples} | {n_samples}):
         accumulate(system, exponents, end - exponents.n_samples, **how)
         if end in marks:
-            now = exponents.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
-            history.append((end, now))
+            history.append((end, estimated(system, exponents)))
     return history
 
 

@@ -39,7 +39,8 @@ class Attractor(Frozen):
     exponents, stderr : ndarray, shape (n_exponents,)
         Lyapunov exponents, descending, in nats per token step, and their standard errors: of a
         cycle from its multipliers, or from averages over whole turns where doubles hide these, of a torus from
-        weighted Birkhoff averages, else from batch means.
+        weighted Birkhoff averages, else from batch means. NaN where the stretch was below rounding in more than one
+        of 64 steps: `lyapunov` may know it.
     rotations : tuple of Frequency
         Of a torus: its independent frequencies, in turns every n_context * n_bands steps, with errors; as
         many as it has dimensions, or fewer where no further one stands out.

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from . import _series
-from .exponents import Exponents
+from .exponents import LOST, Exponents
 from .streaming import BatchMeans, WeightedAverages
 from .system import System
 
@@ -34,6 +34,10 @@ class Round:
         As weighted averages, descending, with the errors that `Estimates` gives regular motion.
     halves : ndarray, shape (n_exponents,)
         Difference of the weighted averages over both halves: what decisions are based on.
+    unknown : ndarray of bool, shape (n_exponents,)
+        Whether rounding has hidden the stretch in too many steps.
+    blur : ndarray, shape (n_exponents,)
+        What rounding adds to the errors.
     moments, moment_stderr, moment_birkhoff, moment_halves : ndarray, shape (n_moments,)
         The moments of `moments_of`, likewise.
     """
@@ -48,6 +52,8 @@ class Round:
     birkhoff: np.ndarray
     error: np.ndarray
     halves: np.ndarray
+    unknown: np.ndarray
+    blur: np.ndarray
     moments: np.ndarray
     moment_stderr: np.ndarray
     moment_birkhoff: np.ndarray
@@ -62,6 +68,7 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     exponents = Exponents(n_points, n_exponents, orbits.n_dim, length=n_samples)
     weighted = WeightedAverages(n_points, n_moments, n_samples)
     batched = BatchMeans(n_points, n_moments)
+    n_lost, rounding = orbits.n_lost.copy(), orbits.rounding.copy()
     chunk = chunk_of(n_points)
     at_once = n_samples <= min(chunk, KEPT)  # then they are not copied
     kept = np.empty((n_points, 0 if at_once else min(KEPT, n_samples), orbits.size))
@@ -81,8 +88,15 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     with np.errstate(invalid="ignore"):  # infinities
         halves = np.abs(now.weighted[:, 1] - now.weighted[:, 2])
         moment_halves = np.abs(weighted.first - weighted.second)
-    gone = np.isneginf(mean)  # an annihilated direction is no doubtful one
-    birkhoff[gone], stderr[gone], error[gone], halves[gone] = -np.inf, 0.0, 0.0, 0.0
+    # An annihilated direction is no doubtful one.
+    gone = np.isneginf(mean) | (np.arange(n_exponents) >= orbits.n_directions()[:, None])
+    n_steps = n_samples * orbits.period
+    share, blur = (orbits.n_lost - n_lost) / n_steps, (orbits.rounding - rounding) / n_steps
+    with np.errstate(invalid="ignore"):
+        blur = blur + np.where(share > 0.0, share * (exponents.extremes.high - exponents.extremes.low), 0.0)
+    unknown = (share > LOST) & ~gone
+    mean = np.where(gone, -np.inf, mean)
+    birkhoff[gone], stderr[gone], error[gone], halves[gone], blur[gone] = -np.inf, 0.0, 0.0, 0.0, 0.0
     moments, moment_stderr, moment_birkhoff = batched.mean, batched.stderr(), weighted.mean
     finite = np.logical_and.reduce(np.isfinite(kept), axis=(1, 2))
     rounds = []
@@ -100,6 +114,8 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
                 birkhoff=birkhoff[i, order],
                 error=error[i, order],
                 halves=halves[i, order],
+                unknown=unknown[i, order],
+                blur=blur[i, order],
                 moments=moments[i],
                 moment_stderr=moment_stderr[i],
                 moment_birkhoff=moment_birkhoff[i],

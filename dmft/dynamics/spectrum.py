@@ -15,7 +15,7 @@ from .._util.reporting import tell
 from .._util.values import Frozen
 from .cycle_averages import fill
 from .cycles.newton import complete, cycle_bytes, find_cycles
-from .exponents import Estimates, Exponents, history_arrays, history_marks, run_to
+from .exponents import Estimates, Exponents, estimated, history_arrays, history_marks, run_to
 from .recurrence import ARRIVED, cycle_length
 from .system import System
 from .transients import run_transient, tangent_numbers
@@ -35,7 +35,8 @@ class Spectrum(Frozen):
     exponents : ndarray, shape (n_exponents,)
         Descending, in nats per step. -inf where the map annihilates a direction; NaN where
         the stretch was below rounding in more than one of 64 steps, so that nothing is known but that it lies
-        between its finite neighbours. Of a network such exponents are measured again in more digits, if these do.
+        between its finite neighbours. Of a network such exponents are measured again in more digits, if these do; the
+        functions of a `Map` have none.
     stderr : ndarray, shape (n_exponents,)
         Their standard errors: 0 for -inf, NaN for NaN.
     regular : bool
@@ -164,9 +165,7 @@ class Run:
             with working((n_samples - self.exponents.n_samples) * period) as tick:
                 self.marks += run_to(self.system, self.exponents, n_samples, marks, tick=tick)
             self.system.check_finite()
-            found = self.exponents.estimate(
-                self.system.n_lost, self.system.n_directions(), exact_zeros=self.system.exact_zeros
-            )
+            found = estimated(self.system, self.exponents)
             found, period_found = self._on_a_cycle(found)
             if not period_found:
                 found = self.system._measured_again(found, n_samples, at_length=True)

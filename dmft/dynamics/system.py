@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,8 +17,13 @@ from .._util.memory import need_memory
 from .._util.readonly import OnCopies
 from .._util.values import Whole
 from .cycles.window_map import StateMap, WindowMap
+from .stretches import ENTRIES, Losses, straightened
 
 Tick = Callable[[int], object]
+Spread = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# A frame after a step, the norm of the derivative (n_points,), and what takes points and the sizes of entries before
+# the step to sums of the sizes of the terms of those after it.
+Pushed = tuple[np.ndarray, np.ndarray, Spread]
 
 
 class System(Whole, abc.ABC):
@@ -56,6 +62,11 @@ class System(Whole, abc.ABC):
     @abc.abstractmethod
     def n_lost(self) -> np.ndarray:
         """In how many steps a tangent's stretch was below rounding, (n_points, n_tangents); n_tangents may be 0."""
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """How far the sums of the logs of stretches may be off by rounding, (n_points, n_tangents). Default: zeros."""
+        return np.zeros(self.n_lost.shape)
 
     @abc.abstractmethod
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
@@ -234,8 +245,10 @@ class Map(System):
             raise ValueError(f"parameters must be a list of arrays, got {shown(parameters)}")
         self.parameters = tuple(numbers(f"parameters[{i}]", values) for i, values in enumerate(parameters))
         self.frame = np.empty((len(self.state), self.state.shape[1], 0))  # no tangents yet
+        self.losses = Losses.none(len(self.state), 0)
         self.qr_interval = 1
         self.has_derivative = jacobian is not None
+        self._slope_rounding = ENTRIES
 
     @property
     def n_points(self) -> int:
@@ -254,8 +267,17 @@ class Map(System):
 
     @property
     def n_lost(self) -> np.ndarray:
-        """Zeros, (n_points, n_tangents): no stretch is ever lost, orthogonal factors keep them all."""
-        return np.zeros((self.n_points, self.frame.shape[2]), dtype=np.int64)
+        """In how many steps a stretch was below the rounding of what it is a sum of, (n_points, n_tangents)."""
+        return self.losses.n_lost
+
+    @property
+    def rounding(self) -> np.ndarray:
+        """What rounding may have done to sums of logs of stretches, (n_points, n_tangents)."""
+        return self.losses.error
+
+    def forget_lost(self) -> None:
+        """Count the steps in which a stretch was below rounding from here on."""
+        self.losses.forget()
 
     def window_map(self) -> WindowMap | None:
         """Return the map as one of windows of a single state; None without the derivative or of observables alone."""
@@ -274,11 +296,13 @@ class Map(System):
         qr_interval = whole("qr_interval", qr_interval, 1)
         need_memory(f"{n_tangents} tangents of {self.n_points} orbits", self.tangent_bytes(n_tangents), "take fewer")
         self.frame = np.repeat(np.eye(self.n_dim, n_tangents)[None], self.n_points, axis=0)
+        self.losses = Losses.none(self.n_points, n_tangents)
         self.qr_interval = qr_interval
 
     def keep_tangents(self, n_tangents: int) -> bool:
         """Let all tangents but the first ones go; return True."""
-        self.frame = np.ascontiguousarray(self.frame[:, :, : whole("n_tangents", n_tangents, 0, self.frame.shape[2])])
+        n_tangents = whole("n_tangents", n_tangents, 0, self.frame.shape[2])
+        self.frame, self.losses = np.ascontiguousarray(self.frame[:, :, :n_tangents]), self.losses.first(n_tangents)
         return True
 
     @own_arithmetic
@@ -290,27 +314,40 @@ class Map(System):
         if tick is not None:
             tick(n_steps)
 
-    def _pushed(self) -> np.ndarray:
+    def _pushed(self) -> Pushed:
         """Return the frame after a step, which is taken next."""
         assert self.jacobian is not None
-        return self.jacobian(self.state, *self.parameters) @ self.frame
+        slope = self.jacobian(self.state, *self.parameters)
+        size = np.linalg.norm(slope, axis=(1, 2))
+        return slope @ self.frame, size, lambda points, before: np.abs(slope[points]) @ before
+
+    def _follow(self) -> None:
+        """Take all orbits a step further."""
+        self.state = self.step(self.state, *self.parameters)
 
     def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
         """Take all orbits further; return how much the logs of the tangents' lengths have grown, or None."""
         if not tangents:
             for _ in range(n_steps):
-                self.state = self.step(self.state, *self.parameters)
+                self._follow()
             return None
-        if self.jacobian is None or not self.frame.shape[2]:
+        if not (self.has_derivative and self.frame.shape[2]):
             raise ValueError("tangents must be begun before a run with tangents, got none")
-        growth = np.zeros((self.n_points, self.frame.shape[2]))
+        growth, since = np.zeros((self.n_points, self.frame.shape[2])), 0
+        bound, everyone = np.empty(0), np.arange(self.n_points)
         for t in range(1, n_steps + 1):
-            self.frame = self._pushed()
-            if t % self.qr_interval == 0 or t == n_steps:
-                self.frame, r = np.linalg.qr(self.frame)
-                with np.errstate(divide="ignore"):  # a singular derivative: -inf is the answer
-                    growth += np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
-            self.state = self.step(self.state, *self.parameters)
+            before = np.abs(self.frame) if since == 0 else bound
+            self.frame, size, spread = self._pushed()
+            since += 1
+            over = t % self.qr_interval == 0 or t == n_steps
+            if since > 1 or not over:
+                bound = spread(everyone, before)
+                size = np.linalg.norm(bound, axis=(1, 2))
+            if over:
+                of = bound.__getitem__ if since > 1 else functools.partial(_one_step, spread, before)
+                self.frame, grown = straightened(self.frame, size, of, self.losses, since, self._slope_rounding)
+                growth, since = growth + grown, 0
+            self._follow()
         return growth
 
     @own_arithmetic
@@ -354,5 +391,9 @@ class Map(System):
         some = copy.copy(self)
         some.state = self.state[points]
         some.parameters = tuple(values[points] for values in self.parameters)
-        some.frame = self.frame[points]
+        some.frame, some.losses = self.frame[points], self.losses.select(points)
         return some
+
+
+def _one_step(spread: Spread, before: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return spread(points, before[points])

@@ -7,7 +7,7 @@ then one of each point, side by side.
 """
 
 from cython.parallel cimport parallel, threadid
-from libc.math cimport INFINITY, NAN, fabs, isfinite, log
+from libc.math cimport fabs
 from libc.stdint cimport int64_t, uintptr_t
 from libc.string cimport memcpy, memmove, memset
 
@@ -17,7 +17,9 @@ from .._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from .._util.doors cimport natural, positive, ranged, sized
 
 cdef extern from "cycles/cycles.h" nogil:
-    void dmft_factorise(Py_ssize_t, Py_ssize_t, double *, double *, double *)
+    size_t dmft_straighten_work(Py_ssize_t, Py_ssize_t)
+    void dmft_straighten(Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double, double, double *, double *,
+                         double *, double *, int64_t *, double *, double *)
 
 cdef extern from "maps/arrays.h" nogil:
     int64_t *dmft_arrays_taken()
@@ -51,6 +53,7 @@ cdef struct Shape:
     int64_t period
     int64_t qr_interval
     const double *scale     # (n_in,): how large coordinates are at least
+    double rounding         # of entries of the derivative, relative to their terms
 
 
 cdef struct Work:
@@ -68,8 +71,17 @@ cdef struct Work:
     double *one             # (size, n_in): rows of a lane
     double *apart           # (lanes,)
     double *top             # (size, n_tangents)
-    double *upper           # (n_tangents, n_tangents)
-    double *factors         # (n_tangents (n_in + 2),)
+    double *sums            # (size, n_tangents)
+    double *bounds          # (lanes, n_in, n_tangents): terms that the entries of frames are sums of
+    double *factors         # dmft_straighten_work
+
+
+cdef struct Tangents:       # of the orbits of a block, a row each
+    double *frame           # (n_in, n_tangents)
+    double *growth          # (n_grown, n_tangents)
+    int64_t *n_lost         # (n_tangents,)
+    double *error           # (n_tangents,)
+    double *tilt            # (n_tangents, n_tangents)
 
 
 cdef struct Sampling:       # steps lead, lead + every, ...; the newest `width` of a window are kept
@@ -90,7 +102,8 @@ cdef Py_ssize_t needed(const Shape *map) noexcept nogil:
     cdef Py_ssize_t k = map.n_tangents
     cdef Py_ssize_t n = (room_of(map) + 5 * map.n_in + 3 * map.n_parameters + 4 * map.size) * map.lanes
     if k:
-        n += (3 * map.lanes + 1) * map.size * map.n_in + map.lanes + k * (map.size + k + map.n_in + 2)
+        n += (3 * map.lanes + 1) * map.size * map.n_in + map.lanes + k * (2 * map.size + map.lanes * map.n_in)
+        n += <Py_ssize_t>dmft_straighten_work(map.n_in, k)
     return n + 16  # so that threads do not write side by side, and vectors are aligned
 
 
@@ -107,14 +120,15 @@ cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
     work.values = work.other + 2 * map.n_in * lanes
     work.ahead = work.values + 2 * map.n_parameters * lanes
     work.behind = work.ahead + 2 * map.size * lanes
-    work.rows = work.one = work.apart = work.top = work.upper = work.factors = NULL
+    work.rows = work.one = work.apart = work.top = work.sums = work.bounds = work.factors = NULL
     if map.n_tangents:
         work.rows = work.behind + 2 * map.size * lanes
         work.one = work.rows + 3 * map.size * map.n_in * lanes
         work.apart = work.one + map.size * map.n_in
         work.top = work.apart + lanes
-        work.upper = work.top + map.size * map.n_tangents
-        work.factors = work.upper + map.n_tangents * map.n_tangents
+        work.sums = work.top + map.size * map.n_tangents
+        work.bounds = work.sums + map.size * map.n_tangents
+        work.factors = work.bounds + lanes * map.n_in * map.n_tangents
 
 
 cdef void gather(double *out, Py_ssize_t lanes, const double *rows, Py_ssize_t n, Py_ssize_t n_here) noexcept nogil:
@@ -235,10 +249,28 @@ cdef void push(const Shape *map, double *frame, const Work *work) noexcept nogil
     memcpy(frame, work.top, size * k * sizeof(double))
 
 
-cdef void carry(const Shape *map, double *frames, Py_ssize_t n_here, int64_t phase, const Work *work) noexcept nogil:
-    """Take the frames of all lanes through a step."""
-    cdef Py_ssize_t a, lane, n = map.size * map.n_in
+cdef void spread(const Shape *map, double *bound, const Work *work) noexcept nogil:
+    """Take the terms of a frame through a step: sums of sizes."""
+    cdef Py_ssize_t a, b, c, n_in = map.n_in, size = map.size, k = map.n_tangents
+    cdef double entry
+    memset(work.sums, 0, size * k * sizeof(double))
+    for a in range(size):
+        for b in range(n_in):
+            entry = fabs(work.one[a * n_in + b])
+            for c in range(k):
+                work.sums[a * k + c] += entry * bound[b * k + c]
+    memmove(bound + size * k, bound, (n_in - size) * k * sizeof(double))
+    memcpy(bound, work.sums, size * k * sizeof(double))
+
+
+cdef void carry(const Shape *map, const Tangents *own, Py_ssize_t a_growth, Py_ssize_t n_here, int64_t phase,
+                int64_t since, bint over, const Work *work) noexcept nogil:
+    """Take the frames of all lanes through a step, `since` steps after they were orthogonal; make them so if `over`."""
+    cdef Py_ssize_t a, lane, n = map.size * map.n_in, k = map.n_tangents, n_frame = map.n_in * k
     cdef bint together = map.kind == DIFFERENCES or map.slope_lanes == map.lanes
+    cdef bint single = over and since == 0
+    cdef double *frame
+    cdef double *bound
     if together:
         differentiate(map, phase, work)
     for lane in range(n_here):
@@ -247,28 +279,16 @@ cdef void carry(const Shape *map, double *frames, Py_ssize_t n_here, int64_t pha
                 work.one[a] = work.rows[a * map.lanes + lane]
         else:
             differentiate_one(map, lane, phase, work)
-        push(map, frames + lane * map.n_in * map.n_tangents, work)
-
-
-cdef void straighten(const Shape *map, double *frame, double *growth, const Work *work) noexcept nogil:
-    """Make a frame orthogonal again, and add the logs of what its vectors had grown by."""
-    cdef Py_ssize_t i, k = map.n_tangents
-    cdef double length
-    cdef bint lost = False
-    for i in range(map.n_in * k):
-        if not isfinite(frame[i]):  # of an orbit that has left the real numbers
-            lost = True
-            break
-    if lost:
-        memset(frame, 0, map.n_in * k * sizeof(double))
-        for i in range(k):
-            frame[i * k + i] = 1.0
-            growth[i] = NAN
-        return
-    dmft_factorise(map.n_in, k, frame, work.upper, work.factors)
-    for i in range(k):
-        length = fabs(work.upper[i * k + i])
-        growth[i] += log(length) if length > 0.0 else -INFINITY
+        frame, bound = own.frame + lane * n_frame, work.bounds + lane * n_frame
+        for a in range(n_frame if since == 0 else 0):
+            bound[a] = fabs(frame[a])
+        if not single:
+            spread(map, bound, work)
+        push(map, frame, work)
+        if over:
+            dmft_straighten(map.n_in, k, map.size, work.one if single else NULL, map.rounding, <double>(since + 1),
+                            frame, bound, own.tilt + lane * k * k, own.growth + lane * a_growth,
+                            own.n_lost + lane * k, own.error + lane * k, work.factors)
 
 
 cdef void advance(const Shape *map, int64_t phase, Work *work) noexcept nogil:
@@ -287,23 +307,24 @@ cdef void advance(const Shape *map, int64_t phase, Work *work) noexcept nogil:
 
 
 cdef void follow(const Shape *map, const Sampling *asked, Py_ssize_t n_here, int64_t phase, int64_t n_steps,
-                 double *states, double *frames, double *growth, Work *work, Crew *crew) noexcept nogil:
+                 double *states, const Tangents *own, Work *work, Crew *crew) noexcept nogil:
     """Take the orbits of a block further; what they leave is of the first of them on."""
-    cdef int64_t t, since = 0, sampled = asked.lead
-    cdef Py_ssize_t k = map.n_tangents, row = 0, grown = 0, lane, a_frame = map.n_in * k, a_growth = asked.n_grown * k
+    cdef int64_t t, since = 0, pushed = 0, sampled = asked.lead
+    cdef Py_ssize_t k = map.n_tangents, row = 0, lane, a_growth = asked.n_grown * k
+    cdef Tangents now = own[0]
+    cdef bint over
     for lane in range(n_here if k else 0):
-        memset(growth + lane * a_growth, 0, k * sizeof(double))
+        memset(now.growth + lane * a_growth, 0, k * sizeof(double))
     for t in range(1, n_steps + 1):
+        since += 1
         if k:
-            carry(map, frames, n_here, phase, work)
+            over = since % map.qr_interval == 0 or t == sampled or t == n_steps
+            carry(map, &now, a_growth, n_here, phase, pushed, over, work)
+            pushed = 0 if over else pushed + 1
         advance(map, phase, work)
         phase += 1
         if phase == map.period:
             phase = 0
-        since += 1
-        if k and (since % map.qr_interval == 0 or t == sampled or t == n_steps):
-            for lane in range(n_here):
-                straighten(map, frames + lane * a_frame, growth + lane * a_growth + grown, work)
         if t == sampled and row < asked.n_rows:
             if asked.width:
                 scatter(work.window, map.lanes, states + row * asked.width, asked.width, asked.n_rows * asked.width,
@@ -312,9 +333,9 @@ cdef void follow(const Shape *map, const Sampling *asked, Py_ssize_t n_here, int
             sampled += asked.every
             since = 0
             if k and row < asked.n_rows:
-                grown += k
+                now.growth += k
                 for lane in range(n_here):
-                    memset(growth + lane * a_growth + grown, 0, k * sizeof(double))
+                    memset(now.growth + lane * a_growth, 0, k * sizeof(double))
         if t % BETWEEN == 0 and crew_stopped(crew):
             return
 
@@ -395,6 +416,10 @@ def run(*,
         double[:, :, ::1] states not None,        # OUT   (n_points, n_samples, width): the newest of the window
         double[:, :, ::1] frame not None,         # INOUT (n_points, n_in, n_tangents)
         double[:, :, ::1] growth not None,        # OUT   (n_points, n_samples or 1, n_tangents)
+        int64_t[:, ::1] n_lost not None,          # INOUT (n_points, n_tangents), as dmft_straighten has them
+        double[:, ::1] error not None,            # INOUT (n_points, n_tangents)
+        double[:, :, ::1] tilt not None,          # INOUT (n_points, n_tangents, n_tangents)
+        double rounding,                          # of entries of the derivative, relative
         int64_t qr_interval,
         int n_threads,
         Py_ssize_t lanes=1,                       # points that step takes side by side
@@ -431,40 +456,51 @@ def run(*,
     sized("frame", frame.shape, (n, n_in, k))
     if k:
         sized("growth", growth.shape, (n, n_rows if n_rows > 1 else 1, k))
+        sized("n_lost", n_lost.shape, (n, k))
+        sized("error", error.shape, (n, k))
+        sized("tilt", tilt.shape, (n, k, k))
     if n == 0 or n_steps == 0:
         return
     map.step, map.slope, map.kind = <Function>step, <Function>slope, KINDS.index(kind)
     map.lanes, map.slope_lanes, map.reads = lanes, slope_lanes, reads
     map.size, map.n_in, map.n_parameters, map.n_tangents = size, n_in, n_parameters, k
-    map.period, map.qr_interval, map.scale = period, qr_interval, &scale[0]
+    map.period, map.qr_interval, map.scale, map.rounding = period, qr_interval, &scale[0], rounding
     asked.lead, asked.every, asked.n_rows, asked.width, asked.n_grown = lead, every, n_rows, width, growth.shape[1]
     cdef double[:, ::1] scratch = np.empty((n_threads, needed(&map)))
     cdef const double *values = &parameters[0, 0] if n_parameters else NULL
     cdef double *sampled = &states[0, 0, 0] if n_rows and width else NULL
-    cdef double *frames = &frame[0, 0, 0] if k else NULL
-    cdef double *grown = &growth[0, 0, 0] if k else NULL
-    cdef Py_ssize_t a_sample = n_rows * width, a_frame = n_in * k, a_growth = growth.shape[1] * k
+    cdef Tangents own
+    own.frame = own.growth = own.error = own.tilt = NULL
+    own.n_lost = NULL
+    if k:
+        own.frame, own.growth, own.n_lost = &frame[0, 0, 0], &growth[0, 0, 0], &n_lost[0, 0]
+        own.error, own.tilt = &error[0, 0], &tilt[0, 0, 0]
+    cdef Py_ssize_t a_sample = n_rows * width
     cdef Crew crew = crew_of((n + lanes - 1) // lanes)
     i = -1
     with nogil, parallel(num_threads=n_threads):
         i = next_part(&crew, -1)
         while i >= 0:
             run_block(&map, &asked, min(lanes, n - i * lanes), &scratch[threadid(), 0], &window[i * lanes, 0],
-                      values + i * lanes * n_parameters, phase, n_steps, sampled + i * lanes * a_sample,
-                      frames + i * lanes * a_frame, grown + i * lanes * a_growth, &crew)
+                      values + i * lanes * n_parameters, phase, n_steps, sampled + i * lanes * a_sample, &own,
+                      i * lanes, &crew)
             i = next_part(&crew, i)
     dismiss(&crew)
 
 
 cdef void run_block(const Shape *map, const Sampling *asked, Py_ssize_t n_here, double *scratch, double *windows,
-                    const double *parameters, int64_t phase, int64_t n_steps, double *states, double *frames,
-                    double *growth, Crew *crew) noexcept nogil:
-    """Take the orbits of a block further in the memory of a thread."""
+                    const double *parameters, int64_t phase, int64_t n_steps, double *states, const Tangents *own,
+                    Py_ssize_t first, Crew *crew) noexcept nogil:
+    """Take the orbits of a block further in the memory of a thread; tangents are those from the `first` point on."""
     cdef Work work
+    cdef Py_ssize_t k = map.n_tangents
+    cdef Tangents here
+    here.frame, here.growth = own.frame + first * map.n_in * k, own.growth + first * asked.n_grown * k
+    here.n_lost, here.error, here.tilt = own.n_lost + first * k, own.error + first * k, own.tilt + first * k * k
     divide(map, scratch, &work)
     gather(work.window, map.lanes, windows, map.n_in, n_here)
     gather(work.parameters, map.lanes, parameters, map.n_parameters, n_here)
-    follow(map, asked, n_here, phase, n_steps, states, frames, growth, &work, crew)
+    follow(map, asked, n_here, phase, n_steps, states, &here, &work, crew)
     scatter(work.window, map.lanes, windows, map.n_in, map.n_in, n_here)
 
 

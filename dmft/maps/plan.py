@@ -10,7 +10,7 @@ import numpy as np
 from .._util.checks import whole, words
 from .._util.memory import need_memory
 from .._util.values import Value
-from ..dynamics.exponents import Exponents, history_arrays, history_marks, run_to
+from ..dynamics.exponents import Exponents, estimated, history_arrays, history_marks, run_to
 from ..dynamics.labels import VARIABLES as LABELS
 from ..dynamics.labels import arrays_of, with_labels
 from ..dynamics.system import Tick
@@ -125,7 +125,7 @@ class Plan(Value):
         exponents = Exponents(system.n_points, self.n_exponents, system.n_dim, system.period, n_samples)
         marks = history_marks(0, n_samples, self.n_history)
         history = run_to(system, exponents, n_samples, marks)
-        last = exponents.estimate(system.n_lost, system.n_directions(), exact_zeros=system.exact_zeros)
+        last = estimated(system, exponents)
         names = ("exponents", "stderr", "kaplan_yorke", "kaplan_yorke_stderr", "n_lost")
         arrays = {name: getattr(last, name) for name in names}
         if history:

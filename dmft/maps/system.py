@@ -12,6 +12,7 @@ from .._util.checks import flag, function, places, whole
 from .._util.memory import need_memory
 from .._util.threads import n_threads as threads
 from ..dynamics import system
+from ..dynamics.stretches import DIFFERENCES, ENTRIES, Losses
 from . import _maps
 from .compiled import CompiledFunctions
 from .model import Map
@@ -38,6 +39,8 @@ class MapSystem(system.Map):
         self.observe, self.qr_interval = None, 1
         self.has_derivative = True
         self.frame = np.empty((*self.state.shape, 0))
+        self.losses = Losses.none(len(self.state), 0)
+        self._slope_rounding = DIFFERENCES if model.derivative == "differences" else ENTRIES
 
     @property
     def period(self) -> int:
@@ -81,38 +84,28 @@ class MapSystem(system.Map):
                 out[:, t // every] = self.windows[:, 0]
         return out
 
-    def _advance(self, n_steps: int, tangents: bool) -> np.ndarray | None:
-        if tangents and not self.frame.shape[2]:
-            raise ValueError("tangents must be begun before a run with tangents, got none")
-        functions, size = self.model.functions, self.model.size
-        growth = np.zeros((self.n_points, self.frame.shape[2])) if tangents else None
-        for t in range(1, n_steps + 1):
-            phase = np.full(self.n_points, self.phase, dtype=np.int64)
-            windows = self.windows
-            if growth is not None:
-                top = functions.rows(windows, phase, self.values).swapaxes(1, 2).reshape(self.n_points, size, -1)
-                self.frame = np.concatenate([top @ self.frame, self.frame[:, :-size]], axis=1)
-                if t % self.qr_interval == 0 or t == n_steps:
-                    growth += self._orthogonal()
-            following = functions.following(windows, phase, self.values)
-            self.state = np.concatenate([following, self.state[:, :-size]], axis=1)
-            self.phase = (self.phase + 1) % self.period
-        return growth
+    def _pushed(self) -> system.Pushed:
+        size, phase = self.model.size, np.full(self.n_points, self.phase, dtype=np.int64)
+        rows = self.model.functions.rows(self.windows, phase, self.values)
+        top = rows.swapaxes(1, 2).reshape(self.n_points, size, -1)
 
-    def _orthogonal(self) -> np.ndarray:
-        """Make the tangents orthogonal again; return the logs of what they had grown by."""
-        bad = np.logical_not(np.isfinite(self.frame).all(axis=(1, 2), keepdims=True))[:, 0, 0]
-        self.frame[bad] = np.eye(self.n_dim, self.frame.shape[2])  # of an orbit that has left the real numbers
-        self.frame, r = np.linalg.qr(self.frame)
-        with np.errstate(divide="ignore"):  # a singular derivative: -inf is the answer
-            grown = np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
-        return np.where(bad[:, None], np.nan, grown)
+        def spread(points: np.ndarray, before: np.ndarray) -> np.ndarray:
+            return np.concatenate([np.abs(top[points]) @ before, before[:, :-size]], axis=1)
+
+        norm = np.sqrt((top * top).sum(axis=(1, 2)) + (self.n_dim - size))
+        return np.concatenate([top @ self.frame, self.frame[:, :-size]], axis=1), norm, spread
+
+    def _follow(self) -> None:
+        phase = np.full(self.n_points, self.phase, dtype=np.int64)
+        following = self.model.functions.following(self.windows, phase, self.values)
+        self.state = np.concatenate([following, self.state[:, : -self.model.size]], axis=1)
+        self.phase = (self.phase + 1) % self.period
 
     def select(self, points: np.ndarray | Sequence[int]) -> MapSystem:
         """Return some of the orbits, from where they are."""
         points = places("points", points, self.n_points)
         some = copy.copy(self)
-        some.state, some.frame = self.state[points], self.frame[points]
+        some.state, some.frame, some.losses = self.state[points], self.frame[points], self.losses.select(points)
         some.values = {name: array[points] for name, array in self.values.items()}
         return some
 
@@ -134,6 +127,7 @@ class CompiledSystem(MapSystem):
         sampled = np.empty((n, n_samples, width))
         growth = np.zeros((n, max(1, n_samples), frame.shape[2]))
         n_threads = max(1, min(threads(self.n_threads), n))
+        losses = self.losses.select(slice(None)) if tangents else Losses.none(n, 0)
         _maps.run(
             **functions.loop(n, n_threads),
             window=states,
@@ -147,12 +141,16 @@ class CompiledSystem(MapSystem):
             states=sampled,
             frame=frame,
             growth=growth,
+            n_lost=losses.n_lost,
+            error=losses.error,
+            tilt=losses.tilt,
+            rounding=self._slope_rounding,
             qr_interval=self.qr_interval,
             n_threads=n_threads,
         )
         self.state, self.phase = states, (self.phase + n_steps) % self.period
         if tangents:
-            self.frame = frame
+            self.frame, self.losses = frame, losses
         return sampled, growth
 
     def orbit(self, n_steps: int, every: int = 1) -> np.ndarray:

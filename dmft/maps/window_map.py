@@ -13,6 +13,7 @@ from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, places, shown, whole
 from ..dynamics.cycles.jets import Jet
 from ..dynamics.cycles.window_map import WindowMap, values_of
+from ..dynamics.stretches import DIFFERENCES
 from .model import Map
 
 
@@ -39,6 +40,7 @@ class FunctionMap(WindowMap):
             raise ValueError(f"{', '.join(given)} must have one value a point, got {sizes} values of {n} points")
         self.values = {name: one if one.size == n else np.repeat(one, n) for name, one in given.items()}
         self._n_points = n
+        self._rows_moved = DIFFERENCES if model.derivative == "differences" else 0.0
 
     @property
     def value(self) -> np.ndarray:

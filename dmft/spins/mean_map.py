@@ -12,7 +12,7 @@ from .._util.checks import finite, instance, number, one_of
 from .._util.sparse import dense
 from ..dynamics.cycles.jets import Jet, power
 from ..dynamics.cycles.window_map import WindowMap
-from ..dynamics.system import Map
+from ..dynamics.system import Map, Pushed
 from .closures import CLOSURES, SHARPEST, Closure
 from .meanfield import TOLS, theory_of
 from .model import VectorSpins, numeric
@@ -84,7 +84,7 @@ class SpinMap(Map):
     def _derivative(self, state: np.ndarray, which: np.ndarray) -> np.ndarray:
         return np.stack([derivative(self._theories[i], m) for i, m in zip(which, self._rows(state), strict=True)])
 
-    def _pushed(self) -> np.ndarray:
+    def _pushed(self) -> Pushed:
         if self.n_dim <= WIDE or self.closure == "tap":
             return super()._pushed()
         rows, out = self._rows(self.state), np.empty_like(self.frame)
@@ -92,7 +92,13 @@ class SpinMap(Map):
             push = tangent(self._theories[i], rows[point])
             for k in range(out.shape[2]):
                 out[point, :, k] = push(self.frame[point, :, k].reshape(rows.shape[1:])).ravel()
-        return out
+        # What the derivative does to a few directions tells how large it is, about.
+        size, state = np.sqrt(self.n_dim) * np.linalg.norm(out, axis=1).max(axis=1), self.state
+
+        def spread(points: np.ndarray, before: np.ndarray) -> np.ndarray:
+            return np.abs(self._derivative(state[points], self.parameters[0][points])) @ before
+
+        return out, size, spread
 
     def window_map(self) -> WindowMap | None:
         """Return the map as cycles are sought of it; of one network with beta as its parameter, to be followed in."""

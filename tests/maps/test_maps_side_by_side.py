@@ -50,11 +50,12 @@ def test_the_kernel_has_the_same_bits_for_any_number_of_lanes(kind, slope_lanes)
         rng = np.random.default_rng(0)
         window, frame = rng.uniform(0.2, 0.5, (n, 4)), np.repeat(np.eye(4, 2)[None], n, axis=0)
         states, growth = np.empty((n, 4, 3)), np.empty((n, 4, 2))
+        lost = {"n_lost": np.zeros((n, 2), dtype=np.int64), "error": np.zeros((n, 2)), "tilt": np.zeros((n, 2, 2))}
         _maps.run(
             step=addresses[0], slope=addresses[1], kind=kind, scale=np.ones(4), window=window,
             parameters=rng.uniform(2.5, 2.9, (n, 1)), size=2, phase=1, period=2, n_steps=11, lead=2, every=3,
             states=states, frame=frame, growth=growth, qr_interval=2, n_threads=2, lanes=lanes,
-            slope_lanes=min(lanes, slope_lanes),
+            slope_lanes=min(lanes, slope_lanes), rounding=1e-9, **lost,
         )  # fmt: skip
         out = np.full((n, 3), 5.0)
         _maps.evaluate(
@@ -62,7 +63,7 @@ def test_the_kernel_has_the_same_bits_for_any_number_of_lanes(kind, slope_lanes)
             phase=np.array([0, 0, 1, 0, 1, 1, 1]), out=out, n_threads=2, lanes=lanes,
         )  # fmt: skip
         assert (out[:, 2] == 5.0).all()
-        found.append((window, frame, states, growth, out))
+        found.append((window, frame, states, growth, out, *lost.values()))
     for one, three in zip(*found, strict=True):
         assert np.isfinite(one).all()
         np.testing.assert_array_equal(one, three)

@@ -264,11 +264,12 @@ DOORS = {
     "orbits of a map": (_maps.run, {"step": STEP, "slope": STEP, "kind": "given", "scale": doubles(4),
         "window": doubles(N, 4), "parameters": doubles(N, 2), "size": 2, "phase": 1, "period": 3, "n_steps": 7,
         "lead": 1, "every": 2, "states": doubles(N, 4, 2), "frame": doubles(N, 4, 3), "growth": doubles(N, 4, 3),
+        "n_lost": np.zeros((N, 3), dtype=np.int64), "error": doubles(N, 3), "tilt": doubles(N, 3, 3), "rounding": 1e-15,
         "qr_interval": 2, "n_threads": 2}, {
         "n_threads": [0, -1], "step": [0, -1], "slope": [0, -1], "kind": ["", "other"], "size": [0, -1, 3, 5, LONG],
         "phase": [-1, 3, LONG], "period": [0, -1, 1], "n_steps": [-1, 0, 6, -LONG], "lead": [0, -1, 2, LONG],
         "every": [0, -1, 3, 2**62], "qr_interval": [0, -1], "frame": [doubles(N, 4, 5)]},
-        ("parameters", "states", "frame", "growth")),
+        ("parameters", "states", "frame", "growth", "n_lost", "error", "tilt")),
     "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
         "n_threads": [0, -1], "first": [-1], "seed": [-1]}, ("out",)),
     "diffusion sets": (_paths._use, {"": 0}, {"": [-1, LONG]}, ()),

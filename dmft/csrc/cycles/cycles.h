@@ -8,6 +8,7 @@
 #define DMFT_CYCLES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 /* An orthogonal factorisation by Householder reflections of the first n_columns of a matrix (n_rows, n_all), in place:
    upper triangle and zeros below, the other columns turned along. Returns the number of reflections. v: WORK
@@ -43,6 +44,16 @@ extern const Carry dmft_carry_baseline, dmft_carry_avx2, dmft_carry_avx512;
 
 void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
                          double *product, double *exponent, double *work);
+
+/* Make a frame (n, k) that steps have moved orthogonal again, with what rounding may have done. growth: INOUT (k,), to
+   which the logs of the stretches are added; n_lost, off: INOUT (k,), steps whose stretch is below the rounding of the
+   terms that it is a sum of, times `rounding`, and how far the sums of the logs may be off; tilt: INOUT (k, k), [i, j]:
+   how far tangent i may have turned towards j > i. bound: INOUT (n, k), the sizes of the terms of the entries; where
+   `rows` (n_new, n) are given, those of the frame before the one step that they have made. work: dmft_straighten_work doubles. */
+size_t dmft_straighten_work(ptrdiff_t n, ptrdiff_t k);
+void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *rows, double rounding, double n_steps,
+                     double *frame, double *bound, double *tilt, double *growth, int64_t *n_lost, double *off,
+                     double *work);
 
 /* Tangents along an orbit, whose steps need not close. The frames before every step, (n_steps, size, n_tangents), and
    the triangular factors of the steps, (n_steps, n_tangents, n_tangents), are kept. frame: INOUT (size, n_tangents).

@@ -111,7 +111,9 @@ def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
         return np.stack([solve_each(a, b) for a, b in zip(matrices, right, strict=True)])
 
 
-def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def multipliers(
+    rows: np.ndarray, frame: np.ndarray | None = None, moved: float = MOVED
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the eigenvalues of the product of all steps, without forming it.
 
     A frame is taken round the cycle by orthogonal factorisations until its leading columns span
@@ -123,6 +125,8 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
     frame : ndarray, shape (n_points, size, size), optional
         Where to begin, if known from a cycle nearby: it saves iterations.
+    moved : float, optional
+        How far entries may be off, relatively. Default: by rounding.
 
     Returns
     -------
@@ -144,31 +148,36 @@ def multipliers(rows: np.ndarray, frame: np.ndarray | None = None) -> tuple[np.n
         size = rows.shape[2] * rows.shape[3]
         growth, angle = np.full((len(rows), size), np.nan), np.zeros((len(rows), size))
         frames = np.tile(np.eye(size), (len(rows), 1, 1)) if frame is None else np.array(frame)
-        growth[known], angle[known], frames[known] = multipliers(rows[known], None if frame is None else frame[known])
+        some = None if frame is None else frame[known]
+        growth[known], angle[known], frames[known] = multipliers(rows[known], some, moved)
         return growth, angle, frames
-    growth, angle, frame = _doubted(rows, *_multipliers(rows, frame))
+    growth, angle, frame = _doubted(rows, *_multipliers(rows, frame), moved)
     lost = np.flatnonzero(np.isnan(growth[:, 0]))
     if lost.size:
         scaled, scale = balanced(rows[lost])
-        again, angle[lost], _ = _doubted(scaled, *_multipliers(scaled))
+        again, angle[lost], _ = _doubted(scaled, *_multipliers(scaled), moved)
         growth[lost] = again + scale[:, None]
     return growth, angle, frame
 
 
 def _doubted(
-    rows: np.ndarray, growth: np.ndarray, angle: np.ndarray, frame: np.ndarray, graded: np.ndarray
+    rows: np.ndarray, growth: np.ndarray, angle: np.ndarray, frame: np.ndarray, graded: np.ndarray, moved: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return multipliers, unknown from the first on that moves where the entries of graded steps move by rounding.
 
     Steps that shrink some directions far more than others take up errors of one another's, which the rounding of each
-    stretch by itself does not tell.
+    stretch by itself does not tell. Where entries are worse known than to rounding, all multipliers but those near the
+    leading one are looked at.
     """
-    some = np.flatnonzero(graded)
+    near = np.log(LOST / moved) if moved > MOVED else 0.0
+    with np.errstate(invalid="ignore"):
+        some = np.flatnonzero(graded | ((moved > MOVED) & (growth < growth[:, :1] - near).any(axis=1)))
     if some.size:
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=rows.shape[1:])
-        again = _multipliers(rows[some] * (1.0 + MOVED * signs), frame[some])[0]
+        again = _multipliers(rows[some] * (1.0 + moved * signs), frame[some])[0]
         with np.errstate(invalid="ignore"):
             alike = (np.abs(again - growth[some]) <= 0.25 * LOST) | (again == growth[some])
+            alike |= growth[some] >= growth[some, :1] - near if near else False
         unknown = ~np.logical_and.accumulate(alike, axis=1) & ~np.isneginf(growth[some])
         growth[some], angle[some] = np.where(unknown, np.nan, growth[some]), np.where(unknown, 0.0, angle[some])
     return growth, angle, frame

@@ -235,7 +235,8 @@ def polish(
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
         following, rows = system.take(points).linearize(windows)
         error[points] = _rounding_error(windows, following, rows, residual[points])
-        its_growth, its_angle, _ = linear.multipliers(system.take(points)._reduced(rows))
+        moved = max(linear.MOVED, system._rows_moved)
+        its_growth, its_angle, _ = linear.multipliers(system.take(points)._reduced(rows), moved=moved)
         n_read = its_growth.shape[1]
         growth[points, :n_read], angle[points, :n_read] = its_growth, its_angle
         growth[points, n_read:] = -np.inf

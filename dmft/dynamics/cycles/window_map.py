@@ -40,6 +40,7 @@ class WindowMap(Whole):
     """
 
     parameter = "value"
+    _rows_moved: float = 0.0  # relative: how far derivatives may be off, beyond rounding
 
     def __init__(self, step: Callable, n_context: int, n_features: int, value: ArrayLike, n_phases: int = 1) -> None:
         self._step = function("step", step)
