@@ -79,24 +79,25 @@ def bands(states: np.ndarray, most: int = 64) -> int:
     n, found = len(states), 1
     if n < 32:
         return 1
-    widest = int(np.ptp(states, axis=0).argmax())
-    order = _in_order(states[:, widest])
-    states, beside = np.ascontiguousarray(states[order]), _beside(states[order])
+    columns = np.ascontiguousarray(states.T)
+    widest = int(np.ptp(columns, axis=1).argmax())
+    order = _in_order(columns[widest])
+    beside = _beside(columns[:, order])
     # Almost every neighbour is on the same piece. Of most orbits a few states show that there is but one.
-    strangers, left = 0.01 * n, np.arange(2, min(most, n // 16) + 1)
-    for some in np.arange(n) % _FEW == 0, slice(None):
-        places = np.arange(n)[some]
-        neighbour, _ = _nearest(beside, widest, states[some], places, own=True)
-        apart = np.abs(order[neighbour] - order[some])
+    strangers, left = 0.01 * n, np.arange(2, min(most, n // 16) + 1, dtype=np.int32)
+    for places in np.arange(0, n, _FEW), np.arange(n):
+        neighbour, _ = _nearest(beside, widest, states[order[places]], places, own=True)
+        apart = np.abs(order[neighbour] - order[places]).astype(np.int32)  # which are divided sooner
         left = left[np.count_nonzero(apart % left[:, None], axis=1) <= strangers]
         if not left.size:
             return 1
+    states = states[order]
     for b in left.tolist():
         piece = order % b == 0
         one, others = states[piece], states[~piece]
-        within = _quantile(_nearest(_beside(one), widest, one, np.arange(len(one)), own=True)[1], 0.95)
+        within = _quantile(_nearest(_beside(one.T), widest, one, np.arange(len(one)), own=True)[1], 0.95)
         places = np.searchsorted(others[:, widest], one[:, widest])
-        if within > 0.0 and not _nearest(_beside(others), widest, one, places)[1].min() <= within:
+        if within > 0.0 and not _nearest(_beside(others.T), widest, one, places)[1].min() <= within:
             found = b
     return found
 
@@ -116,10 +117,10 @@ def _in_order(values: np.ndarray) -> np.ndarray:
     return order if (ordered[1:] > ordered[:-1]).all() else np.argsort(values, kind="stable")
 
 
-def _beside(states: np.ndarray) -> np.ndarray:
-    """Return sorted states, (n, n_dim), as they are searched: transposed, with infinite ones on both sides."""
-    beside = np.full((states.shape[1], len(states) + 2 * _series.BESIDE), np.inf)
-    beside[:, _series.BESIDE : -_series.BESIDE] = states.T
+def _beside(columns: np.ndarray) -> np.ndarray:
+    """Return the components of sorted states, (n_dim, n), as they are searched: with infinite ones on both sides."""
+    beside = np.full((len(columns), columns.shape[1] + 2 * _series.BESIDE), np.inf)
+    beside[:, _series.BESIDE : -_series.BESIDE] = columns
     return beside
 
 

@@ -98,7 +98,9 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     mean = np.where(gone, -np.inf, mean)
     birkhoff[gone], stderr[gone], error[gone], halves[gone], blur[gone] = -np.inf, 0.0, 0.0, 0.0, 0.0
     moments, moment_stderr, moment_birkhoff = batched.mean, batched.stderr(), weighted.mean
-    finite = np.logical_and.reduce(np.isfinite(kept), axis=(1, 2))
+    # A state that is no number shows in the moments, which may also be too large for numbers.
+    finite = np.isfinite(moments).all(axis=1)
+    finite[~finite] = np.isfinite(kept[~finite]).all(axis=(1, 2))
     rounds = []
     for i in range(n_points):
         order = np.argsort(-birkhoff[i], kind="stable")
