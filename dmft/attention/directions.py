@@ -38,7 +38,9 @@ def _kept(mild: SelfAttention) -> int:
     """Return the rank of a product of Jacobians of a model that is not saturated."""
     n_context, n_features = mild.n_context, mild.n_features
     n_steps, frame = max(2 * n_context * n_features, 2 * mild.period), np.eye(n_context * n_features)
-    windows = np.random.default_rng(0).uniform(-0.5, 0.5, (n_steps, n_context, n_features))
+    # Windows one after another: what they have in common annihilates directions too.
+    tokens = np.random.default_rng(0).uniform(-0.5, 0.5, (n_steps + n_context - 1, n_features))
+    windows = tokens[np.arange(n_steps)[:, None] + np.arange(n_context)[::-1]]
     steps = np.empty((n_steps, n_context, n_features, n_features))
     for phase in range(mild.period):
         some = windows[phase :: mild.period]

@@ -19,6 +19,7 @@ from .._util.signs import sign_vectors
 from .._util.threads import n_threads as threads
 from ..dynamics.cycles import many_digits
 from ..dynamics.cycles.jets import Jet, power, tanh
+from ..dynamics.cycles.linear import MOVED
 from ..dynamics.cycles.window_map import WindowMap, values_of, windows_of
 from .axes import PARAMETERS, continuous, values_at, with_values
 from .batch import Batch
@@ -179,6 +180,11 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`: fields of site classes read what their signs span."""
         basis = read_directions(self.model, self.values["epsilon"])
         return rows if basis is None else basis.T @ rows @ basis
+
+    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
+        """As for `WindowMap`: differences of what the features do not read."""
+        basis = read_directions(self.model, self.values["epsilon"])
+        return None if basis is None else MOVED * np.abs(basis.T) @ np.abs(rows) @ np.abs(basis)
 
     @own_arithmetic
     def slope(self, windows: np.ndarray) -> np.ndarray:

@@ -12,9 +12,12 @@ from numpy.typing import ArrayLike
 from .._util.arithmetic import own_arithmetic
 from .._util.checks import number, places, shown, whole
 from ..dynamics.cycles.jets import Jet
+from ..dynamics.cycles.linear import LOST
 from ..dynamics.cycles.window_map import WindowMap, values_of
 from ..dynamics.stretches import DIFFERENCES
 from .model import Map
+
+NEAR = float(np.log(LOST / DIFFERENCES))  # multipliers by differences
 
 
 class FunctionMap(WindowMap):
@@ -40,7 +43,11 @@ class FunctionMap(WindowMap):
             raise ValueError(f"{', '.join(given)} must have one value a point, got {sizes} values of {n} points")
         self.values = {name: one if one.size == n else np.repeat(one, n) for name, one in given.items()}
         self._n_points = n
-        self._rows_moved = DIFFERENCES if model.derivative == "differences" else 0.0
+        self._by_differences = model.derivative == "differences"
+        self._near = NEAR if self._by_differences else 0.0
+
+    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
+        return DIFFERENCES * np.abs(rows) if self._by_differences else None
 
     @property
     def value(self) -> np.ndarray:

@@ -10,6 +10,7 @@ from saturated import MODELS
 
 import dmft
 from dmft.attention import decimal_tangents
+from dmft.attention.directions import n_directions
 from dmft.attention.window_map import AttentionMap
 from dmft.dynamics.cycles import many_digits
 from dmft.dynamics.cycles.newton import complete, polish
@@ -91,7 +92,7 @@ def test_what_would_take_too_long_is_averaged_over_turns(name, n_averages, monke
     how = {"start": start_on(orbit, model)}
     for found in (dmft.lyapunov(model, 1_000, **how), dmft.attractor(model, n_transient=100, **how)):
         assert np.count_nonzero(found.stderr) >= n_averages
-        assert found.stderr.max() < 0.05
+        assert found.stderr.max() < 0.1
         assert (np.abs(found.exponents - expected) <= 5.0 * found.stderr + 1e-8).all()
 
 
@@ -226,3 +227,39 @@ def test_both_multipliers_of_one_class_are_those_of_a_quadratic(seed, beta, peri
     digits = many_digits.multipliers(window_map, found.orbit)[0]
     assert_allclose(digits[:2], expected, rtol=1e-9)
     assert np.isneginf(digits[2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_segments", "n_context", "seed", "beta"),
+    [(4, 2, 2, 5024, 7.2626750142840235), (2, 1, 3, 7183, 4.62758864836075)],
+)
+def test_entries_that_are_differences_of_large_ones_tell_no_multipliers(n_features, n_segments, n_context, seed, beta):
+    """What features do not read cancels in doubles: they gave -35.1 twice for -43.1 and -62.9, and one off by 4e-6."""
+    features = dmft.Features.segments(
+        n_features=n_features, n_segments=n_segments, n_sites=100, n_positions=2, seed=seed
+    )
+    model = dmft.SelfAttention(features, n_context=n_context, beta=beta, gamma=220.0, epsilon=0.3)
+    found = dmft.attractor(model, n_transient=1_000)
+    window_map, period = AttentionMap(model), found.period
+    exact = many_digits.multipliers(window_map, found.orbit)[0]
+    told = polish(window_map, [found.orbit]).growth[0]
+    known = np.isfinite(told)
+    assert (np.abs(told[known] - exact[known]) <= 1e-6).all()
+    assert_allclose(found.exponents * period, exact, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_features", "n_segments", "n_context", "seed", "epsilon", "kept"),
+    [(3, 4, 6, 2, 0.02, 16), (3, 2, 4, 801, 0.3, 0), (2, 2, 5, 591, 0.3, 5), (4, 4, 4, 329, 0.02, 13)],
+)
+def test_windows_one_after_another_annihilate_more(n_features, n_segments, n_context, seed, epsilon, kept):
+    """Windows at random, which have no tokens in common, kept up to four directions more."""
+    features = dmft.Features.segments(
+        n_features=n_features, n_segments=n_segments, n_sites=100, n_positions=int(np.ceil(np.log2(n_context))),
+        seed=seed,
+    )  # fmt: skip
+    model = dmft.SelfAttention(features, n_context=n_context, beta=2.0, gamma=220.0, epsilon=epsilon)
+    assert n_directions(model) == kept
+    exponents = dmft.attractor(model, n_transient=1_000).exponents
+    assert np.isneginf(exponents[kept:]).all()
+    assert np.isfinite(exponents[: min(kept, 4)]).all()

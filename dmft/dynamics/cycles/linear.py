@@ -26,6 +26,7 @@ LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unk
 EPS = np.finfo(float).eps
 MILD = 1e-11  # rounding of a stretch by itself below which nothing else is asked
 MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weights among them
+WORSE = 64.0  # times that, an entry is looked at
 ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
 
@@ -112,7 +113,7 @@ def solve_each(matrices: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def multipliers(
-    rows: np.ndarray, frame: np.ndarray | None = None, moved: float = MOVED
+    rows: np.ndarray, frame: np.ndarray | None = None, error: np.ndarray | None = None, near: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     r"""Return the eigenvalues of the product of all steps, without forming it.
 
@@ -125,8 +126,10 @@ def multipliers(
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
     frame : ndarray, shape (n_points, size, size), optional
         Where to begin, if known from a cycle nearby: it saves iterations.
-    moved : float, optional
-        How far entries may be off, relatively. Default: by rounding.
+    error : ndarray, of the shape of `rows`, optional
+        How far entries may be off. Default: by rounding.
+    near : float, default=0.0
+        Multipliers whose logarithms are so near the leading one are as good as entries are.
 
     Returns
     -------
@@ -148,36 +151,46 @@ def multipliers(
         size = rows.shape[2] * rows.shape[3]
         growth, angle = np.full((len(rows), size), np.nan), np.zeros((len(rows), size))
         frames = np.tile(np.eye(size), (len(rows), 1, 1)) if frame is None else np.array(frame)
-        some = None if frame is None else frame[known]
-        growth[known], angle[known], frames[known] = multipliers(rows[known], some, moved)
+        some, its_error = (None if each is None else each[known] for each in (frame, error))
+        growth[known], angle[known], frames[known] = multipliers(rows[known], some, its_error, near)
         return growth, angle, frames
-    growth, angle, frame = _doubted(rows, *_multipliers(rows, frame), moved)
+    growth, angle, frame = _doubted(rows, *_multipliers(rows, frame), error, near)
     lost = np.flatnonzero(np.isnan(growth[:, 0]))
     if lost.size:
         scaled, scale = balanced(rows[lost])
-        again, angle[lost], _ = _doubted(scaled, *_multipliers(scaled), moved)
+        largest, before = (np.abs(x).max(axis=(3, 4), keepdims=True) for x in (scaled, rows[lost]))
+        its_error = None if error is None else error[lost] * (largest / np.where(before > 0.0, before, np.inf))
+        again, angle[lost], _ = _doubted(scaled, *_multipliers(scaled), its_error, near)
         growth[lost] = again + scale[:, None]
     return growth, angle, frame
 
 
 def _doubted(
-    rows: np.ndarray, growth: np.ndarray, angle: np.ndarray, frame: np.ndarray, graded: np.ndarray, moved: float
+    rows: np.ndarray,
+    growth: np.ndarray,
+    angle: np.ndarray,
+    frame: np.ndarray,
+    graded: np.ndarray,
+    error: np.ndarray | None,
+    near: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return multipliers, unknown from the first on that moves where the entries of graded steps move by rounding.
 
     Steps that shrink some directions far more than others take up errors of one another's, which the rounding of each
-    stretch by itself does not tell. Where entries are worse known than to rounding, all multipliers but those near the
-    leading one are looked at.
+    stretch by itself does not tell; nor what entries are off by that are differences of far larger ones.
     """
-    near = np.log(LOST / moved) if moved > MOVED else 0.0
-    with np.errstate(invalid="ignore"):
-        some = np.flatnonzero(graded | ((moved > MOVED) & (growth < growth[:, :1] - near).any(axis=1)))
+    moved = MOVED * np.abs(rows)
+    if error is not None:
+        with np.errstate(invalid="ignore"):
+            worse = (error > WORSE * moved).any(axis=(1, 2, 3, 4)) & (growth <= growth[:, :1] - near).any(axis=1)
+        graded, moved = graded | worse, np.maximum(error, moved)
+    some = np.flatnonzero(graded)
     if some.size:
         signs = np.random.default_rng(0).choice([-1.0, 1.0], size=rows.shape[1:])
-        again = _multipliers(rows[some] * (1.0 + moved * signs), frame[some])[0]
+        again = _multipliers(rows[some] + moved[some] * signs, frame[some])[0]
         with np.errstate(invalid="ignore"):
             alike = (np.abs(again - growth[some]) <= 0.25 * LOST) | (again == growth[some])
-            alike |= growth[some] >= growth[some, :1] - near if near else False
+            alike |= growth[some] > growth[some, :1] - near
         unknown = ~np.logical_and.accumulate(alike, axis=1) & ~np.isneginf(growth[some])
         growth[some], angle[some] = np.where(unknown, np.nan, growth[some]), np.where(unknown, 0.0, angle[some])
     return growth, angle, frame

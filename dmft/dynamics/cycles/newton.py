@@ -235,8 +235,9 @@ def polish(
         windows = windows_of(np.stack([orbits[i] for i in points]), system.n_context)
         following, rows = system.take(points).linearize(windows)
         error[points] = _rounding_error(windows, following, rows, residual[points])
-        moved = max(linear.MOVED, system._rows_moved)
-        its_growth, its_angle, _ = linear.multipliers(system.take(points)._reduced(rows), moved=moved)
+        some = system.take(points)
+        reduced, doubt = some._reduced(rows), some._errors(rows)
+        its_growth, its_angle, _ = linear.multipliers(reduced, error=doubt, near=some._near)
         n_read = its_growth.shape[1]
         growth[points, :n_read], angle[points, :n_read] = its_growth, its_angle
         growth[points, n_read:] = -np.inf

@@ -40,7 +40,7 @@ class WindowMap(Whole):
     """
 
     parameter = "value"
-    _rows_moved: float = 0.0  # relative: how far derivatives may be off, beyond rounding
+    _near: float = 0.0  # the `near` of `linear.multipliers`
 
     def __init__(self, step: Callable, n_context: int, n_features: int, value: ArrayLike, n_phases: int = 1) -> None:
         self._step = function("step", step)
@@ -89,6 +89,10 @@ class WindowMap(Whole):
         The further multipliers are zero. Default: in all.
         """
         return rows
+
+    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return how far entries of what `_reduced` returns may be off. Default: None, by rounding of each."""
+        return None
 
     def step(self, window: np.ndarray | Jet, phase: ArrayLike, value: np.ndarray | Jet) -> Any:
         """Return the next vector, of arrays or series; see `WindowMap`."""
