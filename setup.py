@@ -105,7 +105,7 @@ KERNELS = {
     "dmft.spins._spins": (["spins/spins.c"], []),
     "dmft.ising._regressions": (["regressions/regressions.c"], []),
     "dmft.dynamics._series": (["series/series.c", "series/zero_one.c", "series/nearest.c"], []),
-    "dmft.maps._maps": ([], []),
+    "dmft.maps._maps": (["maps/tangents.c"], []),
     "dmft.thermodynamics._jumps": (["jumps/jumps.c", "flips/flips.c"], []),
     "dmft.dynamics.cycles._linear": (["cycles/carry.c"], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),

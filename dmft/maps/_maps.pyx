@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memmove, memset
 
 import numpy as np
 
+from .._util import simd as _simd
 from .._util.crew cimport Crew, crew_of, crew_stopped, dismiss, next_part
 from .._util.doors cimport natural, positive, ranged, sized
 
@@ -25,6 +26,26 @@ cdef extern from "maps/arrays.h" nogil:
     int64_t *dmft_arrays_taken()
     void *dmft_array(int64_t)
 
+cdef extern from "maps/tangents.h" nogil:
+    const Py_ssize_t PITCH
+    ctypedef struct Frames:
+        void (*carry)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *, double *, int,
+                      int) noexcept nogil
+        void (*straighten)(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double, double *,
+                           const double *, double *, double *, double *, double *, double *) noexcept nogil
+
+cdef extern from "sets.h" nogil:
+    enum: N_SETS
+    const char *SET_NAMES[]
+    bint set_runs(int)
+
+cdef extern from *:
+    """
+    #define FRAMES(isa) &dmft_frames_##isa
+    static const Frames *const frames_sets[] = EACH_SET(FRAMES);
+    """
+    const Frames *frames_sets[]
+
 ctypedef void (*Function)(const double *, const double *, int64_t, double *) noexcept nogil
 
 KINDS = ("given", "complex step", "differences")
@@ -34,6 +55,18 @@ cdef enum:
     DIFFERENCES = 2
     BETWEEN = 64  # steps from one look for signals to the next
     ROOM = 2048   # numbers of states to come that have a place in front of the window: of the cache nearest to the core
+    SMALL = 512   # numbers of a frame that goes side by side with others
+
+cdef const Frames *_active
+
+
+def _use(int i):
+    global _active
+    ranged("set", i, 0, N_SETS - 1)
+    _active = frames_sets[i]
+
+
+_simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 
 cdef double STEP = 2.0**-7  # as in derivatives.py, whose bits these derivatives have
 cdef double TINY = 1e-30
@@ -50,6 +83,7 @@ cdef struct Shape:
     Py_ssize_t n_in         # of a window
     Py_ssize_t n_parameters
     Py_ssize_t n_tangents
+    Py_ssize_t pitch        # lanes of frames that go side by side; 0 if one goes after the other
     int64_t period
     int64_t qr_interval
     const double *scale     # (n_in,): how large coordinates are at least
@@ -74,6 +108,15 @@ cdef struct Work:
     double *sums            # (size, n_tangents)
     double *bounds          # (lanes, n_in, n_tangents): terms that the entries of frames are sums of
     double *factors         # dmft_straighten_work
+    double *derivative      # (size, n_in, pitch)
+    double *frame           # (n_in, n_tangents, pitch) each: where tangents are, terms of their entries, what was there
+    double *terms
+    double *kept
+    double *tops            # (size, n_tangents, pitch)
+    double *tilt            # (n_tangents, n_tangents, pitch)
+    double *logs            # (n_tangents, pitch)
+    double *doubt           # (pitch,)
+    double *reflections     # (n_in + 2, n_tangents, pitch)
 
 
 cdef struct Tangents:       # of the orbits of a block, a row each
@@ -104,12 +147,13 @@ cdef Py_ssize_t needed(const Shape *map) noexcept nogil:
     if k:
         n += (3 * map.lanes + 1) * map.size * map.n_in + map.lanes + k * (2 * map.size + map.lanes * map.n_in)
         n += <Py_ssize_t>dmft_straighten_work(map.n_in, k)
+        n += map.pitch * (map.size * map.n_in + k * (4 * map.n_in + map.size + k + 3) + 1)
     return n + 16  # so that threads do not write side by side, and vectors are aligned
 
 
 cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
     """Divide the memory of a thread up."""
-    cdef Py_ssize_t lanes = map.lanes
+    cdef Py_ssize_t lanes = map.lanes, k = map.n_tangents
     work.taken = dmft_arrays_taken()
     work.room = room_of(map)
     work.ring = given + (64 - <uintptr_t>given % 64) % 64 // sizeof(double)
@@ -120,7 +164,8 @@ cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
     work.values = work.other + 2 * map.n_in * lanes
     work.ahead = work.values + 2 * map.n_parameters * lanes
     work.behind = work.ahead + 2 * map.size * lanes
-    work.rows = work.one = work.apart = work.top = work.sums = work.bounds = work.factors = NULL
+    work.rows = work.one = work.apart = work.top = work.sums = work.bounds = work.factors = work.derivative = NULL
+    work.frame = work.terms = work.kept = work.tops = work.tilt = work.logs = work.doubt = work.reflections = NULL
     if map.n_tangents:
         work.rows = work.behind + 2 * map.size * lanes
         work.one = work.rows + 3 * map.size * map.n_in * lanes
@@ -129,6 +174,15 @@ cdef void divide(const Shape *map, double *given, Work *work) noexcept nogil:
         work.sums = work.top + map.size * map.n_tangents
         work.bounds = work.sums + map.size * map.n_tangents
         work.factors = work.bounds + lanes * map.n_in * map.n_tangents
+        work.derivative = work.factors + dmft_straighten_work(map.n_in, k)
+        work.frame = work.derivative + map.size * map.n_in * map.pitch
+        work.terms = work.frame + map.n_in * k * map.pitch
+        work.kept = work.terms + map.n_in * k * map.pitch
+        work.tops = work.kept + map.n_in * k * map.pitch
+        work.tilt = work.tops + map.size * k * map.pitch
+        work.logs = work.tilt + k * k * map.pitch
+        work.doubt = work.logs + k * map.pitch
+        work.reflections = work.doubt + map.pitch
 
 
 cdef void gather(double *out, Py_ssize_t lanes, const double *rows, Py_ssize_t n, Py_ssize_t n_here) noexcept nogil:
@@ -263,6 +317,46 @@ cdef void spread(const Shape *map, double *bound, const Work *work) noexcept nog
     memcpy(bound, work.sums, size * k * sizeof(double))
 
 
+cdef void carry_together(const Shape *map, const Tangents *own, Py_ssize_t a_growth, Py_ssize_t n_here, int64_t phase,
+                         int64_t since, bint over, bint together, const Work *work) noexcept nogil:
+    """Do the same with small frames, side by side; what is in doubt goes one after the other."""
+    cdef Py_ssize_t a, lane, n = map.size * map.n_in, k = map.n_tangents, n_frame = map.n_in * k, pitch = map.pitch
+    cdef bint single = over and since == 0
+    cdef const double *rows = work.derivative
+    cdef double *growth
+    if together and pitch == map.lanes:
+        rows = work.rows
+    else:
+        for lane in range(n_here):
+            if not together:
+                differentiate_one(map, lane, phase, work)
+            for a in range(n):
+                work.derivative[a * pitch + lane] = work.rows[a * map.lanes + lane] if together else work.one[a]
+    _active.carry(pitch, map.size, map.n_in, k, rows, work.frame, work.terms, work.tops, since == 0, not single)
+    if not over:
+        return
+    _active.straighten(pitch, map.size, map.n_in, k, rows if single else NULL, map.rounding, work.frame, work.terms,
+                       work.kept, work.tilt, work.logs, work.doubt, work.reflections)
+    for lane in range(n_here):
+        growth = own.growth + lane * a_growth
+        if work.doubt[lane] == 0.0:
+            for a in range(k):
+                growth[a] += work.logs[a * pitch + lane]
+            continue
+        for a in range(n):
+            work.one[a] = rows[a * pitch + lane]
+        scatter(work.kept + lane, pitch, own.frame + lane * n_frame, n_frame, 0, 1)
+        scatter(work.terms + lane, pitch, work.bounds, n_frame, 0, 1)
+        scatter(work.tilt + lane, pitch, own.tilt + lane * k * k, k * k, 0, 1)
+        dmft_straighten(map.n_in, k, map.size, work.one if single else NULL, map.rounding, <double>(since + 1),
+                        own.frame + lane * n_frame, work.bounds, own.tilt + lane * k * k, growth, own.n_lost + lane * k,
+                        own.error + lane * k, work.factors)
+        for a in range(n_frame):
+            work.frame[a * pitch + lane] = own.frame[lane * n_frame + a]
+        for a in range(k * k):
+            work.tilt[a * pitch + lane] = own.tilt[lane * k * k + a]
+
+
 cdef void carry(const Shape *map, const Tangents *own, Py_ssize_t a_growth, Py_ssize_t n_here, int64_t phase,
                 int64_t since, bint over, const Work *work) noexcept nogil:
     """Take the frames of all lanes through a step, `since` steps after they were orthogonal; make them so if `over`."""
@@ -273,6 +367,9 @@ cdef void carry(const Shape *map, const Tangents *own, Py_ssize_t a_growth, Py_s
     cdef double *bound
     if together:
         differentiate(map, phase, work)
+    if map.pitch:
+        carry_together(map, own, a_growth, n_here, phase, since, over, together, work)
+        return
     for lane in range(n_here):
         if together:
             for a in range(n):
@@ -464,6 +561,7 @@ def run(*,
     map.step, map.slope, map.kind = <Function>step, <Function>slope, KINDS.index(kind)
     map.lanes, map.slope_lanes, map.reads = lanes, slope_lanes, reads
     map.size, map.n_in, map.n_parameters, map.n_tangents = size, n_in, n_parameters, k
+    map.pitch = 0 if not k or n_in * k > SMALL else 1 if lanes == 1 else (lanes + PITCH - 1) // PITCH * PITCH
     map.period, map.qr_interval, map.scale, map.rounding = period, qr_interval, &scale[0], rounding
     asked.lead, asked.every, asked.n_rows, asked.width, asked.n_grown = lead, every, n_rows, width, growth.shape[1]
     cdef double[:, ::1] scratch = np.empty((n_threads, needed(&map)))
@@ -500,8 +598,15 @@ cdef void run_block(const Shape *map, const Sampling *asked, Py_ssize_t n_here, 
     divide(map, scratch, &work)
     gather(work.window, map.lanes, windows, map.n_in, n_here)
     gather(work.parameters, map.lanes, parameters, map.n_parameters, n_here)
+    if map.pitch:
+        gather(work.frame, map.pitch, here.frame, map.n_in * k, n_here)
+        gather(work.tilt, map.pitch, here.tilt, k * k, n_here)
+        memset(work.derivative, 0, map.size * map.n_in * map.pitch * sizeof(double))  # of lanes that are left over
     follow(map, asked, n_here, phase, n_steps, states, &here, &work, crew)
     scatter(work.window, map.lanes, windows, map.n_in, map.n_in, n_here)
+    if map.pitch:
+        scatter(work.frame, map.pitch, here.frame, map.n_in * k, map.n_in * k, n_here)
+        scatter(work.tilt, map.pitch, here.tilt, k * k, k * k, n_here)
 
 
 # ---- maps of textbooks ----

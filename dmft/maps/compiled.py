@@ -19,6 +19,7 @@ from .njit import PHASE, SIGNATURE, JitPointer, is_njit
 from .njit import pointer_of as jit_pointer
 
 _LANES = 8, 16  # points that functions of Numba take side by side: where a thread has many, two vectors in turns
+_LARGE = 4096  # numbers of a derivative of which sixteen have no place in the cache
 _FEW = 4  # points that are worth it; fewer are checked when a map is made
 _SHARE = 256  # points that are worth a thread where a function is called once for each
 _GUARD = 64  # numbers beyond those that a function shall write, to see whether it does
@@ -58,8 +59,8 @@ class CompiledFunctions(Functions):
     def loop(self, n: int, n_threads: int = 1) -> dict[str, Any]:
         """Return what the kernel calls for n orbits: step and derivative, and how many points they take at once."""
         given: Any = self.complex_step if self.jacobian is None else self.jacobian
-        step, lanes = _wide(self.step, n, n_threads)
-        slope, slope_lanes = (given, 1) if given is None else _wide(given, n, n_threads)
+        step, lanes = self._wide(self.step, n, n_threads)
+        slope, slope_lanes = (given, 1) if given is None else self._wide(given, n, n_threads)
         if slope_lanes not in (1, lanes):
             slope, slope_lanes = given, 1
         return {
@@ -71,6 +72,13 @@ class CompiledFunctions(Functions):
             "kind": self.slope_kind,
             "scale": self.scale,
         }
+
+    def _wide(self, pointer: Any, n: int, n_threads: int) -> tuple[Any, int]:
+        """Return a function for n points, and how many of them it takes at once."""
+        lanes = _LANES[n > _LANES[0] * n_threads and self.size**2 * self.lags <= _LARGE]
+        if n >= _FEW and isinstance(pointer, JitPointer) and (wide := pointer.side_by_side(lanes)):
+            return wide, lanes
+        return pointer, 1
 
     def parameters(self, values: Values, n: int, dtype: type = float) -> np.ndarray:
         """Return the parameters of n points as the functions take them, (n, n_parameters)."""
@@ -95,7 +103,7 @@ class CompiledFunctions(Functions):
         dtype = complex if is_complex else float
         out = np.empty((n, math.prod(shape)), dtype=dtype)
         n_threads = max(1, min(threads(), n // _SHARE))
-        pointer, lanes = _wide(pointer, n, n_threads)
+        pointer, lanes = self._wide(pointer, n, n_threads)
         _maps.evaluate(
             function=pointer.address,
             lanes=lanes,
@@ -106,14 +114,6 @@ class CompiledFunctions(Functions):
             n_threads=n_threads,
         )
         return out.reshape(n, *shape)
-
-
-def _wide(pointer: Any, n: int, n_threads: int) -> tuple[Any, int]:
-    """Return a function for n points, and how many of them it takes at once."""
-    lanes = _LANES[n > _LANES[0] * n_threads]
-    if n >= _FEW and isinstance(pointer, JitPointer) and (wide := pointer.side_by_side(lanes)):
-        return wide, lanes
-    return pointer, 1
 
 
 def _doubles(array: np.ndarray) -> np.ndarray:

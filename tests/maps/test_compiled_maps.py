@@ -9,7 +9,10 @@ import pytest
 from scipy import LowLevelCallable
 
 import dmft
+from dmft._util import simd
+from dmft._util.compiled import pointer_of
 from dmft.maps import _maps, textbook
+from dmft.maps.njit import SIGNATURE
 
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 ARGUMENTS = (DOUBLES, DOUBLES, ctypes.c_int64, DOUBLES)
@@ -106,6 +109,65 @@ def test_growth_is_that_of_the_twin(some, qr_interval):
     np.testing.assert_array_equal(grown[0][0], grown[1][0])
     np.testing.assert_allclose(grown[0][1], grown[1][1], rtol=1e-9, atol=1e-9)
     assert some[0].phase == some[1].phase
+
+
+@KIND
+def given(window, parameters, phase, out):  # the derivative is the parameters
+    for i in range(16):
+        out[i] = parameters[i]
+
+
+def frames(rows, frame, n_steps):
+    """Return frames that were taken through steps with such derivatives, and their growth in each."""
+    address = ctypes.cast(given, ctypes.c_void_p).value
+    n, n_in, k = frame.shape
+    step = LowLevelCallable.from_cython(_maps, "delayed_logistic")
+    growth, frame = np.empty((n, n_steps, k)), frame.copy()
+    _maps.run(
+        step=pointer_of("step", step, SIGNATURE).address, slope=address, kind="given", scale=np.ones(n_in),
+        window=np.full((n, n_in), 0.3), parameters=rows.reshape(n, -1), size=4, phase=0, period=1, n_steps=n_steps,
+        lead=1, every=1, states=np.empty((n, n_steps, 0)), frame=frame, growth=growth, qr_interval=1, n_threads=1,
+        n_lost=np.zeros((n, k), dtype=int), error=np.zeros((n, k)), tilt=np.zeros((n, k, k)), rounding=2e-16,
+    )  # fmt: skip
+    return frame, growth
+
+
+def test_frames_are_orthogonal_whatever_their_size():
+    rng = np.random.default_rng(0)
+    n, n_steps = 7, 3
+    rows = rng.normal(size=(n, 4, 4))
+    rows[1] *= 1e-170
+    rows[2] *= 1e150
+    rows[3, :, 1:] = 0.0
+    rows[4, :, 0] = 0.0
+    rows[4, 1] = 0.0
+    rows[5] = 0.0
+    for k in (1, 2, 4):
+        frame = np.repeat(np.eye(4, k)[None], n, axis=0)
+        found, growth = frames(rows, frame, n_steps)
+        assert (np.abs(found.swapaxes(1, 2) @ found - np.eye(k)) < 1e-14).all()
+        grown = np.empty((n, n_steps, k))
+        for t in range(n_steps):
+            frame, r = np.linalg.qr(rows @ frame)
+            with np.errstate(divide="ignore"):
+                grown[:, t] = np.log(np.abs(np.diagonal(r, axis1=1, axis2=2)))
+        same = grown > -30.0  # what is left of a column that rounds to 0 is rounding
+        same[1:3] = True  # they are small or large as a whole
+        np.testing.assert_allclose(growth[same], grown[same], rtol=1e-9, atol=1e-9)
+        used = simd.simd_path()
+        try:
+            for path in simd.simd_paths():
+                simd.simd_path(path)
+                again = frames(rows, np.repeat(np.eye(4, k)[None], n, axis=0), n_steps)
+                for a, b in zip(again, (found, growth), strict=True):
+                    np.testing.assert_array_equal(a, b)
+        finally:
+            simd.simd_path(used)
+    rows[0, 0, 0] = np.inf
+    found, growth = frames(rows, np.repeat(np.eye(4, 2)[None], n, axis=0), n_steps)
+    assert np.isnan(growth[0]).all()
+    assert np.isfinite(growth[1, 0]).all()
+    np.testing.assert_array_equal(found[0], np.eye(4, 2))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 5])

@@ -270,6 +270,7 @@ DOORS = {
         "phase": [-1, 3, LONG], "period": [0, -1, 1], "n_steps": [-1, 0, 6, -LONG], "lead": [0, -1, 2, LONG],
         "every": [0, -1, 3, 2**62], "qr_interval": [0, -1], "frame": [doubles(N, 4, 5)]},
         ("parameters", "states", "frame", "growth", "n_lost", "error", "tilt")),
+    "sets of maps": (_maps._use, {"": 0}, {"": [-1, LONG]}, ()),
     "normals": (_paths.normals, {"seed": 1, "first_path": 0, "first": 0, "out": doubles(N, 8), "n_threads": 2}, {
         "n_threads": [0, -1], "first": [-1], "seed": [-1]}, ("out",)),
     "diffusion sets": (_paths._use, {"": 0}, {"": [-1, LONG]}, ()),
