@@ -143,8 +143,8 @@ INLINE void leading(SIZES, Block *b)
         else any_tangent_overlaps(b, phase);
         attend(M, L, H, b, 1, L, phase);
         tangent_attend(M, L, H, b, phase);
-        /* By the phase, not by t: a run in pieces must give the bits of one run. */
-        if (phase % 4 == 0) rescale(M, L, H, b);
+        /* By the phase, not by t: a run in pieces must give the bits of one run. A long window changes slowly. */
+        if (phase % (L < 16 ? 4 : 8) == 0) rescale(M, L, H, b);
         record(M, L, H, b, L, t, phase);
         if (strobe(b, &until)) {
             rescale(M, L, H, b); /* by a power of two: it changes no digit */
