@@ -96,14 +96,14 @@ typedef vec pack[GROUPS];
     X(cancelled, K)        /* ... and what that has taken out of others' z; ... */  \
     X(remain, 1)           /* 1 where some component has no pivot; ... */           \
     X(pivot, K * PITCH(L * M)) /* ... and the pivots for `repair`; ... */           \
-    X(taken, K + PANEL * PANEL) /* ... how much of one, or of each in a panel, is taken out of others */ \
+    X(taken, PANEL * K)    /* ... how much of each of a panel is taken out of others */ \
     X(volume, 1)           /* squared determinant of C */                           \
     X(may_repair, 1)       /* 1 where direct tangents may be lost, but come from J^-T too; ... */ \
     X(leading, 1)          /* ... and one of the first M is; ... */                 \
     X(first_lost, 1)       /* ... the first one that is lost, ... */                \
     X(kept_inverse, K)     /* ... their inverse squared lengths before the step ... */ \
     X(kept_power, K)       /* ... and the powers of two taken out of them */        \
-    X(moved, (2 * K + 2) * PITCH(L * M)) /* for step_small: the frame after a step, or before it, ... */ \
+    X(moved, (2 * K + 2) * PITCH(L * M)) /* pivots of clear_long_rows; for step_small: the frame after a step, or before it, ... */ \
     X(newest, PANEL * M)   /* ... y'_0 of its dual tangents ... */                  \
     X(squared, K)          /* ... and their squared lengths; ... */                 \
     X(share, H * L)        /* ... and of that of the weights */
