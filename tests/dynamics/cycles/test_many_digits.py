@@ -129,3 +129,17 @@ def test_maps_in_doubles_are_left_alone():
     assert_array_equal(many_digits.complete(map_, np.zeros((1, 2)), growth, np.zeros(2))[0], growth)
     with pytest.raises(NotImplementedError):
         map_.exact_rows(np.zeros((1, 2)))
+
+
+def test_directions_that_go_round_in_a_ring_are_no_blocks():
+    """x^3 = a (x^2 + x + 1): in a turn one direction in three shrinks. Digits gave -20.4, -20.4 and -40.7 once."""
+    numbers = np.full((1, 3, 1, 1), 2.2936e-18)
+    with many_digits.context(60):
+        growth, angle = many_digits._eigenvalues(many_digits._exact(numbers), 3)
+    roots = np.roots([1.0, *-numbers.ravel()])
+    assert_allclose(growth, np.sort(np.log(np.abs(roots)))[::-1], atol=1e-6)
+    assert_allclose(np.sort(np.abs(angle)), np.sort(np.abs(np.angle(roots))), atol=1e-6)
+    wide = np.full((1, 3, 3, 3), 7.64535652e-19)  # of three equal features, in nine dimensions
+    with many_digits.context(60):
+        again = many_digits._eigenvalues(many_digits._exact(wide), 3)[0]
+    assert_allclose(again, growth, atol=1e-4)
