@@ -209,7 +209,8 @@ def test_arrays_that_a_step_makes_do_not_meet(numba):
         return np.tanh(total[0] - total[1]), 0.1 * total[1] + len(none), 0.01 * total[2]
 
     model = dmft.Map(ring, state=[0.1, 0.2, 0.3], parameters={"r": 1e-3}, derivative="differences")
-    assert model.functions.loop(16)["reads"]
+    loop = model.functions.loop(16)
+    assert (loop["lanes"], loop["reads"]) == (16, True)
     r = np.linspace(1e-3, 2e-3, 16)
     swept = dmft.sweep(model, r=r, n_steps=3, n_transient=0, progress=False, n_threads=1)["states"]
     for i in (0, 15):
