@@ -248,6 +248,19 @@ def test_entries_that_are_differences_of_large_ones_tell_no_multipliers(n_featur
     assert_allclose(found.exponents * period, exact, atol=1e-6)
 
 
+def test_weights_that_no_double_holds_tell_no_multipliers():
+    """They are kept at 1e-307: a turn gave -704.1 twice for -988.8."""
+    rng = np.random.default_rng(731683)
+    rng.choice([-1, 1], size=(1, 5))
+    roles = ("output", "value", "query", "key")
+    weights = {role: np.repeat(rng.choice([-1, 1], size=(1, 5)), 2, axis=0) for role in roles}
+    features = dmft.Features(**weights, n_positions=1)
+    model = dmft.SelfAttention(features, n_context=2, beta=0.5009269040145228, gamma=467.4893416475275, epsilon=0.8)
+    found = dmft.attractor(model, n_transient=100)
+    assert_allclose(polish(AttentionMap(model), [found.orbit]).growth[0, :2], [-988.81452548] * 2, rtol=1e-6)
+    assert_allclose(found.exponents[:2] * found.period, [-988.81452548] * 2, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("n_features", "n_segments", "n_context", "seed", "epsilon", "kept"),
     [(3, 4, 6, 2, 0.02, 16), (3, 2, 4, 801, 0.3, 0), (2, 2, 5, 591, 0.3, 5), (4, 4, 4, 329, 0.02, 13)],

@@ -26,6 +26,7 @@ LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unk
 EPS = np.finfo(float).eps
 MILD = 1e-11  # rounding of a stretch by itself below which nothing else is asked
 MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weights among them
+FAINT = 1e-290  # an entry that may stand for any smaller one: weights of a softmax are no less than 1e-307
 WORSE = 64.0  # times that, an entry is looked at
 ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
@@ -154,6 +155,10 @@ def multipliers(
         some, its_error = (None if each is None else each[known] for each in (frame, error))
         growth[known], angle[known], frames[known] = multipliers(rows[known], some, its_error, near)
         return growth, angle, frames
+    size = np.abs(rows)
+    faint = (size > 0.0) & (size < FAINT)
+    if faint.any():
+        error = np.where(faint, 0.5 * size, MOVED * size if error is None else error)
     growth, angle, frame = _doubted(rows, *_multipliers(rows, frame), error, near)
     lost = np.flatnonzero(np.isnan(growth[:, 0]))
     if lost.size:
