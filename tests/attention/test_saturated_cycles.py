@@ -276,3 +276,12 @@ def test_windows_one_after_another_annihilate_more(n_features, n_segments, n_con
     exponents = dmft.attractor(model, n_transient=1_000).exponents
     assert np.isneginf(exponents[kept:]).all()
     assert np.isfinite(exponents[: min(kept, 4)]).all()
+
+
+def test_rounding_that_adds_up_unseen_in_steps_is_found():
+    """The seventh multiplier was off by 2e-3: -28.9818 for -28.9801."""
+    features = dmft.Features.segments(n_features=2, n_segments=4, n_sites=100, n_positions=3, seed=884257)
+    how = {"beta": 0.16219210177818513, "gamma": 4.860129387871437, "epsilon": 0.8}
+    model = dmft.SelfAttention(features, n_context=6, **how)
+    found = dmft.attractor(model, n_transient=600)
+    assert abs(found.exponents[6] * found.period + 28.98006753) <= 5.0 * found.stderr[6] * found.period + 1e-6

@@ -27,6 +27,7 @@ EPS = np.finfo(float).eps
 MILD = 1e-11  # rounding of a stretch by itself below which nothing else is asked
 MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weights among them
 FAINT = 1e-290  # an entry that may stand for any smaller one: weights of a softmax are no less than 1e-307
+FAR = np.log(LOST / MOVED)  # below the leading one, rounding may add up over steps none of which shows it
 WORSE = 64.0  # times that, an entry is looked at
 ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
 ONE = np.ones(1)
@@ -185,6 +186,8 @@ def _doubted(
     stretch by itself does not tell; nor what entries are off by that are differences of far larger ones.
     """
     moved = MOVED * np.abs(rows)
+    with np.errstate(invalid="ignore"):
+        graded = graded | (np.isfinite(growth) & (growth < growth[:, :1] - FAR)).any(axis=1)
     if error is not None:
         with np.errstate(invalid="ignore"):
             worse = (error > WORSE * moved).any(axis=(1, 2, 3, 4)) & (growth <= growth[:, :1] - near).any(axis=1)
