@@ -354,6 +354,8 @@ def _together(matrix: np.ndarray) -> np.ndarray:
     n = len(matrix)
     if n == 2 and (pair := _pair(matrix)) is not None:
         return np.array(pair)  # as most blocks are
+    if not np.isfinite(matrix).all():
+        return np.full(n, np.nan)  # of stretches that no double holds
     values = np.linalg.eigvals(matrix)
     size = float(np.linalg.norm(matrix))
     reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones

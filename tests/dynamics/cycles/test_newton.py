@@ -267,3 +267,7 @@ def test_neighbours_that_rounding_can_tell_apart_stay_apart():
     two = np.kron(np.eye(2), [[0.7, 0.5], [0.0, 0.7]]) + np.diag([0.0, 0.0, 1e-4, 1e-4])
     growth = linear_algebra.multipliers(two[None, None, None])[0][0]
     assert_allclose(growth, np.log([0.7001, 0.7001, 0.7, 0.7]), rtol=0, atol=1e-13)
+
+
+def test_a_block_that_no_double_holds_is_not_known():
+    assert np.isnan(linear_algebra._together(np.array([[np.nan, 1.0], [0.5, np.inf]]))).all()
