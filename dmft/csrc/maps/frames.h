@@ -1,6 +1,7 @@
 /* Frames of tangents, so many lanes at a time: included by tangents.c once for vectors and once for single numbers, with
- * the same operations, so that a lane has the same bits in both.
+ * the same operations, so that a lane has the same bits in both. There is nothing in it for others.
  */
+#ifdef OF
 
 /* The numbers of a group of lanes at a place. */
 #define AT(array, place) (*(PLACE *)((array) + (place) * pitch + g))
@@ -138,3 +139,5 @@ INLINE void OF(straighten)(ptrdiff_t pitch, ptrdiff_t size, ptrdiff_t n_in, ptrd
 #undef AT
 #undef GIVEN
 #undef EACH_GROUP
+
+#endif

@@ -181,15 +181,13 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
         carried = np.abs(upper[:n_known]).max(axis=1, initial=Decimal(0))
         leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * carried / behind[:, None]
         leak[n_known:] = leak[n_known:] * limit.scaleb(20)  # what is below all that is known is of rounding
-        # What comes back up of it counts too, where leading columns shrink more than those behind for a turn.
-        moved = np.abs(back[:n_known, :n_known] @ upper[:n_known, :n_known])
-        returned = [
-            max(Decimal(1), moved[:j, j:].max(initial=Decimal(0)) / min(stretch[:j])) for j in range(1, n_known)
-        ]
-        returned.append(Decimal(1))
-        ends = [
-            0, *(j for j in range(1, n_known + 1) if leak[j:, :j].max(initial=Decimal(0)) * returned[j - 1] <= limit)
-        ]  # fmt: skip
+        # What comes back up of it counts too, where a row shrinks far more than what it takes from those behind.
+        taken = np.abs(back[:n_known, :n_known] @ upper[:n_known, :n_known]) / stretch[:n_known, None]
+        ends = [0]
+        for j in range(1, n_known + 1):
+            returned = max(Decimal(1), taken[:j, j:].max(initial=Decimal(0)))
+            if leak[j:, :j].max(initial=Decimal(0)) * returned <= limit:
+                ends.append(j)
         blocks = list(itertools.pairwise(ends))
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
         if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
