@@ -78,6 +78,18 @@ INLINE vec larger_of(vec x, vec y)
 #endif
 }
 
+INLINE vec vabs(vec x) { return (vec)((ivec)x & INT64_MAX); }
+
+INLINE vec vsqrt(vec x)
+{
+#ifdef VECTOR
+    return VECTOR(sqrt)(x);
+#else
+    for (int i = 0; i < WIDTH; i++) x[i] = sqrt(x[i]);
+    return x;
+#endif
+}
+
 /* Arguments may be plain numbers: minus zero makes vectors of them. */
 #define VEC(x) ((x) - (vec){0})
 #define fma3(x, y, z) fused(VEC(x), VEC(y), VEC(z))

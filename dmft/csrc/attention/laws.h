@@ -23,9 +23,7 @@ APART void gaussian_activations(int M, const Job *job, const pack beta, pack *at
         }
         variance *= beta[g] * beta[g];
         for (int k = 0; k < N_MIXTURE; k++) {
-            vec width = MIXTURE_VARIANCE[k] + variance, root;
-            for (int i = 0; i < WIDTH; i++) root[i] = sqrt(width[i]);
-            vec term = MIXTURE_WEIGHT[k] / root;
+            vec width = MIXTURE_VARIANCE[k] + variance, term = MIXTURE_WEIGHT[k] / vsqrt(width);
             mean += term;
             fall -= term / width; /* 2 d/dvariance */
         }
@@ -122,7 +120,7 @@ APART void independent_activations(int M, const Job *job, const pack all_beta, p
     EACH(g) {
         const vec beta = all_beta[g];
         vec extent = splat(0.0);
-        for (int a = 0; a < M; a++) extent += (vec)((ivec)att[a][g] & INT64_MAX);
+        for (int a = 0; a < M; a++) extent += vabs(att[a][g]);
         const vec dk = PI / (extent + DIGITS / (2.0 * beta));
         vec last = where(beta > FLAT, 2.0 * DIGITS / PI * beta, splat(-1.0));
         const ivec strong = beta * extent > STRONG;

@@ -11,18 +11,6 @@
 
 #include "../simd.h"
 
-INLINE vec root(vec x)
-{
-#ifdef VECTOR
-    return VECTOR(sqrt)(x);
-#else
-    for (int i = 0; i < WIDTH; i++) x[i] = sqrt(x[i]);
-    return x;
-#endif
-}
-
-INLINE vec size_of(vec x) { return (vec)((ivec)x & INT64_MAX); }
-
 /* The larger of two sizes, NaN if one is. */
 INLINE vec larger(vec largest, vec size) { return where((size > largest) | (size != size), size, largest); }
 
@@ -31,7 +19,7 @@ static __attribute__((noinline, cold)) vec far_length(ptrdiff_t n, ptrdiff_t str
 {
     vec sum = splat(0.0);
     for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] / *largest * (x[i * stride] / *largest);
-    return where(*largest == 0.0, splat(0.0), *largest * root(sum));
+    return where(*largest == 0.0, splat(0.0), *largest * vsqrt(sum));
 }
 
 /* The length of a column, in doubles of any size, and its largest entry. */
@@ -39,12 +27,12 @@ INLINE vec length_of(ptrdiff_t n, ptrdiff_t stride, const vec *x, vec *most)
 {
     vec largest = splat(0.0), sum = splat(0.0);
     for (ptrdiff_t i = 0; i < n; i++) {
-        largest = larger(largest, size_of(x[i * stride]));
+        largest = larger(largest, vabs(x[i * stride]));
         sum += x[i * stride] * x[i * stride];
     }
     *most = largest;
     const ivec far = ~((largest > 1e-140) & (largest < 1e140));
-    return any(far) ? where(far, far_length(n, stride, x, &largest), root(sum)) : root(sum);
+    return any(far) ? where(far, far_length(n, stride, x, &largest), vsqrt(sum)) : vsqrt(sum);
 }
 
 /* The reflection that leaves of column x its first entry alone: I - scale v v^T with v[0] = 1. Returns scale; 0, the
@@ -52,7 +40,7 @@ INLINE vec length_of(ptrdiff_t n, ptrdiff_t stride, const vec *x, vec *most)
 INLINE vec reflection(ptrdiff_t n, ptrdiff_t stride, vec *x, vec *v)
 {
     vec below = splat(0.0), most;
-    for (ptrdiff_t i = 1; i < n; i++) below = larger(below, size_of(x[i * stride]));
+    for (ptrdiff_t i = 1; i < n; i++) below = larger(below, vabs(x[i * stride]));
     const ivec idle = below == 0.0;
     const vec head = x[0], size = length_of(n, stride, x, &most);
     const vec length = (vec)((ivec)size | (~(ivec)head & INT64_MIN)); /* away from the head */
@@ -157,7 +145,7 @@ static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t
         factorise(size, moved, frame, reflections, scales);
         vec largest = splat(0.0), most;
         for (ptrdiff_t j = 0; j < size; j++) {
-            const vec length = size_of(moved[j * (size + 1)]);
+            const vec length = vabs(moved[j * (size + 1)]);
             const ivec vanished = length == 0.0;
             largest = larger(largest, length);
             none[j] += where(vanished, splat(1.0), splat(0.0));
@@ -166,8 +154,8 @@ static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t
         for (ptrdiff_t j = 0; j < size; j++) {
             /* As in frames.c: what is rounded in a column is its length, and an error of the frame takes up its part. */
             vec sum = larger(largest, length_of(j + 1, size, moved + j, &most));
-            for (ptrdiff_t c = j + 1; c < size; c++) sum = larger(sum, size_of(moved[j * size + c]));
-            rough[j] += DBL_EPSILON * sum / size_of(moved[j * (size + 1)]);
+            for (ptrdiff_t c = j + 1; c < size; c++) sum = larger(sum, vabs(moved[j * size + c]));
+            rough[j] += DBL_EPSILON * sum / vabs(moved[j * (size + 1)]);
             double *row = upper + (t * size + j) * size;
             for (ptrdiff_t c = 0; c < j; c++) scatter(n, row + c, n_steps * square, splat(0.0));
             for (ptrdiff_t c = j; c < size; c++) scatter(n, row + c, n_steps * square, moved[j * size + c]);
@@ -188,7 +176,7 @@ static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t
     for (ptrdiff_t j = 1; j <= size; j++) {
         vec largest = splat(0.0);
         for (ptrdiff_t i = j; i < size; i++)
-            for (ptrdiff_t c = 0; c < j; c++) largest = larger(largest, size_of(moved[i * size + c]));
+            for (ptrdiff_t c = 0; c < j; c++) largest = larger(largest, vabs(moved[i * size + c]));
         scatter(n, leak + j - 1, size, largest);
     }
     leave_wide_registers();

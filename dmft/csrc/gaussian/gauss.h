@@ -24,14 +24,6 @@
 #define MIXTURE_BEATS_TRAPEZOID 4.0 /* variance from which the mixture is faster */
 #define DERIVATIVES_BY_TRAPEZOID 0.25 /* variance below which the mixture loses digits of them */
 
-INLINE vec vsqrt(vec x)
-{
-    vec root;
-    for (int i = 0; i < WIDTH; i++) root[i] = sqrt(x[i]);
-    return root;
-}
-
-INLINE vec vabs(vec x) { return (vec)((ivec)x & INT64_MAX); }
 INLINE vec with_sign(vec x, vec of) { return (vec)((ivec)x | ((ivec)of & INT64_MIN)); }
 INLINE vec smaller(vec a, vec b) { return where(a < b, a, b); }
 INLINE vec larger(vec a, vec b) { return where(a > b, a, b); }

@@ -12,16 +12,6 @@
 
 typedef vec loose __attribute__((aligned(8)));
 
-INLINE vec root_of(vec x)
-{
-#ifdef VECTOR
-    return VECTOR(sqrt)(x);
-#else
-    for (int i = 0; i < WIDTH; i++) x[i] = sqrt(x[i]);
-    return x;
-#endif
-}
-
 INLINE int64_t bits_of(double x)
 {
     int64_t bits;
@@ -46,7 +36,7 @@ INLINE double of_bits(int64_t bits)
 #define BITS(x) ((ivec)(x))
 #define OF_BITS(x) ((vec)(x))
 #define FMA(x, y, z) fma3(x, y, z)
-#define ROOT(x) root_of(x)
+#define ROOT(x) vsqrt(x)
 #define SIZE(x) OF_BITS(BITS(x) & INT64_MAX)
 #define LARGER(x, y) vmax(x, y)
 #define WHERE(mask, x, y) where(mask, x, y)

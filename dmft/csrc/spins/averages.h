@@ -22,7 +22,7 @@ INLINE averaged average_of(double D, const Rule *rule, vec t, vec s, int wanted)
         vec c = s * s * rule->across[j];
         for (int i = 0; i < rule->n_along; i++) {
             double w = rule->across_weight[j] * rule->along_weight[i];
-            vec k = t + s * rule->along[i], x2 = fma3(k, k, c), x = root_of(x2);
+            vec k = t + s * rule->along[i], x2 = fma3(k, k, c), x = vsqrt(x2);
             bessel b = wanted == VALUE ? (some_short ? bessel_of(D, x, SLOPE) : bessel_of(D, x, VALUE))
                                        : bessel_of(D, x, BEND);
             vec value = w * b.over;

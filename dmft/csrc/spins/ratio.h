@@ -20,13 +20,6 @@ enum { VALUE, SLOPE, BEND };
 
 typedef struct { vec ratio, over, rise, drop, next_over, next_drop; } bessel;
 
-INLINE vec root_of(vec x)
-{
-    vec root;
-    for (int i = 0; i < WIDTH; i++) root[i] = sqrt(x[i]);
-    return root;
-}
-
 /* q sum_k term_k(q) t^k, of one of the tables */
 INLINE vec sum_of(const double table[N_TERMS][2 * N_TERMS], vec q, vec t)
 {
@@ -43,14 +36,14 @@ INLINE vec sum_of(const double table[N_TERMS][2 * N_TERMS], vec q, vec t)
 
 static __attribute__((noinline)) bessel far_value(vec mu, vec x)
 {
-    vec S = root_of(fma3(x, x, mu * mu)), t = 1.0 / S, above = mu + S;
+    vec S = vsqrt(fma3(x, x, mu * mu)), t = 1.0 / S, above = mu + S;
     vec total = 1.0 + sum_of(P_TERMS, mu * t, t);
     return (bessel){.ratio = x / above * total, .over = total / above};
 }
 
 static __attribute__((noinline)) bessel far_slope(vec mu, vec x)
 {
-    vec S = root_of(fma3(x, x, mu * mu)), t = 1.0 / S, above = mu + S, q = mu * t;
+    vec S = vsqrt(fma3(x, x, mu * mu)), t = 1.0 / S, above = mu + S, q = mu * t;
     vec p = sum_of(P_TERMS, q, t), f = sum_of(F_TERMS, q, t), total = 1.0 + p;
     return (bessel){
         .ratio = x / above * total,
@@ -127,7 +120,7 @@ INLINE vec inverse_of(double D, vec y)
         vec step = (y - b.ratio) / (b.over * b.rise), next = x + step;
         busy &= next > 0.0;
         x = where(busy, next, x);
-        busy &= (vec)((ivec)step & INT64_MAX) > 4e-16 * x;
+        busy &= vabs(step) > 4e-16 * x;
     }
     return x;
 }

@@ -57,7 +57,7 @@ static void scale_row(ptrdiff_t n, double scale, const double *theta, const doub
         vec m = scale * AT(theta, p);
         sum[i] = fma3(m, m, sum[i]);
         if (change) {
-            vec d = (vec)((ivec)(m - AT(old, p)) & INT64_MAX);
+            vec d = vabs(m - AT(old, p));
             most[i] = where(d > most[i], d, most[i]);
         }
         *(unaligned *)(mean + p) = m;
@@ -88,13 +88,13 @@ static void scales(const Rows *rows, const double *square, const double *spread,
         vec all = h2 + radius * radius * C, g;
         if (rows->law == LARGE) {
             double unit = sharp / radius;
-            g = sharp / (1.0 + root_of(1.0 + unit * unit * all));
+            g = sharp / (1.0 + vsqrt(1.0 + unit * unit * all));
         } else if (rows->law == EXACT) {
-            g = sharp * bessel_of(D, beta * radius * root_of(all), VALUE).over;
+            g = sharp * bessel_of(D, beta * radius * vsqrt(all), VALUE).over;
         } else {
             double unit = beta * radius;
-            vec s = unit * radius * root_of(C / D);
-            g = sharp * average_of(D, &rows->rule, unit * root_of(h2), s, VALUE).over;
+            vec s = unit * radius * vsqrt(C / D);
+            g = sharp * average_of(D, &rows->rule, unit * vsqrt(h2), s, VALUE).over;
         }
         memcpy(scale + i, &g, sizeof g);
     }

@@ -32,7 +32,7 @@ INLINE void turn(vec u, vec *cosine, vec *sine)
 /* Pairs of independent normal numbers of pairs of uniform ones. */
 INLINE void normals(vec u, vec v, vec *one, vec *other)
 {
-    vec length = root_of(-2.0 * vlog(u)), c, s;
+    vec length = vsqrt(-2.0 * vlog(u)), c, s;
     turn(v, &c, &s);
     *one = length * c;
     *other = length * s;
