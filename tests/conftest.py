@@ -44,3 +44,13 @@ def coarse(monkeypatch):
         whole(figure, *to, **{**how, "dpi": 20})
 
     monkeypatch.setattr(Figure, "savefig", savefig)
+
+
+@pytest.fixture
+def simd_restored():
+    """Leave the instruction set as it was."""
+    from dmft._util.simd import simd_path
+
+    first = simd_path()
+    yield
+    simd_path(first)
