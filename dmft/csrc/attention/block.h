@@ -133,8 +133,7 @@ typedef struct {
 
 /* Calls of their own, which are not shown the Block: what they cannot change, the compiler may keep
    in registers. The last block repeats its last point, so every point sees the same instructions. */
-APART void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride,
-                                             pack to)
+APART void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t stride, pack to)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = first + g * WIDTH + i;
@@ -142,8 +141,7 @@ APART void gather(const Job *job, ptrdiff_t first, const double *from, ptrdiff_t
     }
 }
 
-APART void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride,
-                                              const pack from)
+APART void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride, const pack from)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = first + g * WIDTH + i;
@@ -151,8 +149,7 @@ APART void scatter(const Job *job, ptrdiff_t first, double *to, ptrdiff_t stride
     }
 }
 
-APART void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride,
-                                                   const pack more)
+APART void scatter_more(const Job *job, ptrdiff_t first, int64_t *to, ptrdiff_t stride, const pack more)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = first + g * WIDTH + i;
@@ -187,30 +184,24 @@ INLINE void count(const Block *b, int64_t *to, ptrdiff_t stride, const pack more
 /* Several of one kind side by side, so that none waits for itself: action(a, n) takes those of M from
    a on, a number n that the compiler knows. ROUGHLY: up to three that are left go one after another, in less code. */
 #define ABREAST (WIDTH == 8 ? 8 : 4)
-#define SIDE_BY_SIDE(M, action)                                                     \
+#define SIDE_BY_SIDE(M, action) SIDE_BY_SIDE_AND(REST_AT_ONCE, M, action)
+#define SIDE_BY_SIDE_ROUGHLY(M, action) SIDE_BY_SIDE_AND(REST_ONE_BY_ONE, M, action)
+#define SIDE_BY_SIDE_AND(REST, M, action)                                           \
     do {                                                                            \
         int a_ = 0;                                                                 \
         if (__builtin_constant_p(M) && (M) <= ABREAST) {                            \
             action(a_, (M));                                                        \
             break;                                                                  \
         }                                                                           \
-        SOME_ABREAST(M, action);                                                    \
-        if (ABREAST > 2 && a_ + 3 == (M)) action(a_, 3);                            \
-        else if (ABREAST > 2 && a_ + 2 == (M)) action(a_, 2);                       \
-        else if (a_ + 1 == (M)) action(a_, 1);                                      \
+        for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);             \
+        if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4);               \
+        REST(M, action)                                                             \
     } while (0)
-#define SIDE_BY_SIDE_ROUGHLY(M, action)                                             \
-    do {                                                                            \
-        int a_ = 0;                                                                 \
-        if (__builtin_constant_p(M) && (M) <= ABREAST) {                            \
-            action(a_, (M));                                                        \
-            break;                                                                  \
-        }                                                                           \
-        SOME_ABREAST(M, action);                                                    \
-        for (; a_ < (M); a_++) action(a_, 1);                                       \
-    } while (0)
-#define SOME_ABREAST(M, action)                                                     \
-    for (; a_ + ABREAST <= (M); a_ += ABREAST) action(a_, ABREAST);                 \
-    if (ABREAST > 4 && a_ + 4 <= (M)) a_ += 4, action(a_ - 4, 4)
+#define REST_AT_ONCE(M, action)                                                     \
+    if (ABREAST > 2 && a_ + 3 == (M)) action(a_, 3);                                \
+    else if (ABREAST > 2 && a_ + 2 == (M)) action(a_, 2);                           \
+    else if (a_ + 1 == (M)) action(a_, 1);
+#define REST_ONE_BY_ONE(M, action)                                                  \
+    for (; a_ < (M); a_++) action(a_, 1);
 
 #endif

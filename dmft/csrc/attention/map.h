@@ -195,8 +195,7 @@ INLINE int chosen(const Block *b, ptrdiff_t t, const pack *before, ivec lanes[GR
 
 /* One row of every record, for the chosen lanes. A call of its own, and of copies: if the block's
    arrays had addresses the compiler could not keep them in registers. */
-APART void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS],
-                                                 const pack *row, const pack *share)
+APART void write_rows(const Job *job, ptrdiff_t first, const ivec lanes[GROUPS], const pack *row, const pack *share)
 {
     const int M = job->n_features, n_weights = job->n_heads * job->n_context;
     double *weights = job->record[RECORD_WEIGHTS];

@@ -138,8 +138,7 @@ INLINE vec growth_since_mark(const Block *b, int i, int g, vec length)
 
 /* `n` numbers of each point, side by side in the caller's memory. A call of its own, and of copies,
    as write_rows is. */
-APART void write_sample(const Job *job, ptrdiff_t first, int n, double *to,
-                                                   ptrdiff_t stride, const pack *sample)
+APART void write_sample(const Job *job, ptrdiff_t first, int n, double *to, ptrdiff_t stride, const pack *sample)
 {
     EACH(g) for (int i = 0; i < WIDTH; i++) {
         ptrdiff_t p = first + g * WIDTH + i;
