@@ -20,7 +20,7 @@ before tori, because weak chaos on many bands has Birkhoff averages as good as t
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -36,6 +36,7 @@ from .system import System, Tick
 __all__ = ["ATTRACTOR_KINDS", "Kind", "Rules", "Verdict", "classify"]
 
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
+_CLEAR, _SOON = 0.1, 1_024  # of a test this near what the orbit is called so many samples will do
 _FINEST = 512  # bands that the 0-1 test is sampled on, at most
 _TURNS = 64  # of a cycle that the 0-1 test must see, or its steps pass for a walk
 _MEMORY = 2**23  # doubles of states for all orbits at a time
@@ -211,33 +212,52 @@ def _test_zero_one(
     they are after it: some at a time, as a few cost as much as one.
     """
     moved: list[tuple[list[int], System]] = []
-    alike: dict[tuple[int, int], list[int]] = {}
+    alike: dict[tuple[int, int, int], list[int]] = {}
     for i, point in enumerate(points):
         verdict = verdicts[point]
         # One sample of every band in turn would pass for a cycle.
         step = verdict.n_bands if verdict.kind == "chaos" else 1
-        length = max(_SECOND, _TURNS * -(-verdict.period // orbits.period))
+        turns = _TURNS * -(-verdict.period // orbits.period)
+        # Chaos shall have as much time to end as on one band.
+        soon = max(_SOON, turns, -(-_SECOND // step) if verdict.kind == "chaos" else 0)
         if verdict.kind in ("cycle", "torus", "chaos"):
-            alike.setdefault((step, length), []).append(i)
-    for (step, length), some in sorted(alike.items()):
+            alike.setdefault((step, soon, max(_SECOND, turns)), []).append(i)
+    for (step, soon, length), some in sorted(alike.items()):
         component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
-        longer = orbits.select(some)
-        series, states = _series(longer, length, step, component)
-        # What varies by rounding alone, or by no more than the orbit is off its cycle, stands still.
-        size = np.array([RESOLUTION * np.abs(verdicts[points[i]].states).max() for i in some])
-        size = np.maximum(size, [4.0 * verdicts[points[i]].evidence.get("distance", 0.0) for i in some])
-        series[np.ptp(series, axis=1) <= size] = 0.0
-        doubtful = []
-        for k, (i, test) in enumerate(zip(some, _median_test(series), strict=True)):
-            if verdicts[points[i]].kind == "chaos" and test < 0.5:
-                last = np.concatenate([part[k] for part in states])[-KEPT:]
-                test = _on_finer_bands(longer.select([k]), step, component[[k]], series[[k]], last, test)
-                if test < 0.5 and points[i] not in doubted:
-                    doubtful.append(k)
-            verdicts[points[i]].evidence["zero_one"] = test
+        longer, series = orbits.select(some), np.empty((len(some), 0))
+        for until in sorted({soon, length}):
+            more, states = _series(longer, until - series.shape[1], step, component)
+            series = np.concatenate([series, more], axis=1)
+            still = _still(series, [verdicts[points[i]] for i in some])
+            left = []
+            for k, test in enumerate(_median_test(np.where(still[:, None], 0.0, series))):
+                verdict = verdicts[points[some[k]]]
+                if verdict.kind == "chaos" and test < 0.5:
+                    last = np.concatenate([part[k] for part in states])[-KEPT:]
+                    test = _on_finer_bands(longer.select([k]), step, component[[k]], series[[k]], last, test)
+                verdict.evidence["zero_one"] = test
+                if abs(test - (verdict.kind == "chaos")) > _CLEAR:
+                    left.append(k)
+            some, component, series = [some[k] for k in left], component[left], series[left]
+            longer = longer.select(left)
+            if not left:
+                break
+        told = [verdicts[points[i]] for i in some]
+        doubtful = [
+            k
+            for k, verdict in enumerate(told)
+            if verdict.kind == "chaos" and verdict.evidence["zero_one"] < 0.5 and points[some[k]] not in doubted
+        ]
         if doubtful:
             moved.append(([some[k] for k in doubtful], longer.select(doubtful)))
     return moved
+
+
+def _still(series: np.ndarray, each: Sequence[Verdict]) -> np.ndarray:
+    """Return which orbits stand still: they vary by rounding alone, or by no more than they are off their cycle."""
+    size = np.array([RESOLUTION * np.abs(verdict.states).max() for verdict in each])
+    size = np.maximum(size, [4.0 * verdict.evidence.get("distance", 0.0) for verdict in each])
+    return np.ptp(series, axis=1) <= size
 
 
 def _on_finer_bands(

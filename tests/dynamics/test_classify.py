@@ -8,6 +8,7 @@ from window_maps import delayed_logistic, henon, logistic
 
 import dmft
 from dmft.attention.reference import companion
+from dmft.dynamics import classify as classification
 from dmft.dynamics import decisions
 from dmft.dynamics.classify import Rules, classify
 from dmft.dynamics.system import Map
@@ -151,6 +152,24 @@ def test_a_long_cycle_passes_the_zero_one_test():
     for found, period in zip(classify(system), (153, 229), strict=True):
         assert (found.kind, found.period) == ("cycle", period)
         assert found.evidence["zero_one"] < 0.25
+
+
+@pytest.mark.parametrize(
+    ("r", "doubts", "asked"),
+    [(3.2, 0.0, [1_024]), (3.2, 0.2, [1_024, 4_096]), (3.6, 0.0, [2_048]), (3.9, 0.0, [4_096])],
+)
+def test_the_zero_one_test_takes_its_time_where_it_is_not_clear(r, doubts, asked, monkeypatch):
+    """A cycle, chaos on two bands and on one: the shorter test of regular motion is clear unless it doubts."""
+    real, lengths = classification.zero_one_each, []
+
+    def recorded(series, n_frequencies):
+        lengths.append(series.shape[1])
+        return real(series, n_frequencies) + doubts * (series.shape[1] < 4_096)
+
+    monkeypatch.setattr(classification, "zero_one_each", recorded)
+    found = judged(logistic([r]), [[[0.3]]], first=256, patience=1024)[0]
+    assert lengths == asked
+    assert abs(found.evidence["zero_one"] - (found.kind == "chaos")) < 0.1
 
 
 def test_starts_that_lead_to_one_cycle_ask_for_it_once(monkeypatch):
