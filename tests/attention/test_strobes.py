@@ -88,7 +88,7 @@ def test_samples_add_up_to_the_growth_and_hold_the_orbit(n_tangents):
     assert_array_equal(windows[7].reshape(25, 4, 3)[:, ::-1].reshape(100, 3), orbit.attention)
 
 
-@pytest.mark.parametrize("n_tangents", [0, 1, 5, 12])
+@pytest.mark.parametrize("n_tangents", [0, 1, 4, 5, 12])
 def test_bits_of_samples_depend_on_nothing(n_tangents):
     """Threads, company, pieces, a selection of points, whether windows are taken too."""
 
@@ -114,7 +114,7 @@ def test_bits_of_samples_depend_on_nothing(n_tangents):
         assert_array_equal(growth, whole[-1])
 
 
-@pytest.mark.parametrize("n_tangents", [1, 12])
+@pytest.mark.parametrize("n_tangents", [1, 4, 12])
 @pytest.mark.parametrize("path", _kernels.simd_paths())
 def test_bits_of_samples_on_every_instruction_set(n_tangents, path):
     best = _kernels.simd_path()

@@ -15,11 +15,19 @@
 #define WELL 0x1p-42
 
 /* Whether a job's frames take such steps: all tangents of windows of four tokens with three features, on every instruction
-   set. Of fewer the panels are too short to gain. */
+   set. */
 static int is_small(const Job *job)
 {
     return job->n_features == 3 && job->n_context == 4 && job->n_heads == 1 && job->n_tangents == 12 && job->n_dual == 6
         && job->qr_interval == 1;
+}
+
+/* Likewise the leading four, as many as labels ask for; fewer wait for less. */
+#define LEADING_FEW 4
+static int is_few(const Job *job)
+{
+    return job->n_features == 3 && job->n_context == 4 && job->n_heads == 1 && job->n_tangents == LEADING_FEW
+        && job->n_dual == 0 && job->qr_interval == 1;
 }
 
 /* Where the products of tangents k <= j of a side are. */
@@ -285,28 +293,34 @@ INLINE void repair_small(SIZES, const Block *b, int g, int phase)
 #define TAKE_OUT_DUAL(n) take_out_parts(M, L, H, g, n, moved, -1, moved, part[1], to, size[1])
 #define FINISH_SIDE(n) finish(M, L, H, b, g, side, i, n)
 
-/* After Gram-Schmidt: tangents of lanes that keep enough are those in `pivot`, of these squared lengths. */
-INLINE void keep_well(SIZES, const Block *b, int g, int begin, int n, ivec well, const vec *squared)
+/* A side by Gram-Schmidt. Lanes that keep enough have their tangents from `pivot`, of these squared lengths, and no account
+   but that of a step in which all lanes do: what is left, by Cholesky, may be far less where that of a tangent before is little. */
+INLINE void finish_side(SIZES, const Block *b, int g, int side, int begin, const int count, ivec well, const vec *squared)
 {
     const ptrdiff_t rows = L * M;
-    for (int k = begin; k < begin + n; k++) {
-        for (ptrdiff_t r = 0; r < rows; r++) {
-            vec *x = &b->frame[k * PITCH(rows) + r][g];
-            *x = where(well, b->pivot[k * PITCH(rows) + r][g], *x);
-        }
-        b->inverse[k][g] = where(well, inverse_or_zero(squared[k - begin]), b->inverse[k][g]);
+    vec lost[PANEL], power[PANEL];
+    for (int k = 0; k < count; k++) {
+        lost[k] = b->lost[begin + k][g];
+        power[k] = b->power[begin + k][g];
     }
-}
-
-/* A side by Gram-Schmidt. */
-INLINE void finish_side(SIZES, const Block *b, int g, int side, int begin, int count)
-{
     products(M, L, H, b, g, begin, side);
     for (int i = begin; i < begin + count; i += 2) {
         const int n = begin + count - 2 - i;
         if (n > 0) FOR_PANEL(n, FINISH_SIDE);
         else FINISH_SIDE(0);
     }
+    for (int k = 0; k < count; k++) {
+        const int i = begin + k;
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            vec *x = &b->frame[i * PITCH(rows) + r][g];
+            *x = where(well, b->pivot[i * PITCH(rows) + r][g], *x);
+        }
+        b->inverse[i][g] = where(well, inverse_or_zero(squared[k]), b->inverse[i][g]);
+        b->lost[i][g] = where(well, lost[k], b->lost[i][g]);
+        b->power[i][g] = where(well, power[k], b->power[i][g]);
+    }
+    b->doubt[side][g] = where(well, splat(0.0), b->doubt[side][g]);
+    if (!side) b->first_lost[0][g] = where(well, splat((double)count), b->first_lost[0][g]);
 }
 
 /* Where enough is left of the squared length that a tangent had before, and neither is near the end of the numbers. */
@@ -371,8 +385,7 @@ INLINE void step_small(SIZES, Block *b, int g, int phase)
     for (int k = 0; k < n_dual; k++) b->squared[k][g] = size[1][k];
     if (!all_dual) {
         for (int k = 0; k < n_dual; k++) b->removed[n_direct + k][g] = removed[k];
-        finish_side(M, L, H, b, g, 1, n_direct, n_dual);
-        keep_well(M, L, H, b, g, n_direct, n_dual, dual_well, size[1]);
+        finish_side(M, L, H, b, g, 1, n_direct, n_dual, dual_well, size[1]);
         for (int k = 0; k < n_dual; k++) {
             const vec length = squared_length(rows, g, b->frame + (n_direct + k) * PITCH(rows));
             b->squared[k][g] = where(dual_well, size[1][k], length);
@@ -388,9 +401,45 @@ INLINE void step_small(SIZES, Block *b, int g, int phase)
     b->first_lost[0][g] = splat((double)n_direct);
     b->leading[0][g] = splat(0.0);
     b->may_repair[0][g] = b->steep[0][g];
-    finish_side(M, L, H, b, g, 0, 0, n_direct);
-    keep_well(M, L, H, b, g, 0, n_direct, direct_well, size[0]);
+    finish_side(M, L, H, b, g, 0, 0, n_direct, direct_well, size[0]);
     if (any(b->first_lost[0][g] < (double)n_direct)) repair_small(M, L, H, b, g, phase);
+}
+
+/* A step of LEADING_FEW direct tangents without dual ones. The frame stays where it is: it is gone through row by row. */
+INLINE void step_few(SIZES, const Block *b, int g, int phase)
+{
+    enum { n = LEADING_FEW };
+    const ptrdiff_t rows = L * M;
+    const int oldest = NEXT(phase);
+    vec mutual[N_MUTUAL], part[N_MUTUAL], before[n], size[PANEL], largest = splat(0.0);
+    ivec well = ~(ivec){0};
+    move_direct(M, L, H, b, g, oldest, n, mutual);
+    for (int k = 0; k < n; k++) before[k] = mutual[MUTUAL(k, k)];
+    factorize(n, mutual, part);
+    for (int k = 0; k < n; k++) {
+        const vec left = mutual[MUTUAL(k, k)];
+        largest = vmax(largest, before[k] * b->inverse[k][g]);
+        well &= keeps_enough(left, before[k]) & (left * b->inverse[k][g] > largest * (4.0 * LOST));
+    }
+    const int all = !any(~well);
+    UNROLL for (int k = 0; k < PANEL; k++) size[k] = splat(0.0);
+    if (any(well))
+        take_out_parts(M, L, H, g, n, &b->frame[0][g], oldest, &b->moved[0][g], part, &(all ? b->frame : b->pivot)[0][g], size);
+    if (all) {
+        for (int k = 0; k < n; k++) b->inverse[k][g] = inverse_or_zero(size[k]);
+        return;
+    }
+    for (int k = 0; k < n; k++)
+        for (int r = oldest * M; r < (oldest + 1) * M; r++) b->frame[k * PITCH(rows) + r][g] = b->moved[k * PITCH(rows) + r][g];
+    b->first_lost[0][g] = splat((double)n);
+    b->leading[0][g] = b->may_repair[0][g] = splat(0.0);
+    finish_side(M, L, H, b, g, 0, 0, n, well, size);
+}
+
+INLINE void end_few(SIZES, const Block *b, int g, int scaled)
+{
+    if (scaled) scale_columns((ptrdiff_t)L * M, g, (ivec){0} == 0, LEADING_FEW, b->frame, b->inverse, b->power);
+    forget_step(b, g);
 }
 
 /* Powers of two are taken out of all tangents, or their inverse lengths made for a sample. */

@@ -30,10 +30,11 @@ APART void sample_any(const Block *b, ptrdiff_t at, int phase)
     sample_growth(ITS_SIZES(b), b, at, b->job->n_tangents);
 }
 
-/* `small`: a job for step_small. */
-INLINE void spectrum(SIZES, Block *b, const int small)
+enum { ANY_FRAME, SMALL_FRAME, FEW_TANGENTS }; /* what a job is for: step_frame, step_small or step_few */
+
+INLINE void spectrum(SIZES, Block *b, const int frame)
 {
-    const int n_tangents = b->job->n_tangents;
+    const int n_tangents = b->job->n_tangents, small = frame == SMALL_FRAME;
     begin_any(COPIED(b));
     int phase = b->job->phase;
     ptrdiff_t until = b->job->until, n_sampled = 0;
@@ -47,6 +48,9 @@ INLINE void spectrum(SIZES, Block *b, const int small)
         if (small) {
             step_small(M, L, H, b, 0, phase);
             end_small(M, L, H, b, 0, phase % 4 == 0, sampled);
+        } else if (frame == FEW_TANGENTS) {
+            step_few(M, L, H, b, 0, phase);
+            end_few(M, L, H, b, 0, phase % 4 == 0);
         } else step_frame(M, L, H, b, n_tangents, phase, qr, phase % 4 == 0);
         record(M, L, H, b, L, t, phase);
         if (sampled) {
@@ -76,26 +80,29 @@ INLINE void linearize_block(SIZES, Block *b)
 
 /* ---- the kernels ---- */
 
-#define SPECTRUM(M_, L_, J_) BY_SOURCE_ORDER BUILT_FUNCTION(spectrum, M * L, spectrum(M, L, H, &b, 0), M_, L_, J_)
+#define SPECTRUM(M_, L_, J_) BY_SOURCE_ORDER BUILT_FUNCTION(spectrum, M * L, spectrum(M, L, H, &b, ANY_FRAME), M_, L_, J_)
 #define SPECTRUM_ITEM(...) BUILT_ITEM(spectrum, __VA_ARGS__)
 BUILT_SIZES(SPECTRUM)
 static const Built built_spectra[] = {BUILT_SIZES(SPECTRUM_ITEM){0}};
 
 /* As BUILT_FUNCTION, for any law and any number of classes: there is no other function for such jobs. */
-BY_SOURCE_ORDER static void small(const Job *job, ptrdiff_t first, void *scratch)
-{
-    enum { M = 3, L = 4, H = 1, J = 1 << (M - 1), K = M * L };
-    const Block any = any_block(job, first, scratch);
-    Block b = any;
-    ARRAYS(LOCAL) ARRAYS(BIND)
-    if (job->n_classes > J) b.x = any.x, b.rise = any.rise, b.dx = any.dx;
-    spectrum(M, L, H, &b, 1);
-}
+#define SMALL_FUNCTION(name, frame)                                                 \
+    BY_SOURCE_ORDER static void name(const Job *job, ptrdiff_t first, void *scratch) \
+    {                                                                               \
+        enum { M = 3, L = 4, H = 1, J = 1 << (M - 1), K = M * L };                  \
+        const Block any = any_block(job, first, scratch);                           \
+        Block b = any;                                                              \
+        ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
+        if (job->n_classes > J) b.x = any.x, b.rise = any.rise, b.dx = any.dx;      \
+        spectrum(M, L, H, &b, frame);                                               \
+    }
+SMALL_FUNCTION(small, SMALL_FRAME)
+SMALL_FUNCTION(few, FEW_TANGENTS)
 
 static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 {
     Block b = any_block(job, first, scratch);
-    spectrum(job->n_features, job->n_context, job->n_heads, &b, 0);
+    spectrum(job->n_features, job->n_context, job->n_heads, &b, ANY_FRAME);
 }
 
 static void run(const Job *job, ptrdiff_t block, void *scratch)
@@ -104,6 +111,7 @@ static void run(const Job *job, ptrdiff_t block, void *scratch)
     void (*built)(const Job *, ptrdiff_t) = built_for(job, built_spectra);
     const int usual = USUAL_DUAL(job->n_features * job->n_context);
     if (is_small(job)) small(job, first, scratch);
+    else if (is_few(job)) few(job, first, scratch);
     else if (built && (job->n_dual == 0 || job->n_dual == usual)) built(job, first);
     else run_any(job, first, scratch);
     leave_wide_registers();
