@@ -29,6 +29,7 @@ from .features import Features
 from .kernel import linearize, linearize_cycle
 from .model import SelfAttention, network_of
 from .reference import softmax
+from .rounding import row_errors
 from .start import Start, State, start_of
 
 FEW = 2_000  # steps for which one thread will do
@@ -181,10 +182,15 @@ class AttentionMap(WindowMap):
         basis = read_directions(self.model, self.values["epsilon"])
         return rows if basis is None else basis.T @ rows @ basis
 
-    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
-        """As for `WindowMap`: differences of what the features do not read."""
-        basis = read_directions(self.model, self.values["epsilon"])
-        return None if basis is None else MOVED * np.abs(basis.T) @ np.abs(rows) @ np.abs(basis)
+    def _errors(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
+        """As for `WindowMap`: by the sizes of what cancels, and of what the features do not read."""
+        basis, error = read_directions(self.model, self.values["epsilon"]), None
+        if self.model.features.law == "classes":
+            error = row_errors(self.model, site_classes(self.model), self.values, windows, rows)
+        if basis is None:
+            return error
+        assert error is not None  # of classes
+        return np.abs(basis.T) @ (error + MOVED * np.abs(rows)) @ np.abs(basis)
 
     @own_arithmetic
     def slope(self, windows: np.ndarray) -> np.ndarray:

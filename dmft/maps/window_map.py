@@ -46,7 +46,7 @@ class FunctionMap(WindowMap):
         self._by_differences = model.derivative == "differences"
         self._near = NEAR if self._by_differences else 0.0
 
-    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
+    def _errors(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
         return DIFFERENCES * np.abs(rows) if self._by_differences else None
 
     @property

@@ -113,10 +113,11 @@ INLINE void scatter(ptrdiff_t n, double *x, ptrdiff_t apart, vec from)
 }
 
 /* moved, frame, the frame before, the reflections; the rows of a step; scales of reflections; of every stretch m and power,
-   in how many steps it was none, and its rounding */
+   in how many steps it was none, and its rounding; what is left of rows in columns, how
+   far vectors are turned towards later ones */
 static size_t work(ptrdiff_t n_features, ptrdiff_t size)
 {
-    return (size_t)(4 * size * size + n_features * size + 5 * size) * WIDTH;
+    return (size_t)(5 * size * size + n_features * size + 6 * size) * WIDTH;
 }
 
 static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, const double *top, double *frames,
@@ -126,9 +127,10 @@ static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t
     const ptrdiff_t square = size * size, wide = n_features * size;
     vec *moved = (vec *)scratch, *frame = moved + square, *before = frame + square, *reflections = before + square;
     vec *rows = reflections + square, *scales = rows + wide;
-    vec *m = scales + size, *power = m + size, *none = power + size, *rough = none + size;
+    vec *m = scales + size, *power = m + size, *none = power + size, *rough = none + size, *taken = rough + size, *tilt = taken + size;
     for (ptrdiff_t i = 0; i < square; i++) before[i] = frame[i] = gather(n, frames + i, square);
     for (ptrdiff_t j = 0; j < size; j++) m[j] = splat(1.0), power[j] = none[j] = rough[j] = splat(0.0);
+    for (ptrdiff_t i = 0; i < square; i++) tilt[i] = splat(DBL_EPSILON);
     for (ptrdiff_t t = 0; t < n_steps; t++) {
         if (stopped(crew)) {
             leave_wide_registers();
@@ -151,11 +153,22 @@ static int carry(ptrdiff_t n, ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t
             none[j] += where(vanished, splat(1.0), splat(0.0));
             multiply(m + j, power + j, where(vanished, splat(1.0), length));
         }
+        for (ptrdiff_t c = 0; c < size; c++) taken[c] = splat(0.0);
         for (ptrdiff_t j = 0; j < size; j++) {
-            /* As in frames.c: what is rounded in a column is its length, and an error of the frame takes up its part. */
-            vec sum = larger(largest, length_of(j + 1, size, moved + j, &most));
-            for (ptrdiff_t c = j + 1; c < size; c++) sum = larger(sum, vabs(moved[j * size + c]));
-            rough[j] += DBL_EPSILON * sum / vabs(moved[j * (size + 1)]);
+            /* As in frames.c: what is rounded in a column is its length, so far its vector is turned, and what it was
+               turned before takes up its part. */
+            const vec own = vabs(moved[j * (size + 1)]), inverse = where(own > 0.0, 1.0 / own, splat(1e300));
+            const vec length = larger(largest, length_of(j + 1, size, moved + j, &most));
+            vec sum = (DBL_EPSILON * length + taken[j]) * inverse;
+            const vec turned = where(sum < 1.0, sum, splat(1.0));
+            for (ptrdiff_t c = j + 1; c < size; c++) {
+                const vec part = vabs(moved[j * size + c]);
+                sum = larger(sum, tilt[j * size + c] * part * inverse);
+                taken[c] = larger(taken[c], turned * part);
+                const vec grown = tilt[j * size + c] * vabs(moved[c * (size + 1)]) * inverse;
+                tilt[j * size + c] = larger(turned, where(grown < 1.0, grown, splat(1.0)));
+            }
+            rough[j] += sum;
             double *row = upper + (t * size + j) * size;
             for (ptrdiff_t c = 0; c < j; c++) scatter(n, row + c, n_steps * square, splat(0.0));
             for (ptrdiff_t c = j; c < size; c++) scatter(n, row + c, n_steps * square, moved[j * size + c]);

@@ -61,8 +61,9 @@ ptrdiff_t dmft_triangularise(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t n_
     return n_reflections;
 }
 
-/* v of every reflection, its scale, one of them, sums, the frame before */
-size_t dmft_frames_work(ptrdiff_t size) { return (size_t)size * (2 * (size_t)size + 4); }
+/* v of every reflection, its scale, one of them, sums, the frame before, what is left of rows in columns, how far vectors are
+   turned towards later ones */
+size_t dmft_frames_work(ptrdiff_t size) { return (size_t)size * (3 * (size_t)size + 5); }
 
 void dmft_factorise(ptrdiff_t n_rows, ptrdiff_t n_columns, double *moved, double *upper, double *work)
 {
@@ -85,10 +86,11 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
                      double *upper, double *turn, double *leak, double *stretch, double *rounding, double *work,
                      int (*stopped)(void *), void *crew)
 {
-    double *before = work + size * (size + 4);
+    double *before = work + size * (size + 4), *taken = before + size * size, *tilt = taken + size;
     memcpy(before, frame, size * size * sizeof *frame);
     memset(stretch, 0, size * sizeof *stretch);
     memset(rounding, 0, size * sizeof *rounding);
+    for (ptrdiff_t i = 0; i < size * size; i++) tilt[i] = DBL_EPSILON;
     for (ptrdiff_t t = 0; t < n_steps; t++) {
         if (stopped(crew)) return 1;
         double *moved = upper + t * size * size; /* made there, then copied back */
@@ -108,12 +110,23 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
             largest = larger(largest, length);
             stretch[j] += grown < DMFT_ANNIHILATED ? DMFT_ANNIHILATED : grown;
         }
+        for (ptrdiff_t c = 0; c < size; c++) taken[c] = 0.0;
         for (ptrdiff_t j = 0; j < size; j++) {
-            /* What is rounded in a column is its length; an error of the frame along a later vector takes up its part
-               of the row. Both may be far larger than any stretch: windows are shifted at length 1. */
-            double sum = larger(largest, length_of(j + 1, size, moved + j));
-            for (ptrdiff_t c = j + 1; c < size; c++) sum = larger(sum, fabs(moved[j * size + c]));
-            rounding[j] += DBL_EPSILON * sum / fabs(moved[j * (size + 1)]);
+            /* What is rounded in a column is its length, which may be far larger than any stretch: windows are shifted
+               at length 1. By that its vector is turned, so that some of its row is left in the columns behind; and what
+               it was turned before towards a later vector takes up its part of the row. */
+            const double own = fabs(moved[j * (size + 1)]), inverse = own > 0.0 ? 1.0 / own : 1e300;
+            const double length = larger(largest, length_of(j + 1, size, moved + j));
+            double sum = (DBL_EPSILON * length + taken[j]) * inverse;
+            const double turned = sum < 1.0 ? sum : 1.0;
+            for (ptrdiff_t c = j + 1; c < size; c++) {
+                const double part = fabs(moved[j * size + c]);
+                sum = larger(sum, tilt[j * size + c] * part * inverse);
+                taken[c] = larger(taken[c], turned * part);
+                const double grown = tilt[j * size + c] * fabs(moved[c * (size + 1)]) * inverse;
+                tilt[j * size + c] = larger(turned, grown < 1.0 ? grown : 1.0);
+            }
+            rounding[j] += sum;
         }
     }
     for (ptrdiff_t i = 0; i < size; i++) {

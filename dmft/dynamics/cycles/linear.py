@@ -15,6 +15,7 @@ import numpy as np
 
 from ..._util.pool import apart
 from . import _linear
+from .eigenvalues import eigenvalues
 
 SPLIT = 1e-12  # a subspace that returns to itself but for this is invariant
 SPREAD = np.log(1e3)  # multipliers this far apart may share a block: their ratio costs digits
@@ -29,7 +30,9 @@ MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weig
 FAINT = 1e-290  # an entry that may stand for any smaller one: weights of a softmax are no less than 1e-307
 FAR = np.log(LOST / MOVED)  # below the leading one, rounding may add up over steps none of which shows it
 WORSE = 64.0  # times that, an entry is looked at
-ROUNDED = 30.0 * EPS  # of its size: how well a product of steps is known
+BACK = 0.5 * LOST  # of what a row keeps of itself
+SEEN = 0.05 * LOST  # a shift by rounding that may be larger with other signs
+MORE_DRAWS = 2  # of these
 ONE = np.ones(1)
 
 
@@ -194,14 +197,30 @@ def _doubted(
         graded, moved = graded | worse, np.maximum(error, moved)
     some = np.flatnonzero(graded)
     if some.size:
-        signs = np.random.default_rng(0).choice([-1.0, 1.0], size=rows.shape[1:])
-        again = _multipliers(rows[some] + moved[some] * signs, frame[some])[0]
+        rng = np.random.default_rng(0)
+        shift = _shifts(rng, 1, *(each[some] for each in (rows, moved, growth, frame)))
         with np.errstate(invalid="ignore"):
-            alike = (np.abs(again - growth[some]) <= 0.25 * LOST) | (again == growth[some])
-            alike |= growth[some] > growth[some, :1] - near
+            told = np.logical_and.accumulate(shift <= 0.25 * LOST, axis=1)
+            unsure = ((shift > SEEN) & told).any(axis=1)
+        if unsure.any():  # the first may have been of signs that cancel
+            again = _shifts(rng, MORE_DRAWS, *(each[some[unsure]] for each in (rows, moved, growth, frame)))
+            shift[unsure] = np.maximum(shift[unsure], again)
+        with np.errstate(invalid="ignore"):
+            alike = (shift <= 0.25 * LOST) | (growth[some] > growth[some, :1] - near)
         unknown = ~np.logical_and.accumulate(alike, axis=1) & ~np.isneginf(growth[some])
         growth[some], angle[some] = np.where(unknown, np.nan, growth[some]), np.where(unknown, 0.0, angle[some])
     return growth, angle, frame
+
+
+def _shifts(
+    rng: np.random.Generator, n_draws: int, rows: np.ndarray, moved: np.ndarray, growth: np.ndarray, frame: np.ndarray
+) -> np.ndarray:
+    """Return how far multipliers move at most where entries do, of signs that are drawn; NaN where they are lost."""
+    signs = rng.choice([-1.0, 1.0], size=(n_draws, 1, *rows.shape[1:]))
+    draws = (rows + moved * signs).reshape(-1, *rows.shape[1:])
+    again = _multipliers(draws, np.tile(frame, (n_draws, 1, 1)), again=True)[0].reshape(n_draws, *growth.shape)
+    with np.errstate(invalid="ignore"):
+        return np.where(again == growth, 0.0, np.abs(again - growth)).max(axis=0)
 
 
 def balanced(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -254,9 +273,12 @@ def balanced(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _multipliers(
-    rows: np.ndarray, frame: np.ndarray | None = None
+    rows: np.ndarray, frame: np.ndarray | None = None, again: bool = False
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the same as `multipliers` in the units the rows come in, and where known stretches have lost digits."""
+    """Return the same as `multipliers` in the units the rows come in, and where known stretches have lost digits.
+
+    What comes back of leaks is not asked `again`.
+    """
     n_points, n_steps, n_context, n_features, _ = rows.shape
     size = n_context * n_features
     growth, angle = np.empty((n_points, size)), np.empty((n_points, size))
@@ -268,7 +290,7 @@ def _multipliers(
         start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
         frame = np.broadcast_to(start, (n_points, size, size))
     active, rest = np.arange(n_points), np.empty((n_points, size, size))
-    unrest: list[list[float]] = [[np.inf] for _ in range(n_points)]
+    unrest: list[list[list[float]]] = [[] for _ in range(n_points)]  # sums of the first 0, 1, ... in each round
     stretch, graded = np.full((n_points, size), np.nan), np.zeros(n_points, dtype=bool)
     for done in range(1, MAX_ROUNDS + 1):
         last, frame, n = stretch, np.array(frame, order="C"), active.size
@@ -289,15 +311,19 @@ def _multipliers(
             wide = [(a, min(b, n_known)) for a, b in blocks if a + 1 < min(b, n_known)]
             spread = max((_range(strain[a:b]) for a, b in wide), default=0.0)
             mixed = n_known not in (0, *ends)
-            tried.append(sum(math.log2(max(one, SPLIT)) for one in leak[:n_known]))
-            stalled = done > patience and tried[done] > min(tried[: done - patience + 1]) - 1.0
+            tried.append([*itertools.accumulate((math.log2(max(one, SPLIT)) for one in leak), initial=0.0)])
+            past = tried[: max(done - patience, 0)]
+            stalled = done > patience and tried[-1][n_known] > min(sums[n_known] for sums in past) - 1.0
             busy[i] = (spread > SPREAD or mixed or done < n_renew) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
                 if mixed:
                     known += _half_settled(known[-1][1] if known else 0, leak[:n_known], stretch[i], last[i])
-                growth[point], angle[point] = _eigenvalues(known, turn[i], upper[i])
-                graded[point] = bool(known) and rounding[i, known[-1][1] - 1] > MILD
+                settled = n_known == size and spread <= SPREAD  # else part of what is lost comes back
+                graded[point] = bool(known) and not (settled and rounding[i, known[-1][1] - 1] <= MILD)
+                if graded[point] and not again:
+                    known = list(_closed(known, turn[i], upper[i]))
+                growth[point], angle[point] = eigenvalues(known, turn[i], upper[i])
                 rest[point] = frame[i]
         active, frame, stretch = active[busy], frame[busy], stretch[busy]
         if not active.size:
@@ -322,71 +348,20 @@ def _half_settled(
         yield a, b
 
 
+def _closed(blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield the leading blocks to which of what leaks out of them next to nothing comes back in a turn.
+
+    Rows behind may be far smaller, but what the rows of a block take from them is not.
+    """
+    product, leak = np.empty_like(turn), np.abs(turn)
+    _linear.product(upper=upper, first=0, out=product)
+    for a, b in blocks:
+        back = np.abs(product[a:b, b:]) @ leak[b:, :b].max(axis=1)
+        if (back > BACK * np.abs(np.diagonal(product)[a:b])).any():
+            return
+        yield a, b
+
+
 def _range(values: Sequence[float]) -> float:
     """Return the largest less the least; NaN if one is."""
     return np.nan if any(value != value for value in values) else max(values) - min(values)
-
-
-def _eigenvalues(
-    blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
-    size = len(turn)
-    values, power = np.full(size, np.nan, dtype=complex), np.zeros(size)
-    for a, b in blocks:
-        product = np.empty((b - a, b - a))
-        power[a:b] = _linear.product(upper=upper, first=a, out=product)
-        product = turn[a:b, a:b] @ product
-        values[a:b] = _together(product) if b - a > 1 else product[0]
-    with np.errstate(divide="ignore"):
-        growth = np.log(np.abs(values)) + power * np.log(2.0)
-    angle = np.where(np.isfinite(growth), np.angle(values), 0.0)
-    order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
-    return growth[order], angle[order]
-
-
-def _together(matrix: np.ndarray) -> np.ndarray:
-    """Return the eigenvalues of a matrix; in the place of those of a Jordan block their mean.
-
-    Rounding parts those of a block of k rows by its k-th root, but hardly moves their mean. They belong together if
-    they are as near as that, and so badly conditioned that rounding explains it.
-    """
-    n = len(matrix)
-    if n == 2 and (pair := _pair(matrix)) is not None:
-        return np.array(pair)  # as most blocks are
-    if not np.isfinite(matrix).all():
-        return np.full(n, np.nan)  # of stretches that no double holds
-    values = np.linalg.eigvals(matrix)
-    size = float(np.linalg.norm(matrix))
-    reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
-    distance = np.abs(values[:, None] - values)
-    widths = np.minimum(reach, 0.1 * np.abs(values)[:, None])  # nothing is told of those at 0
-    if not (np.sort(distance, axis=1)[:, 1:] <= widths).any():
-        return values
-    from scipy.linalg import eig  # late: it takes a while to load
-
-    values, left, right = eig(matrix, left=True)
-    with np.errstate(divide="ignore"):
-        blurred = ROUNDED * size / np.abs(np.sum(left.conj() * right, axis=0))
-    distance, single = np.abs(values[:, None] - values), np.ones(n, dtype=bool)
-    for k in range(n, 1, -1):
-        for i in range(n):
-            near = np.argsort(np.where(single, distance[i], np.inf), kind="stable")[:k]
-            width = distance[np.ix_(near, near)].max()
-            if single[i] and single[near].all() and width <= min(reach[k - 2], k * blurred[near].min()):
-                values[near], single[near] = values[near].mean(), False
-    return values
-
-
-def _pair(matrix: np.ndarray) -> tuple[complex, complex] | None:
-    """Return both eigenvalues of a matrix of two rows, or None where rounding may have parted them."""
-    a, b, c, d = matrix.ravel().tolist()
-    half = 0.5 * (a - d)
-    square, least = half * half + b * c, ROUNDED**0.5 * max(abs(a), abs(b), abs(c), abs(d))
-    if not abs(square) > least * least:
-        return None
-    if square < 0.0:
-        mean, root = 0.5 * (a + d), math.sqrt(-square)
-        return complex(mean, root), complex(mean, -root)
-    shift = half + math.copysign(math.sqrt(square), half)
-    return d + shift, d - b * c / shift

@@ -236,7 +236,7 @@ def polish(
         following, rows = system.take(points).linearize(windows)
         error[points] = _rounding_error(windows, following, rows, residual[points])
         some = system.take(points)
-        reduced, doubt = some._reduced(rows), some._errors(rows)
+        reduced, doubt = some._reduced(rows), some._errors(windows, rows)
         its_growth, its_angle, _ = linear.multipliers(reduced, error=doubt, near=some._near)
         n_read = its_growth.shape[1]
         growth[points, :n_read], angle[points, :n_read] = its_growth, its_angle

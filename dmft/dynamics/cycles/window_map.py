@@ -90,7 +90,7 @@ class WindowMap(Whole):
         """
         return rows
 
-    def _errors(self, rows: np.ndarray) -> np.ndarray | None:
+    def _errors(self, windows: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
         """Return how far entries of what `_reduced` returns may be off. Default: None, by rounding of each."""
         return None
 

@@ -8,6 +8,8 @@ from dmft._util.simd import simd_path, simd_paths
 from dmft.attention.reference import companion
 from dmft.dynamics.cycles import _linear, linear
 
+EPS = np.finfo(float).eps
+
 
 @pytest.fixture(params=simd_paths())
 def on_each_set(request):
@@ -36,6 +38,21 @@ def carried(rows, frame, n_threads=1):
     return {"frame": frames, **out}
 
 
+def rounding(r, tilt):
+    """How much of the diagonal may be of rounding, in a step and by what vectors were turned before."""
+    r, n, taken = np.abs(r), len(r), np.zeros(len(r))
+    widest = np.maximum(np.linalg.norm(r, axis=0), np.diag(r).max())
+    out = np.empty(n)
+    for j in range(n):
+        own = (EPS * widest[j] + taken[j]) / r[j, j]
+        behind = slice(j + 1, n)
+        out[j] = max(own, (tilt[j, behind] * r[j, behind] / r[j, j]).max(initial=0.0))
+        taken[behind] = np.maximum(taken[behind], min(own, 1.0) * r[j, behind])
+        grown = np.minimum(tilt[j, behind] * np.diag(r)[behind] / r[j, j], 1.0)
+        tilt[j, behind] = np.maximum(min(own, 1.0), grown)
+    return out
+
+
 # The last one is too large for lanes.
 @pytest.mark.parametrize("sizes", [(9, 4, 4, 3), (3, 5, 1, 2), (2, 3, 1, 1), (2, 2, 6, 3)])
 @pytest.mark.usefixtures("on_each_set")
@@ -44,6 +61,7 @@ def test_frames_are_those_of_orthogonal_factorisations(sizes):
     found = carried(rows, begun)
     for i, steps in enumerate(rows):
         q, logs, rough = begun, np.zeros(len(begun)), np.zeros(len(begun))
+        tilt = np.full((len(begun), len(begun)), EPS)
         for t, step in enumerate(steps):
             q, r = np.linalg.qr(companion(step) @ q)
             sign = np.sign(np.diag(r) * np.diag(found["upper"][i, t]))
@@ -51,8 +69,7 @@ def test_frames_are_those_of_orthogonal_factorisations(sizes):
             assert_allclose(found["upper"][i, t], r, rtol=0, atol=1e-12 * np.abs(r).max())
             length = np.abs(np.diag(r))
             logs += np.log(length)
-            widest = np.maximum(np.linalg.norm(r, axis=0), np.abs(r).max(axis=1))
-            rough += np.finfo(float).eps * np.maximum(widest, length.max()) / length
+            rough += rounding(r, tilt)
         turn = begun.T @ q
         assert_allclose(found["frame"][i], q, rtol=0, atol=1e-10)
         assert_allclose(found["turn"][i], turn, rtol=0, atol=1e-10)

@@ -9,6 +9,7 @@ from window_maps import HENON_B, delayed_logistic, henon, henon_fixed_point, lin
 
 from dmft.attention.reference import companion
 from dmft.dynamics.cycles import linear as linear_algebra
+from dmft.dynamics.cycles.eigenvalues import together
 from dmft.dynamics.cycles.newton import Cycle, find_cycles, polish
 
 # -- linear algebra round a cycle -------------------------------------------------------------
@@ -270,4 +271,4 @@ def test_neighbours_that_rounding_can_tell_apart_stay_apart():
 
 
 def test_a_block_that_no_double_holds_is_not_known():
-    assert np.isnan(linear_algebra._together(np.array([[np.nan, 1.0], [0.5, np.inf]]))).all()
+    assert np.isnan(together(np.array([[np.nan, 1.0], [0.5, np.inf]]))).all()

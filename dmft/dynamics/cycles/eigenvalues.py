@@ -1,0 +1,83 @@
+"""Eigenvalues of the product of a cycle's steps from the diagonal blocks of its triangular factors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _linear
+
+APART = 0.1  # of the mean: eigenvalues that rounding may have parted further are not known to be equal
+ROUNDED = 30.0 * np.finfo(float).eps  # of its size: how well a product of steps is known
+
+
+def eigenvalues(
+    blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
+    size = len(turn)
+    values, power = np.full(size, np.nan, dtype=complex), np.zeros(size)
+    for a, b in blocks:
+        product = np.empty((b - a, b - a))
+        power[a:b] = _linear.product(upper=upper, first=a, out=product)
+        product = turn[a:b, a:b] @ product
+        values[a:b] = together(product) if b - a > 1 else product[0]
+        if np.isnan(values[a:b]).any():
+            break  # what is below is of no known rank
+    with np.errstate(divide="ignore"):
+        growth = np.log(np.abs(values)) + power * np.log(2.0)
+    angle = np.where(np.isfinite(growth), np.angle(values), 0.0)
+    order = np.lexsort((-angle, -np.where(np.isnan(growth), -1e300, growth)))
+    return growth[order], angle[order]
+
+
+def together(matrix: np.ndarray) -> np.ndarray:
+    """Return the eigenvalues of a matrix; in the place of those of a Jordan block their mean.
+
+    Rounding parts those of a block of k rows by its k-th root, but hardly moves their mean. They belong together if
+    they are as near as that, and so badly conditioned that rounding explains it. NaN if they then are so small that
+    they need not be equal, and for all below.
+    """
+    n = len(matrix)
+    if n == 2 and (pair := _pair(matrix)) is not None:
+        return np.array(pair)  # as most blocks are
+    if not np.isfinite(matrix).all():
+        return np.full(n, np.nan)  # of stretches that no double holds
+    values = np.linalg.eigvals(matrix)
+    size = float(np.linalg.norm(matrix))
+    reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
+    distance = np.abs(values[:, None] - values)
+    if not (np.sort(distance, axis=1)[:, 1:] <= reach).any():
+        return values
+    values, right = np.linalg.eig(matrix)
+    try:
+        blurred = ROUNDED * size * np.linalg.norm(np.linalg.inv(right), axis=1)  # vectors from the left over products
+    except np.linalg.LinAlgError:
+        blurred = np.full(n, np.inf)
+    distance, single = np.abs(values[:, None] - values), np.ones(n, dtype=bool)
+    for k in range(n, 1, -1):
+        for i in range(n):
+            near = np.argsort(np.where(single, distance[i], np.inf), kind="stable")[:k]
+            width = distance[np.ix_(near, near)].max()
+            if single[i] and single[near].all() and width <= min(reach[k - 2], k * blurred[near].min()):
+                mean, most = values[near].mean(), np.abs(values[near]).max()
+                values[near], single[near] = mean, False
+                if width > APART * abs(mean):
+                    values[np.abs(values) <= most] = np.nan
+    return values
+
+
+def _pair(matrix: np.ndarray) -> tuple[complex, complex] | None:
+    """Return both eigenvalues of a matrix of two rows, or None where rounding may have parted them."""
+    a, b, c, d = matrix.ravel().tolist()
+    half = 0.5 * (a - d)
+    square, least = half * half + b * c, ROUNDED**0.5 * max(abs(a), abs(b), abs(c), abs(d))
+    if not abs(square) > least * least:
+        return None
+    if square < 0.0:
+        mean, root = 0.5 * (a + d), math.sqrt(-square)
+        return complex(mean, root), complex(mean, -root)
+    shift = half + math.copysign(math.sqrt(square), half)
+    return d + shift, d - b * c / shift

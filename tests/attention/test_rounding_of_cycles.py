@@ -1,0 +1,107 @@
+"""What rounding does to the multipliers of a cycle: they are right to 1e-6 or unknown, in every kind of trouble."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import dmft
+from dmft.attention.window_map import AttentionMap
+from dmft.dynamics.cycles import linear, many_digits
+from dmft.dynamics.cycles.eigenvalues import together
+from dmft.dynamics.cycles.newton import polish
+from dmft.dynamics.cycles.window_map import windows_of
+
+
+def settled(features, n_context, beta, gamma, epsilon):
+    """The map of a network, and its cycle."""
+    model = dmft.SelfAttention(features, n_context=n_context, beta=beta, gamma=gamma, epsilon=epsilon)
+    return AttentionMap(model), dmft.attractor(model, n_transient=600, progress=False).orbit
+
+
+def segments(n_features, n_segments, n_positions, seed):
+    shape = {"n_features": n_features, "n_segments": n_segments, "n_sites": 100, "n_positions": n_positions}
+    return dmft.Features.segments(**shape, seed=seed)
+
+
+# Found at random, with the multipliers of hundreds of digits.
+CASES = {
+    # A vector next to one that shrinks at last takes up of it what many turns do not make good: 3e-5 off.
+    "taken up": (
+        (segments(1, 4, 3, 86827), 7, 0.11376394669152037, 43.36343277710681, 0.8),
+        [-8.25971697, -8.74174694, -11.31389334, -11.31389334, -12.85589994, -17.88739021, -68.91967348],
+    ),
+    # What leaks out of the leading direction comes back: 2e-6 off, in every draw.
+    "comes back": (
+        (segments(2, 4, 2, 861150), 4, 23.107621454596437, 109.83428352141595, 0.3),
+        [
+            -24.02993515,
+            -25.05247314,
+            -28.75077125,
+            -54.18250072,
+            -55.20947865,
+            -59.72090531,
+            -69.06924888,
+            -70.02555052,
+        ],
+    ),
+    # Derivatives that are differences of nearly equal values: -172.4.
+    "differences": (
+        (segments(1, 2, 3, 955796), 7, 0.6532020607611633, 119.06823566425078, 0.8),
+        [-182.55410207, *[-np.inf] * 6],
+    ),
+    # A block of four and one of two that rounding parts as one of six would be.
+    "two blocks": (
+        (segments(3, 2, 2, 460892), 4, 22.606795515374483, 17.727697789579786, 0.0),
+        [-5.13856914, -5.13856914, *[-8.50759191] * 4, -8.85386301, -8.85386301, *[-np.inf] * 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_multipliers_are_right_or_unknown(name):
+    network, expected = CASES[name]
+    system, orbit = settled(*network)
+    growth = polish(system, [orbit]).growth[0]
+    assert_allclose(growth, np.where(np.isnan(growth), np.nan, expected), rtol=0, atol=1e-6)
+
+
+def test_a_frame_at_rest_where_a_column_is_of_rounding():
+    """It came to rest where the last two multipliers were -37.4, for -206.9 and -973."""
+    rows = np.array(
+        [[1.6121e-09, -5.1e-314, -5.1e-314], [9.7e-90, 1.6121e-09, -1.4e-90], [9.7e-90, -1.4e-90, 1.6121e-09]]
+    )
+    growth, _, _ = linear.multipliers(rows.reshape(1, 3, 3, 1, 1))
+    assert_allclose(growth[0, 0], np.log(1.6121e-09), rtol=0, atol=1e-6)
+    assert np.isnan(growth[0, 1:]).all()
+
+
+def test_eigenvalues_that_rounding_parts_further_than_a_tenth_are_unknown():
+    jordan = np.eye(3) + 1e3 * np.eye(3, k=1)
+    assert_allclose(together(jordan), 1.0, rtol=1e-9)
+    small = np.diag([1e-4, 1e-4, -1e-4]) + 1e3 * np.eye(3, k=1)
+    turned = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    assert np.isnan(together(turned.T @ small @ turned)).all()
+
+
+@pytest.mark.parametrize("n_heads", [1, 2])
+@pytest.mark.parametrize("n_driven", [0, 1])
+def test_entries_are_off_by_no_more_than_estimated(n_heads, n_driven):
+    """The estimates are of a rounding or two of each term, of which there are several."""
+    features = dmft.Features.random(n_features=2, n_sites=12, n_positions=2, seed=3)
+    drive = dmft.Drive(["free", "output 0"], strength=0.4) if n_driven else None
+    for beta, gamma, epsilon in ((0.4, 60.0, 0.8), (3.0, 300.0, 0.3), (1.2, 20.0, 0.02)):
+        how = {"n_context": 4, "beta": beta, "gamma": gamma, "epsilon": epsilon, "n_heads": n_heads}
+        system = AttentionMap(dmft.SelfAttention(features, **how, drive=drive))
+        orbit = np.random.default_rng(1).uniform(-1.0, 1.0, (1, 2)) + 1e-5 * np.random.default_rng(2).normal(
+            size=(8, 2)
+        )
+        windows = windows_of(orbit, 4)[None]
+        _, rows = system.linearize(windows)
+        with many_digits.context(60):
+            exact = system.exact_rows(orbit)
+            off = np.array(
+                [abs(float(x - many_digits.Decimal(float(y)))) for x, y in zip(exact.flat, rows.flat, strict=True)]
+            )
+        ratio = off.reshape(exact.shape) / system._errors(windows, rows)[0]
+        assert ratio.max() < 16.0
+        assert ratio.max() > 0.01  # and not by far too little
