@@ -33,6 +33,11 @@ def n_directions(model: SelfAttention) -> int:
     return _kept(_mild(model, model.epsilon))
 
 
+@functools.lru_cache(maxsize=8)
+def _kept_by(model: SelfAttention, epsilon: float) -> int:
+    return _kept(_mild(model, epsilon))
+
+
 @functools.lru_cache(maxsize=8)  # the points of a sweep over beta and gamma ask for the same one
 def _kept(mild: SelfAttention) -> int:
     """Return the rank of a product of Jacobians of a model that is not saturated."""
@@ -127,7 +132,7 @@ def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray,
     for i in np.flatnonzero(suspect):
         case = (bool(beta[i] == 0.0), bool(epsilon[i] == 1.0), bool(epsilon[i] == 0.0))
         if case not in known:
-            known[case] = 0 if case[0] or case[1] else _kept(_mild(model, epsilon[i]))
+            known[case] = 0 if case[0] or case[1] else _kept_by(model, float(epsilon[i]))
         out[i] = known[case]
     return out
 
@@ -136,6 +141,12 @@ def invertible(model: SelfAttention, network: Network) -> bool:
     """Return whether dA_t/dA of the oldest row has an inverse, but for accidents of the orbit."""
     if model.drive is not None and not model.drive.left.all():
         return False  # a token that is clamped forgets its attention
+    return _of_full_rank(network)
+
+
+@functools.lru_cache(maxsize=8)  # all that is labelled of one network asks for it again and again
+def _of_full_rank(network: Network) -> bool:
+    """Return whether the values of a network read all of its features."""
     value = network.couplings[ROLE_ORDER.index("value")]
     if network.law == "classes":
         slopes = np.random.default_rng(0).uniform(0.5, 1.0, len(value))

@@ -36,7 +36,7 @@ from .system import System, Tick
 __all__ = ["ATTRACTOR_KINDS", "Kind", "Rules", "Verdict", "classify"]
 
 _SECOND, _FREQUENCIES = 4_096, 25  # samples and frequencies of the 0-1 test
-_CLEAR, _SOON = 0.1, 1_024  # of a test this near what the orbit is called so many samples will do
+_CLEAR, _SOON = 0.1, 1_024  # of a test so near what the orbit is called so many samples will do
 _FINEST = 512  # bands that the 0-1 test is sampled on, at most
 _TURNS = 64  # of a cycle that the 0-1 test must see, or its steps pass for a walk
 _MEMORY = 2**23  # doubles of states for all orbits at a time
@@ -212,45 +212,51 @@ def _test_zero_one(
     they are after it: some at a time, as a few cost as much as one.
     """
     moved: list[tuple[list[int], System]] = []
-    alike: dict[tuple[int, int, int], list[int]] = {}
+    alike: dict[tuple[bool, int, int, int], list[int]] = {}
     for i, point in enumerate(points):
         verdict = verdicts[point]
+        chaotic = verdict.kind == "chaos"
         # One sample of every band in turn would pass for a cycle.
-        step = verdict.n_bands if verdict.kind == "chaos" else 1
+        step = verdict.n_bands if chaotic else 1
         turns = _TURNS * -(-verdict.period // orbits.period)
         # Chaos shall have as much time to end as on one band.
-        soon = max(_SOON, turns, -(-_SECOND // step) if verdict.kind == "chaos" else 0)
+        soon = max(_SOON, turns, -(-_SECOND // step) if chaotic else 0)
         if verdict.kind in ("cycle", "torus", "chaos"):
-            alike.setdefault((step, soon, max(_SECOND, turns)), []).append(i)
-    for (step, soon, length), some in sorted(alike.items()):
-        component = np.array([verdicts[points[i]].states.std(axis=0).argmax() for i in some])
-        longer, series = orbits.select(some), np.empty((len(some), 0))
-        for until in sorted({soon, length}):
-            more, states = _series(longer, until - series.shape[1], step, component)
-            series = np.concatenate([series, more], axis=1)
-            still = _still(series, [verdicts[points[i]] for i in some])
+            alike.setdefault((chaotic, step, soon, max(_SECOND, turns)), []).append(i)
+    for (chaotic, step, soon, length), some in sorted(alike.items()):
+        component = np.array([_widest(verdicts[points[i]].states) for i in some])
+        longer, series, states = orbits.select(some), np.empty((len(some), 0)), list[np.ndarray]()
+        # Chaos may have come to its end: the last samples tell.
+        for until, n_last in sorted({(soon, _SOON if chaotic else soon), (length, length)}):
+            if until > series.shape[1]:
+                more, states = _series(longer, until - series.shape[1], step, component)
+                series = np.concatenate([series, more], axis=1)
+            looked_at = series[:, -n_last:]
+            still = _still(looked_at, [verdicts[points[i]] for i in some])
             left = []
-            for k, test in enumerate(_median_test(np.where(still[:, None], 0.0, series))):
-                verdict = verdicts[points[some[k]]]
-                if verdict.kind == "chaos" and test < 0.5:
+            for k, test in enumerate(_median_test(np.where(still[:, None], 0.0, looked_at))):
+                if chaotic and test < 0.5:
                     last = np.concatenate([part[k] for part in states])[-KEPT:]
                     test = _on_finer_bands(longer.select([k]), step, component[[k]], series[[k]], last, test)
-                verdict.evidence["zero_one"] = test
-                if abs(test - (verdict.kind == "chaos")) > _CLEAR:
+                verdicts[points[some[k]]].evidence["zero_one"] = test
+                if abs(test - chaotic) > _CLEAR:
                     left.append(k)
             some, component, series = [some[k] for k in left], component[left], series[left]
-            longer = longer.select(left)
+            longer, states = longer.select(left), [part[left] for part in states]
             if not left:
                 break
-        told = [verdicts[points[i]] for i in some]
-        doubtful = [
-            k
-            for k, verdict in enumerate(told)
-            if verdict.kind == "chaos" and verdict.evidence["zero_one"] < 0.5 and points[some[k]] not in doubted
-        ]
+        tests = [verdicts[points[i]].evidence["zero_one"] for i in some]
+        doubtful = [k for k, i in enumerate(some) if chaotic and tests[k] < 0.5 and points[i] not in doubted]
         if doubtful:
             moved.append(([some[k] for k in doubtful], longer.select(doubtful)))
     return moved
+
+
+def _widest(states: np.ndarray) -> int:
+    """Return the component of states (n_samples, size) that moves most."""
+    away = states - states[-1]
+    mean = np.einsum("ij->j", away) / len(away)
+    return int((np.einsum("ij,ij->j", away, away) / len(away) - mean**2).argmax())
 
 
 def _still(series: np.ndarray, each: Sequence[Verdict]) -> np.ndarray:

@@ -335,13 +335,14 @@ def _average_pairs(values: np.ndarray, errors: np.ndarray, average: np.ndarray, 
     The tangents of a pair of complex multipliers turn about each other: the growth of each is ragged, their common
     growth is not. The errors stay: they are what is known of the two not being equal.
     """
-    taken = np.zeros(len(values), dtype=bool)
-    for i in range(values.shape[1] - 1):
-        one, two = errors[:, i], errors[:, i + 1]
-        with np.errstate(invalid="ignore"):
-            common = spread(average[:, :, i : i + 2].sum(axis=2, keepdims=True))[:, 0]
-            alike = np.abs(values[:, i] - values[:, i + 1]) <= 2.0 * (one + two)
-            taken = sure[:, i] & sure[:, i + 1] & ~taken & alike & (common < 0.1 * np.minimum(one, two))
+    one, two = errors[:, :-1], errors[:, 1:]
+    with np.errstate(invalid="ignore"):
+        common = spread(average[:, :, :-1] + average[:, :, 1:])
+        alike = np.abs(values[:, :-1] - values[:, 1:]) <= 2.0 * (one + two)
+        pairs = sure[:, :-1] & sure[:, 1:] & alike & (common < 0.1 * np.minimum(one, two))
+    for i in np.flatnonzero(pairs.any(axis=0)).tolist():
+        taken = pairs[:, i] & ~pairs[:, i - 1] if i else pairs[:, i]
+        pairs[:, i] = taken  # none is in two pairs
         values[taken, i] = values[taken, i + 1] = average[taken, 0, i : i + 2].mean(axis=1)
 
 

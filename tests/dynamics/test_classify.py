@@ -155,20 +155,29 @@ def test_a_long_cycle_passes_the_zero_one_test():
 
 
 @pytest.mark.parametrize(
-    ("r", "doubts", "asked"),
-    [(3.2, 0.0, [1_024]), (3.2, 0.2, [1_024, 4_096]), (3.6, 0.0, [2_048]), (3.9, 0.0, [4_096])],
+    ("r", "doubts", "runs", "asked"),
+    [
+        (3.2, 0.0, [1_024], [1_024]),
+        (3.2, 0.2, [1_024, 3_072], [1_024, 4_096]),
+        (3.6, 0.0, [2_048], [1_024]),
+        (3.9, 0.0, [4_096], [1_024]),
+        (3.9, -0.2, [4_096], [1_024, 4_096]),
+    ],
 )
-def test_the_zero_one_test_takes_its_time_where_it_is_not_clear(r, doubts, asked, monkeypatch):
-    """A cycle, chaos on two bands and on one: the shorter test of regular motion is clear unless it doubts."""
-    real, lengths = classification.zero_one_each, []
+def test_the_zero_one_test_takes_its_time_where_it_is_not_clear(r, doubts, runs, asked, monkeypatch):
+    """A cycle, chaos on two bands and on one: a shorter test will do unless it doubts; chaos has its time to end."""
+    real, real_series, lengths, run = classification.zero_one_each, classification._series, [], []
 
     def recorded(series, n_frequencies):
         lengths.append(series.shape[1])
         return real(series, n_frequencies) + doubts * (series.shape[1] < 4_096)
 
     monkeypatch.setattr(classification, "zero_one_each", recorded)
+    monkeypatch.setattr(
+        classification, "_series", lambda orbits, n, *how: run.append(n) or real_series(orbits, n, *how)
+    )
     found = judged(logistic([r]), [[[0.3]]], first=256, patience=1024)[0]
-    assert lengths == asked
+    assert (run, lengths) == (runs, asked)
     assert abs(found.evidence["zero_one"] - (found.kind == "chaos")) < 0.1
 
 

@@ -7,6 +7,7 @@ n_features). Long products of these matrices are never formed: they would lose d
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -287,8 +288,7 @@ def _multipliers(
     n_renew = -(-n_context // n_steps)
     recent, patience = np.zeros((n_renew, n_points, size)), PATIENCE * n_renew
     if frame is None:
-        start = np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
-        frame = np.broadcast_to(start, (n_points, size, size))
+        frame = np.broadcast_to(_general_frame(size), (n_points, size, size))
     active, rest = np.arange(n_points), np.empty((n_points, size, size))
     unrest: list[list[list[float]]] = [[] for _ in range(n_points)]  # sums of the first 0, 1, ... in each round
     stretch, graded = np.full((n_points, size), np.nan), np.zeros(n_points, dtype=bool)
@@ -329,6 +329,12 @@ def _multipliers(
         if not active.size:
             break
     return growth, angle, rest, graded
+
+
+@functools.lru_cache(maxsize=8)
+def _general_frame(size: int) -> np.ndarray:
+    """Return orthonormal vectors in general directions, not to be written to."""
+    return np.linalg.qr(np.random.default_rng(0).normal(size=(size, size)))[0]
 
 
 def _half_settled(
