@@ -8,6 +8,7 @@ import pytest
 
 import dmft
 from dmft.maps import _maps
+from dmft.maps.njit import _side_by_side as side_by_side_of
 
 DOUBLES = ctypes.POINTER(ctypes.c_double)
 KIND = ctypes.CFUNCTYPE(None, DOUBLES, DOUBLES, ctypes.c_int64, DOUBLES)
@@ -250,6 +251,46 @@ def test_functions_that_branch_on_numbers_take_one_point(numba):
     swept = dmft.sweep(model, a=np.linspace(1, 2, 9), n_steps=5, n_transient=0, progress=False)
     first = 1.5 * 0.3
     np.testing.assert_array_equal(swept["states"][4, :2, 0], [first, 1.5 * first])
+
+
+def test_numbers_that_become_whole_or_short_are_not_of_lanes(numba):
+    """Arrays of whole numbers, locals and arguments of other types cut off what is put into them."""
+    short, typed = (numba.njit(f"{each}({each})")(lambda x: 1.1 * x) for each in ("float32", "float64"))
+
+    def wide(step):
+        return side_by_side_of("step", numba.njit(step), 1, 1, (), 1, float, 8)
+
+    def local(x):
+        a = 2.7 * x[0]
+        return 0.1 * a
+
+    def into(array):
+        def step(x):
+            out = array()
+            out[0] = 2.7 * x[0]
+            return 0.1 * out[0]
+
+        return step
+
+    for made in (lambda: np.full(2, 1), lambda: np.array((1, 2)), lambda: np.ones_like(np.arange(2))):
+        assert not wide(into(numba.njit(made)))
+    assert wide(into(numba.njit(lambda: np.full(2, 1.0))))
+    assert not wide(lambda x: 0.1 * short(x[0]))
+    assert not side_by_side_of("step", numba.njit(locals={"a": numba.int64})(local), 1, 1, (), 1, float, 8)
+    assert wide(lambda x: 0.1 * typed(x[0]))
+
+
+def test_remainders_have_the_sign_of_pythons(numba):
+    """And what is taken to the power of 0.0 has the slope 0, at 0 too."""
+    given = np.array([[x, y] for x in (0.0, -0.0, 1.0, -1.0, 2.5) for y in (0.5, -0.5, np.inf)])
+    step = numba.njit(lambda state: np.array([state[0] % state[1], state[0] ** 0.0]))
+    model, phase = dmft.Map(step, state=[0.3, 0.7], derivative="complex step"), np.zeros(len(given), dtype=int)
+    assert model.functions.loop(9)["lanes"] > 1
+    found = model.functions.following(given[:, None], phase, {})
+    expected = np.array([[x % y, 1.0] for x, y in given.tolist()])
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
+    assert (model.functions.rows(given[:, None], phase, {})[:, 0, 1] == 0.0).all()
 
 
 def test_elementary_functions_have_their_digits(numba):

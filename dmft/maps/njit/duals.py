@@ -115,7 +115,13 @@ def _operate(made: SimpleNamespace) -> None:
     def power(x: Any, y: Any) -> Any:
         found = real(x) ** real(y)
         of_power = choose(imag(y) == 0.0, 0.0, found * logarithm(real(x)) * imag(y))
-        return joined(found, real(y) * real(x) ** (real(y) - 1.0) * imag(x) + of_power)
+        of_base = choose(real(y) == 0.0, 0.0, real(y) * real(x) ** (real(y) - 1.0) * imag(x))
+        return joined(found, of_base + of_power)
+
+    def constant_power(x: Any, y: Any) -> Any:
+        if y == 0.0:  # at 0 too
+            return joined(real(x) ** y, 0.0 * imag(x))
+        return joined(real(x) ** y, y * real(x) ** (y - 1.0) * imag(x))
 
     def natural(x: Any, n: Any) -> Any:
         if n == 0:
@@ -152,7 +158,7 @@ def _operate(made: SimpleNamespace) -> None:
         ),
         operator.pow: (
             lambda x, y: power(x, y),
-            lambda x, y: joined(real(x) ** y, y * real(x) ** (y - 1.0) * imag(x)),
+            constant_power,
             lambda x, y: power(first(x, y), second(x, y)),
         ),
     }

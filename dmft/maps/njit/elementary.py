@@ -230,12 +230,17 @@ def arrays(number: Any) -> dict[Any, Any]:
 
     zeros, ones, blank = filled(np.zeros, 0.0), filled(np.ones, 1.0), filled(np.empty, None)
 
-    def like(new: Any) -> Any:
+    def whole(kind: Any) -> bool:
+        return isinstance(kind, types.Integer | types.Boolean)
+
+    def like(original: Any, new: Any) -> Any:
         def stand_in(given: Any) -> Any:
             raise NotImplementedError
 
         @overloaded(stand_in)
         def typed(given: Any) -> Any:
+            if whole(getattr(given, "dtype", given)):
+                return lambda given: original(given)
             return lambda given: new(given.shape)
 
         return stand_in
@@ -245,6 +250,9 @@ def arrays(number: Any) -> dict[Any, Any]:
 
     @overloaded(full)
     def typed_full(shape: Any, value: Any) -> Any:
+        if whole(value):
+            return lambda shape, value: np.full(shape, value)
+
         def made_of(shape: Any, value: Any) -> Any:
             out = empty(shape)
             for place in np.ndindex(out.shape):
@@ -252,6 +260,12 @@ def arrays(number: Any) -> dict[Any, Any]:
             return out
 
         return made_of
+
+    def leaves(kind: Any) -> list[Any]:
+        """Return the types of the numbers in lists and tuples."""
+        if isinstance(kind, types.List):
+            return leaves(kind.dtype)
+        return [leaf for each in kind for leaf in leaves(each)] if isinstance(kind, types.BaseTuple) else [kind]
 
     def array(given: Any) -> Any:
         raise NotImplementedError
@@ -263,6 +277,8 @@ def arrays(number: Any) -> dict[Any, Any]:
         if not isinstance(given, types.List | types.BaseTuple):
             return None
         inner = given.dtype if isinstance(given, types.List | types.UniTuple) else given[0] if len(given) else None
+        if all(whole(each) for each in leaves(given)):
+            return lambda given: np.array(given)
 
         def flat(given: Any) -> Any:
             out = empty(len(given))
@@ -280,8 +296,9 @@ def arrays(number: Any) -> dict[Any, Any]:
         return nested if isinstance(inner, types.List | types.BaseTuple) else flat
 
     return {
-        np.zeros: zeros, np.ones: ones, np.empty: blank, np.zeros_like: like(zeros), np.empty_like: like(blank),
-        np.ones_like: like(ones), np.full: full, np.array: array, np.asarray: array,
+        np.zeros: zeros, np.ones: ones, np.empty: blank, np.full: full,
+        np.zeros_like: like(np.zeros_like, zeros), np.empty_like: like(np.empty_like, blank),
+        np.ones_like: like(np.ones_like, ones), np.array: array, np.asarray: array,
     }  # fmt: skip
 
 
@@ -297,6 +314,8 @@ def rewritten(function: Any, number: Any, done: dict[int, Any]) -> Any:
     outermost = not done
     done[id(function)] = function  # one that calls itself calls that of numbers
     plain = function.py_func
+    if function.locals or not (function._can_compile or all(map(_of_doubles, function.nopython_signatures))):
+        raise ValueError("functions of lanes must be of doubles, got others that numbers become there")
     stand_ins = {**functions(), **arrays(number)}
 
     def instead(value: Any) -> Any:
@@ -319,6 +338,18 @@ def rewritten(function: Any, number: Any, done: dict[int, Any]) -> Any:
     copy.__kwdefaults__, copy.__qualname__, copy.__module__ = plain.__kwdefaults__, plain.__qualname__, plain.__module__
     done[id(function)] = made = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=outermost)(copy)
     return made
+
+
+def _of_doubles(signature: Any) -> bool:
+    """Return whether a function that was compiled for these types alone takes and returns doubles."""
+    types = lanes().types
+
+    def is_double(kind: Any) -> bool:
+        if isinstance(kind, types.BaseTuple):
+            return all(map(is_double, kind))
+        return bool(getattr(kind, "dtype", kind) == types.float64)
+
+    return all(map(is_double, (*signature.args, signature.return_type)))
 
 
 def _names(code: Any) -> set[str]:

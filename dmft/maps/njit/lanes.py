@@ -240,11 +240,12 @@ def _operate(made: SimpleNamespace) -> None:
     first, second = (emitted(made, 2, lambda context, builder, args, i=i: args[i]) for i in (0, 1))
     made.first, made.second = first, second
     remainder = emitted(made, 2, lambda context, builder, args: builder.frem(*args))
+    copysign = vector_function(made, "copysign", 2)
 
     def modulo(x: Any, y: Any) -> Any:
         rest, y = remainder(x, y), second(x, y)  # of the sign of x; in Python it is of that of y
         more = select(y > 0.0, select(rest < 0.0, 1.0, 0.0), select(rest > 0.0, 1.0, 0.0))
-        return select(more > 0.0, rest + y, rest)
+        return select(more > 0.0, rest + y, select(rest == 0.0, copysign(rest, y), rest))
 
     def powers(x: Any, n: Any) -> Any:
         power, left, out = x, abs(n), select(x == x, 1.0, 1.0)
