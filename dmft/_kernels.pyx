@@ -59,6 +59,7 @@ cdef extern from "attention/attention.h" nogil:
         const Kernel *few
         const Kernel *spectra
         const Kernel *steps
+    bint IS_LARGE(int size, int n_tangents)
 
 cdef extern from "sets.h" nogil:
     enum: N_SETS
@@ -107,6 +108,11 @@ def _use(int i):
 
 _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)}, _use)
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
+
+
+def is_large(int size, int n_tangents):
+    """Return whether so many tangents of windows of such a size are gone through point by point."""
+    return bool(IS_LARGE(size, n_tangents))
 
 
 def block_size():
@@ -242,8 +248,10 @@ cdef const Kernel *kernel_for(const Job *job) noexcept:
 
     Two vectors of points side by side wait less for their divisions, but more for a window that leaves the first cache.
     """
+    cdef bint by_points
     if job.n_tangents > 1:
-        return _narrow.spectra if job.n_points <= _narrow.spectra.n_block else _active.spectra
+        by_points = IS_LARGE(job.n_features * job.n_context, job.n_tangents)
+        return _narrow.spectra if job.n_points <= _narrow.spectra.n_block and not by_points else _active.spectra
     if job.n_points <= _narrow.few.n_block:
         return _narrow.few
     if job.n_points <= _active.few.n_block or overflows(job, _active.orbits.n_block):

@@ -129,8 +129,11 @@ class Batch(System):
     def tangent_bytes(self, n_tangents: int) -> float:
         """Return how much memory a run with so many tangents takes: the frames, and each thread's of a block."""
         lanes = max(1, _kernels.block_size() // 2)  # the kernel of frames takes half as many as that of orbits
-        n_at_once = lanes * min(self.n_threads, -(-self.n_points // lanes))
-        return 8.0 * (2 * self.n_points + 3 * n_at_once) * (n_tangents + 1) * (self.size + 1)
+        n_blocks = min(self.n_threads, -(-self.n_points // lanes))
+        n_frames = 3 * lanes * n_blocks
+        if _kernels.is_large(self.size, n_tangents):  # point by point
+            n_frames = min(lanes * n_blocks, self.n_points) + n_blocks
+        return 8.0 * (2 * self.n_points + n_frames) * (n_tangents + 1) * (self.size + 1)
 
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.

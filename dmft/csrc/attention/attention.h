@@ -12,6 +12,9 @@
 /* How many of all tangents of a window of such a size are dual ones, as functions for one size have it. */
 #define USUAL_DUAL(size) ((size) - 2 * (((size) + 3) / 4))
 
+/* Whether frames are gone through point by point: many tangents of a large window. */
+#define IS_LARGE(size, n_tangents) ((size) > 64 && (n_tangents) > 12)
+
 enum { LAW_CLASSES, LAW_GAUSSIAN, LAW_INDEPENDENT };
 
 typedef struct {

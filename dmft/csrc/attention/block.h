@@ -72,7 +72,6 @@ typedef vec pack[GROUPS];
     X(inverse, 2 * K + 2)      /* inverse squared lengths of the tangents, ... */       \
     X(removed, 2 * K + 2)      /* ... squared lengths of what was taken out of each, ... */ \
     X(cross, 2 * K + 2)        /* ... and the dot product of two neighbours */          \
-    X(overlap, (2 * K + 2) * PANEL) /* ... and those with others of a panel */       \
     X(size, 2)             /* of the tangent that is next on each side, the squared length, ... */ \
     X(along, 2)            /* ... and the dot product with the one after it */      \
     X(largest, 1)          /* squared factor by which direct tangents were multiplied at most */ \
@@ -103,7 +102,7 @@ typedef vec pack[GROUPS];
     X(first_lost, 1)       /* ... the first one that is lost, ... */                \
     X(kept_inverse, K)     /* ... their inverse squared lengths before the step ... */ \
     X(kept_power, K)       /* ... and the powers of two taken out of them */        \
-    X(moved, (2 * K + 2) * PITCH(L * M)) /* pivots of clear_long_rows; for step_small: the frame after a step, or before it, ... */ \
+    X(moved, (2 * K + 2) * PITCH(L * M)) /* for step_small: the frame after a step, or before it, ... */ \
     X(newest, PANEL * M)   /* ... y'_0 of its dual tangents ... */                  \
     X(squared, K)          /* ... and their squared lengths; ... */                 \
     X(share, H * L)        /* ... and of that of the weights */

@@ -9,7 +9,6 @@
 #ifndef DMFT_FRAME_H
 #define DMFT_FRAME_H
 
-#include "panels.h"
 #include "repair.h"
 #include "steep.h"
 
@@ -180,18 +179,13 @@ APART void repair(SIZES, const Block *b, int g, int phase, int n_tangents, int c
     for (int panel = kept; panel < end; panel += PANEL) {
         const int c = panel, n = end - c, side = 1;
         FOR_PANEL(n, PROPAGATE_READY);
-        if (rows <= SMALL_WINDOW) FOR_PANEL(n, TAKE_OUT);
-        else {
-            take_panels_out(rows, b, g, n_direct, kept, c, n);
-            if (kept < c) take_panels_out(rows, b, g, kept, c, c, n);
-        }
+        FOR_PANEL(n, TAKE_OUT);
         products(M, L, H, b, g, c, side);
         for (int c = panel; c < panel + PANEL && c < end; c += 2) {
             const int after = panel + PANEL - 2 - c, left = end - 2 - c, n = left < after ? left : after;
             if (n > 0) FOR_PANEL(n, FINISH);
             else FINISH(0);
         }
-        if (rows > SMALL_WINDOW) know_panel(rows, b, g, panel, end - panel);
     }
     for (int k = kept; k < end; k++) {
         const int i = n_direct - 1 - (k - kept);
@@ -228,7 +222,7 @@ INLINE void start_repair(SIZES, const Block *b, int g, int phase, int n_tangents
     shrink[0][g] = b->shrink[0][g];
     const Block some = {
         .job = b->job, .frame = b->frame, .jacobian = b->jacobian, .power = b->power,
-        .lost = b->lost, .inverse = b->inverse, .removed = b->removed, .cross = b->cross, .overlap = b->overlap, .size = size,
+        .lost = b->lost, .inverse = b->inverse, .removed = b->removed, .cross = b->cross, .size = size,
         .along = along, .doubt = doubt, .condition = condition, .inverse_block = b->inverse_block,
         .first_lost = first_lost, .may_repair = may_repair, .shrink = shrink, .pivot = b->pivot, .pivot_length = b->pivot_length, .pivot_rest = b->pivot_rest,
         .remain = remain, .leading = leading, .chosen = b->chosen, .factor = b->factor,
@@ -244,9 +238,8 @@ INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int s
 {
     const int n_dual = b->job->n_dual, n_sides = n_dual > 0 ? 2 : 1, oldest = NEXT(phase);
     const int begin[2] = {0, n_tangents - n_dual}, end[2] = {n_tangents - n_dual, n_tangents};
-    const ptrdiff_t rows = L * M;
     int steep = 0;
-    if (n_dual) EACH(g) steep |= invert_oldest(M, L, H, b, g, phase);
+    if (n_dual) EACH(g) steep |= invert_oldest(M, L, H, b, g, phase, n_dual);
     EACH(g) b->first_lost[0][g] = splat((double)begin[1]), b->may_repair[0][g] = b->leading[0][g] = splat(0.0);
     b->repairs = 0;
     int propagated = 0;
@@ -261,8 +254,7 @@ INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int s
         if (!qr) continue;
         IN_TURNS(side, g) {
             const int c = begin[side] + panel, n = end[side] - c;
-            if (panel > 0 && rows <= SMALL_WINDOW) FOR_PANEL(n, TAKE_OUT);
-            else if (panel > 0) take_panels_out(rows, b, g, begin[side], c, c, n);
+            if (panel > 0) FOR_PANEL(n, TAKE_OUT);
             if (n > 0) products(M, L, H, b, g, c, side);
         }
         for (int i = panel; i < panel + PANEL; i += 2)
@@ -272,8 +264,6 @@ INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int s
                 if (n > 0) FOR_PANEL(n, FINISH);
                 else if (left > -2) FINISH(0);
             }
-        IN_TURNS(side, g)
-            if (rows > SMALL_WINDOW) know_panel(rows, b, g, begin[side] + panel, end[side] - begin[side] - panel);
     }
     if (!qr) return;
     if (b->repairs) EACH(g)

@@ -189,20 +189,20 @@ static const Built built_leading[] = {SMALL_SIZES(LEADING_ITEM){0}};
 /* The same where arrays are in the scratch memory, for all functions that work on them there. */
 APART void begin_any(const Job *job, ptrdiff_t first, void *scratch)
 {
-    const Block b = any_block(job, first, scratch);
+    const Block b = any_block(job, first, scratch, job->n_tangents);
     begin(ITS_SIZES(&b), &b, job->n_tangents);
 }
 
 APART void end_any(const Job *job, ptrdiff_t first, void *scratch)
 {
-    const Block b = any_block(job, first, scratch);
+    const Block b = any_block(job, first, scratch, job->n_tangents);
     end(ITS_SIZES(&b), &b, job->n_tangents);
 }
 
 #define ANY_CONTEXT(M_)                                                             \
     BY_SOURCE_ORDER static void of_features_##M_(const Job *job, ptrdiff_t first, void *scratch) \
     {                                                                               \
-        Block b = any_block(job, first, scratch);                                   \
+        Block b = any_block(job, first, scratch, job->n_tangents);                                   \
         b.law = LAW_CLASSES;                                                        \
         if (job->n_tangents) leading(M_, job->n_context, 1, &b);                    \
         else orbit(M_, job->n_context, 1, &b, 1);                                   \
@@ -211,7 +211,7 @@ BUILT_FEATURES(ANY_CONTEXT)
 
 static void of_any(const Job *job, ptrdiff_t first, void *scratch)
 {
-    Block b = any_block(job, first, scratch);
+    Block b = any_block(job, first, scratch, job->n_tangents);
     if (job->n_tangents) leading(ITS_SIZES(&b), &b);
     else if (job->n_filled == job->n_context) orbit(ITS_SIZES(&b), &b, 1);
     else orbit(ITS_SIZES(&b), &b, 0);

@@ -59,19 +59,18 @@ static void (*built_for(const Job *job, const Built *built))(const Job *, ptrdif
     return NULL;
 }
 
-/* Bytes. */
-static size_t scratch_size(const Job *job)
+/* Bytes, with room for K tangents in lanes. */
+static size_t room(const Job *job, const ptrdiff_t K)
 {
-    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes,
-                    K = job->n_tangents;
+    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes;
     return sizeof(pack) * (0 ARRAYS(LENGTH));
 }
+static size_t scratch_size(const Job *job) { return room(job, job->n_tangents); }
 
 /* A block of any size. */
-INLINE Block any_block(const Job *job, ptrdiff_t first, void *scratch)
+INLINE Block any_block(const Job *job, ptrdiff_t first, void *scratch, const ptrdiff_t K)
 {
-    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes,
-                    K = job->n_tangents;
+    const ptrdiff_t M = job->n_features, L = job->n_context, H = job->n_heads, J = job->n_classes;
     Block b = {.job = job, .law = job->law, .n_classes = job->n_classes, .first = first};
     pack *at = scratch;
     ARRAYS(CARVE)

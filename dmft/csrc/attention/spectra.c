@@ -4,6 +4,7 @@
 #define GROUPS 1
 #define WRITTEN_OUT 0
 #include "frame.h"
+#include "large.h"
 #include "map.h"
 #include "rows.h"
 #include "sizes.h"
@@ -30,6 +31,12 @@ APART void sample_any(const Block *b, ptrdiff_t at, int phase)
     sample_growth(ITS_SIZES(b), b, at, b->job->n_tangents);
 }
 
+/* After step t, whether its frame is made orthogonal. */
+INLINE int is_orthogonal(const Job *job, ptrdiff_t t, int sampled)
+{
+    return sampled || (t + 1) % job->qr_interval == 0 || t + 1 == job->n_steps;
+}
+
 enum { ANY_FRAME, SMALL_FRAME, FEW_TANGENTS }; /* what a job is for: step_frame, step_small or step_few */
 
 INLINE void spectrum(SIZES, Block *b, const int frame)
@@ -43,7 +50,7 @@ INLINE void spectrum(SIZES, Block *b, const int frame)
     for (ptrdiff_t t = 0; t < b->job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
         step_with_rows(M, L, H, b, t, phase);
         const int sampled = strobe(b, &until);
-        const int qr = sampled || (t + 1) % b->job->qr_interval == 0 || t + 1 == b->job->n_steps;
+        const int qr = is_orthogonal(b->job, t, sampled);
         /* By the phase, not by t: a run in pieces must give the bits of one run. */
         if (small) {
             step_small(M, L, H, b, 0, phase);
@@ -59,6 +66,37 @@ INLINE void spectrum(SIZES, Block *b, const int frame)
         }
     }
     end_any(COPIED(b), phase);
+}
+
+/* The same of large windows, whose frames are behind the block's arrays. */
+static void large(const Job *job, ptrdiff_t first, void *scratch)
+{
+    const int M = job->n_features, L = job->n_context, H = job->n_heads;
+    Block block = any_block(job, first, scratch, 0), *b = &block;
+    Point points[WIDTH];
+    const int n_points = make_points(b, (double *)((char *)scratch + room(job, 0)), points);
+    int phase = job->phase;
+    ptrdiff_t until = job->until, n_sampled = 0;
+    load_window(M, L, H, b);
+    any_slopes(b);
+    b->dual_power[0][0] = splat(0.0);
+    forget_step(b, 0);
+    for (int i = 0; i < n_points; i++) load_point(&points[i]);
+    for (ptrdiff_t t = 0; t < job->n_steps && !ENDED(b, t, SLOPES_WORK); t++, phase = NEXT(phase)) {
+        step_with_rows(M, L, H, b, t, phase);
+        const int sampled = strobe(b, &until), qr = is_orthogonal(job, t, sampled);
+        if (job->n_dual) invert_oldest(M, L, H, b, 0, phase, 0);
+        share_rows(points, n_points);
+        for (int i = 0; i < n_points; i++) step_point(&points[i], phase, qr, phase % 4 == 0);
+        if (qr) forget_step(b, 0);
+        record(M, L, H, b, L, t, phase);
+        if (!sampled) continue;
+        sample_window(M, L, H, b, n_sampled, NEXT(phase));
+        for (int i = 0; i < n_points; i++) sample_point(&points[i], n_sampled);
+        n_sampled++;
+    }
+    store_window(M, L, H, b, L, phase);
+    for (int i = 0; i < n_points; i++) store_point(&points[i], phase);
 }
 
 /* ---- one step and its derivative, of windows that stay as they are ---- */
@@ -90,7 +128,7 @@ static const Built built_spectra[] = {BUILT_SIZES(SPECTRUM_ITEM){0}};
     BY_SOURCE_ORDER static void name(const Job *job, ptrdiff_t first, void *scratch) \
     {                                                                               \
         enum { M = 3, L = 4, H = 1, J = 1 << (M - 1), K = M * L };                  \
-        const Block any = any_block(job, first, scratch);                           \
+        const Block any = any_block(job, first, scratch, job->n_tangents);          \
         Block b = any;                                                              \
         ARRAYS(LOCAL) ARRAYS(BIND)                                                  \
         if (job->n_classes > J) b.x = any.x, b.rise = any.rise, b.dx = any.dx;      \
@@ -101,7 +139,7 @@ SMALL_FUNCTION(few, FEW_TANGENTS)
 
 static void run_any(const Job *job, ptrdiff_t first, void *scratch)
 {
-    Block b = any_block(job, first, scratch);
+    Block b = any_block(job, first, scratch, job->n_tangents);
     spectrum(job->n_features, job->n_context, job->n_heads, &b, ANY_FRAME);
 }
 
@@ -110,7 +148,8 @@ static void run(const Job *job, ptrdiff_t block, void *scratch)
     const ptrdiff_t first = block * GROUPS * WIDTH;
     void (*built)(const Job *, ptrdiff_t) = built_for(job, built_spectra);
     const int usual = USUAL_DUAL(job->n_features * job->n_context);
-    if (is_small(job)) small(job, first, scratch);
+    if (is_large(job)) large(job, first, scratch);
+    else if (is_small(job)) small(job, first, scratch);
     else if (is_few(job)) few(job, first, scratch);
     else if (built && (job->n_dual == 0 || job->n_dual == usual)) built(job, first);
     else run_any(job, first, scratch);
@@ -120,12 +159,18 @@ static void run(const Job *job, ptrdiff_t block, void *scratch)
 /* For any size alone: what uses it spends most of its time in linear algebra. */
 static void linearize(const Job *job, ptrdiff_t block, void *scratch)
 {
-    Block b = any_block(job, block * GROUPS * WIDTH, scratch);
+    Block b = any_block(job, block * GROUPS * WIDTH, scratch, job->n_tangents);
     linearize_block(job->n_features, job->n_context, job->n_heads, &b);
     leave_wide_registers();
 }
 
-static const Kernel spectra = {GROUPS * WIDTH, scratch_size, run};
+static size_t spectra_size(const Job *job)
+{
+    const int n_points = job->n_points < WIDTH ? (int)job->n_points : WIDTH;
+    return is_large(job) ? room(job, 0) + points_size(job, n_points) * sizeof(double) : scratch_size(job);
+}
+
+static const Kernel spectra = {GROUPS * WIDTH, spectra_size, run};
 static const Kernel steps = {GROUPS * WIDTH, scratch_size, linearize};
 
 extern const Kernel ISA(dmft_orbits), ISA(dmft_few);

@@ -9,7 +9,7 @@
 #ifndef DMFT_STEEP_H
 #define DMFT_STEEP_H
 
-#include "panels.h"
+#include "propagate.h"
 
 /* y'_0 of a tangent in the place of y_oldest. */
 INLINE void make_ready(SIZES, const Block *b, int g, vec *oldest)
@@ -43,36 +43,6 @@ INLINE void clear_rows(SIZES, const Block *b, int g, int oldest, vec *columns, i
         const vec part = taken[j][g];
         for (int r = 0; r < oldest * M * GROUPS; r += GROUPS) y[r] = fnma3(part, x[r], y[r]);
         for (int r = (oldest + 1) * M * GROUPS; r < L * M * GROUPS; r += GROUPS) y[r] = fnma3(part, x[r], y[r]);
-    }
-}
-
-/* The same of several pivots, a panel at most, in long tangents: all are taken out in one passage. */
-#define CLEAR(k, n_) (m > 3 ? CLEAR_BY(6, k, n_) : CLEAR_BY(3, k, n_))
-#define CLEAR_BY(m_, k, n_) take_parts(n_rows, clear + r, m_, columns + (k) * next + r, n_, next, &b->taken[k][g], n)
-APART void clear_long_rows(const Block *b, int g, int oldest, vec *columns, int n, const int *pivots, int m)
-{
-    const ptrdiff_t M = b->job->n_features, rows = b->job->n_context * M, next = PITCH(rows) * GROUPS;
-    vec *clear = &b->moved[0][g];
-    for (int k = 0; k < m; k++) { /* of one another first */
-        vec *x = columns + pivots[k] * next, *to = clear + k * next;
-        for (ptrdiff_t r = 0; r < rows * GROUPS; r += GROUPS) to[r] = x[r];
-        for (int i = 0; i < k; i++) {
-            const vec part = b->taken[i * n + pivots[k]][g];
-            b->taken[i * n + pivots[k]][g] = splat(0.0);
-            for (ptrdiff_t r = 0; r < rows * GROUPS; r += GROUPS) to[r] = fnma3(part, clear[i * next + r], to[r]);
-        }
-        for (ptrdiff_t r = 0; r < rows; r++)
-            if (r / M != oldest) x[r * GROUPS] = to[r * GROUPS];
-    }
-    for (int k = m; k % 3; k++) { /* none */
-        for (ptrdiff_t r = 0; r < rows * GROUPS; r += GROUPS) clear[k * next + r] = splat(0.0);
-        for (int j = 0; j < n; j++) b->taken[k * n + j][g] = splat(0.0);
-    }
-    for (int after = 0; after < 2; after++) {
-        const ptrdiff_t r = after ? (oldest + 1) * M * GROUPS : 0, n_rows = after ? rows - (oldest + 1) * M : oldest * M;
-        int j = pivots[0] + 1;
-        for (; j + 3 <= n; j += 3) CLEAR(j, 3);
-        for (; j < n; j++) CLEAR(j, 1);
     }
 }
 
@@ -136,11 +106,11 @@ INLINE int clear_steep(SIZES, Block *b, int g, int oldest, int repairable)
     TEMPORARY(left, M);
     for (int a = 0; a < M; a++) left[a] = b->steep[0][g];
     for (int k = 0; k < n; k++) make_ready(M, L, H, b, g, z + k * NEXT_COLUMN);
-    const int at_once = __builtin_constant_p(M) && M <= PANEL && n <= PANEL, later = rows > SMALL_WINDOW;
+    const int at_once = __builtin_constant_p(M) && M <= PANEL && n <= PANEL;
     int more = n > 0;
     for (int i = 0; i < n; i++) b->factor[i][g] = b->cancelled[i][g] = splat(0.0);
     for (int k = 0; at_once && k < n * n; k++) b->taken[k][g] = splat(0.0);
-    int last = 0, pivots[PANEL], n_pivots = 0; /* those of which rows are not cleared yet */
+    int last = 0;
     for (int i = 0; i < n && more; i++) {
         last = i + 1;
         vec *x = z + i * NEXT_COLUMN, most = splat(0.0), pivot = splat(1.0), weight = splat(0.0);
@@ -168,8 +138,7 @@ INLINE int clear_steep(SIZES, Block *b, int g, int oldest, int repairable)
         }
         weight *= pivot / shrink;
         volume = where(go, volume * (weight * weight * inverse[i][g]), volume);
-        pack *taken = b->taken + (at_once ? i : later ? n_pivots : 0) * n;
-        for (int j = 0; later && j <= i; j++) taken[j][g] = splat(0.0);
+        pack *taken = b->taken + (at_once ? i : 0) * n;
         for (int j = i + 1; j < n; j++)
             taken[j][g] = clear_component(M, g, chosen, factor, x, z + j * NEXT_COLUMN);
         /* Of its squared length, and of what others have added, for those that it is taken from. */
@@ -184,14 +153,8 @@ INLINE int clear_steep(SIZES, Block *b, int g, int oldest, int repairable)
             removed[j][g] = fma3(part * part, length, removed[j][g]);
             b->cancelled[j][g] = fma3(part * part, rest, b->cancelled[j][g]);
         }
-        if (!at_once && !later) clear_rows(M, L, H, b, g, oldest, columns, n, i, taken);
-        if (!later) continue;
-        pivots[n_pivots++] = i;
-        if (n_pivots < PANEL) continue;
-        clear_long_rows(b, g, oldest, columns, n, pivots, n_pivots);
-        n_pivots = 0;
+        if (!at_once) clear_rows(M, L, H, b, g, oldest, columns, n, i, taken);
     }
-    if (later && n_pivots > 0) clear_long_rows(b, g, oldest, columns, n, pivots, n_pivots);
     for (int i = 0; i < last; i++) removed[i][g] += b->cancelled[i][g];
     b->remain[0][g] = splat(0.0);
     for (int a = 0; a < M; a++) {

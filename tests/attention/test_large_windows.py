@@ -1,0 +1,64 @@
+"""Frames of large windows, which are gone through point by point: their bits, and the volume that they keep."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from strategies import batch_of
+
+import dmft
+from dmft import _kernels
+from dmft.attention.determinants import log_determinants
+
+FEATURES = dmft.Features.random(n_features=3, n_sites=99, n_positions=5, seed=3)
+# 69 exponents, 33 by J^-T: panels that are not full, a tangent of zeros beside the last one, zeros beside all rows.
+MODEL = dmft.SelfAttention(FEATURES, n_context=23, beta=1.0, gamma=200.0, epsilon=0.02)
+BETAS = np.array([1.2, 2.0, 3.0, 8.0, 40.0, 0.0])
+
+
+def begun(chosen=slice(None), n_tangents=69, qr_interval=1, n_threads=1):
+    betas = BETAS[chosen]
+    states = [dmft.Start.random(1).state(MODEL)] * len(betas)
+    batch = batch_of(MODEL, states, n_threads, beta=betas)
+    batch.advance(60)
+    batch.begin_tangents(n_tangents, qr_interval)
+    return batch
+
+
+def made(batch, cuts=(20,)):
+    """Everything of a run in some pieces, with samples after it."""
+    for n_steps in cuts:
+        batch.advance(n_steps, tangents=True)
+    windows, growth = batch.strobe(1, tangents=True)
+    frames = batch.tangents
+    return windows, growth, batch.window, frames.frame, frames.exponent, frames.n_lost, frames.mark
+
+
+@pytest.mark.parametrize(("n_tangents", "qr_interval"), [(69, 1), (69, 4), (15, 1)])
+def test_bits_depend_on_nothing(n_tangents, qr_interval):
+    """Instruction sets, threads, company, pieces: also where steps are steep, tangents repaired, numbers lost."""
+    how = {"n_tangents": n_tangents, "qr_interval": qr_interval}
+    expected = made(begun(**how))
+    before = _kernels.simd_path()
+    for path in _kernels.simd_paths()[1:]:
+        try:
+            _kernels.simd_path(path)
+            others = made(begun(**how))
+        finally:
+            _kernels.simd_path(before)
+        for one, other in zip(expected, others, strict=True):
+            assert_array_equal(one, other)
+    for one, other in zip(expected, made(begun(slice(2, 5), n_threads=2, **how), (4, 16)), strict=True):
+        assert_array_equal(one[2:5], other)
+
+
+def test_growth_adds_up_to_the_volume_of_every_step():
+    batch = begun(slice(0, 3))
+    _, growth = batch.strobe(2, tangents=True)
+    assert_array_equal(batch.n_lost, 0)
+    for beta, grown in zip(BETAS, growth, strict=False):
+        model = MODEL.replace(beta=beta)
+        start = dmft.trajectory(model, 60, start=dmft.Start.random(1)).window
+        after = dmft.trajectory(model, 46, start=start).attention
+        state = start.state(model)
+        expected, _ = log_determinants(model, np.concatenate([state.attention[::-1], after]), state.phase)
+        assert_allclose(grown.sum(axis=1), expected.reshape(2, 23).sum(axis=1), rtol=0, atol=1e-6)
