@@ -239,7 +239,7 @@ INLINE void step_frame(SIZES, Block *b, int n_tangents, int phase, int qr, int s
     const int n_dual = b->job->n_dual, n_sides = n_dual > 0 ? 2 : 1, oldest = NEXT(phase);
     const int begin[2] = {0, n_tangents - n_dual}, end[2] = {n_tangents - n_dual, n_tangents};
     int steep = 0;
-    if (n_dual) EACH(g) steep |= invert_oldest(M, L, H, b, g, phase, n_dual);
+    if (n_dual) EACH(g) steep |= invert_oldest(M, L, H, b, g, phase, 1);
     EACH(g) b->first_lost[0][g] = splat((double)begin[1]), b->may_repair[0][g] = b->leading[0][g] = splat(0.0);
     b->repairs = 0;
     int propagated = 0;

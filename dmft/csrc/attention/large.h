@@ -271,7 +271,7 @@ INLINE void repair_point(Point *p, int oldest)
     const int kept = p->kept, n = p->n_direct - (p->first_lost & ~1), end = kept + n;
     p->may_repair = 0;
     clear_spare(p, oldest, n);
-    for (int c = kept; c < end; c += PANEL) {
+    for (int c = kept; c < end && !ASKED(p->b, c - kept, PANEL / 4.0 * p->rows * end); c += PANEL) {
         const int width = end - c < PANEL ? end - c : PANEL;
         propagate_dual_tangents(p, oldest, c, width, c - kept);
         take_panels(p, p->n_direct, kept, c, width);

@@ -123,9 +123,9 @@ INLINE vec short_dot(const int n, const vec *x, const vec *y)
    c_b = q_b + sum_a r_ab q_a. What rounding leaves of the q_a in q_b is taken out too: else the inverse
    of a nearly singular C would have errors as large as its lesser part. C has the weight of that slot
    as a factor, which stays out of it, for it may be 1e-100: then `brace` takes half its order of
-   magnitude out of J^-T, and of n dual tangents of the block. Returns whether J^-T may be steep in some lane. */
+   magnitude out of J^-T, and of the dual tangents if they are in lanes. Returns whether J^-T may be steep in some lane. */
 #define STEEP 0x1p+12
-INLINE int invert_oldest(SIZES, const Block *b, int g, int phase, int n)
+INLINE int invert_oldest(SIZES, const Block *b, int g, int phase, const int in_lanes)
 {
     const int width = M / H, oldest = NEXT(phase);
     TEMPORARY(basis, M * M);
@@ -156,7 +156,7 @@ INLINE int invert_oldest(SIZES, const Block *b, int g, int phase, int n)
     for (int h = 1; h < H; h++) least = -vmax(-least, -b->weight[h * L + oldest][g]);
     vec shrink = splat(1.0), largest = splat(0.0);
     if (any(least < SLIGHT)) {
-        const int begin = b->job->n_tangents - n;
+        const int n = in_lanes ? b->job->n_dual : 0, begin = b->job->n_tangents - n;
         shrink = brace(M, L * M, g, oldest, n, b->frame + begin * PITCH((ptrdiff_t)L * M), b->inverse + begin,
                        b->power + begin, b->dual_power, &least);
         /* A weight that the exponential could not hold is unknown, and so is all that is made of it. */

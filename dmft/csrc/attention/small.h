@@ -114,7 +114,7 @@ INLINE void invert_block(SIZES, const Block *b, int g, int phase)
     const vec steep = b->steep[0][g], condition = b->condition[0][g];
     b->condition[0][g] = splat(0.0);
     for (int k = 0; k < n; k++) b->inverse[begin + k][g] = inverse_or_zero(b->squared[k][g]);
-    invert_oldest(M, L, H, b, g, phase, b->job->n_dual);
+    invert_oldest(M, L, H, b, g, phase, 1);
     const ivec slight = b->shrink[0][g] < 1.0;
     for (int k = 0; k < n; k++)
         b->squared[k][g] = where(slight, inverse_or_zero(b->inverse[begin + k][g]), b->squared[k][g]);
