@@ -88,7 +88,7 @@ def test_history_says_nothing_of_what_averages_do_not_know():
 def test_what_would_take_too_long_is_averaged_over_turns(name, n_averages, monkeypatch):
     """Within five of their errors; of all but one even that one, from the sum of all."""
     model, (orbit, expected) = MODELS[name], stored(name)
-    monkeypatch.setattr(many_digits, "COST", 3e8)
+    monkeypatch.setattr(many_digits, "COST", 3e7)
     how = {"start": start_on(orbit, model)}
     for found in (dmft.lyapunov(model, 1_000, **how), dmft.attractor(model, n_transient=100, **how)):
         assert np.count_nonzero(found.stderr) >= n_averages
@@ -98,7 +98,7 @@ def test_what_would_take_too_long_is_averaged_over_turns(name, n_averages, monke
 
 def test_what_averages_do_not_tell_either_is_lost(monkeypatch):
     model, (orbit, expected) = MODELS["beta 40"], stored("beta 40")
-    monkeypatch.setattr(many_digits, "COST", 3e8)
+    monkeypatch.setattr(many_digits, "COST", 3e7)
     monkeypatch.setattr(decimal_tangents, "COST", 0.0)
     spectrum = dmft.lyapunov(model, 1_000, start=start_on(orbit, model))
     lost = np.isnan(spectrum.exponents)

@@ -7,6 +7,7 @@ steps are multiplied out in decimals, until what rounding leaves in them is far 
 from __future__ import annotations
 
 import decimal
+import functools
 import itertools
 import operator
 from contextlib import AbstractContextManager
@@ -17,6 +18,9 @@ import numpy as np
 from .window_map import WindowMap, windows_of
 
 DIGITS = (60, 120, 240, 480, 960, 1920, 3840)
+DIGITS_OF_STEPS = (120, 240, 720, 1920, 3840)  # where a frame is made triangular after every step
+MOST_OF_A_TURN = 240  # digits of a turn beyond which it is
+SHARE_OF_STEPS = 1.25  # of the products of a turn of it, several times round: what they cost beside exponentials
 ESTIMATE = 20  # to begin with, for how many there must be
 PLAIN = 1e-8  # a stretch that doubles tell, relative to the largest one
 GUARD = 30  # digits that the smallest stretch of a turn must keep
@@ -26,6 +30,7 @@ LITTLE = 1e9  # the same where there are many cycles
 OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
 LEAK, SPLIT = 0.1, 12  # of the digits, but so many: a subspace that returns to itself but for this is invariant
+SETTLED = 1e-11  # of the logarithms of volumes: a turn that changes them by less does not change them
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 FAINT = Decimal("1e-60")  # a coefficient that does not count for roots of modulus 1
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
@@ -77,27 +82,33 @@ def multipliers(
     growth, angle = np.where(np.arange(size) < n_kept, np.nan, -np.inf), np.zeros(size)
     if n_kept == 0:
         return growth, angle
-    n_products = n_steps * (window_map.exact_cost + window_map.n_features * size**2) + N_TURNS * size**2 * n_kept
+    n_exact = n_steps * window_map.exact_cost
+    n_products = n_exact + n_steps * window_map.n_features * size**2 + N_TURNS * size**2 * n_kept
 
     def affordable(ladder: tuple[int, ...]) -> tuple[int, ...]:
         spent = np.cumsum([n_products * (digits + OVERHEAD) ** 1.6 for digits in ladder])
         return ladder[: np.count_nonzero(spent <= cost)]
 
-    ladder = affordable(DIGITS)
+    ladder, by_steps = affordable(DIGITS), False
     if known is not None and n_kept == size and ladder:
         begin = _digits(window_map, orbit, known)
-        ladder = affordable((begin, *(digits for digits in DIGITS if digits > begin))) or ladder
+        by_steps = begin > MOST_OF_A_TURN and n_steps > 1
+        if by_steps:
+            n_products = n_exact + SHARE_OF_STEPS * n_steps * size * n_kept * (window_map.n_features + size // 3)
+            ladder = affordable(DIGITS_OF_STEPS)
+        else:
+            ladder = affordable((begin, *(digits for digits in DIGITS if digits > begin))) or ladder
     best = 0
     for digits in ladder:
         more = digits + digits // 4
         with context(more):
             rows = window_map.exact_rows(orbit)
         with context(digits):
-            first, _ = _eigenvalues(rounded(rows), n_kept)
+            first, _ = _eigenvalues(rounded(rows), n_kept, by_steps)
         if len(first) <= best or (len(first) < n_kept and digits != ladder[-1]):
             continue  # more digits will tell more
         with context(more):
-            second, angles = _eigenvalues(rows, n_kept)
+            second, angles = _eigenvalues(rows, n_kept, by_steps)
         n = min(len(first), len(second))
         agree = np.abs(first[:n] - second[:n]) <= AGREEMENT * np.maximum(1.0, np.abs(second[:n]))
         n = int(np.argmin(np.append(agree, False)))
@@ -143,7 +154,7 @@ def _log_volume(window_map: WindowMap, orbit: np.ndarray) -> float:
         return float(sum(log_of(abs(x)) for step in steps for x in np.diagonal(triangular(step[-1])[2])))
 
 
-def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]:
+def _eigenvalues(rows: np.ndarray, n_kept: int, by_steps: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Return log moduli, descending, and angles of as many multipliers as the digits of the context tell.
 
     Parameters
@@ -151,50 +162,73 @@ def _eigenvalues(rows: np.ndarray, n_kept: int) -> tuple[np.ndarray, np.ndarray]
     rows : ndarray of Decimal, shape (n_steps, n_context, n_features, n_features)
     n_kept : int
         Directions that are not annihilated.
+    by_steps : bool, default=False
+        Whether the frame is made triangular after every step: then the digits have to hold what one step stretches,
+        not what a turn does, but it takes longer.
     """
     n_steps, n_context, n_features, _ = rows.shape
     size, digits = n_context * n_features, decimal.getcontext().prec
     top = rows.swapaxes(1, 2).reshape(n_steps, n_features, size)
     turn = _exact(np.eye(size))
-    for step in top:
+    for step in top if not by_steps else ():
         turn = np.concatenate([step @ turn, turn[:-n_features]])
     frame, order, _ = triangular(_exact(np.random.default_rng(0).normal(size=(size, n_kept))))
     values: tuple[np.ndarray, np.ndarray] = np.empty(0), np.empty(0)
     limit = Decimal(1).scaleb(-max(SPLIT, int(LEAK * digits)))
     # What is annihilated leaves the window when it is renewed, and the frame is known to stay in one turn more.
     n_least = -(-n_context // n_steps) + 1
+    volumes = np.full(n_kept, np.nan)
     for done in range(1, n_least + N_TURNS):
         before, order_before, places = frame, order, order[:n_kept]
-        frame, order, upper = triangular(turn @ frame)
+        factors, n_known = [], n_kept
+        for step in top if by_steps else top[:1]:
+            moved = np.concatenate([step @ frame, frame[:-n_features]]) if by_steps else turn @ frame
+            frame, order, factor = triangular(moved)
+            stretch = np.abs(np.diagonal(factor))
+            if not stretch.any():
+                return values
+            told = stretch > max(stretch).scaleb(GUARD - digits)
+            n_known = min(n_known, int(np.argmin(np.append(told, False))))
+            factors.append(factor)
+        stretch = np.abs(functools.reduce(operator.mul, (np.diagonal(factor) for factor in factors)))
         back = frame[places]  # in terms of the frame before, by substitution: it is triangular there
         for k in range(n_kept):
             back[k] = back[k] - before[places[k], :k] @ back[:k]
-        stretch = np.abs(np.diagonal(upper))
-        if not stretch.any():
-            return values
-        least = max(stretch).scaleb(GUARD - digits)
-        n_known = int(np.argmin(np.append(stretch > least, False)))
-        # What of the leading columns turns up in the rows behind, or outside the frame, relative to the size of these.
         outside = frame[order_before[n_kept:]] - before[order_before[n_kept:]] @ back
-        behind = np.concatenate([np.maximum(stretch, least), np.full(size - n_kept, max(least, min(stretch)))])
-        # A row of the upper factor may be far larger than its stretch: all of it turns up there.
-        carried = np.abs(upper[:n_known]).max(axis=1, initial=Decimal(0))
-        leak = np.abs(np.concatenate([back, outside])[:, :n_known]) * carried / behind[:, None]
-        leak[n_known:] = leak[n_known:] * limit.scaleb(20)  # what is below all that is known is of rounding
-        # What comes back up of it counts too, where a row shrinks far more than what it takes from those behind.
-        taken = np.abs(back[:n_known, :n_known] @ upper[:n_known, :n_known]) / stretch[:n_known, None]
+        leak = np.abs(np.concatenate([back, outside])[:, :n_known])
+        taken: np.ndarray = _exact(np.zeros((n_known, n_known)))
+        if not by_steps:
+            (upper,) = factors
+            # What of the leading columns turns up in the rows behind, or outside, relative to the size of these.
+            least = max(stretch).scaleb(GUARD - digits)
+            behind = np.concatenate([np.maximum(stretch, least), np.full(size - n_kept, max(least, min(stretch)))])
+            # A row of the upper factor may be far larger than its stretch: all of it turns up there.
+            leak = leak * np.abs(upper[:n_known]).max(axis=1, initial=Decimal(0)) / behind[:, None]
+            leak[n_known:] = leak[n_known:] * limit.scaleb(20)  # what is below all that is known is of rounding
+            # What comes back up of it counts too, where a row shrinks far more than what it takes from those behind.
+            taken = np.abs(back[:n_known, :n_known] @ upper[:n_known, :n_known]) / stretch[:n_known, None]
+        volumes, last = np.cumsum([log_of(x) for x in stretch]), volumes
+        # Of a frame that is taken by steps what comes back is not known: its volumes tell when it is at rest.
+        with np.errstate(invalid="ignore"):
+            shift = np.abs(volumes - last)
+        rests = shift <= SETTLED * np.maximum(1.0, np.abs(volumes)) if by_steps else np.ones(n_kept, dtype=bool)
         ends = [0]
-        for j in range(1, n_known + 1):
-            returned = max(Decimal(1), taken[:j, j:].max(initial=Decimal(0)))
+        for j in (np.flatnonzero(rests[:n_known]) + 1).tolist():
+            returned = max([Decimal(1), *taken[:j, j:].flat])
             if leak[j:, :j].max(initial=Decimal(0)) * returned <= limit:
                 ends.append(j)
         blocks = list(itertools.pairwise(ends))
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
         if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
             break
-    parts = [_block(back[a:b, a:b] @ upper[a:b, a:b]) for a, b in blocks]
-    if parts:
-        growth, angle = (np.concatenate(each) for each in zip(*parts, strict=True))
+    found = []
+    for a, b in blocks:
+        product = factors[0][a:b, a:b]
+        for factor in factors[1:]:
+            product = factor[a:b, a:b] @ product
+        found.append(_block(back[a:b, a:b] @ product))
+    if found:
+        growth, angle = (np.concatenate(each) for each in zip(*found, strict=True))
         order = np.lexsort((-angle, -growth))
         values = growth[order], angle[order]
     return values
@@ -219,7 +253,7 @@ def triangular(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
             rest[k + 1 :, k] = rest[k + 1 :, k] / rest[k, k]
             rest[k + 1 :, k + 1 :] = rest[k + 1 :, k + 1 :] - np.outer(rest[k + 1 :, k], rest[k, k + 1 :])
     frame = np.full((size, n), Decimal(0))
-    frame[order] = np.tril(rest, -1) + np.eye(size, n, dtype=int)
+    frame[order] = np.tril(rest, -1) + _exact(np.eye(size, n))
     return frame, order, np.triu(rest[:n])
 
 

@@ -143,3 +143,16 @@ def test_directions_that_go_round_in_a_ring_are_no_blocks():
     with many_digits.context(60):
         again = many_digits._eigenvalues(many_digits._exact(wide), 3)[0]
     assert_allclose(again, growth, atol=1e-4)
+
+
+def test_a_frame_taken_by_steps_says_the_same_in_fewer_digits():
+    """Sixteen steps, each of which shrinks by up to 1e-40 what the next one may not: a turn asks for 400 digits."""
+    rng = np.random.default_rng(5)
+    steps = exact(np.linalg.qr(rng.normal(size=(16, 4, 4)))[0]) * exact(10.0 ** -rng.integers(0, 40, (16, 1, 4)))
+    with many_digits.context(1_000):
+        expected, angles = many_digits._eigenvalues(steps[:, None], 4)
+    with many_digits.context(200):
+        growth, angle = many_digits._eigenvalues(steps[:, None], 4, by_steps=True)
+        assert len(many_digits._eigenvalues(steps[:, None], 4)[0]) < 4
+    assert_allclose(growth, expected, rtol=1e-12)
+    assert_allclose(angle, angles, atol=1e-12)
