@@ -12,6 +12,7 @@ from .drive import ROLE_ORDER
 from .kernel import linearize
 from .model import SelfAttention
 
+ROUNDING = 1e-14  # what it leaves of a direction that is annihilated; others may shrink to 1e-11 in a step
 NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
 
 
@@ -53,7 +54,8 @@ def _kept(mild: SelfAttention) -> int:
         steps[phase :: mild.period] = linearize(mild, beta, gamma, epsilon, some, phase, n_threads=1)[1]
     for rows in steps:
         left, size, _ = np.linalg.svd(reference.companion(rows) @ frame, full_matrices=False)
-        frame = left[:, size > 1e-9 * np.linalg.norm(rows)]
+        largest = float(np.linalg.norm(rows))
+        frame = left[:, size > min(1e-9 * largest, ROUNDING * max(1.0, largest))]  # of a step that shifts by 1
         if frame.shape[1] == 0:
             break
     # Where orbits, and what they differ by, lie in a smaller space at last, points elsewhere say too much.

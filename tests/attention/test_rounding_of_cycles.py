@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import dmft
+from dmft.attention.directions import n_directions
 from dmft.attention.window_map import AttentionMap
 from dmft.dynamics.cycles import linear, many_digits
 from dmft.dynamics.cycles.eigenvalues import together
@@ -105,3 +106,10 @@ def test_entries_are_off_by_no_more_than_estimated(n_heads, n_driven):
         ratio = off.reshape(exact.shape) / system._errors(windows, rows)[0]
         assert ratio.max() < 16.0
         assert ratio.max() > 0.01  # and not by far too little
+
+
+def test_a_direction_that_a_step_all_but_annihilates_is_kept():
+    """Values of rank one: the other direction comes of the scores alone. One of 14 was said to vanish; it is -8.9."""
+    features = dmft.Features.random(n_features=2, n_sites=21, n_positions=3, seed=601581)
+    how = {"beta": 3.465915469335603, "gamma": 7.870323079961098, "epsilon": 0.3}
+    assert n_directions(dmft.SelfAttention(features, n_context=7, **how)) == 14
