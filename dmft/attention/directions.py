@@ -12,7 +12,7 @@ from .drive import ROLE_ORDER
 from .kernel import linearize
 from .model import SelfAttention
 
-ROUNDING = 1e-14  # what it leaves of a direction that is annihilated; others may shrink to 1e-11 in a step
+ROUNDING = 1e-12  # what it leaves of a direction that is annihilated is less; others may shrink to 1e-11 in a step
 NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
 
 
