@@ -4,7 +4,7 @@ Site classes read an attention A by :math:`s_j \cdot A` alone. With V a basis of
 the space that tokens reach, :math:`V^T A` moves by itself: a step's rows become :math:`V^T J V`. In that window of L r
 numbers nothing is annihilated by the features, so that tangents may come from both ends, as the kernels have them for
 features of full rank. What comes of them is believed where the sum of all exponents is that of the determinants, and
-else where both ends agree.
+else where both ends agree; not where rounding has left nothing of the determinants of many steps, which neither tells.
 """
 
 from __future__ import annotations
@@ -13,16 +13,20 @@ import dataclasses
 
 import numpy as np
 
-from ..dynamics.exponents import Estimates, Exponents
+from ..dynamics.exponents import LOST, Estimates, Exponents
 from . import kernel
+from .axes import PARAMETERS
 from .batch import Batch
 from .directions import n_directions, read_directions
+from .rounding import ROUNDED, row_errors
+from .window_map import site_classes
 
 MOST = 2_048  # samples: a second for a point
 TURNING = 64  # samples in which tangents turn into place
 AT_ONCE = 64  # samples of windows in memory
 SURE = 1e-9  # relative: no average is better
 NOISE = 2.0**6 * np.finfo(float).eps  # of what a stretch is a sum of: below it is rounding
+MISSED = 2.0**-6  # of a determinant: if rounding may have moved it further, it tells nothing
 
 
 class Tangents:
@@ -113,31 +117,33 @@ def measured(batch: Batch, n_samples: int, turn: int = 1) -> tuple[np.ndarray, n
     each = [Exponents(batch.n_points, tangents.size, tangents.size, n_context * turn, n_samples // turn) for _ in "12"]
     n_turning = max(TURNING, turn)
     done, sums = -n_turning, np.zeros((2, batch.n_points, tangents.size))
-    points = batch.beta, batch.gamma, batch.epsilon
     series: list[np.ndarray] = []
-    volume = np.zeros(batch.n_points)
+    volume, n_empty = np.zeros((2, batch.n_points))
     while done < n_samples:
         n = min(AT_ONCE, n_samples - done)
         before, phase = batch.window[:, ::-1].copy(), batch.phase
         windows = np.asarray(batch.strobe(n)[0]).reshape(batch.n_points, -1, *batch.shape)
         tokens = np.concatenate([before, windows[:, :, ::-1].reshape(batch.n_points, -1, batch.shape[1])], axis=1)
-        for t in range(n * n_context):
-            here = tokens[:, t : t + n_context][:, ::-1]
-            rows = kernel.linearize(model, *points, here, phase + t, batch.n_threads)[1]
-            rows = network.T @ rows @ network
-            tangents.step(rows)
-            volume += np.where(done >= 0, np.linalg.slogdet(rows[:, -1])[1], 0.0)
-            if (t + 1) % n_context == 0:
-                done += 1
-                if done == 0:
-                    tangents.n_lost[:], sums = 0, tangents.growth.copy()
-                elif done > 0:
-                    series.append(tangents.growth - sums)
-                    sums = tangents.growth.copy()
-                    if len(series) == turn:
-                        for one, growth in zip(each, np.stack(series, axis=2), strict=True):
-                            one.add(growth, turn)
-                        series = []
+        for begin in range(0, n * n_context, n_context):
+            here = tokens[:, begin : begin + 2 * n_context - 1]
+            each_rows, errors = (matrix.swapaxes(0, 1) for matrix in _rows(batch, here, phase + begin))
+            errors = np.abs(network.T) @ errors @ np.abs(network)
+            for rows, error in zip(network.T @ each_rows @ network, errors, strict=True):
+                tangents.step(rows)
+                inverse, _ = _inverses(rows[:, -1])
+                moved = np.linalg.norm(inverse, axis=(1, 2)) * np.linalg.norm(error[:, -1], axis=(1, 2))
+                n_empty += (done >= 0) & ~(moved < MISSED)
+                volume += np.where(done >= 0, np.linalg.slogdet(rows[:, -1])[1], 0.0)
+            done += 1
+            if done == 0:
+                tangents.n_lost[:], sums = 0, tangents.growth.copy()
+            elif done > 0:
+                series.append(tangents.growth - sums)
+                sums = tangents.growth.copy()
+                if len(series) == turn:
+                    for one, growth in zip(each, np.stack(series, axis=2), strict=True):
+                        one.add(growth, turn)
+                    series = []
     forward, back = (one.estimate(tangents.n_lost[side]) for side, one in enumerate(each))
     from_last, its_error = -back.exponents[:, ::-1], back.stderr[:, ::-1]
     better = np.isnan(forward.exponents) | (its_error < forward.stderr)
@@ -146,8 +152,22 @@ def measured(batch: Batch, n_samples: int, turn: int = 1) -> tuple[np.ndarray, n
     apart = np.abs(exponents.sum(axis=1) - volume / (n_context * n_samples))
     whole = apart <= stderr.sum(axis=1)
     alike = np.abs(from_last - forward.exponents) <= its_error + forward.stderr + SURE * np.abs(exponents)
-    told = whole[:, None] | alike
+    told = (whole[:, None] | alike) & (n_empty <= LOST * n_context * n_samples)[:, None]
     return np.where(told, exponents, np.nan), np.where(told, stderr, np.nan)
+
+
+def _rows(batch: Batch, tokens: np.ndarray, phase: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows of n_context steps and how far they may be off, of the tokens of all windows, oldest first."""
+    model, n_context = batch._model, batch.shape[0]
+    points = batch.beta, batch.gamma, batch.epsilon
+    # Older tokens have steps of their own, whose rows do not count.
+    rows = np.zeros((*tokens.shape[:2], *batch.shape, batch.shape[1]))
+    for t in range(n_context):
+        window = tokens[:, t : t + n_context][:, ::-1]
+        rows[:, n_context - 1 + t] = kernel.linearize(model, *points, window, phase + t, batch.n_threads)[1]
+    values = dict(zip(PARAMETERS, points, strict=True))
+    errors = row_errors(model, site_classes(model), values, tokens, rows, phase - (n_context - 1))
+    return rows[:, n_context - 1 :], (errors + ROUNDED * np.abs(rows))[:, n_context - 1 :]
 
 
 def measured_again(batch: Batch, found: Estimates, n_samples: int, turn: int = 1) -> Estimates:

@@ -25,8 +25,9 @@ def row_errors(
     model: SelfAttention,
     classes: tuple[np.ndarray, Mapping[Role, np.ndarray]],
     values: Mapping[str, np.ndarray],
-    windows: np.ndarray,
+    attention: np.ndarray,
     rows: np.ndarray,
+    phase: int = 0,
 ) -> np.ndarray:
     """Return estimates of how far the entries of rows may be off, of their shape.
 
@@ -37,17 +38,20 @@ def row_errors(
         Signs (n_classes, n_features), and couplings of those by role.
     values : dict of str to ndarray, shape (n_points,)
         beta, gamma, epsilon, and of a driven model strength.
-    windows : ndarray, shape (n_points, n_steps, n_context, n_features)
-        All along cycles.
+    attention : ndarray, shape (n_points, n_steps, n_features)
+        That the newest tokens of the steps are made of. What the first of them find older than it are those of the last
+        ones, as on a cycle.
     rows : ndarray, shape (n_points, n_steps, n_context, n_features, n_features)
-        Their derivatives.
+        The derivatives.
+    phase : int, default=0
+        Of the first step.
     """
-    _, n_steps, n_context, n_features = windows.shape
+    n_steps, n_context, n_features = rows.shape[1:4]
     signs, heads = classes[0], (model.n_heads, n_features // model.n_heads)
     beta, gamma, epsilon = (values[name][:, None, None] for name in PARAMETERS)
-    newest, made = windows[:, :, 0], np.arange(n_steps)
+    made = phase + np.arange(n_steps)
     # Of every token: activities and slopes of the classes, and how large what they were made of is.
-    field, reach = beta * (newest @ signs.T), beta * (np.abs(newest) @ np.abs(signs).T)
+    field, reach = beta * (attention @ signs.T), beta * (np.abs(attention) @ np.abs(signs).T)
     decay = np.exp(-2.0 * np.abs(field))
     slope, activity = 4.0 * decay / (1.0 + decay) ** 2, np.tanh(field)
     about = np.abs(activity) + slope * reach
@@ -68,7 +72,7 @@ def row_errors(
         one = (left * (activity @ coupling) + more, share * (about @ size) + np.abs(more), share * (slope @ size))
         each.append([x.reshape(*x.shape[:2], *heads) for x in one])
     # By windows: (n_points, n_steps, n_context, n_heads, width) or one number in the place of the width.
-    tokens = (made[:, None] - np.arange(n_context)) % n_steps
+    tokens = (np.arange(n_steps)[:, None] - np.arange(n_context)) % n_steps
     query, query_size, query_slope = (x[:, :, None] for x in each[0])
     (keys, key_size, key_slope), (vals, val_size, val_slope) = ([x[:, tokens] for x in those] for those in each[1:])
     steep = gain(gamma, n_features, model.n_heads)[..., None, None]

@@ -186,7 +186,7 @@ class AttentionMap(WindowMap):
         """As for `WindowMap`: by the sizes of what cancels, and of what the features do not read."""
         basis, error = read_directions(self.model, self.values["epsilon"]), None
         if self.model.features.law == "classes":
-            error = row_errors(self.model, site_classes(self.model), self.values, windows, rows)
+            error = row_errors(self.model, site_classes(self.model), self.values, windows[:, :, 0], rows)
         if basis is None:
             return error
         assert error is not None  # of classes

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_less
 
 import dmft
+from dmft.attention import reduced
 from dmft.attention.directions import n_directions
-from dmft.attention.window_map import AttentionMap
+from dmft.attention.window_map import AttentionMap, single_system
 from dmft.dynamics.cycles import linear, many_digits
 from dmft.dynamics.cycles.eigenvalues import together
 from dmft.dynamics.cycles.newton import polish
@@ -113,3 +114,14 @@ def test_a_direction_that_a_step_all_but_annihilates_is_kept():
     features = dmft.Features.random(n_features=2, n_sites=21, n_positions=3, seed=601581)
     how = {"beta": 3.465915469335603, "gamma": 7.870323079961098, "epsilon": 0.3}
     assert n_directions(dmft.SelfAttention(features, n_context=7, **how)) == 14
+
+
+def test_averages_do_not_take_rounding_for_a_derivative():
+    """A step of features of rank 1 whose derivative by the oldest token is 0, and 1e-17 in doubles: -153 for -221."""
+    expected = np.array([-21.75254906, -68.60322663, -220.87010734, -254.52694965, -276.93840913, -np.inf]) / 6
+    how = {"n_context": 6, "beta": 7.920111544922281, "gamma": 593.8608021175146, "epsilon": 0.8}
+    batch = single_system(dmft.SelfAttention(segments(2, 2, 3, 920199), **how))
+    batch.advance(600)
+    values, errors = (each[0] for each in reduced.measured(batch, 64))
+    known = ~np.isnan(values)  # hardly any are
+    assert_array_less(np.abs(values[known] - expected[known]), 5 * errors[known] + 1e-8)
