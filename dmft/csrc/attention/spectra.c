@@ -5,6 +5,7 @@
 #define WRITTEN_OUT 0
 #include "frame.h"
 #include "large.h"
+#include "leading.h"
 #include "map.h"
 #include "rows.h"
 #include "sizes.h"
