@@ -110,9 +110,10 @@ KERNELS = {
     "dmft.dynamics.cycles._linear": (["cycles/carry.c"], []),
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
+FRAMES = ["cycles/frames.c", "cycles/stretches.c"]
 ONCE = {
-    "dmft.dynamics.cycles._linear": ["cycles/frames.c", "cycles/covariant.c", "cycles/periodic.c"],
-    "dmft.maps._maps": ["cycles/frames.c", "cycles/stretches.c"],
+    "dmft.dynamics.cycles._linear": [*FRAMES, "cycles/covariant.c", "cycles/periodic.c"],
+    "dmft.maps._maps": FRAMES,
 }
 # What Cython writes for every module that takes arrays, once: it is more than all of ours and takes as long to compile.
 SHARED = "dmft._util._cyutility"

@@ -17,7 +17,7 @@ from .._util.memory import need_memory
 from .._util.readonly import OnCopies
 from .._util.values import Whole
 from .cycles.window_map import StateMap, WindowMap
-from .stretches import ENTRIES, Losses, straightened
+from .stretches import ENTRIES, Losses, frobenius, straighten
 
 Tick = Callable[[int], object]
 Spread = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -318,8 +318,7 @@ class Map(System):
         """Return the frame after a step, which is taken next."""
         assert self.jacobian is not None
         slope = self.jacobian(self.state, *self.parameters)
-        size = np.linalg.norm(slope, axis=(1, 2))
-        return slope @ self.frame, size, lambda points, before: np.abs(slope[points]) @ before
+        return slope @ self.frame, frobenius(slope), lambda points, before: np.abs(slope[points]) @ before
 
     def _follow(self) -> None:
         """Take all orbits a step further."""
@@ -336,17 +335,18 @@ class Map(System):
         growth, since = np.zeros((self.n_points, self.frame.shape[2])), 0
         bound, everyone = np.empty(0), np.arange(self.n_points)
         for t in range(1, n_steps + 1):
-            before = np.abs(self.frame) if since == 0 else bound
+            before = self.frame
             self.frame, size, spread = self._pushed()
             since += 1
             over = t % self.qr_interval == 0 or t == n_steps
             if since > 1 or not over:
-                bound = spread(everyone, before)
-                size = np.linalg.norm(bound, axis=(1, 2))
+                bound = spread(everyone, np.abs(before) if since == 1 else bound)
+                size = frobenius(bound)
             if over:
                 of = bound.__getitem__ if since > 1 else functools.partial(_one_step, spread, before)
-                self.frame, grown = straightened(self.frame, size, of, self.losses, since, self._slope_rounding)
-                growth, since = growth + grown, 0
+                self.frame = np.ascontiguousarray(self.frame)
+                straighten(self.frame, growth, size, of, self.losses, since, self._slope_rounding)
+                since = 0
             self._follow()
         return growth
 
@@ -396,4 +396,4 @@ class Map(System):
 
 
 def _one_step(spread: Spread, before: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return spread(points, before[points])
+    return spread(points, np.abs(before[points]))

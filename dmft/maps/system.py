@@ -12,7 +12,7 @@ from .._util.checks import flag, function, places, whole
 from .._util.memory import need_memory
 from .._util.threads import n_threads as threads
 from ..dynamics import system
-from ..dynamics.stretches import DIFFERENCES, ENTRIES, Losses
+from ..dynamics.stretches import DIFFERENCES, ENTRIES, Losses, frobenius
 from . import _maps
 from .compiled import CompiledFunctions
 from .model import Map
@@ -92,7 +92,7 @@ class MapSystem(system.Map):
         def spread(points: np.ndarray, before: np.ndarray) -> np.ndarray:
             return np.concatenate([np.abs(top[points]) @ before, before[:, :-size]], axis=1)
 
-        norm = np.sqrt((top * top).sum(axis=(1, 2)) + (self.n_dim - size))
+        norm = np.hypot(frobenius(top), np.sqrt(self.n_dim - size))
         return np.concatenate([top @ self.frame, self.frame[:, :-size]], axis=1), norm, spread
 
     def _follow(self) -> None:

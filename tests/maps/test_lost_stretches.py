@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import dmft
-from dmft.dynamics.stretches import Losses, straightened
+from dmft.dynamics import reference
+from dmft.dynamics.stretches import ENTRIES, Losses, straighten
 
 C, S = np.cos(0.7), np.sin(0.7)
 
@@ -170,16 +171,41 @@ def test_multipliers_by_differences_are_no_better_than_these(b):
         assert np.isnan(total) or abs(total - np.log(b)) <= stderr[1] + 1e-6
 
 
+def graded_frames(seed, n_points):
+    """Return frames whose columns are of many sizes, no column longer than 2, and what they may have turned by."""
+    rng = np.random.default_rng(seed)
+    moved = rng.normal(size=(n_points, 4, 3)) * 10.0 ** -rng.uniform(0.0, 12.0, (n_points, 1, 3))
+    losses = Losses.none(n_points, 3)
+    losses.tilt[:] = np.triu(10.0 ** rng.uniform(-12.0, -4.0, (n_points, 3, 3)), 1)
+    return moved / np.linalg.norm(moved, axis=1).max(axis=1)[:, None, None], losses
+
+
 def test_an_orbit_loses_the_same_whatever_the_others_do():
-    rng = np.random.default_rng(1)
-    moved = rng.normal(size=(3, 4, 3)) * 10.0 ** -rng.uniform(0.0, 12.0, (3, 1, 3))
-    together = Losses.none(3, 3)
-    together.tilt[:] = 1e-9
-    alone = together.select([1])
-    all_frames, all_growth = straightened(moved, np.full(3, 2.0), lambda points: np.abs(moved[points]), together)
-    frame, growth = straightened(moved[[1]], np.full(1, 2.0), lambda points: np.abs(moved[[1]]), alone)
+    moved, together = graded_frames(1, 3)
+    alone, frame, growth = together.select([1]), moved[[1]], np.zeros((1, 3))
+    all_frames, all_growth = moved.copy(), np.zeros((3, 3))
+    straighten(all_frames, all_growth, np.full(3, 2.0), lambda points: np.abs(moved[points]), together)
+    straighten(frame, growth, np.full(1, 2.0), lambda points: np.abs(moved[[1]]), alone)
     assert np.array_equal(frame[0], all_frames[1])
     assert np.array_equal(growth[0], all_growth[1])
     for name in ("n_lost", "error", "tilt"):
         assert np.array_equal(getattr(alone, name)[0], getattr(together, name)[1])
     assert np.abs(frame[0].T @ frame[0] - np.eye(3)).max() < 1e-14
+
+
+@pytest.mark.parametrize("zeros", [(), (0,), (1,), (0, 2)])
+def test_frames_are_straightened_as_by_the_twin(zeros):
+    moved, losses = graded_frames(2, 40)
+    moved[:, :, zeros] = 0.0
+    frame, growth, tilt = moved.copy(), np.zeros((40, 3)), losses.tilt.copy()
+    straighten(frame, growth, np.full(40, 2.0), lambda points: np.abs(moved[points]), losses, 2)
+    for i in range(40):
+        twin, logs, n_lost, off, turned = reference.straightened(moved[i], np.abs(moved[i]), 2.0, tilt[i], 2, ENTRIES)
+        assert np.array_equal(losses.n_lost[i], n_lost)
+        known = (n_lost == 0) & np.isfinite(logs)
+        assert np.allclose(growth[i, known], logs[known], atol=1e-9)
+        assert np.array_equal(growth[i] == -np.inf, logs == -np.inf)
+        assert np.allclose(losses.error[i], off, rtol=1e-6, atol=1e-12)
+        assert np.allclose(losses.tilt[i], turned, rtol=1e-6, atol=1e-12)
+        if known.all():
+            assert np.abs(np.abs(twin.T @ frame[i]) - np.eye(3)).max() < 1e-6

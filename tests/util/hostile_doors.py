@@ -218,6 +218,12 @@ DOORS = {
         "vectors": doubles(2, 4, 3), "n_lost": np.zeros(3, dtype=np.intp)}, {
         "top": [doubles(0, 2, 4), doubles(N, 3, 4)], "coefficients": [doubles(5, 5), doubles(0, 0)],
         "vectors": [doubles(N + 1, 4, 3)]}, ("top", "vectors")),
+    "frames of orbits": (_linear.straighten, {"points": np.array([0, 2]), "largest": np.ones(3),
+        "bound": doubles(2, 4, 3), "rounding": 1e-15, "n_steps": 1.0, "frame": doubles(3, 4, 3),
+        "tilt": doubles(3, 3, 3), "growth": doubles(3, 3), "n_lost": np.zeros((3, 3), dtype=np.int64),
+        "off": doubles(3, 3), "asking": np.zeros(2, dtype=np.intp)}, {
+        "points": [np.array([0, 3]), np.array([-1, 0]), np.array([LONG, 0])],
+        "frame": [doubles(3, 3, 4), doubles(3, 4, 0)]}, ("frame", "bound")),
     "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
         "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
     "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "factor": doubles(2),

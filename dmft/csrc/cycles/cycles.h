@@ -54,6 +54,10 @@ size_t dmft_straighten_work(ptrdiff_t n, ptrdiff_t k);
 void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *rows, double rounding, double n_steps,
                      double *frame, double *bound, double *tilt, double *growth, int64_t *n_lost, double *off,
                      double *work);
+/* The same where no column of the terms is longer than `largest`. bound may be NULL: a frame whose stretches differ so much
+   that terms are asked for is left as it is then, and all else; returns whether it is. */
+int dmft_straighten_moved(ptrdiff_t n, ptrdiff_t k, double largest, double rounding, double n_steps, double *frame,
+                          double *bound, double *tilt, double *growth, int64_t *n_lost, double *off, double *work);
 
 /* Tangents along an orbit, whose steps need not close. The frames before every step, (n_steps, size, n_tangents), and
    the triangular factors of the steps, (n_steps, n_tangents, n_tangents), are kept. frame: INOUT (size, n_tangents).

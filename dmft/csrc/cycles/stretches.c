@@ -1,5 +1,5 @@
-/* Frames made orthogonal again, with what rounding may have done to their stretches; dmft/dynamics/stretches.py is the
-   twin. */
+/* Frames made orthogonal again, with what rounding may have done to their stretches; dmft/dynamics/reference.py has
+   the twin. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
@@ -136,9 +136,10 @@ size_t dmft_straighten_work(ptrdiff_t n, ptrdiff_t k)
     return (size_t)k * (2 * (size_t)n + 2 * (size_t)k + 4) + (size_t)n;
 }
 
-void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *rows, double rounding, double n_steps,
-                     double *frame, double *bound, double *tilt, double *growth, int64_t *n_lost, double *off,
-                     double *work)
+/* As dmft_straighten and dmft_straighten_moved have it: rows or NULL, bound or NULL. */
+static int straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *rows, double largest, double rounding,
+                      double n_steps, double *frame, double *bound, double *tilt, double *growth, int64_t *n_lost,
+                      double *off, double *work)
 {
     double *upper = work, *factors = upper + k * k, *kept = factors + k * (n + 2), *noise = kept + n * k;
     double *stretch = noise + k * k, *error = stretch + k, *terms = error + k;
@@ -148,10 +149,8 @@ void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *ro
         memset(frame, 0, n * k * sizeof *frame);
         memset(tilt, 0, k * k * sizeof *tilt);
         for (ptrdiff_t j = 0; j < k; j++) frame[j * k + j] = 1.0, growth[j] = NAN;
-        return;
+        return 0;
     }
-    const double square = rows ? sum_of_squares(n_new * n, rows) + (double)(n - n_new) : sum_of_squares(n * k, bound);
-    const double largest = sqrt(square);
     memcpy(kept, frame, n * k * sizeof *frame);
     dmft_factorise(n, k, frame, upper, factors);
     double least = INFINITY;
@@ -160,6 +159,10 @@ void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *ro
         least = stretch[j] < least ? stretch[j] : least;
     }
     const int graded = !(least > GRADED * largest);
+    if (graded && !bound) {
+        memcpy(frame, kept, n * k * sizeof *frame);
+        return 1;
+    }
     const int looked_at = graded || sum_of_squares(k * k, tilt) > FAINT * FAINT;
     const double most = 3.0 * rounding * largest;
     for (ptrdiff_t i = 0; i < k * k && looked_at; i++) noise[i] = most;
@@ -188,4 +191,19 @@ void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *ro
         else
             for (ptrdiff_t j = c + 1; j < k; j++) row[j] = (row[j] * stretch[j] + most) * inverse;
     }
+    return 0;
+}
+
+int dmft_straighten_moved(ptrdiff_t n, ptrdiff_t k, double largest, double rounding, double n_steps, double *frame,
+                          double *bound, double *tilt, double *growth, int64_t *n_lost, double *off, double *work)
+{
+    return straighten(n, k, 0, NULL, largest, rounding, n_steps, frame, bound, tilt, growth, n_lost, off, work);
+}
+
+void dmft_straighten(ptrdiff_t n, ptrdiff_t k, ptrdiff_t n_new, const double *rows, double rounding, double n_steps,
+                     double *frame, double *bound, double *tilt, double *growth, int64_t *n_lost, double *off,
+                     double *work)
+{
+    const double square = rows ? sum_of_squares(n_new * n, rows) + (double)(n - n_new) : sum_of_squares(n * k, bound);
+    straighten(n, k, n_new, rows, sqrt(square), rounding, n_steps, frame, bound, tilt, growth, n_lost, off, work);
 }

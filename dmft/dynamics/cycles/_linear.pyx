@@ -4,7 +4,7 @@ Shapes and indices are checked at the top. A cycle is worked on by itself: its n
 """
 
 from cython.parallel cimport parallel, threadid
-from libc.stdint cimport uintptr_t
+from libc.stdint cimport int64_t, uintptr_t
 
 import numpy as np
 
@@ -28,6 +28,9 @@ cdef extern from "cycles/cycles.h" nogil:
     int dmft_carry_back(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, const double *,
                         const double *, double *, double *, double *, double *, double *, Py_ssize_t, Py_ssize_t *,
                         double *, int (*)(void *) noexcept nogil, void *)
+    size_t dmft_straighten_work(Py_ssize_t, Py_ssize_t)
+    int dmft_straighten_moved(Py_ssize_t, Py_ssize_t, double, double, double, double *, double *, double *, double *,
+                              int64_t *, double *, double *)
     void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
                              double *)
     size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
@@ -166,6 +169,43 @@ def back(*,
                         &meeting[0, 0, 0] if m else NULL, &vectors[0, 0, 0] if n_kept else NULL, n_kept, &n_lost[0],
                         &scratch[0], crew_stopped, &crew)
     dismiss(&crew)
+
+
+def straighten(*,
+               const Py_ssize_t[::1] points not None,   # IN    (n,): whose frames
+               const double[::1] largest not None,      # IN    (n_points,): no column of the terms is longer
+               double[:, :, ::1] bound,                 # INOUT (n, size, n_tangents): terms of the entries, or None
+               double rounding,                         # of entries, relative to their terms
+               double n_steps,                          # since frames were orthogonal
+               double[:, :, ::1] frame not None,        # INOUT (n_points, size, n_tangents)
+               double[:, :, ::1] tilt not None,         # INOUT (n_points, n_tangents, n_tangents)
+               double[:, ::1] growth not None,          # INOUT (n_points, n_tangents)
+               int64_t[:, ::1] n_lost not None,         # INOUT (n_points, n_tangents)
+               double[:, ::1] off not None,             # INOUT (n_points, n_tangents)
+               Py_ssize_t[::1] asking not None):        # OUT   (n,): whose frames are left, for want of terms
+    """Make frames that steps have moved orthogonal again; return how many are left as they are."""
+    cdef Py_ssize_t n = frame.shape[0], size = frame.shape[1], k = frame.shape[2], n_left = 0, i, p
+    ranged("n_tangents", k, 1, size)
+    sized("largest", largest.shape, (n,))
+    sized("tilt", tilt.shape, (n, k, k))
+    sized("growth", growth.shape, (n, k))
+    sized("n_lost", n_lost.shape, (n, k))
+    sized("off", off.shape, (n, k))
+    sized("asking", asking.shape, (points.shape[0],))
+    if bound is not None:
+        sized("bound", bound.shape, (points.shape[0], size, k))
+    for i in range(points.shape[0]):
+        ranged("points", points[i], 0, n - 1)
+    cdef double[::1] scratch = np.empty(dmft_straighten_work(size, k))
+    with nogil:
+        for i in range(points.shape[0]):
+            p = points[i]
+            if dmft_straighten_moved(size, k, largest[p], rounding, n_steps, &frame[p, 0, 0],
+                                     &bound[i, 0, 0] if bound is not None else NULL, &tilt[p, 0, 0], &growth[p, 0],
+                                     &n_lost[p, 0], &off[p, 0], &scratch[0]):
+                asking[n_left] = p
+                n_left += 1
+    return n_left
 
 
 cdef int _along(const Py_ssize_t *shape) except -1:
