@@ -10,6 +10,7 @@ import decimal
 import functools
 import itertools
 import operator
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from decimal import Decimal
 
@@ -31,6 +32,8 @@ OVERHEAD = 100  # a number costs as if it had so many digits more
 N_TURNS = 16
 LEAK, SPLIT = 0.1, 12  # of the digits, but so many: a subspace that returns to itself but for this is invariant
 SETTLED = 1e-11  # of the logarithms of volumes: a turn that changes them by less does not change them
+CLOSE = 0.1  # multipliers so near relative to their size are moved by leaks far more than one by itself
+ROOT = Decimal("1e-8")  # of a leak: what it may part two, three, ... of them by
 N_SQUARINGS = 40  # of the roots: the logarithm of a modulus is right to 2^-40
 FAINT = Decimal("1e-60")  # a coefficient that does not count for roots of modulus 1
 NEAR = 1e-9  # logarithms of moduli nearer than this are one
@@ -212,26 +215,51 @@ def _eigenvalues(rows: np.ndarray, n_kept: int, by_steps: bool = False) -> tuple
         with np.errstate(invalid="ignore"):
             shift = np.abs(volumes - last)
         rests = shift <= SETTLED * np.maximum(1.0, np.abs(volumes)) if by_steps else np.ones(n_kept, dtype=bool)
-        ends = [0]
+        ends, escape = [0], {0: Decimal(0)}
         for j in (np.flatnonzero(rests[:n_known]) + 1).tolist():
             returned = max([Decimal(1), *taken[:j, j:].flat])
-            if leak[j:, :j].max(initial=Decimal(0)) * returned <= limit:
+            escape[j] = leak[j:, :j].max(initial=Decimal(0)) * returned
+            if escape[j] <= limit:
                 ends.append(j)
-        blocks = list(itertools.pairwise(ends))
-        spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in blocks]
+        spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in itertools.pairwise(ends)]
         if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
-            break
-    found = []
-    for a, b in blocks:
-        product = factors[0][a:b, a:b]
-        for factor in factors[1:]:
-            product = factor[a:b, a:b] @ product
-        found.append(_block(back[a:b, a:b] @ product))
+            found = [_part(back, factors, a, b) for a, b in itertools.pairwise(ends)]
+            if _parted(found, ends, escape) is None:
+                break
+    found = [_part(back, factors, a, b) for a, b in itertools.pairwise(ends)]
+    while (
+        i := _parted(found, ends, escape)
+    ) is not None:  # what leaks parts them: they are taken with their neighbours
+        del ends[i]
+        found[i - 1 : i + 1] = [_part(back, factors, ends[i - 1], ends[i])] if i < len(ends) else []
     if found:
         growth, angle = (np.concatenate(each) for each in zip(*found, strict=True))
         order = np.lexsort((-angle, -growth))
         values = growth[order], angle[order]
     return values
+
+
+def _part(back: np.ndarray, factors: Sequence[np.ndarray], a: int, b: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return log moduli and angles of what one diagonal block of a turn has."""
+    product = factors[0][a:b, a:b]
+    for factor in factors[1:]:
+        product = factor[a:b, a:b] @ product
+    return _block(back[a:b, a:b] @ product)
+
+
+def _parted(
+    found: Sequence[tuple[np.ndarray, np.ndarray]], ends: Sequence[int], escape: Mapping[int, Decimal]
+) -> int | None:
+    """Return which end leaks more than k nearly equal multipliers of a block bear, whose k-th root parts them."""
+    for i, (growth, angle) in enumerate(found):
+        worst = max(i, i + 1, key=lambda j: escape[ends[j]])
+        with np.errstate(invalid="ignore"):
+            turn = np.abs(np.subtract.outer(angle, angle))
+            apart = np.abs(np.subtract.outer(growth, growth)) + np.minimum(turn, 2.0 * np.pi - turn)
+        k = int(np.count_nonzero(apart < CLOSE, axis=1).max())
+        if k > 1 and escape[ends[worst]] > ROOT**k:
+            return worst
+    return None
 
 
 def triangular(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

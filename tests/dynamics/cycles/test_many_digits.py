@@ -38,15 +38,16 @@ def found(*matrices, n=None):
     return many_digits.multipliers(Steps(*matrices, n=n), np.zeros((len(matrices), len(matrices[0]))))
 
 
-def mixed(diagonal, seed=0, digits=1_500):
-    """S diag S^-1, with whole numbers in S."""
+def mixed(diagonal, seed=0, digits=1_500, above=None):
+    """S diag S^-1, with whole numbers in S, and some above the diagonal."""
     n = len(diagonal)
     lower = np.tril(np.random.default_rng(seed).integers(-3, 4, (n, n)), -1) + np.eye(n, dtype=int)
     upper = np.triu(np.random.default_rng(seed + 1).integers(-3, 4, (n, n)), 1) + np.eye(n, dtype=int)
     basis = lower @ upper
     inverse = np.rint(np.linalg.inv(basis)).astype(int)
     with decimal.localcontext(prec=digits):
-        return exact(basis) @ np.diag([Decimal(x) for x in diagonal]) @ exact(inverse)
+        matrix = np.diag([Decimal(x) for x in diagonal]) + exact(np.diag(above or [0] * (n - 1), 1))
+        return exact(basis) @ matrix @ exact(inverse)
 
 
 @pytest.mark.parametrize("scale", [0, 20, 200])
@@ -77,6 +78,14 @@ def test_a_block_of_all_sizes():
         growth, angle = many_digits._block(mixed(values, digits=6_000))
     assert_allclose(growth[[0, 2, 5]], [400 * np.log(10), np.log(3), -350 * np.log(10)], rtol=1e-12)
     assert_allclose(angle[2:], [np.pi, 0.0, 0.0, 0.0], atol=1e-9)
+
+
+@pytest.mark.parametrize("ratio", [50, 100, 1000])
+def test_what_leaks_out_of_a_jordan_block_does_not_part_it(ratio):
+    """A leak of 1e-12 parts three by its third root: they were 1e-7 apart."""
+    values = [Decimal(ratio), 1, 1, 1, Decimal(1) / ratio]
+    growth, _ = found(mixed(values, seed=1, above=[0, 1, 1, 0]))
+    assert_allclose(growth, [np.log(ratio), 0.0, 0.0, 0.0, -np.log(ratio)], rtol=0, atol=1e-9)
 
 
 def test_products():
