@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
-from .exponents import Exponents, estimated
+from .exponents import Estimates, Exponents, estimated
 from .system import System
 
 MANY = 64  # dimensions beyond which all tangents take longer than a label
@@ -14,6 +15,8 @@ N_TURNING = 256  # samples in which tangents turn into place
 N_AVERAGED, N_TURNS = 512, 8  # samples and turns of the averages, at least
 N_AGAIN = 64  # samples of what is measured in another way, which takes longer
 ROUNDED = 1e-11  # relative: no average is better
+STEADY = 0.1  # in a turn: what moves by more is of rounding alone, or of directions that turn about each other
+PARTED = 36.0  # nepers in all turns, by which those that did are told apart
 _NUMBERS = 2**22  # in all frames, and in the growth of all tangents, at a time
 
 
@@ -134,7 +137,44 @@ def _averages(system: System, turns: np.ndarray, n_tangents: int, at_length: boo
             found = Exponents(some.n_points, n_tangents, some.n_dim, some.period * turn, now // turn)
             found.add(series[place], turn)
             last = estimated(some, found, dimension=False)
+            last = _believed(last, series[place].reshape(some.n_points, -1, turn, n_tangents).sum(axis=2))
             last = some._measured_again(last, max(N_AGAIN, 4 * turn), turn, at_length)
             exponents[left[place]], stderr[left[place]] = last.exponents, last.stderr
         left, series, system = left[~over], series[~over], system.select(np.flatnonzero(~over))
     return exponents, stderr
+
+
+def _believed(found: Estimates, growth: np.ndarray) -> Estimates:
+    """Return estimates with NaN for what is of rounding, by the growth in every turn (n_points, n_turns, n_tangents).
+
+    The noise that rounding leaves of directions that are annihilated after several turns has no steady volume. What
+    turns about each other is known to how far it has come apart.
+    """
+    exponents, stderr = found.exponents.copy(), found.stderr.copy()
+    steady = ~np.isfinite(exponents)
+    for i, by_turns in enumerate(growth):
+        place = np.argsort(found.order[i])
+        for space in _steady(by_turns):
+            steady[i, place[space]] = True
+            if np.ptp(by_turns[:, space].sum(axis=0)) < PARTED:
+                here = exponents[i, place[space]]
+                stderr[i, place[space]] = np.fmax(stderr[i, place[space]], here.max() - here.min())
+    return dataclasses.replace(
+        found, exponents=np.where(steady, exponents, np.nan), stderr=np.where(steady, stderr, np.nan)
+    )
+
+
+def _steady(growth: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield which directions span spaces that all turns (n_turns, n_tangents) stretch by the same volume.
+
+    Some turn about each other, so that each stretches by another length in every turn. They are found from the first
+    on, and from the last on.
+    """
+    n, told = growth.shape[1], 0
+    for order in (np.arange(n), np.arange(n)[::-1]):
+        first = 0
+        for end in range(1, n + 1 - told):
+            if growth[:, order[first:end]].sum(axis=1).std() <= STEADY:
+                yield order[first:end]
+                first = end
+        told = first
