@@ -384,10 +384,14 @@ class Batch(System):
 
     def _measured_again(self, found: Any, n_samples: int, turn: int = 1, at_length: bool = False) -> Any:
         """Return estimates with exponents that were lost; see `reduced`, and `decimal_tangents` for what takes long."""
-        from . import decimal_tangents, reduced  # which run a batch
+        from . import reduced  # which runs a batch
 
         found = reduced.measured_again(self, found, n_samples, turn)
-        return decimal_tangents.measured_again(self, found, n_samples, turn) if at_length else found
+        if not at_length:
+            return found
+        from . import decimal_tangents  # likewise
+
+        return decimal_tangents.measured_again(self, found, n_samples, turn)
 
     def _log_volume(self, n_steps: int) -> np.ndarray:
         """Take all points n_steps further, whole periods; return the mean of log |det J| of a step, (n_points,)."""

@@ -65,8 +65,9 @@ def _kept(mild: SelfAttention) -> int:
     return min(frame.shape[1], n_context * n_read)
 
 
+@functools.lru_cache(maxsize=8)
 def reached(model: SelfAttention) -> np.ndarray:
-    """Return a basis of the space that all tokens of an orbit lie in at last, (n_features, n)."""
+    """Return a basis of the space that all tokens of an orbit lie in at last, (n_features, n), not to be written to."""
     n_features, n_heads = model.n_features, model.n_heads
     width, rng = n_features // n_heads, np.random.default_rng(1)
     basis, largest = np.eye(n_features), 0.0

@@ -272,14 +272,14 @@ def _positive(now: Round, rules: Rules) -> np.ndarray:
 
 def _n_zero(now: Round, rules: Rules) -> int:
     """Count the leading exponents that are zero within their errors."""
-    zero = np.abs(now.birkhoff) <= rules.zero * now.halves
-    return int(np.argmin(np.append(zero, False)))
+    zero = (np.abs(now.birkhoff) <= rules.zero * now.halves).tolist()
+    return zero.index(False) if False in zero else len(zero)
 
 
 def n_leading(now: Round, rules: Rules) -> int:
     """Count the leading exponents that are not shown to be negative."""
-    negative = (now.birkhoff < -rules.zero * now.halves) & (now.mean < -rules.chaos * now.stderr)
-    return int(np.argmax(np.append(negative, True)))
+    negative = ((now.birkhoff < -rules.zero * now.halves) & (now.mean < -rules.chaos * now.stderr)).tolist()
+    return negative.index(True) if True in negative else len(negative)
 
 
 def _verdict(now: Round, kind: Kind, reason: str, evidence: dict[str, float] | None = None, **more: Any) -> Verdict:

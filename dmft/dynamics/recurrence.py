@@ -222,9 +222,11 @@ def rotation(states: np.ndarray) -> Frequency:
     if angle is not None and angle.error < 1e-9:  # the line takes longer, and is not asked
         return angle
     signal = plane[0] + 1j * plane[1] if len(plane) > 1 else plane[0]
-    line = Frequency(*_halves(strongest_line, signal), "line")
     # A fold that runs past the centre makes the mean turn converge badly.
-    return angle if angle is not None and angle.error <= 1e3 * line.error else line
+    error = _disagreement(strongest_line, signal)
+    if angle is not None and angle.error <= 1e3 * error:
+        return angle
+    return Frequency(_fold(strongest_line(signal)), error, "line")
 
 
 def _average(values: np.ndarray) -> np.ndarray:
@@ -288,9 +290,13 @@ def _highest(weighted: np.ndarray) -> float:
 
 def _halves(measure: Callable[[np.ndarray], float | np.ndarray], values: np.ndarray) -> tuple[float, float]:
     """Return a measurement folded into [0, 1/2], and how much the two halves differ."""
+    return _fold(measure(values)), _disagreement(measure, values)
+
+
+def _disagreement(measure: Callable[[np.ndarray], float | np.ndarray], values: np.ndarray) -> float:
+    """Return how much a measurement, folded, differs between the two halves."""
     half = len(values) // 2
-    first, second = (_fold(measure(part)) for part in (values[:half], values[half:]))
-    return _fold(measure(values)), abs(first - second)
+    return abs(_fold(measure(values[:half])) - _fold(measure(values[half:])))
 
 
 def _fold(omega: float | np.ndarray) -> float:

@@ -101,30 +101,30 @@ def run_round(orbits: System, n_samples: int) -> list[Round]:
     # A state that is no number shows in the moments, which may also be too large for numbers.
     finite = np.isfinite(moments).all(axis=1)
     finite[~finite] = np.isfinite(kept[~finite]).all(axis=(1, 2))
-    rounds = []
-    for i in range(n_points):
-        order = np.argsort(-birkhoff[i], kind="stable")
-        rounds.append(
-            Round(
-                n_samples=n_samples,
-                period=orbits.period,
-                n_rows=n_rows,
-                states=kept[i],
-                finite=bool(finite[i]),
-                mean=mean[i, order],
-                stderr=stderr[i, order],
-                birkhoff=birkhoff[i, order],
-                error=error[i, order],
-                halves=halves[i, order],
-                unknown=unknown[i, order],
-                blur=blur[i, order],
-                moments=moments[i],
-                moment_stderr=moment_stderr[i],
-                moment_birkhoff=moment_birkhoff[i],
-                moment_halves=moment_halves[i],
-            )
+    order = np.argsort(-birkhoff, axis=1, kind="stable")[None]
+    each = np.take_along_axis(np.stack([mean, stderr, birkhoff, error, halves, blur]), order, axis=2)
+    unknown = np.take_along_axis(unknown, order[0], axis=1)
+    return [
+        Round(
+            n_samples=n_samples,
+            period=orbits.period,
+            n_rows=n_rows,
+            states=kept[i],
+            finite=bool(finite[i]),
+            mean=each[0, i],
+            stderr=each[1, i],
+            birkhoff=each[2, i],
+            error=each[3, i],
+            halves=each[4, i],
+            unknown=unknown[i],
+            blur=each[5, i],
+            moments=moments[i],
+            moment_stderr=moment_stderr[i],
+            moment_birkhoff=moment_birkhoff[i],
+            moment_halves=moment_halves[i],
         )
-    return rounds
+        for i in range(n_points)
+    ]
 
 
 def chunk_of(n_points: int) -> int:

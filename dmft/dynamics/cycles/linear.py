@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -302,18 +301,20 @@ def _multipliers(
         if n_renew > 1:
             recent[done % n_renew, active] = rounding
             rounding = recent[:, active].sum(axis=0)
-        busy = np.zeros(n, dtype=bool)
-        for i, point in enumerate(active.tolist()):
-            leak, strain, tried = leaks[i].tolist(), stretch[i].tolist(), unrest[point]
-            n_known = next((n for n, one in enumerate(rounding[i].tolist()) if one > LOST), size)
+        busy, sums = np.zeros(n, dtype=bool), np.zeros((n, size + 1))
+        np.log2(np.maximum(leaks, SPLIT)).cumsum(axis=1, out=sums[:, 1:])
+        lists = (each.tolist() for each in (active, leaks, stretch, rounding, sums))
+        for i, (point, leak, strain, doubt, its_sums) in enumerate(zip(*lists, strict=True)):
+            tried = unrest[point]
+            n_known = next((n for n, one in enumerate(doubt) if one > LOST), size)
             ends = [n for n, one in enumerate(leak, 1) if one < SPLIT]
             blocks = list(zip([0, *ends], ends, strict=False))
             wide = [(a, min(b, n_known)) for a, b in blocks if a + 1 < min(b, n_known)]
             spread = max((_range(strain[a:b]) for a, b in wide), default=0.0)
             mixed = n_known not in (0, *ends)
-            tried.append([*itertools.accumulate((math.log2(max(one, SPLIT)) for one in leak), initial=0.0)])
+            tried.append(its_sums)
             past = tried[: max(done - patience, 0)]
-            stalled = done > patience and tried[-1][n_known] > min(sums[n_known] for sums in past) - 1.0
+            stalled = done > patience and tried[-1][n_known] > min(each[n_known] for each in past) - 1.0
             busy[i] = (spread > SPREAD or mixed or done < n_renew) and not stalled and done < MAX_ROUNDS
             if not busy[i]:
                 known = [(a, b) for a, b in blocks if b <= n_known]
