@@ -60,6 +60,7 @@ cdef extern from "attention/attention.h" nogil:
         const Kernel *spectra
         const Kernel *steps
     bint IS_LARGE(int size, int n_tangents)
+    enum: LEAP
 
 cdef extern from "sets.h" nogil:
     enum: N_SETS
@@ -113,6 +114,11 @@ simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 def is_large(int size, int n_tangents):
     """Return whether so many tangents of windows of such a size are gone through point by point."""
     return bool(IS_LARGE(size, n_tangents))
+
+
+def steps_together(int size, int n_tangents, int qr_interval):
+    """Return how many steps of a call, or after a sample, such frames may take before they are orthogonal again."""
+    return LEAP if qr_interval == 1 and IS_LARGE(size, n_tangents) else qr_interval
 
 
 def block_size():

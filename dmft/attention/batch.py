@@ -204,7 +204,7 @@ class Batch(System):
         """
         record = record or self.new_record((), 1)
         # In pieces, so that progress gets a word in, and Ctrl-C: where steps take long the kernel looks for it too.
-        piece = self._n_at_once(max(self.n_points, _BLOCK), tangents, self.tangents.qr_interval if tangents else 1)
+        piece = self._n_at_once(max(self.n_points, _BLOCK), tangents, self.tangents.whole if tangents else 1)
         with working(n_steps) as seen:
             for done in range(0, n_steps, piece):
                 steps = min(piece, n_steps - done)
@@ -264,7 +264,7 @@ class Batch(System):
         growth = np.empty((self.n_points, n_samples, len(self.tangents))) if tangents else None
         record = record or self.new_record((), 1)
         # In pieces as in `advance`, whose first step is one after which tangents are made orthogonal.
-        whole = math.lcm(interval, self.tangents.qr_interval) if tangents else interval
+        whole = math.lcm(interval, self.tangents.whole) if tangents else interval
         piece = self._n_at_once(_BLOCK, tangents, whole) // interval
         for done in range(0, n_samples, piece):
             n = min(piece, n_samples - done)
@@ -300,7 +300,7 @@ class Batch(System):
         elif not len(self.tangents):
             raise ValueError("tangents must be begun before they can go with the points, got none; see begin_tangents")
         # Steps before the first row need no room; they end where tangents are made orthogonal, before any sample.
-        whole = self.tangents.qr_interval if tangents else 1
+        whole = self.tangents.whole if tangents else 1
         idle = record.idle(n_steps if windows is None and growth is None else min(n_steps, until - 1)) // whole * whole
         if idle:
             self._call(idle, self.new_record((), 1), tangents, until)

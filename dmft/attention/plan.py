@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _kernels
 from .._util.checks import shown, whole, words
 from .._util.memory import need_memory
 from .._util.values import Value
@@ -56,7 +57,7 @@ class Plan(Value):
     n_history : int, default=0
         How many running exponents to keep, with their errors.
     qr_interval : int, default=1
-        Steps between two orthogonalisations.
+        Steps between two orthogonalisations; 1: as often as frames need it.
     after_transient : sequence of str, default=()
         Measures that look at the orbit at the end of the transient, such as "attractor"; see `MEASURES`.
 
@@ -186,7 +187,9 @@ class Plan(Value):
         if self.n_exponents:
             first = first_row // self.interval * self.interval
             if first < self.n_samples * self.interval:  # else no tangents are there any more
-                n_extra = ((first_row - first) % self.qr_interval) // self.every
+                size = self.model.n_context * self.model.n_features
+                together = _kernels.steps_together(size, self.n_exponents, self.qr_interval)
+                n_extra = ((first_row - first) % together) // self.every
         rule: Every | SignChanges = Every(self.every, first_row - first)
         if self.section is not None:
             rule = SignChanges(self.section)

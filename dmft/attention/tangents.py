@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import _kernels
+
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Tangents:
@@ -25,7 +27,7 @@ class Tangents:
     mark : ndarray, shape (n_points, n_tangents, 2)
         Power and log of the length at the last sample.
     qr_interval : int
-        Steps between two orthogonalisations.
+        Steps between two orthogonalisations; 1: as often as the frame needs it.
     n_dual : int
     """
 
@@ -53,6 +55,11 @@ class Tangents:
 
     def __len__(self) -> int:
         return self.frame.shape[1]
+
+    @property
+    def whole(self) -> int:
+        """Runs are cut after multiples of so many steps, or their bits would tell where."""
+        return _kernels.steps_together(math.prod(self.frame.shape[2:]), len(self), self.qr_interval)
 
     def select(self, points: np.ndarray | Sequence[int]) -> Tangents:
         """Return a copy of the tangents of some of the points."""

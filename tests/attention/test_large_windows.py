@@ -7,7 +7,10 @@ from strategies import batch_of
 
 import dmft
 from dmft import _kernels
+from dmft.attention import batch as batch_room
 from dmft.attention.determinants import log_determinants
+from dmft.attention.plan import Plan
+from dmft.attention.records import Every
 
 FEATURES = dmft.Features.random(n_features=3, n_sites=99, n_positions=5, seed=3)
 # 69 exponents, 33 by J^-T: panels that are not full, a tangent of zeros beside the last one, zeros beside all rows.
@@ -62,3 +65,46 @@ def test_growth_adds_up_to_the_volume_of_every_step():
         state = start.state(model)
         expected, _ = log_determinants(model, np.concatenate([state.attention[::-1], after]), state.phase)
         assert_allclose(grown.sum(axis=1), expected.reshape(2, 23).sum(axis=1), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_tangents", [69, 15])
+def test_steps_that_go_together_stretch_as_single_ones_do(n_tangents):
+    """Frames are made orthogonal where they need it: mild, steep and annihilating steps, and all of them in turn."""
+    together, single = (begun(slice(5), n_tangents) for _ in range(2))
+    for batch in (together, single):
+        batch.advance(184, tangents=True)
+    before = [batch.log_growth() for batch in (together, single)]
+    n_before = [batch.n_lost.copy() for batch in (together, single)]
+    assert_array_equal(*before)
+    together.advance(96, tangents=True)
+    for _ in range(96):
+        single.advance(1, tangents=True)
+    assert_array_equal(together.window, single.window)
+    grown = [batch.log_growth() - old for batch, old in zip((together, single), before, strict=True)]
+    n_lost = [(batch.n_lost - old).sum(axis=1) for batch, old in zip((together, single), n_before, strict=True)]
+    known = (n_lost[0] == 0) & (n_lost[1] == 0)
+    assert known[:3].all()
+    assert_allclose(grown[0][known], grown[1][known], rtol=0, atol=1e-6)
+    assert_allclose(*n_lost, rtol=0.05, atol=4)
+    assert (together.tangents.frame[known] != single.tangents.frame[known]).any(axis=(1, 2, 3)).all()  # they did
+
+
+def test_runs_are_cut_where_frames_are_orthogonal_whatever_they_need(monkeypatch):
+    def bits(piece):
+        monkeypatch.setattr(batch_room, "_PIECE", piece)
+        run = begun()
+        run.advance(41, tangents=True)
+        record = run.new_record(("attention",), 7, Every(1, 203))
+        sampled = run.strobe(9, interval=23, tangents=True, record=record)
+        return [array.tobytes() for array in (*sampled, run.tangents.frame, run.n_lost, *record.arrays().values())]
+
+    whole = bits(2e9)
+    assert all(bits(piece) == whole for piece in (1e3, 1e6))
+
+
+def test_rows_are_kept_of_steps_that_go_together():
+    how = {"model": MODEL, "n_steps": 93, "n_transient": 50, "n_exponents": 69, "record": ("attention",)}
+    state = dmft.Start.random(1).state(MODEL)
+    every, last = (Plan(**how, n_rows=n).run(batch_of(MODEL, [state], beta=[1.5])) for n in (None, 2))
+    assert_array_equal(last["attention"], every["attention"][:, -2:])
+    assert_array_equal(last["exponents"], every["exponents"])

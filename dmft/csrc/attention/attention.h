@@ -14,6 +14,7 @@
 
 /* Whether frames are gone through point by point: many tangents of a large window. */
 #define IS_LARGE(size, n_tangents) ((size) > 64 && (n_tangents) > 12)
+#define LEAP 4 /* so many steps their frames may take together (leap.h) */
 
 enum { LAW_CLASSES, LAW_GAUSSIAN, LAW_INDEPENDENT };
 

@@ -38,7 +38,10 @@ INLINE int accept_tangent(Point *p, int i, int dual, double size)
     const double part = dual ? p->least : p->may_repair ? REPAIR : LOST;
     int lost = !(stretch > largest * part) || !(size > UNDERFLOWN);
     p->removed[i] = 0.0;
-    if (!dual) {
+    if (p->leapt > 0.0) {
+        lost = 0;
+        if (i < p->n_tangents) p->contrasts |= !(stretch * CONTRAST > p->leapt);
+    } else if (!dual) {
         p->largest = largest;
         lost = lost && !p->still;
         if (p->may_repair) {
@@ -48,7 +51,7 @@ INLINE int accept_tangent(Point *p, int i, int dual, double size)
         }
     }
     if (dual && i == p->n_tangents) lost = 0; /* the zeros beside an odd one */
-    lost = p->doubt[dual] = lost || p->doubt[dual];
+    lost = p->doubt[dual] = lost || (p->doubt[dual] && p->leapt == 0.0);
     p->lost[i] += lost;
     if (!is_far(size)) return 1;
     scale_tangent(p, i, binary_order(splat(size)));
@@ -179,12 +182,11 @@ INLINE void clear_by(Point *p, int k, int n)
 }
 
 /* As clear_steep, of dual tangents whose y'_0 are in `z`. */
-INLINE void clear_steep_of(Point *p, int oldest)
+INLINE void clear_steep_of(Point *p, int step, int repairable)
 {
-    const Block *b = p->b;
-    const int M = p->M, n = p->n_dual, width = M / b->job->n_heads;
+    const int M = p->M, n = p->n_dual, width = M / p->H;
     const double steep = p->shrink * p->shrink * (STEEP * STEEP);
-    double volume = b->volume[0][0][p->lane];
+    double volume = p->steps[step].volume;
     int n_left = M, last = 0;
     for (int a = 0; a < M; a++) p->left[a] = 1;
     for (int j = 0; j < n; j++) p->cancelled[j] = 0.0;
@@ -201,7 +203,7 @@ INLINE void clear_steep_of(Point *p, int oldest)
         const int i = p->n_pivots++;
         for (int a = 0; a < M; a++) p->pivot_z[i * M + a] = p->z[a * p->numbers + k];
         const double pivot = p->pivot_z[i * M + chosen];
-        const double weight = b->weight[chosen / width * b->job->n_context + oldest][0][p->lane] * (pivot / p->shrink);
+        const double weight = p->weights[step * p->H + chosen / width] * (pivot / p->shrink);
         p->chosen[i] = chosen;
         p->factor[i] = 1.0 / pivot;
         p->left[chosen] = 0;
@@ -211,7 +213,7 @@ INLINE void clear_steep_of(Point *p, int oldest)
     }
     for (int j = 0; j < last; j++) p->removed[p->n_direct + j] += p->cancelled[j];
     p->remain = n_left > 0;
-    p->may_repair = b->job->qr_interval == 1 && (n_left || !(volume > MAY_REPAIR));
+    p->may_repair = repairable && (n_left || !(volume > MAY_REPAIR));
 }
 
 /* J^-T for n tangents, c and on, whose y'_0 are in `z` from k on; pivots are taken out of them before. */
@@ -303,19 +305,16 @@ INLINE void repair_point(Point *p, int oldest)
 
 /* ---- one step ---- */
 
-/* What else a step needs of the block, and what J^-T stretches. */
-INLINE void begin_point(Point *p, int oldest)
+/* What else a step needs of the block, and what J^-T stretches if dual tangents are taken through it. */
+INLINE int begin_point(Point *p, int step, int dual, int repairable)
 {
     const Block *b = p->b;
-    const int M = p->M, lane = p->lane;
+    const int M = p->M, lane = p->lane, oldest = at_step(p, step);
     p->still = b->beta[0][lane] * b->semantic[0][lane] == 0.0;
     p->first_lost = p->n_direct;
-    p->largest = p->leading = 0.0;
+    p->largest = p->leading = p->leapt = 0.0;
     p->may_repair = p->doubt[0] = p->doubt[1] = p->n_pivots = 0;
-    if (!p->n_dual) return;
-    for (int k = 0; k < M * M; k++) p->inverse_block[k] = b->inverse_block[k][0][lane];
-    p->shrink = b->shrink[0][0][lane];
-    p->least = least_part(b, 0)[lane];
+    if (!p->n_dual || !dual) return oldest;
     if (p->shrink != 1.0) /* as `brace` */
         for (int i = p->n_direct; i < p->n_tangents; i++) {
             double *x = tangent(p, i);
@@ -326,33 +325,35 @@ INLINE void begin_point(Point *p, int oldest)
     make_z(p, oldest, p->n_direct, p->n_dual);
     for (int a = 0; a < M && p->n_dual & 1; a++) p->z[a * p->numbers + p->n_dual] = 0.0;
     for (int i = 0; i < M && p->n_dual & 1; i++) p->taken[i * p->numbers + p->n_dual] = 0.0;
-    if (b->steep[0][0][lane] > 0.0) clear_steep_of(p, oldest);
+    if (p->steps[step].steep > 0.0) clear_steep_of(p, step, repairable);
+    return oldest;
 }
 
-/* As step_frame. */
-INLINE void step_point(Point *p, int phase, int qr, int scaled)
+/* Multiply-adds of a panel, in registers. */
+INLINE double panel_work(const Point *p) { return PANEL / 4.0 * p->rows * (p->M + p->n_tangents / 4); }
+
+/* As step_frame, of one side or both, with the i-th of the steps that are taken together. */
+APART void step_point(Point *p, int step, int direct, int dual, int qr, int scaled)
 {
-    const int L = p->b->job->n_context, oldest = NEXT(phase);
-    const double work = PANEL / 4.0 * p->rows * (p->M + p->n_tangents / 4); /* of a panel, in registers */
-    begin_point(p, oldest);
-    for (int dual = 0; dual < 1 + (p->n_dual > 0); dual++) {
-        const int begin = dual ? p->n_direct : 0, end = dual ? p->n_tangents : p->n_direct;
-        for (int c = begin; c < end && !ASKED(p->b, c - begin, work); c += PANEL) {
+    const int oldest = begin_point(p, step, dual, direct && p->b->job->qr_interval == 1);
+    for (int side = !direct; side < 1 + (dual && p->n_dual > 0); side++) {
+        const int begin = side ? p->n_direct : 0, end = side ? p->n_tangents : p->n_direct;
+        for (int c = begin; c < end && !ASKED(p->b, c - begin, panel_work(p)); c += PANEL) {
             const int left = (end - c + 1) & ~1, n = left < PANEL ? left : PANEL;
-            if (dual) propagate_dual_tangents(p, oldest, c, n, c - begin);
+            if (side) propagate_dual_tangents(p, oldest, c, n, c - begin);
             else {
                 if (p->may_repair) keep_tangents(p, c, n);
                 propagate_tangents(p, oldest, c, n);
             }
             if (!qr) continue;
             take_panels(p, begin, c, c, n);
-            finish_panel(p, dual, c, n);
+            finish_panel(p, side, c, n);
             know_panel(p, c, n);
         }
     }
     if (!qr) return;
     if (p->first_lost < p->n_direct) repair_point(p, oldest);
-    for (int i = 0; scaled && i < p->n_tangents; i++) scale_length(p, i);
+    for (int i = direct ? 0 : p->n_direct; scaled && i < (dual ? p->n_tangents : p->n_direct); i++) scale_length(p, i);
 }
 
 #endif

@@ -10,11 +10,13 @@
 
 #include <string.h>
 
+#include "repair.h"
 #include "sizes.h"
-#include "tangent.h"
 
 #define PADDED(n) (((n) + 7) & ~(ptrdiff_t)7)
 #define PIECES (8 / WIDTH) /* registers for eight rows */
+#define CONTRAST 0x1p48 /* between the squared stretches of steps that are taken together */
+#define CONDITIONED 0x1p-56 /* a `least` above which errors of J^-T may be more than 2^-28 of a stretch */
 #define EACH_PIECE(h) for (int h = 0; h < PIECES; h++)
 /* From one tangent to the next, in doubles: an odd number of lines of the cache, so that they do not fight for its places. */
 #define STRIDE(rows) (PADDED(rows) | 8)
@@ -26,13 +28,14 @@
     X(removed, all)                                                                 \
     X(power, all)                                                                   \
     X(lost, all)                                                                    \
-    X(jacobian, M * next)        /* ... here a tangent's length from row to row */
+    X(jacobians, LEAP * M * next) /* ... of the steps that are taken together, a tangent's length from row to row, ... */ \
+    X(inverse_blocks, LEAP * PADDED(M * M)) /* ... likewise, ... */                 \
+    X(weights, PADDED(LEAP * H)) /* ... and of the oldest key, for each head */
 /* What all points use in turn, within a step. */
 #define SHARED(X)                                                                   \
     X(spare, (K + 2) * next)     /* direct tangents that are kept for `repair_point` */ \
     X(kept_inverse, numbers)     /* as the block's arrays of these names */         \
     X(kept_power, numbers)                                                          \
-    X(inverse_block, PADDED(M * M))                                                 \
     X(overlap, 8 * all)          /* products of each tangent with those before it in its panel */ \
     X(aged, M * numbers)         /* y_oldest of dual tangents, ... */               \
     X(z, M * numbers)            /* ... and y'_0 */                                 \
@@ -46,16 +49,26 @@
     X(pivot_rest, PADDED(M))                                                        \
     X(left, PADDED(M))           /* ... and those that are not cleared yet */
 
+/* Numbers of a step that one point's frame asks for. */
+typedef struct {
+    int oldest;     /* the slot that it fills anew */
+    double most[2]; /* bounds of |J|^2 and |J^-T|^2 */
+    double shrink, least, volume, steep; /* as the block's arrays of these names; `least`: below it a dual stretch is lost */
+} Step;
+
 typedef struct {
     const Block *b;
-    int lane, M, n_tangents, n_direct, n_dual, n_pivots;
+    int lane, M, H, n_tangents, n_direct, n_dual, n_pivots;
     int kept; /* the first tangent of `spare`, behind the others */
     ptrdiff_t rows, padded, next, numbers;
+    Step steps[LEAP];
     /* of this step, as the block's arrays of these names */
-    double shrink, remain, largest, leading;
+    const double *jacobian, *inverse_block;
+    double shrink, least, remain, largest, leading;
     int first_lost, may_repair, doubt[2];
-    double least; /* the part below which a dual stretch is lost */
-    int still;    /* whether the map is constant */
+    int still;     /* whether the map is constant */
+    double leapt;  /* bound of the squared stretch of steps that are taken together, 0: one alone */
+    int contrasts; /* whether a tangent has kept too little of it */
 #define NUMBERS(name, length) double *name;
     OWN(NUMBERS) SHARED(NUMBERS)
 } Point;
@@ -65,7 +78,7 @@ static int is_large(const Job *job) { return IS_LARGE(job->n_features * job->n_c
 /* Doubles of `n_points` points. */
 static ptrdiff_t points_size(const Job *job, int n_points)
 {
-    const ptrdiff_t K = job->n_tangents, M = job->n_features, next = STRIDE(M * job->n_context);
+    const ptrdiff_t K = job->n_tangents, M = job->n_features, H = job->n_heads, next = STRIDE(M * job->n_context);
     const ptrdiff_t numbers = PADDED(K + 2), all = PADDED(2 * K + 2);
     return (0 SHARED(LENGTH)) + n_points * (0 OWN(LENGTH));
 }
@@ -74,11 +87,12 @@ static ptrdiff_t points_size(const Job *job, int n_points)
 static int make_points(const Block *b, double *at, Point *points)
 {
     const Job *job = b->job;
-    const ptrdiff_t K = job->n_tangents, M = job->n_features, rows = M * job->n_context, next = STRIDE(rows);
+    const ptrdiff_t K = job->n_tangents, M = job->n_features, H = job->n_heads, rows = M * job->n_context;
+    const ptrdiff_t next = STRIDE(rows);
     const ptrdiff_t numbers = PADDED(K + 2), all = PADDED(2 * K + 2), left = job->n_points - b->first;
     const int n_points = left < WIDTH ? (int)left : WIDTH;
     memset(at, 0, points_size(job, n_points) * sizeof(double));
-    Point p = {.b = b, .M = (int)M, .n_tangents = (int)K, .n_dual = job->n_dual, .n_direct = (int)K - job->n_dual,
+    Point p = {.b = b, .M = (int)M, .H = (int)H, .n_tangents = (int)K, .n_dual = job->n_dual, .n_direct = (int)K - job->n_dual,
                .kept = (int)(K + (K & 1)), .rows = rows, .padded = PADDED(rows), .next = next, .numbers = numbers};
 #define PART(name, length) p.name = at, at += (length);
     SHARED(PART)
@@ -149,15 +163,46 @@ INLINE double length_of(const Point *p, int i)
     return length[0];
 }
 
-/* The Jacobian's rows, from the block's lanes to all points at once: this goes through a first cache. */
-INLINE void share_rows(const Point *points, int n_points)
+/* What frames ask of a step, from the block's lanes to all points at once, for this goes through a first cache; it is the
+   i-th of those that are taken together. */
+static void share_step(Point *points, int n_points, int i, int oldest)
 {
-    const Point *p = points;
-    for (int a = 0; a < p->M; a++)
-        for (ptrdiff_t r = 0; r < p->rows; r++) {
-            const double *lanes = (const double *)p->b->jacobian[a * p->rows + r];
-            for (int i = 0; i < n_points; i++) points[i].jacobian[a * p->next + r] = lanes[i];
+    const Block *b = points->b;
+    const int M = points->M, H = points->H, square = (int)PADDED(M * M);
+    vec direct = splat(1.0), inverse = splat(0.0);
+    for (int a = 0; a < M; a++)
+        for (ptrdiff_t r = 0; r < points->rows; r++) {
+            const vec row = b->jacobian[a * points->rows + r][0];
+            direct = fma3(row, row, direct);
+            for (int k = 0; k < n_points; k++) points[k].jacobians[(i * M + a) * points->next + r] = row[k];
         }
+    for (int k = 0; k < n_points; k++) points[k].steps[i] = (Step){.oldest = oldest, .most = {direct[k], INFINITY}};
+    if (!b->job->n_dual) return;
+    for (int a = 0; a < M * M; a++) {
+        const vec part = b->inverse_block[a][0];
+        inverse = fma3(part, part, inverse);
+        for (int k = 0; k < n_points; k++) points[k].inverse_blocks[i * square + a] = part[k];
+    }
+    for (int h = 0; h < H; h++)
+        for (int k = 0; k < n_points; k++)
+            points[k].weights[i * H + h] = b->weight[h * b->job->n_context + oldest][0][k];
+    const vec least = least_part(b, 0), volume = b->volume[0][0], steep = b->steep[0][0], shrink = b->shrink[0][0];
+    for (int k = 0; k < n_points; k++) {
+        Step *step = &points[k].steps[i];
+        step->shrink = shrink[k], step->least = least[k], step->volume = volume[k], step->steep = steep[k];
+        /* J^-T y is y'_0 = C^-T y_oldest and y_s - C_s^T y'_0. */
+        if (shrink[k] == 1.0 && least[k] < CONDITIONED) step->most[1] = 2.0 * fma(inverse[k], direct[k], 1.0);
+    }
+}
+
+/* The step that the functions below mean. */
+INLINE int at_step(Point *p, int i)
+{
+    p->jacobian = p->jacobians + i * p->M * p->next;
+    p->inverse_block = p->inverse_blocks + i * PADDED(p->M * p->M);
+    p->shrink = p->steps[i].shrink;
+    p->least = p->steps[i].least;
+    return p->steps[i].oldest;
 }
 
 /* Where the rows of slot s of the caller's i-th tangent are. */

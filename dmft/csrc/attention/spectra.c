@@ -4,8 +4,8 @@
 #define GROUPS 1
 #define WRITTEN_OUT 0
 #include "frame.h"
-#include "large.h"
 #include "leading.h"
+#include "leap.h"
 #include "map.h"
 #include "rows.h"
 #include "sizes.h"
@@ -78,6 +78,7 @@ static void large(const Job *job, ptrdiff_t first, void *scratch)
     const int n_points = make_points(b, (double *)((char *)scratch + room(job, 0)), points);
     int phase = job->phase;
     ptrdiff_t until = job->until, n_sampled = 0;
+    int n_taken = 0; /* steps of the map that frames have before them */
     load_window(M, L, H, b);
     any_slopes(b);
     b->dual_power[0][0] = splat(0.0);
@@ -87,10 +88,15 @@ static void large(const Job *job, ptrdiff_t first, void *scratch)
         step_with_rows(M, L, H, b, t, phase);
         const int sampled = strobe(b, &until), qr = is_orthogonal(job, t, sampled);
         if (job->n_dual) invert_oldest(M, L, H, b, 0, phase, 0);
-        share_rows(points, n_points);
-        for (int i = 0; i < n_points; i++) step_point(&points[i], phase, qr, phase % 4 == 0);
+        share_step(points, n_points, n_taken++, NEXT(phase));
         if (qr) forget_step(b, 0);
         record(M, L, H, b, L, t, phase);
+        if (job->qr_interval > 1)
+            for (int i = 0; i < n_points; i++) step_point(&points[i], 0, 1, 1, qr, phase % 4 == 0);
+        else if (sampled || n_taken == LEAP || t + 1 == job->n_steps)
+            for (int i = 0; i < n_points; i++) leap_point(&points[i], n_taken);
+        else continue;
+        n_taken = 0;
         if (!sampled) continue;
         sample_window(M, L, H, b, n_sampled, NEXT(phase));
         for (int i = 0; i < n_points; i++) sample_point(&points[i], n_sampled);
