@@ -41,8 +41,6 @@ from .sweeps.verification import verify as recompute
 
 OUR_ERROR = 70  # exit code of an error of the package itself
 _FINDINGS = 20  # that are told
-
-
 _PATH = click.Path(path_type=Path)
 
 
@@ -78,7 +76,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(VERSION, prog_name="dmft")
 def main() -> None:
-    """Exact large-size dynamics of self-attention networks."""
+    """Exact large-size dynamics of self-attention networks.
+
+    In a clone of the repository: dmft run examples/bifurcation.toml
+    """
 
 
 @main.command()
@@ -153,8 +154,9 @@ def run(
 def plot(
     folder: Path, feature: int, variable: str | None, to: Path | None, title: str | None, width: float | None
 ) -> None:
-    """Draw the sweep in FOLDER: orbit and exponents, curves of methods, or maps of two parameters.
+    """Draw the sweep in FOLDER again, another component or array of it.
 
+    Orbit and exponents, curves of methods, or maps of two parameters, as the run drew them.
     With --variable any array with a number for each point: period, kaplan_yorke, rotation, irreversibility, exponents.
     """
     result = _loaded(folder)
@@ -168,7 +170,7 @@ def plot(
 @main.command()
 @click.argument("folder", type=_PATH)
 def show(folder: Path) -> None:
-    """Say what the sweep in FOLDER is, how far it got, what failed, and what made it.
+    """Say what the sweep in FOLDER is, how far it got, and what failed.
 
     While it runs: points per second and the time left.
     """
@@ -185,7 +187,7 @@ def show(folder: Path) -> None:
 @click.option("--seed", type=click.IntRange(0), help="Of the choice of points [another choice each time].")
 @click.option("--threads", type=int, help="OpenMP threads [OMP_NUM_THREADS, or all cores].")
 def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> None:
-    """Compute random points of the sweep in FOLDER again, and compare all bits.
+    """Compute random points of a sweep again, and compare all bits.
 
     The manifest alone says what to compute. Exit code 1 if any bit differs.
     """
@@ -209,10 +211,10 @@ def verify(folder: Path, points: int, seed: int | None, threads: int | None) -> 
 @click.argument("folder", type=_PATH)
 @click.option("--to", type=_PATH, help="File [FOLDER/sweep.nc].")
 def merge(folder: Path, to: Path | None) -> None:
-    """Put the finished sweep in FOLDER into one netCDF4 file that xarray reads.
+    """Put the finished sweep in FOLDER into one netCDF4 file.
 
-    Dimensions are named, variables have units, meanings and LaTeX symbols, and the file says what
-    made it. Memory does not grow with the sweep.
+    xarray reads it: xarray.open_dataset("FOLDER/sweep.nc"). Dimensions are named, variables have units, meanings and
+    LaTeX symbols, and the file says what made it. Memory does not grow with the sweep.
     """
     to = _writable(to or folder / "sweep.nc")
     result = _loaded(folder)
@@ -227,11 +229,10 @@ def merge(folder: Path, to: Path | None) -> None:
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A key of theirs, as seed=3.")
 @click.option("--checkpoint", type=_PATH, help="In place of chpt_path.")
 def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: Path | None) -> None:
-    """Turn a YAML configuration of the paper's own code, or a .npz checkpoint, into ours.
+    """Turn a file of the paper's own code into one of ours.
 
-    A configuration becomes a run file for dmft run; a checkpoint a .npz file for
-    [start] kind = "file". Nothing is executed, nothing is overwritten; what has no
-    meaning here is said.
+    A YAML configuration becomes a run file for dmft run, a .npz checkpoint a .npz file for [start] kind = "file".
+    Nothing is executed, nothing is overwritten; what has no meaning here is said.
     """
     with _from_the_user():
         window = path.suffix == ".npz"
@@ -257,11 +258,11 @@ def import_(path: Path, to: Path | None, settings: tuple[str, ...], checkpoint: 
 @click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Port on this machine [any that is free].")
 @click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
 def explore(file: Path | None, port: int, no_browser: bool) -> None:
-    """Turn the knobs of the network in FILE, a run file, and watch, in the browser.
+    """Turn the knobs of a network and watch, in the browser.
 
     Orbit, phase space, bifurcation diagram, label, exponents, spectrum, finite networks and irreversibility follow the
     sliders for beta, gamma, epsilon, L, the seed and the start. What is shown can be saved as a run file, a script or
-    a picture. Without FILE: the network of the paper.
+    a picture. FILE is a run file; without it: the network of the paper.
 
     It is served on this machine alone, to who has the address that is printed. Ctrl-C ends it. Needs the extra
     [explore].

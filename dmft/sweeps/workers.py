@@ -131,7 +131,7 @@ def mpi_library() -> str:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:
         return f"none ({error})"
-    return MPI.Get_library_version().split("\n")[0].strip("\x00")
+    return " ".join(MPI.Get_library_version().split("\n")[0].strip("\x00").split())
 
 
 def n_workers(comm: Any = None, executor: futures.Executor | None = None) -> int | None:
