@@ -111,7 +111,7 @@ KERNELS = {
     "dmft.diffusions._paths": (["diffusions/lorenz.c"], []),
 }
 FRAMES = ["cycles/frames.c", "cycles/stretches.c"]
-ONCE = {
+ONCE = {  # for any machine
     "dmft.dynamics.cycles._linear": [*FRAMES, "cycles/covariant.c", "cycles/periodic.c"],
     "dmft.maps._maps": FRAMES,
 }
@@ -130,7 +130,7 @@ def extension(module):
     flags = [*FLAGS, *KERNELS[module][1], *OPENMP]
     return Extension(
         module,
-        sources=[module.replace(".", "/") + ".pyx", *(str(CSRC / name) for name in ONCE.get(module, ()))],
+        sources=[module.replace(".", "/") + ".pyx"],
         depends=[str(path) for path in sorted(CSRC.rglob("*.[ch]"))],
         include_dirs=[str(CSRC)],
         py_limited_api=ABI3,
@@ -151,6 +151,8 @@ class Build(build_ext):
     def build_extensions(self):
         self.check_extensions_list(self.extensions)
         kernels = [(ext, source) for ext in self.extensions for source in KERNELS.get(ext.name, ([],))[0]]
+        # Of modules that share a source one alone has it compiled, lest one writes the object that another one links.
+        once = {source: ext for ext in self.extensions for source in ONCE.get(ext.name, ())}
         # What takes longest first, so that all cores end together: wide registers, and what Cython wrote most of.
         jobs = [(ext, source, name) for name in reversed(SETS) for ext, source in kernels]
         modules = sorted(self.extensions, key=lambda ext: -Path(ext.sources[0]).stat().st_size)
@@ -158,7 +160,10 @@ class Build(build_ext):
             objects = {}
             for job in jobs:
                 objects.setdefault(job[0].name, []).append(pool.submit(self.kernel, *job))
-            for built in [pool.submit(self.module, ext, objects.get(ext.name, ())) for ext in modules]:
+            for_any = {source: pool.submit(self.kernel, ext, source, "once") for source, ext in once.items()}
+            for ext in modules:
+                objects.setdefault(ext.name, []).extend(for_any[source] for source in ONCE.get(ext.name, ()))
+            for built in [pool.submit(self.module, ext, objects[ext.name]) for ext in modules]:
                 built.result()
 
     def module(self, ext, objects):
@@ -177,15 +182,15 @@ class Build(build_ext):
                 old.unlink()
 
     def kernel(self, ext, source, name):
-        """Compile a source for an instruction set, if that was not done already; return the object file."""
-        width, flags = SETS[name]
+        """Compile a source for an instruction set, or "once", if that was not done already; return the object file."""
+        width, flags = SETS.get(name, (None, []))
         folder = str(Path(self.build_temp, name))
         (path,) = self.compiler.object_filenames([str(CSRC / source)], output_dir=folder)
         if self.force or newer_group(["setup.py", *map(str, CSRC.rglob("*.[ch]"))], path, "newer"):
             self.compiler.compile(
                 [str(CSRC / source)],
                 output_dir=folder,
-                macros=[("ISA_NAME", name), ("WIDTH", str(width))],
+                macros=[("ISA_NAME", name), ("WIDTH", str(width))] if width else [],
                 include_dirs=ext.include_dirs,
                 debug=self.debug,
                 extra_postargs=[*ext.extra_compile_args, *flags],
