@@ -271,7 +271,7 @@ def explore(file: Path | None, port: int, no_browser: bool) -> None:
         from .explorer import server
     except ImportError as error:
         if (error.name or "").partition(".")[0] in ("bokeh", "tornado"):
-            raise Failure('dmft explore needs bokeh: pip install -e ".[explore]"') from error
+            raise Failure('dmft explore needs bokeh; pip install "dmft[explore]"') from error
         raise
     from .explorer.state import Shown
 

@@ -95,4 +95,4 @@ def test_without_bokeh_the_extra_is_named():
     code = "import sys; sys.modules['bokeh'] = None; " + CODE
     done = subprocess.run([sys.executable, "-c", code, "explore"], capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr == 'Error: dmft explore needs bokeh: pip install -e ".[explore]"\n'
+    assert done.stderr == 'Error: dmft explore needs bokeh; pip install "dmft[explore]"\n'
