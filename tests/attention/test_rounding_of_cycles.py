@@ -58,6 +58,11 @@ CASES = {
         (segments(3, 2, 2, 460892), 4, 22.606795515374483, 17.727697789579786, 0.0),
         [-5.13856914, -5.13856914, *[-8.50759191] * 4, -8.85386301, -8.85386301, *[-np.inf] * 4],
     ),
+    # Four and two that rounding might have made of as many equal ones: 8e-6 off.
+    "nearly equal": (
+        (segments(3, 1, 3, 913522), 6, 11.553988194032632, 2.7161955709606014, 0.0),
+        [-6.78921239, -6.7892278, *[-6.78977949] * 2, *[-6.78978718] * 2, *[-np.inf] * 12],
+    ),
 }
 
 
@@ -85,6 +90,30 @@ def test_eigenvalues_that_rounding_parts_further_than_a_tenth_are_unknown():
     small = np.diag([1e-4, 1e-4, -1e-4]) + 1e3 * np.eye(3, k=1)
     turned = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
     assert np.isnan(together(turned.T @ small @ turned)).all()
+
+
+def turned(matrix):
+    basis = np.linalg.qr(np.random.default_rng(0).normal(size=matrix.shape))[0]
+    return basis.T @ matrix @ basis
+
+
+@pytest.mark.parametrize("k", [3, 4])
+@pytest.mark.parametrize("shift", [1e-6, 1e-5, 1e-4])
+def test_nearly_equal_eigenvalues_that_are_not_equal_are_no_jordan_block(k, shift):
+    """Some were taken for one, others were known to no more than 1e-4."""
+    expected = 1.0 + shift * np.linspace(-1.0, 1.0, k)
+    found = np.sort(together(turned(np.diag(expected) + np.eye(k, k=1))))
+    assert np.isnan(found).all() or abs(found - expected).max() < 1e-6
+    assert np.isnan(found).all() == ((k, shift) != (3, 1e-4))
+
+
+def test_badly_conditioned_eigenvalues_are_unknown_and_all_below():
+    """One of a pair far below the size of its block."""
+    block = np.zeros((3, 3))
+    block[0, 0], block[1:, 1:] = 1.0, [[1e-5, 1.0], [0.0, 1.1e-5]]
+    found = together(turned(block))
+    assert_allclose(found[np.nanargmax(np.abs(found))], 1.0, rtol=1e-9)
+    assert np.isnan(found).sum() == 2
 
 
 @pytest.mark.parametrize("n_heads", [1, 2])

@@ -9,8 +9,11 @@ import numpy as np
 
 from . import _linear
 
-APART = 0.1  # of the mean: eigenvalues that rounding may have parted further are not known to be equal
+APART = 2e-6  # of the mean: eigenvalues that rounding may have parted further are not known to be equal
 ROUNDED = 30.0 * np.finfo(float).eps  # of its size: how well a product of steps is known
+SELDOM = 0.1  # of what that may do to an eigenvalue at the worst: hardly any is further off
+LOST = 1e-6  # relative: an eigenvalue that is further off is unknown
+APPARENT = 0.3  # of the size: eigenvalues nearer than this may be badly conditioned
 
 
 def eigenvalues(
@@ -37,8 +40,9 @@ def together(matrix: np.ndarray) -> np.ndarray:
     """Return the eigenvalues of a matrix; in the place of those of a Jordan block their mean.
 
     Rounding parts those of a block of k rows by its k-th root, but hardly moves their mean. They belong together if
-    they are as near as that, and so badly conditioned that rounding explains it. NaN if they then are so small that
-    they need not be equal, and for all below.
+    they are as near as that, so badly conditioned that rounding explains it, and if it explains all coefficients of the
+    polynomial whose roots they are. NaN if they then are so small that they need not be equal, or if one by itself is
+    badly conditioned, and for all below.
     """
     n = len(matrix)
     if n == 2 and (pair := _pair(matrix)) is not None:
@@ -47,26 +51,39 @@ def together(matrix: np.ndarray) -> np.ndarray:
         return np.full(n, np.nan)  # of stretches that no double holds
     values = np.linalg.eigvals(matrix)
     size = float(np.linalg.norm(matrix))
-    reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
     distance = np.abs(values[:, None] - values)
-    if not (np.sort(distance, axis=1)[:, 1:] <= reach).any():
-        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        nearness = np.minimum(1.0, distance / (APPARENT * size)) + np.eye(n)
+        if (ROUNDED * size <= LOST * np.abs(values) * nearness.prod(axis=1)).all():
+            return values
     values, right = np.linalg.eig(matrix)
     try:
         blurred = ROUNDED * size * np.linalg.norm(np.linalg.inv(right), axis=1)  # vectors from the left over products
     except np.linalg.LinAlgError:
         blurred = np.full(n, np.inf)
+    reach = 0.5 * size * ROUNDED ** (1.0 / np.arange(2, n + 1))  # the width of what is left of 2, 3, ... equal ones
     distance, single = np.abs(values[:, None] - values), np.ones(n, dtype=bool)
+    least = 0.0  # what is no larger is unknown
     for k in range(n, 1, -1):
         for i in range(n):
             near = np.argsort(np.where(single, distance[i], np.inf), kind="stable")[:k]
             width = distance[np.ix_(near, near)].max()
             if single[i] and single[near].all() and width <= min(reach[k - 2], k * blurred[near].min()):
                 mean, most = values[near].mean(), np.abs(values[near]).max()
+                if k > 2 and not _rounded(values[near] - mean, size):
+                    continue
                 values[near], single[near] = mean, False
-                if width > APART * abs(mean):
-                    values[np.abs(values) <= most] = np.nan
+                if min(width, reach[0]) > APART * abs(mean):
+                    least = max(least, most)
+    unsure = single & (SELDOM * blurred > LOST * np.abs(values))
+    values[np.abs(values) <= np.abs(values[unsure]).max(initial=least)] = np.nan
     return values
+
+
+def _rounded(roots: np.ndarray, size: float) -> bool:
+    """Return whether rounding of a matrix of this size explains how the polynomial of roots differs from a power."""
+    coefficients = np.abs(np.poly(roots)[2:])
+    return bool((coefficients <= ROUNDED * size ** np.arange(2, len(roots) + 1)).all())
 
 
 def _pair(matrix: np.ndarray) -> tuple[complex, complex] | None:
