@@ -59,7 +59,7 @@ cdef extern from "attention/attention.h" nogil:
         const Kernel *few
         const Kernel *spectra
         const Kernel *steps
-    bint IS_LARGE(int size, int n_tangents)
+    bint IS_LARGE(int n_features, int n_context, int n_tangents)
     enum: LEAP
 
 cdef extern from "sets.h" nogil:
@@ -111,14 +111,14 @@ _simd.register({SET_NAMES[i].decode(): i for i in range(N_SETS) if set_runs(i)},
 simd_path, simd_paths = _simd.simd_path, _simd.simd_paths
 
 
-def is_large(int size, int n_tangents):
+def is_large(int n_features, int n_context, int n_tangents):
     """Return whether so many tangents of windows of such a size are gone through point by point."""
-    return bool(IS_LARGE(size, n_tangents))
+    return bool(IS_LARGE(n_features, n_context, n_tangents))
 
 
-def steps_together(int size, int n_tangents, int qr_interval):
+def steps_together(int n_features, int n_context, int n_tangents, int qr_interval):
     """Return how many steps of a call, or after a sample, such frames may take before they are orthogonal again."""
-    return LEAP if qr_interval == 1 and IS_LARGE(size, n_tangents) else qr_interval
+    return LEAP if qr_interval == 1 and IS_LARGE(n_features, n_context, n_tangents) else qr_interval
 
 
 def block_size():
@@ -256,7 +256,7 @@ cdef const Kernel *kernel_for(const Job *job) noexcept:
     """
     cdef bint by_points
     if job.n_tangents > 1:
-        by_points = IS_LARGE(job.n_features * job.n_context, job.n_tangents)
+        by_points = IS_LARGE(job.n_features, job.n_context, job.n_tangents)
         return _narrow.spectra if job.n_points <= _narrow.spectra.n_block and not by_points else _active.spectra
     if job.n_points <= _narrow.few.n_block:
         return _narrow.few

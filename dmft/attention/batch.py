@@ -131,7 +131,7 @@ class Batch(System):
         lanes = max(1, _kernels.block_size() // 2)  # the kernel of frames takes half as many as that of orbits
         n_blocks = min(self.n_threads, -(-self.n_points // lanes))
         n_frames = 3 * lanes * n_blocks
-        if _kernels.is_large(self.size, n_tangents):  # point by point
+        if _kernels.is_large(self.shape[1], self.shape[0], n_tangents):  # point by point
             n_frames = min(lanes * n_blocks, self.n_points) + n_blocks
         return 8.0 * (2 * self.n_points + n_frames) * (n_tangents + 1) * (self.size + 1)
 

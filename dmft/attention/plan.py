@@ -187,8 +187,8 @@ class Plan(Value):
         if self.n_exponents:
             first = first_row // self.interval * self.interval
             if first < self.n_samples * self.interval:  # else no tangents are there any more
-                size = self.model.n_context * self.model.n_features
-                together = _kernels.steps_together(size, self.n_exponents, self.qr_interval)
+                sizes = self.model.n_features, self.model.n_context, self.n_exponents
+                together = _kernels.steps_together(*sizes, self.qr_interval)
                 n_extra = ((first_row - first) % together) // self.every
         rule: Every | SignChanges = Every(self.every, first_row - first)
         if self.section is not None:

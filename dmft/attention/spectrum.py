@@ -73,7 +73,7 @@ def lyapunov(
     n_history : int, default=0
         How many running values to keep; with a tolerance those at each doubling are kept too.
     qr_interval : int, default=1
-        Steps between two orthogonalisations. 1 is always safe: in every step, or of large windows (L*M > 64) after up
+        Steps between two orthogonalisations. 1 is always safe: in every step, or of large windows (L*M > 40) after up
         to four steps whose stretches are mild. Where the softmax saturates, more loses exponents.
     multipliers : bool, default=True
         On a cycle, take the exponents from its multipliers, unless these take more than 1 GiB of memory (a warning says

@@ -59,7 +59,8 @@ class Tangents:
     @property
     def whole(self) -> int:
         """Runs are cut after multiples of so many steps, or their bits would tell where."""
-        return _kernels.steps_together(math.prod(self.frame.shape[2:]), len(self), self.qr_interval)
+        n_context, n_features = self.frame.shape[2:]
+        return _kernels.steps_together(n_features, n_context, len(self), self.qr_interval)
 
     def select(self, points: np.ndarray | Sequence[int]) -> Tangents:
         """Return a copy of the tangents of some of the points."""

@@ -13,7 +13,8 @@
 #define USUAL_DUAL(size) ((size) - 2 * (((size) + 3) / 4))
 
 /* Whether frames are gone through point by point: many tangents of a large window. */
-#define IS_LARGE(size, n_tangents) ((size) > 64 && (n_tangents) > 12)
+#define IS_LARGE(n_features, n_context, n_tangents)                                 \
+    ((n_features) * (n_context) > ((n_context) > 5 ? 40 : 64) && (n_tangents) > 12)
 #define LEAP 4 /* so many steps their frames may take together (leap.h) */
 
 enum { LAW_CLASSES, LAW_GAUSSIAN, LAW_INDEPENDENT };

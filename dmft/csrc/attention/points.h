@@ -73,7 +73,7 @@ typedef struct {
     OWN(NUMBERS) SHARED(NUMBERS)
 } Point;
 
-static int is_large(const Job *job) { return IS_LARGE(job->n_features * job->n_context, job->n_tangents); }
+static int is_large(const Job *job) { return IS_LARGE(job->n_features, job->n_context, job->n_tangents); }
 
 /* Doubles of `n_points` points. */
 static ptrdiff_t points_size(const Job *job, int n_points)
