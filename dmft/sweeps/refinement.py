@@ -149,8 +149,9 @@ class Refinement(Value, Job):
         return self.job.block_bytes(size)
 
     def estimate(self, points: Mapping[str, np.ndarray]) -> Estimate | None:
-        """Return what one of these points costs."""
-        return self.job.estimate(points)
+        """Return what one of these points costs, which it does where it is computed."""
+        one = self.job.estimate(points)
+        return one and dataclasses.replace(one, each=f"{one.each}, if all are computed")
 
     def specification(self) -> dict[str, Any]:
         """Return that of the other job, and how it is refined."""

@@ -118,6 +118,7 @@ def test_the_command_line(tmp_path):
     def run(*arguments):
         return CliRunner().invoke(main, list(map(str, arguments)))
 
+    assert "400 steps each, if all are computed" in run("run", path, "--dry-run").output
     done = run("run", path, "--out", out)
     assert done.exit_code == 0, done.output
     assert (out / "phase_diagram.png").exists()
