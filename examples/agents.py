@@ -2,7 +2,7 @@
 
     python examples/agents.py [FILE [POINTS]]
 
-Draws nine panels into FILE (default: agents.png). Ten cpu-seconds.
+Draws nine panels into FILE (default: agents.png). Four cpu-seconds.
 """
 
 import sys

@@ -5,7 +5,7 @@
 The angle turns by omega - K sin(2 pi theta) / 2 pi in a step. Where K = 0 it is a rotation, and at every rational omega
 a tongue begins, in which the rotation number stays p / q; it is as wide as K^q. Each is found by its rotation number;
 dashed is how the widths of the first three begin, in closed form. Writes FILE (default: arnold_tongues.png); STEP is
-the longest step along K (default: 0.02). About 25 cpu-seconds.
+the longest step along K (default: 0.02). About 35 cpu-seconds.
 """
 
 import sys

@@ -4,7 +4,7 @@
 
 A map of the torus has one angle everywhere. That of the Henon map comes arbitrarily near to 0: its stable and unstable
 manifolds touch; so it is with the paper's network at beta = 2. Errors are those of batch means. Writes FILE (default:
-covariant_vectors.png); STEPS are those of each run (default: 200000). About 40 cpu-seconds.
+covariant_vectors.png); STEPS are those of each run (default: 200000). About 20 cpu-seconds.
 """
 
 import sys

@@ -2,7 +2,7 @@
 
     python examples/finite_size.py [FOLDER [EFFORT]]
 
-Draws into FOLDER (default: finite_size). A cpu-minute; steps and replicas go with EFFORT (default: 1).
+Draws into FOLDER (default: finite_size). 15 cpu-seconds; steps and replicas go with EFFORT (default: 1).
 """
 
 import sys

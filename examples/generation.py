@@ -7,7 +7,7 @@ faster the fewer sites. Middle, how far the networks' autocorrelation up to lag 
 cycle (1.24), the torus, and in chaos (1.28), over N_STEPS steps (default: 4000). Right, the response to one flipped
 site of a token over beta in theory: its growth per step, N_VALUES values (default: 201), beside the largest exponent;
 inset, its size step after step at beta = 1.2 in theory and in twins of 10^8 sites (N_PAIRS pairs; default: 200).
-Writes FILE (default: generation.png). Half a cpu-minute.
+Writes FILE (default: generation.png). Seven cpu-seconds.
 """
 
 import sys

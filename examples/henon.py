@@ -2,7 +2,7 @@
 
     python examples/henon.py [FILE] [POINTS]
 
-Writes FILE (default: henon.png); POINTS is how many values of a are swept (default: 600). About 20 cpu-seconds.
+Writes FILE (default: henon.png); POINTS is how many values of a are swept (default: 600). About 3 cpu-seconds.
 """
 
 import sys

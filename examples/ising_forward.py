@@ -6,7 +6,7 @@ its peak is the transition. Right: errors of m, C and D at beta_c, averaged over
 simulations X1, X2, as mean (A - X1)(A - X2), which the noise of the simulations does not bias.
 
 Command: ``python examples/ising_forward.py [--sites 512 --trajectories 30000 --steps 128]``
-Cost: 1 cpu-minute as it is (64 sites, 20 000 trajectories); 15 with the sizes in brackets.
+Cost: 7 cpu-seconds as it is (64 sites, 20 000 trajectories); far more with the sizes in brackets.
 """
 
 import argparse

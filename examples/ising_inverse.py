@@ -6,7 +6,7 @@ the bias of the theory is left. Middle: couplings against the true ones, with st
 Right: covariances that the inferred network reproduces against those of a held-out train.
 
 Command: ``python examples/ising_inverse.py [--sites 20] [--out ising_inverse.png]``
-Cost: 1 cpu-minute.
+Cost: 5 cpu-seconds.
 """
 
 import argparse

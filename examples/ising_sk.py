@@ -5,7 +5,7 @@ temperature and coupling width. It peaks at the critical line (white), and grows
 disordered phase when cooled. There is no spin-glass phase. Right: cuts, parallel and asynchronous.
 
 Command: ``python examples/ising_sk.py [--points 40] [--field 0.0] [--out ising_sk.png]``
-Cost: 1 cpu-minute.
+Cost: 6 cpu-seconds.
 """
 
 import argparse

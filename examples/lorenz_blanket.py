@@ -4,7 +4,7 @@ Attractors of states 0 (the blanket), 1 and 2 of one system, and I(1, 2; 4, 5 | 
 from the covariance and by nearest neighbours. Only the states 0 and 3 are coupled, yet they are no Markov blanket.
 
 Command: ``python examples/lorenz_blanket.py [--time 500] [--couplings 7] [--noise 4] [--out lorenz_blanket.png]``
-Cost: 2 cpu-minutes.
+Cost: 3 cpu-seconds.
 """
 
 import argparse
