@@ -13,7 +13,7 @@ from .kernel import linearize
 from .model import SelfAttention
 
 ROUNDING = 1e-12  # what it leaves of a direction that is annihilated is less; others may shrink to 1e-11 in a step
-NOTHING = 1e-12  # of the largest overlaps: what rounding leaves of those that vanish
+NOTHING = 1e-12  # of the largest overlaps, or of a unit vector: what rounding leaves of those that vanish
 
 
 def n_directions(model: SelfAttention) -> int:
@@ -116,7 +116,8 @@ def _read(mild: SelfAttention) -> np.ndarray:
     assert mild.features.classes is not None
     space = reached(mild)
     _, size, right = np.linalg.svd(mild.features.classes.signs @ space @ space.T, full_matrices=False)
-    return right[size > 1e-9 * size.max(initial=0.0)].T
+    basis = right[size > 1e-9 * size.max(initial=0.0)].T
+    return np.where(np.abs(basis) > NOTHING, basis, 0.0)  # else it reads far larger parts of what it should not
 
 
 def n_directions_of(model: SelfAttention, beta: np.ndarray, epsilon: np.ndarray, suspect: np.ndarray) -> np.ndarray:
