@@ -27,6 +27,14 @@ def segments(n_features, n_segments, n_positions, seed):
     return dmft.Features.segments(**shape, seed=seed)
 
 
+def alike(n_features, n_sites, n_positions, seed):
+    """Features of all roles that are the same."""
+    rng = np.random.default_rng(seed)
+    rng.choice([-1, 1], size=(1, n_sites + n_positions))  # as they were found
+    one = {role: rng.choice([-1, 1], size=(1, n_sites + n_positions)) for role in ("output", "value", "query", "key")}
+    return dmft.Features(**{role: np.repeat(x, n_features, axis=0) for role, x in one.items()}, n_positions=n_positions)
+
+
 # Found at random, with the multipliers of hundreds of digits.
 CASES = {
     # A vector next to one that shrinks at last takes up of it what many turns do not make good: 3e-5 off.
@@ -57,6 +65,20 @@ CASES = {
     "two blocks": (
         (segments(3, 2, 2, 460892), 4, 22.606795515374483, 17.727697789579786, 0.0),
         [-5.13856914, -5.13856914, *[-8.50759191] * 4, -8.85386301, -8.85386301, *[-np.inf] * 4],
+    ),
+    # A frame at rest on what rounding turns it by in the steps of a turn, and not in any of them: -30.15.
+    "turned": (
+        (alike(3, 7, 3, 826014), 7, 19.111479699380236, 149.33014444897512, 0.3),
+        [
+            -30.2129661,
+            -37.57506911,
+            -46.81069555,
+            -47.2173404,
+            -67.14823091,
+            -70.64768578,
+            -158.16435149,
+            *[-np.inf] * 14,
+        ],
     ),
     # 1e-16 of a direction that the features do not read: -57.4 twice.
     "read": (

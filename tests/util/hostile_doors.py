@@ -226,6 +226,9 @@ DOORS = {
         "frame": [doubles(3, 3, 4), doubles(3, 4, 0)]}, ("frame", "bound")),
     "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
         "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
+    "what turns frames": (_linear.strayed, {"upper": doubles(N, 4, 4), "block": np.array([0, 1, 1]), "n_turns": 2,
+        "error": doubles(3)}, {"n_turns": [0, -1], "block": [np.zeros(0, dtype=int), np.zeros(5, dtype=int)],
+        "upper": [doubles(0, 4, 4)]}, ("upper", "block")),
     "round a cycle": (_linear.solve, {"top": doubles(2, N, 2, 4), "factor": doubles(2),
         "right": doubles(2, 3, 2, 2 * N + 2), "drive": doubles(2, 2, 2, 2 * N), "given": doubles(2, 2, 2, 2 * N + 2),
         "out": doubles(2, 3, 2, 2 * N + 2), "volume": doubles(2, 2), "n_threads": 2}, {

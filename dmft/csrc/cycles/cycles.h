@@ -45,6 +45,13 @@ extern const Carry dmft_carry_baseline, dmft_carry_avx2, dmft_carry_avx512;
 void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
                          double *product, double *exponent, double *work);
 
+/* How much of the leading n stretches, in the last of n_turns, is of what rounding turns a frame by: a draw of its signs.
+   Vectors F (1 + E) for those F of the frame leave a step with R E R^-1 for E, and what it has rounded. block (n,): of
+   every vector, 0, 1, ...: within one they may turn. error: OUT (n,), relative; NaN where it has no bounds.
+   work: (2 n size). Returns whether it was stopped. */
+int dmft_strayed(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t n, ptrdiff_t n_turns, const int64_t *block,
+                 const double *upper, double *error, double *work, int (*stopped)(void *), void *crew);
+
 /* Make a frame (n, k) that steps have moved orthogonal again, with what rounding may have done. growth: INOUT (k,), to
    which the logs of the stretches are added; n_lost, off: INOUT (k,), steps whose stretch is below the rounding of the
    terms that it is a sum of, times `rounding`, and how far the sums of the logs may be off; tilt: INOUT (k, k), [i, j]:

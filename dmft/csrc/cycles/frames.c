@@ -169,3 +169,60 @@ void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptr
         if (largest == 0.0) return;
     }
 }
+
+static inline double drawn(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 63 ? DBL_EPSILON : -DBL_EPSILON;
+}
+
+int dmft_strayed(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t n, ptrdiff_t n_turns, const int64_t *block,
+                 const double *upper, double *error, double *work, int (*stopped)(void *), void *crew)
+{
+    /* Columns of E, of those below the block of each alone, and of R E R^-1, one after the other. */
+    double *tilt = work, *turned = work + n * size;
+    uint64_t state = 1;
+    for (ptrdiff_t i = 0; i < n * size; i++) tilt[i] = 0.0;
+    for (ptrdiff_t step = 0; step < n_turns * n_steps; step++) {
+        if (stopped(crew)) return 1;
+        const double *factor = upper + step % n_steps * size * size;
+        if (step % n_steps == 0)
+            for (ptrdiff_t k = 0; k < n; k++) error[k] = 0.0;
+        double largest = 0.0;
+        for (ptrdiff_t k = 0; k < size; k++) largest = larger(largest, fabs(factor[k * (size + 1)]));
+        for (ptrdiff_t k = 0; k < n; k++) {
+            double *restrict column = turned + k * size;
+            const double *restrict before = tilt + k * size;
+            const double rounded = larger(largest, length_of(k + 1, size, factor + k));
+            const double inverse = 1.0 / factor[k * (size + 1)];
+            for (ptrdiff_t i = 0; i < size; i++) {
+                double sum = rounded * drawn(&state);
+                for (ptrdiff_t c = i; c < size; c++) sum += factor[i * size + c] * before[c];
+                column[i] = sum;
+            }
+            for (ptrdiff_t c = 0; c < k; c++) {
+                const double part = factor[c * size + k];
+                const double *restrict other = turned + c * size;
+                for (ptrdiff_t i = 0; i < size; i++) column[i] -= part * other[i];
+            }
+            for (ptrdiff_t i = 0; i < size; i++) column[i] *= inverse;
+        }
+        for (ptrdiff_t k = 0; k < n; k++) {
+            const double *restrict column = turned + k * size;
+            double most = 0.0;
+            for (ptrdiff_t i = 0; i < n; i++) {
+                if (block[i] != block[k]) continue;
+                double sum = column[i];
+                for (ptrdiff_t c = 0; c < n && block[c] < block[k]; c++) sum += turned[c * size + i] * column[c];
+                most = fabs(sum) <= most ? most : fabs(sum); /* NaN, too */
+            }
+            error[k] += most;
+            double *restrict after = tilt + k * size;
+            for (ptrdiff_t i = 0; i < size; i++) {
+                const int below = i >= n || block[i] > block[k];
+                after[i] = !below ? 0.0 : column[i] > 1.0 ? 1.0 : column[i] < -1.0 ? -1.0 : column[i];
+            }
+        }
+    }
+    return 0;
+}

@@ -33,6 +33,8 @@ cdef extern from "cycles/cycles.h" nogil:
                               int64_t *, double *, double *)
     void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
                              double *)
+    int dmft_strayed(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const int64_t *, const double *, double *,
+                     double *, int (*)(void *) noexcept nogil, void *)
     size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
     int dmft_solve_periodic(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *,
                             const double *, const double *, const double *, const double *, double *, double *,
@@ -234,6 +236,26 @@ def product(*,
         dmft_multiply_block(upper.shape[0], upper.shape[1], first, first + n, &upper[0, 0, 0], &out[0, 0], &exponent,
                             &work[0, 0])
     return exponent
+
+
+def strayed(*,
+            const double[:, :, ::1] upper not None,   # IN    (n_steps, size, size)
+            const int64_t[::1] block not None,        # IN    (n,): of every vector, 0, 1, ...
+            Py_ssize_t n_turns,
+            double[::1] error not None):              # OUT   (n,)
+    """Follow what rounding turns the leading vectors of a frame by, and write how much of each stretch it is."""
+    cdef Py_ssize_t n = block.shape[0]
+    positive("n_steps", upper.shape[0])
+    sized("upper", upper.shape, (-1, -1, upper.shape[1]))
+    ranged("n", n, 1, upper.shape[1])
+    positive("n_turns", n_turns)
+    sized("error", error.shape, (n,))
+    cdef double[::1] work = np.empty(2 * n * upper.shape[1])
+    cdef Crew crew = crew_of(1)
+    with nogil:
+        dmft_strayed(upper.shape[0], upper.shape[1], n, n_turns, &block[0], &upper[0, 0, 0], &error[0], &work[0],
+                     crew_stopped, &crew)
+    dismiss(&crew)
 
 
 def solve(*,

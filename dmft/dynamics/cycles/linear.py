@@ -323,7 +323,7 @@ def _multipliers(
                 settled = n_known == size and spread <= SPREAD  # else part of what is lost comes back
                 graded[point] = bool(known) and not (settled and rounding[i, known[-1][1] - 1] <= MILD)
                 if graded[point] and not again:
-                    known = list(_closed(known, turn[i], upper[i]))
+                    known = _unturned(list(_closed(known, turn[i], upper[i])), upper[i], 2 * n_renew)
                 growth[point], angle[point] = eigenvalues(known, turn[i], upper[i])
                 rest[point] = frame[i]
         active, frame, stretch = active[busy], frame[busy], stretch[busy]
@@ -367,6 +367,15 @@ def _closed(blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarr
         if (back > BACK * np.abs(np.diagonal(product)[a:b])).any():
             return
         yield a, b
+
+
+def _unturned(blocks: list[tuple[int, int]], upper: np.ndarray, n_turns: int) -> list[tuple[int, int]]:
+    """Return the leading blocks of whose stretches hardly anything is of what rounding turns the frame by."""
+    block = np.repeat(np.arange(len(blocks)), [b - a for a, b in blocks])
+    error = np.empty(block.size)
+    if blocks:
+        _linear.strayed(upper=upper, block=block, n_turns=n_turns, error=error)
+    return blocks[: min(block[~(error <= LOST)], default=len(blocks))]
 
 
 def _range(values: Sequence[float]) -> float:

@@ -104,3 +104,40 @@ def test_lengths_whose_squares_are_no_numbers(scale):
     assert all(found[name][[0, 2]].tobytes() == usual[name].tobytes() for name in found)
     rows[1, 2, 0, 0, 0] = np.nan
     assert np.isnan(carried(rows, begun)["stretch"][1]).all()
+
+
+def strayed(upper, block, n_turns):
+    """E becomes R E R^-1, with what each step rounds."""
+    state, n, size = 1, len(block), upper.shape[1]
+    block = np.append(block, [size] * (size - n))
+    error, total = np.zeros((size, n)), np.zeros(n)
+    for step in range(n_turns * len(upper)):
+        r = upper[step % len(upper)]
+        made, lengths = r @ error, np.maximum(np.linalg.norm(r[:, :n], axis=0), np.abs(np.diag(r)).max())
+        for k in range(n):
+            for i in range(size):
+                state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+                made[i, k] += lengths[k] * (EPS if state >> 63 else -EPS)
+        turned = np.linalg.solve(r[:n, :n].T, made.T).T
+        below, above = block[:, None] > block[:n], block[:, None] < block[:n]
+        own = turned + np.where(below, turned, 0.0) @ np.where(above, turned, 0.0)[:n]
+        worst = np.where(below | above, 0.0, np.abs(own)).max(axis=0)
+        total = worst if step % len(upper) == 0 else total + worst
+        error = np.clip(np.where(below, turned, 0.0), -1.0, 1.0)
+    return total
+
+
+@pytest.mark.parametrize("block", [[0], [0, 1, 1, 2], [0, 0, 1, 2, 3, 3]])
+@pytest.mark.parametrize("graded", [0.0, 2.0])
+def test_what_rounding_turns_frames_by_goes_through_all_steps(block, graded):
+    rows, begun = cycles(1, 5, 3, 2, graded)
+    upper, error = carried(rows, begun)["upper"][0], np.empty(len(block))
+    _linear.strayed(upper=upper, block=np.array(block), n_turns=3, error=error)
+    assert_allclose(error, strayed(upper, np.array(block), 3), rtol=1e-6)
+
+
+def test_a_vector_that_is_annihilated_has_no_bounds():
+    upper, error = np.array([[[1.0, 0.5], [0.0, 0.0]]]), np.empty(2)
+    _linear.strayed(upper=upper, block=np.array([0, 1]), n_turns=2, error=error)
+    assert error[0] < 1e-14
+    assert not error[1] < 1.0
