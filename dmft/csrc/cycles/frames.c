@@ -35,14 +35,32 @@ static double reflection(ptrdiff_t n, ptrdiff_t stride, double *x, double *v)
     return (length - head) / length;
 }
 
-/* Reflect the columns of a, (n_rows, n_columns) with rows `stride` apart. */
+/* Reflect the columns of a, (n_rows, n_columns) with rows `stride` apart; four rows at a time, in the order of one by one. */
 static void reflect(ptrdiff_t n_rows, ptrdiff_t n_columns, ptrdiff_t stride, double *restrict a, double scale,
                     const double *restrict v, double *restrict sums)
 {
+    ptrdiff_t i = 0;
     for (ptrdiff_t c = 0; c < n_columns; c++) sums[c] = 0.0;
-    for (ptrdiff_t i = 0; i < n_rows; i++)
+    for (; i + 4 <= n_rows; i += 4) {
+        const double *restrict x = a + i * stride;
+        for (ptrdiff_t c = 0; c < n_columns; c++)
+            sums[c] = (((sums[c] + v[i] * x[c]) + v[i + 1] * x[stride + c]) + v[i + 2] * x[2 * stride + c])
+                    + v[i + 3] * x[3 * stride + c];
+    }
+    for (; i < n_rows; i++)
         for (ptrdiff_t c = 0; c < n_columns; c++) sums[c] += v[i] * a[i * stride + c];
-    for (ptrdiff_t i = 0; i < n_rows; i++) {
+    for (i = 0; i + 4 <= n_rows; i += 4) {
+        double *restrict x = a + i * stride;
+        const double p0 = scale * v[i], p1 = scale * v[i + 1], p2 = scale * v[i + 2], p3 = scale * v[i + 3];
+        for (ptrdiff_t c = 0; c < n_columns; c++) {
+            const double sum = sums[c];
+            x[c] -= p0 * sum;
+            x[stride + c] -= p1 * sum;
+            x[2 * stride + c] -= p2 * sum;
+            x[3 * stride + c] -= p3 * sum;
+        }
+    }
+    for (; i < n_rows; i++) {
         const double part = scale * v[i];
         for (ptrdiff_t c = 0; c < n_columns; c++) a[i * stride + c] -= part * sums[c];
     }
