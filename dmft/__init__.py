@@ -1,4 +1,22 @@
-"""Exact large-size dynamics of self-attention networks with 1-bit tokens."""
+"""Exact large-size dynamics of self-attention networks with 1-bit tokens, and of any iterated map.
+
+A network is a `SelfAttention` of `Features`, any other map a `Map`. What is asked of them:
+
+- one orbit: `trajectory`, `lyapunov`, `covariant`; what it settles on: `attractor`, `attractors`
+- cycles and their bifurcations: `cycle`, `branch`, `curve`, `tongues`
+- many parameter points: `sweep`, `follow`, `refine`; `load` reads what they have stored
+- networks of finite size: `network`, `finite_size`, `fluctuations`, `generation`, `recall`
+
+Pictures are in `dmft.figures`; kinetic Ising networks in `dmft.ising`, vector spins in `dmft.spins`, and more in
+`dmft.diffusions`, `dmft.information`, `dmft.thermodynamics`, `dmft.maps`.
+
+Examples
+--------
+>>> import dmft
+>>> model = dmft.SelfAttention(dmft.Features.paper(seed=1), n_context=4, beta=1.27, gamma=220.0, epsilon=0.02)
+>>> print(dmft.attractor(model))
+cycle of period 28: on a cycle that Newton's method confirms
+"""
 
 import importlib
 from importlib.machinery import PathFinder as _PathFinder
