@@ -32,8 +32,9 @@ def fill(
     """Return the exponents of cycles with averages in the place of those that are hidden.
 
     On a cycle every turn is like the one before: averages over whole turns have no error but that of rounding, and of
-    pairs that turn about each other. Tangents of all directions may come from both ends (`System.begin_tangents`), and
-    tell what multipliers, which are products from one end, do not.
+    pairs that turn about each other; what has another volume in every turn is of rounding alone, and stays NaN.
+    Tangents of all directions may come from both ends (`System.begin_tangents`), and tell what multipliers, which are
+    products from one end, do not.
 
     Parameters
     ----------

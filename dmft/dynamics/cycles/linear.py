@@ -139,9 +139,9 @@ def multipliers(
     Returns
     -------
     growth : ndarray, shape (n_points, size)
-        log of the modulus, descending, right to 1e-6 at the worst; then NaN, where stretches of
-        steps were so far below the largest one that rounding hides them; -inf for an exact zero. NaN throughout for
-        points that have an entry that is not finite.
+        log of the modulus, descending, right to 1e-6 at the worst; then NaN, where stretches of steps were so far below
+        the largest one that rounding hides them, or where it parts nearly equal ones further; -inf for an exact zero.
+        NaN throughout for points that have an entry that is not finite.
     angle : ndarray, shape (n_points, size)
         In (-pi, pi]; 0 where the growth is not finite.
     frame : ndarray, shape (n_points, size, size)
