@@ -213,3 +213,10 @@ def test_directions_that_turn_about_each_other_are_known_to_how_far_they_came_ap
     assert_allclose(found.exponents[0], [*np.sort(before[:6])[::-1], np.nan, np.nan])
     least = [*[np.ptp(before[:2])] * 2, *[np.ptp(before[2:5])] * 3, 0.0]
     assert_array_less(np.array(least) * (1 - 1e-9), found.stderr[0, :6] + 1e-300)
+
+
+def test_a_pair_that_rounding_moves_is_unknown():
+    """They are told apart at the size of their matrix, but not at their own."""
+    expected = np.array([1e-5, 1.3e-5])
+    assert np.isnan(together(turned(np.diag(expected) + np.eye(2, k=1)))).all()
+    assert_allclose(np.sort(together(turned(np.diag(1e3 * expected) + np.eye(2, k=1)))), 1e3 * expected, rtol=1e-6)

@@ -87,14 +87,14 @@ def _rounded(roots: np.ndarray, size: float) -> bool:
 
 
 def _pair(matrix: np.ndarray) -> tuple[complex, complex] | None:
-    """Return both eigenvalues of a matrix of two rows, or None where rounding may have parted them."""
+    """Return both eigenvalues of a matrix of two rows, or None where rounding may have parted or moved them."""
     a, b, c, d = matrix.ravel().tolist()
     half = 0.5 * (a - d)
-    square, least = half * half + b * c, ROUNDED**0.5 * max(abs(a), abs(b), abs(c), abs(d))
-    if not abs(square) > least * least:
+    square, size = half * half + b * c, max(abs(a), abs(b), abs(c), abs(d))
+    root = math.sqrt(abs(square))
+    if not root > ROUNDED**0.5 * size:
         return None
-    if square < 0.0:
-        mean, root = 0.5 * (a + d), math.sqrt(-square)
-        return complex(mean, root), complex(mean, -root)
-    shift = half + math.copysign(math.sqrt(square), half)
-    return d + shift, d - b * c / shift
+    shift = half + math.copysign(root, half)
+    mean = 0.5 * (a + d)
+    pair = (complex(mean, root), complex(mean, -root)) if square < 0.0 else (d + shift, d - b * c / shift)
+    return pair if SELDOM * ROUNDED * size * size < LOST * 2.0 * root * min(abs(pair[0]), abs(pair[1])) else None
