@@ -50,12 +50,14 @@ def together(matrix: np.ndarray) -> np.ndarray:
     if not np.isfinite(matrix).all():
         return np.full(n, np.nan)  # of stretches that no double holds
     values = np.linalg.eigvals(matrix)
-    size = float(np.linalg.norm(matrix))
-    distance = np.abs(values[:, None] - values)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        nearness = np.minimum(1.0, distance / (APPARENT * size)) + np.eye(n)
-        if (ROUNDED * size <= LOST * np.abs(values) * nearness.prod(axis=1)).all():
-            return values
+    size = math.sqrt(np.vdot(matrix, matrix))
+    if size == 0.0:
+        return values
+    scaled = values / (APPARENT * size)
+    nearness = np.abs(scaled[:, None] - scaled)
+    nearness.flat[:: n + 1] = 1.0
+    if (np.minimum(nearness, 1.0).prod(axis=1) * np.abs(scaled) >= ROUNDED / (APPARENT * LOST)).all():
+        return values
     values, right = np.linalg.eig(matrix)
     try:
         blurred = ROUNDED * size * np.linalg.norm(np.linalg.inv(right), axis=1)  # vectors from the left over products
