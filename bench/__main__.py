@@ -1,6 +1,7 @@
 """`python -m bench`: the kernels, their peers and the core's limit, side by side in one run."""
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -20,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_
 
 import numpy as np  # noqa: E402
 
-from bench import peers, roofline  # noqa: E402
+from bench import ours, peers, roofline  # noqa: E402
 from bench.peers import common  # noqa: E402
 from dmft import _kernels  # noqa: E402
 
@@ -104,13 +105,19 @@ class Runner:
         self.samples.append(1e9 * taken / (self.n_steps * self.problem.n_points))
 
 
+def settled(problem):
+    """Return a problem with the windows of a hundred of their lengths later, as most steps of a run have them."""
+    n_context = problem.window.shape[1]
+    return dataclasses.replace(problem, window=ours.orbit(problem, 100 * n_context))
+
+
 def measure(args, work, size, n_points, competitors):
     """Return the competitors with their times and the core's rates, all taken in turns.
 
     A core that others use too changes its speed within seconds: the limit must be measured beside
     what is compared with it.
     """
-    problem = common.problem(*size, n_points)
+    problem = settled(common.problem(*size, n_points))
     runners = [Runner(peer, work, problem, args.seconds, args.limit) for peer in competitors]
     rates = []
     for _ in range(args.repeats):
