@@ -118,6 +118,10 @@ def lyapunov(
     of a complex pair come as their mean, which is known far better than either; their errors say how well they are
     known to be equal.
 
+    Directions that several steps annihilate, and none of these by itself, as with features of a lesser rank at the
+    fixed point 0, leave averages of rounding that no step shows (-3.1 a step for -inf). Multipliers tell them: it is
+    `multipliers` = False, and sweeps without "attractor", that have such numbers.
+
     A transient that is still dying out is in the errors only as far as the run shows it.
 
     References
