@@ -138,6 +138,8 @@ class Batch(System):
     def begin_tangents(self, n_tangents: int, qr_interval: int = 1) -> None:
         """Start a frame of orthonormal tangents of the window, made orthogonal again every so many steps.
 
+        With an interval of 1, of large windows after a few steps where their stretches are mild.
+
         Where there are as many as the window has dimensions, and the map annihilates none of them
         whatever the orbit, the last half is carried by the inverse transposed Jacobian.
         """
