@@ -56,7 +56,8 @@ def together(matrix: np.ndarray) -> np.ndarray:
     scaled = values / (APPARENT * size)
     nearness = np.abs(scaled[:, None] - scaled)
     nearness.flat[:: n + 1] = 1.0
-    if (np.minimum(nearness, 1.0).prod(axis=1) * np.abs(scaled) >= ROUNDED / (APPARENT * LOST)).all():
+    known = np.minimum(nearness, 1.0).prod(axis=1) * np.abs(scaled) >= ROUNDED / (APPARENT * LOST)
+    if known.all() and nearness.min() > ROUNDED**0.5 / APPARENT:
         return values
     values, right = np.linalg.eig(matrix)
     try:

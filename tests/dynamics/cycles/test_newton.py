@@ -272,3 +272,15 @@ def test_neighbours_that_rounding_can_tell_apart_stay_apart():
 
 def test_a_block_that_no_double_holds_is_not_known():
     assert np.isnan(together(np.array([[np.nan, 1.0], [0.5, np.inf]]))).all()
+
+
+@pytest.mark.parametrize(("n", "k"), [(2, 2), (3, 2), (3, 3), (5, 2), (5, 4)])
+def test_the_eigenvalues_of_a_jordan_block_are_equal_in_every_basis(n, k):
+    """Of fifty: rounding parts them by its root, and more often than not makes a pair of two."""
+    rng = np.random.default_rng(n + 10 * k)
+    for _ in range(50):
+        expected = np.append(np.full(k, rng.uniform(-1.0, -0.5)), 1.0 + np.arange(n - k))
+        basis = np.linalg.qr(rng.normal(size=(n, n)))[0]
+        found = np.sort_complex(together(basis @ (np.diag(expected) + np.diag(np.arange(n - 1) < k - 1, 1)) @ basis.T))
+        assert np.unique(found[:k]).size == 1
+        assert_allclose(found, expected, rtol=1e-12)
