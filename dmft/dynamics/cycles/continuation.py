@@ -6,14 +6,14 @@ import bisect
 import dataclasses
 from functools import partial
 from operator import itemgetter
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ..._util.progress import working
 from ..._util.roots import root_between
 from . import turns
-from .curve import CycleCurve, Met, Node, crossing_kind, events, n_outside, node
+from .curve import CycleCurve, Met, Node, crossing_kind, events, n_outside, node, nodes
 from .halves import is_twice, swap
 
 TURN = 0.9  # cosine between the tangents of neighbours on a branch: less is a step too long
@@ -28,6 +28,7 @@ NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
 PLACED = 1e-11  # of a step: how well a bifurcation is located
 CRITICAL = 1e-4  # log of the modulus of multipliers that cross: what rounding leaves of 0 where several come together
 FINEST = 1e-9  # of what parts two neighbours: where halving ends
+AHEAD = 8  # points at most that are looked at together: as many as the kernel of their multipliers takes side by side
 CLOSED = "the branch closes"
 _first = itemgetter(0)
 
@@ -40,6 +41,15 @@ class Located:
     kind: str
     node: Node
     gained: int
+
+
+class Taken(NamedTuple):
+    """A step from one point to the next, its length, and how many corrections it took."""
+
+    here: Node
+    there: Node
+    length: float
+    n: int
 
 
 class Continuation:
@@ -63,6 +73,8 @@ class Continuation:
         self.nodes: list[Node] = [self.start]
         self.special: list[Located] = []
         self.unlocated: list[tuple[float, float, int]] = []
+        self.n_points, self.n_ahead = n_points, 1
+        self.ahead: list[Taken] = []
         self.end = f"{n_points} points"
         leads_out = low if start.tangent[-1] < 0 else high
         if start.point[-1] == leads_out:
@@ -78,15 +90,16 @@ class Continuation:
     def _further(self, step: float) -> float:
         """Take the next point, or none if the step is too long; return the next step, 0 where the curve ends."""
         here, half_met = self.nodes[-1], f"a cycle of period {self.curve.shape[0] // 2} is met"
-        following, n = self.step(here, step)
-        kinds = None if following is None else events(here, following)
+        taken = self.step(here, step)
+        kinds = None if taken is None else events(here, taken.there)
         if kinds is None and step > MIN_STEP * self.max_step:
             return step / 2.0
-        if following is None:
+        if taken is None:
             self.end = "no neighbour found: the cycle may cease to be smooth"
             if self.is_double(here, NEARLY_DOUBLE):  # there the curve has two directions, and rounding decides
                 self.end = half_met
             return 0.0
+        following = taken.there
         located = self.located(here, following, kinds)
         # The curve turns back where it passes through a cycle of half the period: no fold.
         if self.halves(here, following) or any(
@@ -113,6 +126,10 @@ class Continuation:
             self.special += self.located(following, self.start, events(following, self.start))
             self.end = CLOSED
             return 0.0
+        return self.longer(step, taken.n)
+
+    def longer(self, step: float, n: int) -> float:
+        """Return the step after one that took so many corrections."""
         return min(step * (1.5 if n <= 4 else 1.0), self.max_step)
 
     def measured(self, at: Node) -> Node:
@@ -125,9 +142,41 @@ class Continuation:
         near = self.curve.length(last.point - start.point) < step
         return near and self.curve.product(last.tangent, start.tangent) >= TURN
 
-    def step(self, here: Node, step: float) -> tuple[Node | None, int]:
-        """Return the next point, at a bound if one is passed, or None if the step is too long."""
-        before = self.nodes[-2] if len(self.nodes) > 1 else None
+    def step(self, here: Node, step: float) -> Taken | None:
+        """Return the step to the next point, at a bound if one is passed, or None if it is too long.
+
+        Multipliers take the most time, and those of several points hardly more than those of one: the curve is walked
+        ahead as if no point on the way asked for shorter steps. The points behind one that does are lost.
+        """
+        if not (self.ahead and self.ahead[0].here is here and self.ahead[0].length == step):
+            self.n_ahead = 1 if self.ahead else min(2 * self.n_ahead, AHEAD)
+            self.ahead = self.walked(here, step)
+        return self.ahead.pop(0) if self.ahead else None
+
+    def walked(self, here: Node, step: float) -> list[Taken]:
+        """Return the next steps from a point, none if the first is too long."""
+        before: Place | None = self.nodes[-2] if len(self.nodes) > 1 else None
+        at: Place = here
+        mets: list[Met] = []
+        lengths: list[float] = []
+        corrections: list[int] = []
+        for _ in range(min(self.n_ahead, self.n_points - len(self.nodes))):
+            there, n = self.meet(before, at, step)
+            if there is None:
+                break
+            mets.append(there)
+            lengths.append(step)
+            corrections.append(n)
+            if there.point[-1] in self.bounds or self.curve.outgrown(there.point):
+                break
+            before, at, step = at, there, self.longer(step, n)
+        if not mets:
+            return []
+        found = nodes(mets, here.frame)
+        return [Taken(*each) for each in zip([here, *found[:-1]], found, lengths, corrections, strict=True)]
+
+    def meet(self, before: Place | None, here: Place, step: float) -> tuple[Met | None, int]:
+        """Return the next point, without its multipliers, or None if the step is too long; and how many corrections."""
         there, n = self.curve.meet(led_on(self.curve, before, here, step), here.tangent)
         if there is None or self.curve.length(there.point - here.point) > 1.5 * step:
             return None, n
@@ -146,9 +195,9 @@ class Continuation:
             return None, n
         if not self.joined(here, there):
             return None, n
-        return node(there, here.frame), n  # last, as multipliers take the most time
+        return there, n
 
-    def joined(self, here: Node, there: Met) -> bool:
+    def joined(self, here: Place, there: Place) -> bool:
         """Return whether two points lie on one sheet: the cubic through both, with their tangents, meets it halfway.
 
         Between two sheets it does not: there the curve is off by half of what parts them, while on one

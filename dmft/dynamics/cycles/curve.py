@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -192,8 +193,16 @@ def parity(growth: np.ndarray) -> float:
 
 def node(met: Met, frame: np.ndarray | None = None) -> Node:
     """Return a point of the curve with its tangent and multipliers; the `frame` of a neighbour saves time."""
-    growth, angle, frame = linear.multipliers(met.rows, frame)
-    return Node(met.point, met.tangent, growth[0], angle[0], frame)
+    return nodes([met], frame)[0]
+
+
+def nodes(mets: Sequence[Met], frame: np.ndarray | None = None) -> list[Node]:
+    """Return points of the curve with their tangents and multipliers."""
+    rows = np.concatenate([met.rows for met in mets])
+    frames = None if frame is None else np.broadcast_to(frame, (len(mets), *frame.shape[1:]))
+    growth, angle, frames = linear.multipliers(rows, frames)
+    each = zip(mets, growth, angle, frames[:, None], strict=True)
+    return [Node(met.point, met.tangent, *its) for met, *its in each]
 
 
 def events(first: Node, second: Node) -> list[str] | None:
