@@ -52,6 +52,8 @@ cdef extern from *:
     """
     const Carry *carry_sets[]
 
+SIDE_BY_SIDE = CARRIED  # rows of a frame at most that several cycles take round together
+
 cdef const Carry *_active
 cdef const Carry *_narrow  # for cycles that fit a register of it: fewer idle lanes, and the same bits
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..._util.progress import working
 from ..._util.roots import root_between
-from . import turns
+from . import linear, turns
 from .curve import CycleCurve, Met, Node, crossing_kind, events, n_outside, node, nodes
 from .halves import is_twice, swap
 
@@ -28,7 +28,7 @@ NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
 PLACED = 1e-11  # of a step: how well a bifurcation is located
 CRITICAL = 1e-4  # log of the modulus of multipliers that cross: what rounding leaves of 0 where several come together
 FINEST = 1e-9  # of what parts two neighbours: where halving ends
-AHEAD = 8  # points at most that are looked at together: as many as the kernel of their multipliers takes side by side
+AHEAD = 8  # points at most that are looked at together
 CLOSED = "the branch closes"
 _first = itemgetter(0)
 
@@ -74,6 +74,7 @@ class Continuation:
         self.special: list[Located] = []
         self.unlocated: list[tuple[float, float, int]] = []
         self.n_points, self.n_ahead = n_points, 1
+        self.most_ahead = AHEAD if curve.system.n_context * curve.system.n_features <= linear.SIDE_BY_SIDE else 1
         self.ahead: list[Taken] = []
         self.end = f"{n_points} points"
         leads_out = low if start.tangent[-1] < 0 else high
@@ -145,11 +146,11 @@ class Continuation:
     def step(self, here: Node, step: float) -> Taken | None:
         """Return the step to the next point, at a bound if one is passed, or None if it is too long.
 
-        Multipliers take the most time, and those of several points hardly more than those of one: the curve is walked
-        ahead as if no point on the way asked for shorter steps. The points behind one that does are lost.
+        Multipliers take the most time, and those of several points of small windows hardly more than those of one: the
+        curve is walked ahead as if no point on the way asked for shorter steps. Points behind one that does are lost.
         """
         if not (self.ahead and self.ahead[0].here is here and self.ahead[0].length == step):
-            self.n_ahead = 1 if self.ahead else min(2 * self.n_ahead, AHEAD)
+            self.n_ahead = 1 if self.ahead else min(2 * self.n_ahead, self.most_ahead)
             self.ahead = self.walked(here, step)
         return self.ahead.pop(0) if self.ahead else None
 

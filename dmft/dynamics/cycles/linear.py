@@ -25,6 +25,7 @@ MAX_ROUNDS = 64
 PATIENCE = 3  # rounds in which a frame that is coming to rest gains a factor of two
 LOST = 1e-6  # rounding in the log of a multiplier beyond which it is called unknown
 EPS = np.finfo(float).eps
+SIDE_BY_SIDE: int = _linear.SIDE_BY_SIDE  # numbers in a window at most: frames of several cycles cost that of one
 MILD = 1e-11  # rounding of a stretch by itself below which nothing else is asked
 MOVED = 32.0 * EPS  # relative: what rounding does to the entries of steps, weights among them
 FAINT = 1e-290  # an entry that may stand for any smaller one: weights of a softmax are no less than 1e-307

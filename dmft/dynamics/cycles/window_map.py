@@ -271,8 +271,9 @@ class WindowMap(Whole):
     def _directions(self, directions: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
         """Return the argument `directions`, real or complex, which goes with windows of that shape."""
         is_complex = isinstance(directions, np.ndarray) and directions.dtype.kind == "c"
-        array = np.array(directions) if is_complex else numbers("directions", directions)
-        if not _goes_into(array.shape[-len(shape) :], shape) or isinstance(directions, np.ma.MaskedArray):
+        masked = hasattr(directions, "mask")  # np.ma is slow to load
+        array = np.array(directions) if is_complex and not masked else numbers("directions", directions)
+        if not _goes_into(array.shape[-len(shape) :], shape):
             raise ValueError(f"directions must have shape (..., {str(shape)[1:-1]}), got shape {array.shape}")
         return array
 

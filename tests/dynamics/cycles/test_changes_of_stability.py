@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 
 import dmft
 from dmft import Drive, Features, SelfAttention
+from dmft.dynamics.cycles import continuation
 from dmft.dynamics.cycles.continuation import Continuation
 from dmft.dynamics.cycles.curve import CycleCurve
 from dmft.maps import textbook
@@ -104,6 +105,22 @@ def test_every_change_of_random_networks_has_a_point(first):
         check(dmft.branch(random_network(seed), beta=(0.1, 5.0), max_step=0.1)) for seed in range(first, first + 6)
     ]
     assert sum(map(len, found)) > 0
+
+
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_points_looked_at_together_are_those_of_one_after_the_other(seed, monkeypatch):
+    """Both where steps are too long, so that points are lost, and where none is."""
+    branches = []
+    for most in (1, 3, 8):
+        monkeypatch.setattr(continuation, "AHEAD", most)
+        branches.append(dmft.branch(random_network(seed), beta=(0.1, 5.0), max_step=0.1))
+    alone, *together = branches
+    for branch in together:
+        assert branch.values.tobytes() == alone.values.tobytes()
+        assert branch.orbits.tobytes() == alone.orbits.tobytes()
+        assert_allclose(branch.growth, alone.growth, rtol=0, atol=1e-7)
+        assert check(branch) == check(alone)
+        assert_allclose([one.place for one in branch.special], [one.place for one in alone.special], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", [36, 66])
