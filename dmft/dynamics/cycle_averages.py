@@ -152,12 +152,13 @@ def _believed(found: Estimates, growth: np.ndarray) -> Estimates:
     turns about each other is known to how far it has come apart.
     """
     exponents, stderr = found.exponents.copy(), found.stderr.copy()
-    steady = ~np.isfinite(exponents)
-    for i, by_turns in enumerate(growth):
+    alone = (growth.std(axis=1) <= STEADY).all(axis=1)  # every direction by itself, as nearly always
+    steady = ~np.isfinite(exponents) | alone[:, None]
+    for i in np.flatnonzero(~alone):
         place = np.argsort(found.order[i])
-        for space in _steady(by_turns):
+        for space in _steady(growth[i]):
             steady[i, place[space]] = True
-            if np.ptp(by_turns[:, space].sum(axis=0)) < PARTED:
+            if np.ptp(growth[i][:, space].sum(axis=0)) < PARTED:
                 here = exponents[i, place[space]]
                 stderr[i, place[space]] = np.fmax(stderr[i, place[space]], here.max() - here.min())
     return dataclasses.replace(

@@ -222,11 +222,12 @@ def _eigenvalues(rows: np.ndarray, n_kept: int, by_steps: bool = False) -> tuple
             if escape[j] <= limit:
                 ends.append(j)
         spread = [sum(stretch[a].adjusted() - x.adjusted() for x in stretch[a:b]) for a, b in itertools.pairwise(ends)]
+        found = []
         if done > n_least and ends[-1] == n_known and max(spread, default=0) < digits / 8:
             found = [_part(back, factors, a, b) for a, b in itertools.pairwise(ends)]
             if _parted(found, ends, escape) is None:
                 break
-    found = [_part(back, factors, a, b) for a, b in itertools.pairwise(ends)]
+    found = found or [_part(back, factors, a, b) for a, b in itertools.pairwise(ends)]
     while (
         i := _parted(found, ends, escape)
     ) is not None:  # what leaks parts them: they are taken with their neighbours
