@@ -205,6 +205,16 @@ def test_a_map_of_plain_functions_has_cycles_but_no_derivative_by_a_parameter():
         window_map.taylor(np.zeros((2, 1, 1, 1)), np.zeros((2, 1, 1, 1)))
 
 
+def test_directions_may_be_complex_but_have_no_mask():
+    window_map, windows, line = delayed_logistic([1.9]), np.full((1, 1, 2, 1), 0.47), np.ones((1, 1, 2, 1))
+    real, imaginary = (window_map.taylor(windows, factor * line, order=2) for factor in (1.0, 1j))
+    assert_array_equal(imaginary[1], 1j * real[1])
+    assert_array_equal(imaginary[2], -real[2])
+    for direction in (line, 1j * line):
+        with pytest.raises(ValueError, match="directions must have no mask"):
+            window_map.taylor(windows, np.ma.array(direction))
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_units_of_a_cycle_leave_no_block_above_one_and_keep_multipliers(seed):
     rng = np.random.default_rng(seed)
