@@ -28,7 +28,7 @@ NEARLY_DOUBLE = 1e-3  # the same where the last steps lead to it
 PLACED = 1e-11  # of a step: how well a bifurcation is located
 CRITICAL = 1e-4  # log of the modulus of multipliers that cross: what rounding leaves of 0 where several come together
 FINEST = 1e-9  # of what parts two neighbours: where halving ends
-AHEAD = 8  # points at most that are looked at together
+AHEAD, ROOM = 8, 2**24  # points at most that are looked at together, and numbers in the triangles of their steps
 CLOSED = "the branch closes"
 _first = itemgetter(0)
 
@@ -74,8 +74,10 @@ class Continuation:
         self.special: list[Located] = []
         self.unlocated: list[tuple[float, float, int]] = []
         self.n_points, self.n_ahead = n_points, 1
-        self.most_ahead = AHEAD if curve.system.n_context * curve.system.n_features <= linear.SIDE_BY_SIDE else 1
         self.ahead: list[Taken] = []
+        size = curve.system.n_context * curve.system.n_features
+        most = min(AHEAD, ROOM // (curve.shape[0] * size**2)) if size <= linear.SIDE_BY_SIDE else 1
+        self.most_ahead = max(1, most)
         self.end = f"{n_points} points"
         leads_out = low if start.tangent[-1] < 0 else high
         if start.point[-1] == leads_out:

@@ -111,8 +111,9 @@ def test_every_change_of_random_networks_has_a_point(first):
 def test_points_looked_at_together_are_those_of_one_after_the_other(seed, monkeypatch):
     """Both where steps are too long, so that points are lost, and where none is."""
     branches = []
-    for most in (1, 3, 8):
+    for most, room in ((8, 0), (3, 2**24), (8, 2**24)):
         monkeypatch.setattr(continuation, "AHEAD", most)
+        monkeypatch.setattr(continuation, "ROOM", room)
         branches.append(dmft.branch(random_network(seed), beta=(0.1, 5.0), max_step=0.1))
     alone, *together = branches
     for branch in together:
