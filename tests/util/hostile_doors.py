@@ -224,8 +224,9 @@ DOORS = {
         "off": doubles(3, 3), "asking": np.zeros(2, dtype=np.intp)}, {
         "points": [np.array([0, 3]), np.array([-1, 0]), np.array([LONG, 0])],
         "frame": [doubles(3, 3, 4), doubles(3, 4, 0)]}, ("frame", "bound")),
-    "block product": (_linear.product, {"upper": doubles(N, 4, 4), "first": 1, "out": doubles(2, 2)}, {
-        "first": [-1, 3, LONG], "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper",)),
+    "block products": (_linear.products, {"upper": doubles(N, 4, 4), "ends": np.array([1, 3]), "out": doubles(3, 3),
+        "power": doubles(2)}, {"ends": [np.array([0, 3]), np.array([3, 3]), np.array([1, 5]), np.array([1, LONG])],
+        "out": [doubles(0, 0), doubles(5, 5)], "upper": [doubles(0, 4, 4)]}, ("upper", "ends")),
     "what turns frames": (_linear.strayed, {"upper": doubles(N, 4, 4), "block": np.array([0, 1, 1]), "n_turns": 2,
         "error": doubles(3)}, {"n_turns": [0, -1], "block": [np.zeros(0, dtype=int), np.zeros(5, dtype=int)],
         "upper": [doubles(0, 4, 4)]}, ("upper", "block")),

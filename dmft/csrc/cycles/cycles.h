@@ -42,8 +42,11 @@ typedef struct {
 } Carry;
 extern const Carry dmft_carry_baseline, dmft_carry_avx2, dmft_carry_avx512;
 
-void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
-                         double *product, double *exponent, double *work);
+/* The products of the leading diagonal blocks of all factors, the last on the left, each times a power of two. ends
+   (n_blocks,): one past the last row of each, ascending; product (n, n), n = ends[n_blocks - 1]: its diagonal blocks OUT;
+   exponent (n_blocks,): OUT, of the powers; work: WORK (n, n). */
+void dmft_multiply_blocks(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t n_blocks, const int64_t *ends, const double *upper,
+                          double *product, double *exponent, double *work);
 
 /* How much of the leading n stretches, in the last of n_turns, is of what rounding turns a frame by: a draw of its signs.
    Vectors F (1 + E) for those F of the frame leave a step with R E R^-1 for E, and what it has rounded. block (n,): of

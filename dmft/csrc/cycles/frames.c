@@ -162,29 +162,41 @@ int dmft_carry_frame(ptrdiff_t n_steps, ptrdiff_t n_features, ptrdiff_t size, co
     return 0;
 }
 
-/* The product of one diagonal block first .. end of all factors, the last on the left, as product 2^exponent.
-   product: OUT (n, n), n = end - first; work: (n, n). */
-void dmft_multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t first, ptrdiff_t end, const double *upper,
-                         double *product, double *exponent, double *work)
+/* The product of one diagonal block of all factors; see dmft_multiply_blocks, whose work this takes. */
+static double multiply_block(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t n, const double *upper, ptrdiff_t stride,
+                             double *product, double *work)
 {
-    const ptrdiff_t n = end - first;
-    for (ptrdiff_t i = 0; i < n * n; i++) product[i] = i % (n + 1) == 0;
-    *exponent = 0.0;
+    double exponent = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        for (ptrdiff_t c = 0; c < n; c++) product[i * stride + c] = i == c;
     for (ptrdiff_t t = 0; t < n_steps; t++) {
-        const double *factor = upper + t * size * size + first * size + first;
+        const double *factor = upper + t * size * size;
         double largest = 0.0;
         for (ptrdiff_t i = 0; i < n; i++)
             for (ptrdiff_t c = 0; c < n; c++) {
                 double sum = 0.0;
-                for (ptrdiff_t k = i; k < n; k++) sum += factor[i * size + k] * product[k * n + c];
+                for (ptrdiff_t k = i; k < n; k++) sum += factor[i * size + k] * product[k * stride + c];
                 work[i * n + c] = sum;
                 largest = larger(largest, fabs(sum));
             }
         int power = 0;
         if (largest > 0.0 && largest <= DBL_MAX) frexp(largest, &power);
-        for (ptrdiff_t i = 0; i < n * n; i++) product[i] = ldexp(work[i], -power);
-        *exponent += power;
-        if (largest == 0.0) return;
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t c = 0; c < n; c++) product[i * stride + c] = ldexp(work[i * n + c], -power);
+        exponent += power;
+        if (largest == 0.0) break;
+    }
+    return exponent;
+}
+
+void dmft_multiply_blocks(ptrdiff_t n_steps, ptrdiff_t size, ptrdiff_t n_blocks, const int64_t *ends, const double *upper,
+                          double *product, double *exponent, double *work)
+{
+    const ptrdiff_t stride = ends[n_blocks - 1];
+    for (ptrdiff_t i = 0; i < n_blocks; i++) {
+        const ptrdiff_t first = i ? ends[i - 1] : 0;
+        exponent[i] = multiply_block(n_steps, size, ends[i] - first, upper + first * (size + 1), stride,
+                                     product + first * (stride + 1), work);
     }
 }
 

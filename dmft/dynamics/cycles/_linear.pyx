@@ -31,8 +31,8 @@ cdef extern from "cycles/cycles.h" nogil:
     size_t dmft_straighten_work(Py_ssize_t, Py_ssize_t)
     int dmft_straighten_moved(Py_ssize_t, Py_ssize_t, double, double, double, double *, double *, double *, double *,
                               int64_t *, double *, double *)
-    void dmft_multiply_block(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const double *, double *, double *,
-                             double *)
+    void dmft_multiply_blocks(Py_ssize_t, Py_ssize_t, Py_ssize_t, const int64_t *, const double *, double *, double *,
+                              double *)
     int dmft_strayed(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const int64_t *, const double *, double *,
                      double *, int (*)(void *) noexcept nogil, void *)
     size_t dmft_periodic_work(Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t)
@@ -221,23 +221,25 @@ cdef int _along(const Py_ssize_t *shape) except -1:
     return 0
 
 
-def product(*,
-            const double[:, :, ::1] upper not None,   # IN    (n_steps, size, size)
-            Py_ssize_t first,                         # of the rows of a diagonal block
-            double[:, ::1] out not None):             # OUT   (n, n)
-    """Multiply one diagonal block of all triangles; return the power of two that the product has to be taken times."""
-    cdef Py_ssize_t n = out.shape[0]
-    cdef double exponent = 0.0
+def products(*,
+             const double[:, :, ::1] upper not None,   # IN    (n_steps, size, size)
+             const int64_t[::1] ends not None,         # IN    (n_blocks,): one past the last row of each, ascending
+             double[:, ::1] out not None,              # OUT   (n, n), n = ends[-1]: its diagonal blocks
+             double[::1] power not None):              # OUT   (n_blocks,)
+    """Multiply the leading diagonal blocks of all triangles; each has to be taken times a power of two."""
+    cdef Py_ssize_t n_blocks = ends.shape[0], n = 0, i
     positive("n_steps", upper.shape[0])
     sized("upper", upper.shape, (-1, -1, upper.shape[1]))
-    positive("n", n)
+    positive("n_blocks", n_blocks)
+    for i in range(n_blocks):
+        ranged("ends", ends[i], n + 1, upper.shape[1])
+        n = ends[i]
     sized("out", out.shape, (n, n))
-    ranged("first", first, 0, upper.shape[1] - n)
+    sized("power", power.shape, (n_blocks,))
     cdef double[:, ::1] work = np.empty((n, n))
     with nogil:
-        dmft_multiply_block(upper.shape[0], upper.shape[1], first, first + n, &upper[0, 0, 0], &out[0, 0], &exponent,
-                            &work[0, 0])
-    return exponent
+        dmft_multiply_blocks(upper.shape[0], upper.shape[1], n_blocks, &ends[0], &upper[0, 0, 0], &out[0, 0], &power[0],
+                             &work[0, 0])
 
 
 def strayed(*,

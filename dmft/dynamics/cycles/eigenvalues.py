@@ -19,16 +19,22 @@ APPARENT = 0.3  # of the size: eigenvalues nearer than this may be badly conditi
 def eigenvalues(
     blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return log moduli, descending, and angles, from the diagonal blocks of turn * upper[-1] ... upper[0]."""
+    """Return log moduli, descending, and angles, from the leading diagonal blocks of turn * upper[-1] ... upper[0]."""
     size = len(turn)
     values, power = np.full(size, np.nan, dtype=complex), np.zeros(size)
-    for a, b in blocks:
-        product = np.empty((b - a, b - a))
-        power[a:b] = _linear.product(upper=upper, first=a, out=product)
-        product = turn[a:b, a:b] @ product
-        values[a:b] = together(product) if b - a > 1 else product[0]
-        if np.isnan(values[a:b]).any():
-            break  # what is below is of no known rank
+    if blocks:
+        ends = np.array([b for _, b in blocks])
+        product, powers = np.empty((ends[-1], ends[-1])), np.empty(len(blocks))
+        _linear.products(upper=upper, ends=ends, out=product, power=powers)
+        with np.errstate(invalid="ignore"):
+            values[: ends[-1]] = np.diagonal(turn)[: ends[-1]] * np.diagonal(product)
+        for (a, b), its_power in zip(blocks, powers.tolist(), strict=True):
+            power[a:b] = its_power
+            if b - a > 1:
+                values[a:b] = together(turn[a:b, a:b] @ product[a:b, a:b])
+        lost = np.flatnonzero(np.isnan(values[: ends[-1]]))
+        if lost.size:  # what is below its block is of no known rank
+            values[ends[ends > lost[0]][0] :] = np.nan
     with np.errstate(divide="ignore"):
         growth = np.log(np.abs(values)) + power * np.log(2.0)
     angle = np.where(np.isfinite(growth), np.angle(values), 0.0)

@@ -362,7 +362,7 @@ def _closed(blocks: Sequence[tuple[int, int]], turn: np.ndarray, upper: np.ndarr
     Rows behind may be far smaller, but what the rows of a block take from them is not.
     """
     product, leak = np.empty_like(turn), np.abs(turn)
-    _linear.product(upper=upper, first=0, out=product)
+    _linear.products(upper=upper, ends=np.array([len(turn)]), out=product, power=np.empty(1))
     for a, b in blocks:
         back = np.abs(product[a:b, b:]) @ leak[b:, :b].max(axis=1)
         if (back > BACK * np.abs(np.diagonal(product)[a:b])).any():

@@ -106,6 +106,19 @@ def test_lengths_whose_squares_are_no_numbers(scale):
     assert np.isnan(carried(rows, begun)["stretch"][1]).all()
 
 
+@pytest.mark.parametrize("ends", [[1, 3, 6], [6], [2, 3], [1]])
+def test_blocks_of_a_product_are_products_of_blocks(ends):
+    rows, begun = cycles(1, 7, 3, 2, 2.0)
+    upper = carried(rows, begun)["upper"][0]
+    whole = np.linalg.multi_dot(upper[::-1])
+    out, power = np.empty((ends[-1], ends[-1])), np.empty(len(ends))
+    _linear.products(upper=upper, ends=np.array(ends), out=out, power=power)
+    for a, b, its in zip([0, *ends], ends, power, strict=False):
+        block = whole[a:b, a:b]
+        assert_allclose(np.ldexp(out[a:b, a:b], int(its)), block, rtol=1e-12, atol=1e-14 * abs(block).max())
+        assert 0.5 <= abs(out[a:b, a:b]).max() < 1.0
+
+
 def strayed(upper, block, n_turns):
     """E becomes R E R^-1, with what each step rounds."""
     state, n, size = 1, len(block), upper.shape[1]
