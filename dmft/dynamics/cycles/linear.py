@@ -381,4 +381,4 @@ def _unturned(blocks: list[tuple[int, int]], upper: np.ndarray, n_turns: int) ->
 
 def _range(values: Sequence[float]) -> float:
     """Return the largest less the least; NaN if one is."""
-    return np.nan if any(value != value for value in values) else max(values) - min(values)
+    return max(values) - min(values) + 0.0 * sum(values)
